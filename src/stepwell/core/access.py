@@ -1,0 +1,71 @@
+"""Who may do what: credentials, roles, and the one question every request asks."""
+
+import hashlib
+from dataclasses import dataclass
+from enum import IntEnum
+
+from stepwell.core.errors import Forbidden
+
+ANY_WORKSPACE = "*"
+DEFAULT_WORKSPACE = "default"
+
+
+class Role(IntEnum):
+    """Each role may do what the lesser ones may."""
+
+    READER = 1
+    WRITER = 2
+    ADMIN = 3
+
+    @property
+    def word(self) -> str:
+        """The role as people write it."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """Proof of a principal. The secret itself is never kept: only its SHA-256. Times in microseconds UTC."""
+
+    id: str
+    secret_hash: bytes
+    workspace: str  # a name, or '*' for every workspace
+    role: Role
+    name: str = ""
+    created_at: int = 0
+    expires_at: int | None = None
+    revoked_at: int | None = None
+
+    def valid_at(self, now: int) -> bool:
+        """Neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who is asking. `workspace` '*' spans all."""
+
+    credential_id: str
+    workspace: str
+    role: Role
+
+    @property
+    def home(self) -> str:
+        """The workspace of a request that names none."""
+        return DEFAULT_WORKSPACE if self.workspace == ANY_WORKSPACE else self.workspace
+
+
+ANYONE = Principal(credential_id="", workspace=ANY_WORKSPACE, role=Role.ADMIN)  # everybody, while auth is off
+
+
+def hash_secret(secret: str) -> bytes:
+    """SHA-256: enough for a secret of 238 random bits, and cheap on every request."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def require(principal: Principal, *, role: Role, workspace: str) -> None:
+    """Raise Forbidden unless `principal` may act as `role` in `workspace`."""
+    if principal.workspace not in (ANY_WORKSPACE, workspace):
+        raise Forbidden(f"this credential is not for workspace {workspace!r}", field="workspace")
+    if principal.role < role:
+        raise Forbidden(f"this credential is a {principal.role.word}; this needs a {role.word}")

@@ -1,0 +1,21 @@
+"""The one table of limits. A dialect may be narrower, never wider."""
+
+from typing import Final
+
+NAME_LENGTH: Final = 1024  # characters of a metric, param or tag name
+WORKSPACE_NAME_LENGTH: Final = 255
+EXPERIMENT_NAME_LENGTH: Final = 500
+RUN_ID_LENGTH: Final = 255
+RUN_NAME_LENGTH: Final = 1024
+LABELS_PER_SERIES: Final = 20
+PARAM_VALUE_LENGTH: Final = 65_536
+TAG_VALUE_LENGTH: Final = 65_536
+POINTS_PER_WRITE: Final = 1_000_000
+RUNS_PER_WRITE: Final = 1_000
+PAGE_POINTS: Final = 1_000_000  # points of one page; a whole history is read page by page
+BUCKETS: Final = 10_000  # buckets of one series
+SERIES_PER_READ: Final = 1_000
+RUNS_PER_PAGE: Final = 50_000
+BLOB_PATH_LENGTH: Final = 4_096
+
+TIME_MAX_MS: Final = 9_223_372_036_854_775  # the last millisecond whose microseconds fit int64

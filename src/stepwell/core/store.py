@@ -1,0 +1,291 @@
+"""THE storage interface. An engine implements all of it; nobody above knows which engine it is.
+
+Promises that hold for every engine (tests/conformance):
+
+- Every method is scoped by workspace. What another workspace holds does not exist here: reads are empty, writes raise NotFound.
+- A write is all or nothing. Its Future resolves once the write is durable (fsynced) and visible to every read, summaries and search
+  included; it raises what went wrong, and then nothing of it is stored. After StorageFailed a write may exist, whole; never in part.
+- Writes to one run from one caller take effect in the order of the calls.
+- Reads hold no locks or transactions when they return.
+- Errors: core.errors only. NotFound, AlreadyExists, Conflict, Invalid, Busy, StorageFull, StorageFailed, Corrupt.
+- Points that repeat a stored one exactly (`Repeats.RETRY`) are not stored again and are no error.
+- Purged things are gone for every later read; a write in flight either precedes the purge or gets NotFound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from stepwell.core.access import Credential
+from stepwell.core.downsample import Buckets, Sampled, Summary
+from stepwell.core.model import (
+    BlobInfo,
+    Columns,
+    Damage,
+    Event,
+    Experiment,
+    ExperimentQuery,
+    ExperimentWrite,
+    LogLine,
+    NewExperiment,
+    NewRun,
+    Record,
+    Run,
+    RunQuery,
+    RunRow,
+    RunWrite,
+    Selector,
+    SeriesInfo,
+    Stats,
+    Window,
+    Workspace,
+)
+from stepwell.core.page import Page, Position
+from stepwell.core.series import Order, Points
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointPage:
+    """Points in the order asked for, and the position after which the next page begins (None: no more now).
+
+    In arrival order `after` is given always, also for an empty page, so that a live reader can go on from it.
+    """
+
+    points: Points
+    after: Position | None
+
+
+class PointStore(Protocol):
+    """Points in and out."""
+
+    def write(self, *, workspace: str, writes: Sequence[RunWrite]) -> Future[None]:
+        """Apply all writes, in one transaction. NotFound: no such run; Conflict: the run is deleted (restoring it is allowed),
+        or a param has another value; NotFound: a tag to remove is not there."""
+        ...
+
+    def list_series(self, *, workspace: str, run_id: str, metric: str | None = None) -> list[SeriesInfo]:
+        """Series of a run with their summaries, sorted by (metric, labels); empty when there is no such run."""
+        ...
+
+    def read(
+        self,
+        *,
+        workspace: str,
+        selector: Selector,
+        order: Order,
+        window: Window,
+        after: Position | None,
+        limit: int,
+    ) -> PointPage:
+        """Up to `limit` points of the window in `order`, after a position of the same order. Unknown series are empty."""
+        ...
+
+    def read_buckets(
+        self, *, workspace: str, selectors: Sequence[Selector], window: Window, budget: int
+    ) -> list[Buckets]:
+        """For each selector at most `budget` buckets of the window's points in key order; edges may differ in width by a node."""
+        ...
+
+    def sample(self, *, workspace: str, selectors: Sequence[Selector], window: Window, limit: int) -> list[Sampled]:
+        """For each selector at most `limit` stored points, one a step, by the sampling rule (core.downsample.sample)."""
+        ...
+
+    def summaries(
+        self, *, workspace: str, run_ids: Sequence[str], metrics: Sequence[str] | None = None
+    ) -> dict[str, dict[str, Summary]]:
+        """run id -> metric -> summary of the union of its label sets. Unknown runs and metrics are absent."""
+        ...
+
+
+class CatalogStore(Protocol):
+    """Workspaces, experiments, runs, and who may come in."""
+
+    def put_workspace(self, *, name: str, at: int) -> Workspace:
+        """Make it, with its experiment 0 "Default", or find it."""
+        ...
+
+    def list_workspaces(self) -> list[Workspace]:
+        """Sorted by name."""
+        ...
+
+    def create_experiment(self, *, workspace: str, new: NewExperiment) -> Experiment:
+        """Makes the workspace too when it is missing. AlreadyExists: the name is taken, also by a deleted one."""
+        ...
+
+    def get_experiment(self, *, workspace: str, id: int | None = None, name: str | None = None) -> Experiment:
+        """By id or by name, deleted ones too. NotFound. Experiment 0 exists in every workspace, even before its first write."""
+        ...
+
+    def write_experiment(self, *, workspace: str, write: ExperimentWrite) -> Experiment:
+        """The changed experiment. NotFound: it, or a tag to remove, is missing; AlreadyExists: the new name is taken;
+        Conflict: a change other than of lifecycle to a deleted one, or a lifecycle that it has already."""
+        ...
+
+    def search_experiments(self, *, workspace: str, query: ExperimentQuery) -> Page[Experiment]:
+        """A page in the order of the query."""
+        ...
+
+    def create_runs(self, *, workspace: str, new: Sequence[NewRun]) -> list[Run]:
+        """Makes the workspace too when it is missing. NotFound: no such experiment; Conflict: it is deleted;
+        AlreadyExists: the id is taken."""
+        ...
+
+    def get_runs(self, *, workspace: str, run_ids: Sequence[str], columns: Columns) -> list[RunRow | None]:
+        """One item for each id, in that order; None where there is no such run. Deleted runs too."""
+        ...
+
+    def search_runs(self, *, workspace: str, query: RunQuery) -> Page[RunRow]:
+        """A page in the order of the query; each run at most once over all pages, whatever is written meanwhile."""
+        ...
+
+    def purge_runs(self, *, workspace: str, run_ids: Sequence[str]) -> int:
+        """Remove runs and all that belongs to them; how many there were. The ids may be used again and get new keys."""
+        ...
+
+    def read_events(self, *, workspace: str, run_id: str) -> list[Event]:
+        """Oldest first."""
+        ...
+
+    def put_credential(self, *, credential: Credential) -> None:
+        """Store it; makes its workspace when missing. AlreadyExists: the id or the secret is taken."""
+        ...
+
+    def get_credential(self, *, id: str | None = None, secret_hash: bytes | None = None) -> Credential | None:
+        """By id or by the hash of its secret; revoked and expired ones too."""
+        ...
+
+    def list_credentials(self) -> list[Credential]:
+        """Sorted by creation."""
+        ...
+
+    def revoke_credential(self, *, id: str, at: int) -> Credential:
+        """NotFound. Revoking twice keeps the first time."""
+        ...
+
+
+class RecordStore(Protocol):
+    """Typed entities that need no table of their own."""
+
+    def put_records(self, *, workspace: str, records: Sequence[Record]) -> None:
+        """Insert or replace by (kind, id), all or none. AlreadyExists: a unique value belongs to another id."""
+        ...
+
+    def get_records(self, *, workspace: str, kind: str, ids: Sequence[str]) -> list[Record | None]:
+        """One item for each id."""
+        ...
+
+    def find_records(
+        self, *, workspace: str, kind: str, where: Mapping[str, str], after: Position | None, limit: int
+    ) -> Page[Record]:
+        """Records whose unique, indexed or 'parent' values equal all of `where`, in the order of creation, then id."""
+        ...
+
+    def delete_records(self, *, workspace: str, kind: str, ids: Sequence[str]) -> int:
+        """How many there were."""
+        ...
+
+
+class LogStore(Protocol):
+    """Console lines."""
+
+    def append_lines(self, *, workspace: str, run_id: str, lines: Sequence[LogLine]) -> None:
+        """A line number that exists in its stream is replaced. NotFound, Conflict as for write."""
+        ...
+
+    def read_lines(
+        self, *, workspace: str, run_id: str, stream: str | None, after: Position | None, limit: int
+    ) -> Page[LogLine]:
+        """In the order (stream, line)."""
+        ...
+
+
+class BlobWriter(Protocol):
+    """A file being stored. It is not there until commit returns; without commit it never was."""
+
+    def write(self, chunk: bytes) -> None:
+        """Append bytes. StorageFull, StorageFailed."""
+        ...
+
+    def commit(self) -> BlobInfo:
+        """Make it durable and visible, replacing an older file of the same path."""
+        ...
+
+    def abort(self) -> None:
+        """Forget it; also after commit, then it does nothing."""
+        ...
+
+
+class BlobReader(Protocol):
+    """An open file that stays readable when it is replaced or deleted meanwhile."""
+
+    info: BlobInfo
+
+    def chunks(self, size: int = 1 << 20) -> Iterator[bytes]:
+        """The content, in order. Corrupt at the end when it does not match its checksum or length."""
+        ...
+
+    def close(self) -> None:
+        """Always call it."""
+        ...
+
+
+class BlobStore(Protocol):
+    """Files. `owner` is a run id, or "" for files of the workspace."""
+
+    def open_blob(self, *, workspace: str, owner: str, path: str, at: int) -> BlobWriter:
+        """Begin to store. Invalid: the path is empty, absolute, has '.', '..', empty segments, NUL or backslashes, or a file
+        stands where a folder is needed (and the reverse); NotFound: no such run."""
+        ...
+
+    def get_blob(self, *, workspace: str, owner: str, path: str) -> BlobReader:
+        """NotFound."""
+        ...
+
+    def list_blobs(self, *, workspace: str, owner: str, folder: str) -> list[BlobInfo]:
+        """The direct children of a folder ("" is the root), folders too, sorted by path. Paths are relative to the owner.
+        If `folder` names a file: that file alone. Empty when there is nothing."""
+        ...
+
+    def delete_blobs(self, *, workspace: str, owner: str, path: str) -> int:
+        """The file, or all files below the folder ("" is everything of the owner); how many there were."""
+        ...
+
+
+class Maintenance(Protocol):
+    """Care for the store."""
+
+    def flush(self) -> None:
+        """Bring everything that waits in memory to its final place."""
+        ...
+
+    def compact(self) -> None:
+        """Merge small and overlapping blocks, remove what is purged, give space back."""
+        ...
+
+    def check(self) -> Iterator[Damage]:
+        """Read everything and name what is damaged."""
+        ...
+
+    def stats(self) -> Stats:
+        """Numbers for operators."""
+        ...
+
+    def healthy(self) -> str:
+        """"" or, in a sentence, why writes are refused."""
+        ...
+
+    def backup(self, *, target: Path) -> None:
+        """Write a consistent copy into a new directory while the store is in use."""
+        ...
+
+    def close(self) -> None:
+        """Finish what was accepted, flush, release everything. Later calls raise."""
+        ...
+
+
+class Store(PointStore, CatalogStore, RecordStore, LogStore, BlobStore, Maintenance, Protocol):
+    """A whole engine."""
