@@ -1,16 +1,6 @@
-"""Filters and orders as values, and what they mean: the evaluation that every engine's compiler must agree with.
+"""Filters and orders as values: what can be asked of runs and experiments, and by which operators.
 
-The text form lives in `filter_grammar`. SQL does not live here.
-
-Meaning, for every engine:
-- A filter is a conjunction; the empty filter matches everything.
-- A row that lacks the metric, param, tag, attribute or dataset matches no comparison on it, `!=` and `NOT IN` included.
-  Only `IS NULL` asks for what is missing.
-- Metrics and numeric attributes compare as numbers: 0.0 equals -0.0, and NaN satisfies `!=` alone.
-- Strings compare by code point, case-sensitively. `LIKE` knows `%` (any text, also empty, also over lines) and `_` (one
-  code point) and has no escape. `ILIKE` is `LIKE` after `str.lower()` on both sides.
-- A comparison on a dataset holds when it holds for one dataset of the run at least; two comparisons may find two of them.
-- In an order, missing values come last, NaN after the numbers and before the missing, ascending or descending alike.
+The text form lives in `filter_grammar`, the meaning of a filter in `filter_match`. SQL does not live here.
 """
 
 from __future__ import annotations
@@ -19,7 +9,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-Number: TypeAlias = int | float
 Scalar: TypeAlias = str | int | float
 Value: TypeAlias = str | int | float | tuple[str, ...] | None
 
@@ -95,3 +84,115 @@ class OrderBy:
 
     field: Field
     descending: bool = False
+
+
+class AttributeType(StrEnum):
+    """How the values of an attribute compare and sort."""
+
+    TEXT = "text"  # by code point
+    NUMBER = "number"
+    SERIAL = (
+        "serial"  # text which spells a counting number: compares as text, sorts by (length, text), so "9" before "10"
+    )
+
+
+COMPARE_OPS = frozenset({Op.GT, Op.GE, Op.EQ, Op.NE, Op.LT, Op.LE})
+TEXT_OPS = frozenset({Op.EQ, Op.NE, Op.LIKE, Op.ILIKE})
+LIST_OPS = frozenset({Op.IN, Op.NOT_IN})
+NULL_OPS = frozenset({Op.IS_NULL, Op.IS_NOT_NULL})
+DATASET_KEYS = ("name", "digest", "context")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribute:
+    """A built-in value of a row: its name, its type, its operators, and the other names (lower case) it answers to."""
+
+    name: str
+    type: AttributeType
+    ops: frozenset[Op]
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """What the rows of one search have: kinds, attributes, and the order that decides where the asked one does not."""
+
+    rows: str  # what a row is, for messages: "runs"
+    kinds: frozenset[Kind]
+    attributes: tuple[Attribute, ...]
+    default_order: tuple[OrderBy, ...]  # total: no two rows are equal under it
+
+    def attribute(self, name: str) -> Attribute | None:
+        """The attribute of this name; an alias in any case will do."""
+        for attribute in self.attributes:
+            if name == attribute.name or name.lower() in attribute.aliases:
+                return attribute
+        return None
+
+    def ops(self, field: Field) -> frozenset[Op]:
+        """The operators that may be asked of a field; empty when these rows have no such field."""
+        if field.kind not in self.kinds:
+            return frozenset()
+        match field.kind:
+            case Kind.METRIC:
+                return COMPARE_OPS
+            case Kind.PARAM | Kind.TAG:
+                return TEXT_OPS | NULL_OPS
+            case Kind.DATASET:
+                return TEXT_OPS | LIST_OPS
+            case Kind.ATTRIBUTE:
+                attribute = self.attribute(field.key)
+                return attribute.ops if attribute else frozenset()
+
+    def is_numeric(self, field: Field) -> bool:
+        """Whether the field's values are numbers; otherwise they are text."""
+        if field.kind is Kind.ATTRIBUTE:
+            attribute = self.attribute(field.key)
+            return attribute is not None and attribute.type is AttributeType.NUMBER
+        return field.kind is Kind.METRIC
+
+
+def complete_order(order: tuple[OrderBy, ...], *, schema: Schema) -> tuple[OrderBy, ...]:
+    """The order with the default one behind it: total, so that pages neither repeat nor lose a row."""
+    asked = {by.field for by in order}
+    return order + tuple(by for by in schema.default_order if by.field not in asked)
+
+
+def _text(name: str, *aliases: str, ops: frozenset[Op] = TEXT_OPS) -> Attribute:
+    return Attribute(name=name, type=AttributeType.TEXT, ops=ops, aliases=aliases)
+
+
+def _number(name: str, *aliases: str) -> Attribute:
+    return Attribute(name=name, type=AttributeType.NUMBER, ops=COMPARE_OPS, aliases=aliases)
+
+
+def _by(name: str, *, descending: bool = False) -> OrderBy:
+    return OrderBy(field=Field(kind=Kind.ATTRIBUTE, key=name), descending=descending)
+
+
+RUNS = Schema(
+    rows="runs",
+    kinds=frozenset(Kind),
+    attributes=(
+        _text("run_id", ops=TEXT_OPS | LIST_OPS),
+        _text("run_name", "run name"),
+        _text("user_id"),
+        _text("status"),
+        _text("artifact_uri"),
+        _number("start_time", "created"),
+        _number("end_time"),
+    ),
+    default_order=(_by("start_time", descending=True), _by("run_id")),
+)
+
+EXPERIMENTS = Schema(
+    rows="experiments",
+    kinds=frozenset({Kind.TAG, Kind.ATTRIBUTE}),
+    attributes=(
+        _text("name"),
+        Attribute(name="experiment_id", type=AttributeType.SERIAL, ops=TEXT_OPS | LIST_OPS),
+        _number("creation_time"),
+        _number("last_update_time"),
+    ),
+    default_order=(_by("creation_time", descending=True), _by("experiment_id", descending=True)),
+)
