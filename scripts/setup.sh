@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Makes the environments that the other commands use, from a machine with nothing but CPython 3.11+ and make.
+#
+#   scripts/setup.sh serve      .venv with what the server needs, and the package itself (editable)
+#   scripts/setup.sh test       .venv with the tools and tests as well
+#   scripts/setup.sh clients    .cache/clients/NAME for each requirements/clients/NAME.txt: real clients, apart from ours
+#
+# Each environment remembers the hash of what it was made from, so a second call does nothing. PYTHON=... names another
+# interpreter. Everything installed is pinned and hashed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
+unset PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
+
+say() { printf 'setup: %s\n' "$*"; }
+die() {
+    printf 'setup: %s\n' "$*" >&2
+    exit 2
+}
+
+is_new_enough() {
+    "$1" -c 'import sys; sys.exit(not (sys.implementation.name == "cpython" and sys.version_info >= (3, 11)))' \
+        >/dev/null 2>&1
+}
+
+find_python() {
+    local name
+    for name in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.14}; do
+        if is_new_enough "$name"; then
+            command -v "$name"
+            return
+        fi
+    done
+    die "no CPython 3.11 or later found (looked for ${PYTHON:-python3, python3.11 to python3.14}); install one, or name it: make PYTHON=/path/to/python3"
+}
+
+# Debian keeps venv apart from Python: fetch it where we may, name it where we may not.
+need_venv() {
+    "$1" -c 'import ensurepip, venv' >/dev/null 2>&1 && return
+    local package sudo=""
+    package="$("$1" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
+    [ "$(id -u)" = 0 ] || sudo="sudo -n"
+    if command -v apt-get >/dev/null && { [ -z "$sudo" ] || $sudo true 2>/dev/null; }; then
+        say "installing the Debian package $package"
+        $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "$package" >/dev/null 2>&1 || {
+            $sudo apt-get update -qq >/dev/null 2>&1 || true
+            $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "$package" >/dev/null 2>&1 || true
+        }
+    fi
+    "$1" -c 'import ensurepip, venv' >/dev/null 2>&1 ||
+        die "$1 has no venv module; install the package $package (apt-get install $package) and try again"
+}
+
+# make_venv DIRECTORY: an environment that works, made anew when its interpreter is gone or too old.
+make_venv() {
+    is_new_enough "$1/bin/python" && "$1/bin/python" -m pip --version >/dev/null 2>&1 && return
+    local python
+    python="$(find_python)"
+    need_venv "$python"
+    say "making $1 with $("$python" --version)"
+    rm -rf "$1"
+    "$python" -m venv "$1"
+}
+
+# install DIRECTORY STAMP LOCK...: installs the locks unless the stamp says that they are there; true if it did something.
+install() {
+    local venv="$1" stamp="$1/.installed-$2" locks=("${@:3}") hash begin=$SECONDS
+    make_venv "$venv"
+    hash="$({ "$venv/bin/python" --version; pwd; cat pyproject.toml scripts/setup.sh "${locks[@]}"; } | sha256sum)"
+    [ "$(cat "$stamp" 2>/dev/null)" = "$hash" ] && return
+    say "installing ${locks[*]} into $venv"
+    "$venv/bin/python" -m pip install -q --require-hashes "${locks[@]/#/--requirement=}"
+    if [ "$venv" = .venv ]; then
+        "$venv/bin/python" -m pip install -q --no-deps --no-build-isolation --editable .
+    fi
+    printf '%s' "$hash" >"$stamp"
+    say "$venv is ready ($((SECONDS - begin)) s)"
+}
+
+mkdir -p .cache/clients
+exec 9>.cache/setup.lock
+flock 9 # two commands at once must not install into one environment
+
+for target in "${@:-serve}"; do
+    case "$target" in
+        serve) install .venv serve requirements/serve.txt requirements/build.txt ;;
+        test) install .venv test requirements/dev.txt ;;
+        clients)
+            for lock in requirements/clients/*.txt; do
+                name="$(basename "$lock" .txt)"
+                install ".cache/clients/$name" client "$lock"
+            done
+            ;;
+        *) die "unknown target $target: serve, test or clients" ;;
+    esac
+done

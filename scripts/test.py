@@ -1,0 +1,182 @@
+"""Runs the parts of the test suite one after another and prints how long each took.
+
+    python scripts/test.py [PART ...]       without PART: everything but `long`
+
+A part fails when one of its commands fails; the next parts run all the same, and the exit status is 1 at the end.
+A part whose folder does not exist is left out. Three times its budget ends a part that hangs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = ROOT / ".venv" / "bin"
+TESTS = ROOT / "tests"
+CLIENTS = ROOT / ".cache" / "clients"
+
+NO_TESTS_COLLECTED = 5
+GRACE = 3  # budgets until a hanging part is ended
+WORKERS = "2"
+
+Command = list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Commands that are run and timed together. `budget` is in minutes; nothing fails by being slower."""
+
+    name: str
+    budget: float
+    commands: list[Command]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a part; `seconds` is wall time."""
+
+    part: Part
+    seconds: float
+    failures: list[str]
+
+
+def folders(*names: str) -> list[str]:
+    """Those of the folders under tests/ that hold tests."""
+    return [f"tests/{name}" for name in names if any((TESTS / name).rglob("test_*.py"))]
+
+
+def pytest(paths: list[str], *options: str, python: Path = BIN / "python") -> list[Command]:
+    """The command that tests `paths`; none where there is nothing to test."""
+    return [[str(python), "-m", "pytest", "-q", "-n", WORKERS, *options, *paths]] if paths else []
+
+
+def contract(*options: str) -> Iterator[Command]:
+    """The tests of each real client, in the environment that holds it and nothing of ours."""
+    for lock in sorted((ROOT / "requirements" / "clients").glob("*.txt")):
+        python = CLIENTS / lock.stem / "bin" / "python"
+        # Warnings of other people's packages are theirs; ours are errors in the other parts.
+        yield from pytest(folders(f"contract/{lock.stem}"), "-W", "default", *options, python=python)
+
+
+def parts() -> list[Part]:
+    """Every part in the order in which it runs, fast ones first."""
+    setup = str(ROOT / "scripts" / "setup.sh")
+    quick = folders("unit", "conformance", "property", "api", "upgrade")
+    loose = sorted(f"tests/{path.name}" for path in TESTS.glob("test_*.py"))
+    clients = list(contract("-m", "not long"))
+    found = [
+        Part(
+            name="check",
+            budget=1,
+            commands=[
+                [str(BIN / "ruff"), "check", "--quiet", "."],
+                [str(BIN / "ruff"), "format", "--quiet", "--check", "."],
+                [str(BIN / "lint-imports")],
+                [str(BIN / "mypy")],
+            ],
+        ),
+        Part(
+            name="fast",
+            budget=1,
+            commands=pytest([*loose, *quick], "-m", "not slow and not long", "--hypothesis-profile=ci"),
+        ),
+        Part(
+            name="engine",
+            budget=4,
+            commands=[
+                *pytest(folders("property"), "-m", "not long", "--hypothesis-profile=engine"),
+                *pytest(folders("unit", "conformance", "api", "upgrade"), "-m", "slow and not long"),
+            ],
+        ),
+        Part(name="clients", budget=6, commands=[[setup, "clients"], *clients] if clients else []),
+        Part(name="crash", budget=3, commands=pytest(folders("crash"), "-m", "not long")),
+        Part(name="acceptance", budget=2, commands=pytest(folders("acceptance"), "-m", "not long")),
+        Part(
+            name="long",
+            budget=600,
+            commands=[
+                *pytest(folders("property"), "--hypothesis-profile=long"),
+                *pytest([*quick, *folders("crash", "acceptance")], "-m", "long", "--hypothesis-profile=long"),
+                *([[setup, "clients"], *contract("-m", "long")] if clients else []),
+            ],
+        ),
+    ]
+    return [part for part in found if part.commands]
+
+
+def run(command: Command, *, limit: float) -> str:
+    """Runs one command in a process group of its own; "" when it succeeds, else what went wrong."""
+    shown = " ".join(command).replace(f"{ROOT}/", "")
+    print(f"\n$ {shown}", flush=True)
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    try:
+        status = process.wait(limit)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return f"{shown}: still running after {limit:.0f} s"
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    # A marker may select nothing from a folder that has tests.
+    if status == 0 or (status == NO_TESTS_COLLECTED and "-m" in command[3:]):
+        return ""
+    return f"{shown}: exit status {status}"
+
+
+def run_part(part: Part) -> Outcome:
+    """Runs all commands of a part, also after one has failed."""
+    print(f"\n--- {part.name} " + "-" * (110 - len(part.name)), flush=True)
+    begin = time.monotonic()
+    limit = begin + part.budget * 60 * GRACE
+    failures = [run(command, limit=max(1.0, limit - time.monotonic())) for command in part.commands]
+    return Outcome(part=part, seconds=time.monotonic() - begin, failures=[f for f in failures if f])
+
+
+def clock(seconds: float) -> str:
+    """Seconds as m:ss."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def report(outcomes: list[Outcome]) -> None:
+    """Prints the table at the end, failures below it."""
+    print(f"\n{'part':<12}{'time':>8}{'budget':>9}  result")
+    for outcome in outcomes:
+        late = " (over its budget)" if outcome.seconds > outcome.part.budget * 60 else ""
+        result = "FAILED" if outcome.failures else "passed"
+        budget = clock(outcome.part.budget * 60)
+        print(f"{outcome.part.name:<12}{clock(outcome.seconds):>8}{budget:>9}  {result}{late}")
+    print(f"{'all':<12}{clock(sum(o.seconds for o in outcomes)):>8}")
+    for failure in (failure for outcome in outcomes for failure in outcome.failures):
+        print(f"failed: {failure}")
+    sys.stdout.flush()
+
+
+def chosen(names: list[str]) -> list[Part]:
+    """The parts named, in their order; all but `long` when none is named. Exits with 2 on an unknown name."""
+    known = parts()
+    unknown = sorted(set(names) - {part.name for part in known})
+    if unknown:
+        sys.exit(f"no such part: {', '.join(unknown)}; there are {', '.join(part.name for part in known)}")
+    return [part for part in known if (part.name in names if names else part.name != "long")]
+
+
+def main() -> int:
+    """Runs what the command line asks for; 0 when all of it passed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", nargs="*", help="check, fast, engine, clients, crash, acceptance or long")
+    outcomes = [run_part(part) for part in chosen(parser.parse_args().part)]
+    report(outcomes)
+    return int(any(outcome.failures for outcome in outcomes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

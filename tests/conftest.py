@@ -1,0 +1,76 @@
+"""What all tests share: a clean environment, no way out of this machine, hypothesis profiles, servers.
+
+Loads without stepwell installed: the tests of real clients run in environments that hold the client alone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from serving import Server
+
+# A deadline would time the machine; data that is slow to make is a matter for whoever wrote the strategy.
+settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples every time: red means that the code has changed, not the dice.
+settings.register_profile("ci", settings.get_profile("dev"), derandomize=True)
+settings.register_profile("engine", settings.get_profile("ci"), max_examples=400)
+settings.register_profile("long", settings.get_profile("dev"), max_examples=10_000, stateful_step_count=200)
+settings.load_profile("dev")
+
+FOREIGN = ("STEPWELL_", "MLFLOW_")
+KEPT = "STEPWELL_BIN"  # says what is under test
+
+
+def pytest_configure() -> None:
+    """Forgets what the shell says about servers, and keeps the tests on this machine."""
+    for name in [name for name in os.environ if name.startswith(FOREIGN) and name != KEPT]:
+        del os.environ[name]
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        os.environ.pop(name, None)
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ["DO_NOT_TRACK"] = "true"
+    sys.addaudithook(refuse_the_network)
+
+
+def refuse_the_network(event: str, args: tuple[Any, ...]) -> None:
+    """An audit hook: a test may connect to this machine only."""
+    if event != "socket.connect" or not isinstance(args[1], tuple):
+        return
+    host = str(args[1][0]).partition("%")[0]
+    if host != "localhost" and not ip_address(host).is_loopback:
+        msg = f"a test tried to connect to {host}"
+        raise RuntimeError(msg)
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts servers: serve(*flags, env=..., data_dir=..., port=..., wait=True). What runs at the end must stop well."""
+    with ExitStack() as running:
+
+        def start(*args: str, wait: bool = True, data_dir: Path = tmp_path / "data", **options: Any) -> Server:
+            server = Server(data_dir, args=args, **options).start(wait=wait)
+            return running.enter_context(server)
+
+        yield start
+
+
+@pytest.fixture
+def server(serve: Callable[..., Server]) -> Server:
+    """A server of this test's own, on an empty data directory."""
+    return serve()
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for many tests of a process; for tests that name things so that they do not meet."""
+    with Server(tmp_path_factory.mktemp("shared") / "data") as server:
+        yield server

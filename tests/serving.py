@@ -1,0 +1,168 @@
+"""A real Stepwell server as a process of its own, for every test that talks HTTP, kills or restarts.
+
+Nothing here imports stepwell: contract tests run where only the vendor's client is installed. STEPWELL_BIN names the
+program under test; without it, the one beside the running Python, else the one in .venv.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+HOST = "127.0.0.1"
+READY_WITHIN = 60.0  # seconds; a loaded machine is slow, a hanging server never ready
+STOPPED_WITHIN = 60.0
+# Below the range from which Linux takes ports for outgoing connections, so that none of those takes ours meanwhile.
+PORTS = range(20_000, 32_000)
+
+
+def binary() -> Path:
+    """The `stepwell` program under test."""
+    named = os.environ.get("STEPWELL_BIN")
+    beside = Path(sys.executable).parent / "stepwell"
+    return Path(named) if named else beside if beside.exists() else Path(__file__).parents[1] / ".venv/bin/stepwell"
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on now."""
+    for _ in range(100):
+        port = secrets.choice(PORTS)  # the seeded generator would give every worker the same one
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind((HOST, port))
+            return port
+    msg = "no free port found"
+    raise RuntimeError(msg)
+
+
+class Server:
+    """`stepwell serve` on a data directory. Output goes to `log_file`; after `restart` the URL is the same.
+
+    `args` are more flags of `serve`, `env` more variables. As a context manager it starts, and at the end stops what
+    still runs.
+    """
+
+    def __init__(
+        self, data_dir: Path, *, port: int = 0, args: Sequence[str] = (), env: Mapping[str, str] | None = None
+    ) -> None:
+        self.data_dir = data_dir
+        self.port = port or free_port()
+        self.args = tuple(args)
+        self.env = dict(env or {})
+        self.log_file = data_dir.with_name(data_dir.name + ".log")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens, without a slash at the end."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The process; the last one where it has ended."""
+        assert self.process is not None, "the server was never started"
+        return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the process lives."""
+        return self.process is not None and self.process.poll() is None
+
+    def command(self) -> list[str]:
+        """The command line."""
+        flags = ["--host", HOST, "--port", str(self.port), "--data-dir", str(self.data_dir)]
+        return [str(binary()), "serve", *flags, *self.args]
+
+    def start(self, *, wait: bool = True) -> Self:
+        """Starts the process; with `wait` returns when it is ready."""
+        assert not self.running, "the server runs already"
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **self.env},
+            )
+        if wait:
+            self.wait_ready()
+        return self
+
+    def wait_ready(self) -> None:
+        """Returns when /healthz answers 200; AssertionError with the log when the process ends or stays mute."""
+        deadline = time.monotonic() + READY_WITHIN
+        while not self.answers():
+            assert self.running, f"the server ended with {self.wait()}:\n{self.log()}"
+            if time.monotonic() > deadline:
+                self.kill()
+                msg = f"the server was not ready after {READY_WITHIN:.0f} s:\n{self.log()}"
+                raise AssertionError(msg)
+            time.sleep(0.02)
+
+    def answers(self) -> bool:
+        """Whether /healthz answers 200 now."""
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=5)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def wait(self, timeout: float = STOPPED_WITHIN) -> int:
+        """The exit status once it has ended; negative is a signal. Kills and raises when `timeout` seconds pass."""
+        assert self.process is not None, "the server was never started"
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            msg = f"the server did not end within {timeout:.0f} s:\n{self.log()}"
+            raise AssertionError(msg) from None
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        assert self.process is not None, "the server was never started"
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def restart(self, *, wait: bool = True) -> Self:
+        """Stops it where it runs, and starts it again on the same port and directory."""
+        if self.running:
+            status = self.stop()
+            assert status == 0, f"the server stopped with {status}:\n{self.log()}"
+        return self.start(wait=wait)
+
+    def log(self) -> str:
+        """All that it has printed so far, earlier runs included."""
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+
+    def __enter__(self) -> Self:
+        return self if self.running else self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self.running:
+            return
+        if kind is not None:
+            self.kill()
+            return
+        status = self.stop()
+        assert status == 0, f"the server stopped with {status}:\n{self.log()}"
