@@ -5,6 +5,8 @@ The text form lives in `filter_grammar`, the meaning of a filter in `filter_matc
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -156,6 +158,43 @@ def complete_order(order: tuple[OrderBy, ...], *, schema: Schema) -> tuple[Order
     """The order with the default one behind it: total, so that pages neither repeat nor lose a row."""
     asked = {by.field for by in order}
     return order + tuple(by for by in schema.default_order if by.field not in asked)
+
+
+def milliseconds_to_microseconds(conditions: Filter, *, schema: Schema) -> Filter:
+    """A filter on times in whole milliseconds, as people and clients write them, asked of times in microseconds.
+
+    A time counts as its millisecond, rounded down: `= 5` finds 5000 to 5999 and `> 5` begins at 6000. Only `!=` cannot
+    be said so in a conjunction: `!= 5` leaves out 5000 alone. Comparisons on anything else stay as they are.
+    """
+    scaled: list[Comparison] = []
+    for comparison in conditions:
+        if comparison.field.kind is Kind.ATTRIBUTE and schema.is_numeric(comparison.field):
+            scaled += _in_microseconds(comparison)
+        else:
+            scaled.append(comparison)
+    return tuple(scaled)
+
+
+def _in_microseconds(comparison: Comparison) -> list[Comparison]:
+    value = comparison.value
+    assert isinstance(value, int | float)
+    low, high = math.ceil(value) * 1000, (math.floor(value) + 1) * 1000
+    bounds: Mapping[Op, tuple[tuple[Op, int | float], ...]] = {
+        Op.GT: ((Op.GE, high),),
+        Op.GE: ((Op.GE, low),),
+        Op.EQ: ((Op.GE, low), (Op.LT, high)),
+        Op.NE: ((Op.NE, low if low < high else value),),
+        Op.LT: ((Op.LT, low),),
+        Op.LE: ((Op.LT, high),),
+    }
+    return [
+        Comparison(field=comparison.field, op=op, value=_within_reach(bound)) for op, bound in bounds[comparison.op]
+    ]
+
+
+def _within_reach(bound: int | float) -> int | float:
+    """A bound beyond int64 as a float that every int64 is as far from: engines cannot hold larger integers."""
+    return bound if -(2**63) <= bound < 2**63 else (1e19 if bound > 0 else -1e19)
 
 
 def _text(name: str, *aliases: str, ops: frozenset[Op] = TEXT_OPS) -> Attribute:
