@@ -53,7 +53,7 @@ def refuse_the_network(event: str, args: tuple[Any, ...]) -> None:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Starts servers: serve(*flags, env=..., data_dir=..., port=..., wait=True). What runs at the end must stop well."""
+    """Starts servers: serve(*flags, env=..., data_dir=..., port=..., wait=...). What runs at the end must end well."""
     with ExitStack() as running:
 
         def start(*args: str, wait: bool = True, data_dir: Path = tmp_path / "data", **options: Any) -> Server:
