@@ -37,7 +37,7 @@ find_python() {
 
 # Debian keeps venv apart from Python: fetch it where we may, name it where we may not.
 need_venv() {
-    "$1" -c 'import ensurepip, venv' >/dev/null 2>&1 && return
+    "$1" -c 'import ensurepip, venv; ensurepip.version()' >/dev/null 2>&1 && return
     local package sudo=""
     package="$("$1" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
     [ "$(id -u)" = 0 ] || sudo="sudo -n"
@@ -48,7 +48,7 @@ need_venv() {
             $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "$package" >/dev/null 2>&1 || true
         }
     fi
-    "$1" -c 'import ensurepip, venv' >/dev/null 2>&1 ||
+    "$1" -c 'import ensurepip, venv; ensurepip.version()' >/dev/null 2>&1 ||
         die "$1 has no venv module; install the package $package (apt-get install $package) and try again"
 }
 
