@@ -1,0 +1,162 @@
+"""Reading the bytes of a request: limits while they stream in, slow and broken uploads, gzip.
+
+What the bytes mean is the dialect's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+from stepwell.core.errors import Busy
+from stepwell.web.errors import HttpProblem, body_too_large
+from stepwell.web.work import Work
+
+Receive: TypeAlias = Callable[[], Awaitable[Mapping[str, Any]]]
+CHUNK_SECONDS: Final = 30.0
+LINGER_BYTES: Final = 256 << 20
+LINGER_SECONDS: Final = 15.0
+_UNPACK_HERE: Final = 64 << 10  # smaller bodies are unpacked on the event loop: less than a thread hop costs
+
+
+class BodyBudget:
+    """Bytes of bodies that wait or are worked on, over all requests."""
+
+    def __init__(self, limit: int = 256 << 20) -> None:
+        self.limit = limit
+        self.used = 0
+
+    def take(self, size: int) -> None:
+        """Busy when the limit would be passed."""
+        if self.used + size > self.limit:
+            raise Busy(f"request bodies of {self.used} bytes are in flight; the limit is {self.limit}. Try again.")
+        self.used += size
+
+
+class Body:
+    """The body of one request. Read it once, whole or in chunks."""
+
+    __slots__ = ("_budget", "_chunk_seconds", "_encoding", "_expects", "_length", "_receive", "_taken", "complete")
+
+    def __init__(
+        self,
+        receive: Receive,
+        headers: Mapping[bytes, bytes],
+        budget: BodyBudget,
+        *,
+        chunk_seconds: float = CHUNK_SECONDS,
+    ) -> None:
+        self._receive = receive
+        self._budget = budget
+        self._chunk_seconds = chunk_seconds
+        self._length = headers.get(b"content-length")
+        self._encoding = headers.get(b"content-encoding")
+        self._expects = headers.get(b"expect") is not None
+        self._taken = 0
+        self.complete = self._length in (None, b"0") and b"transfer-encoding" not in headers
+
+    async def whole(self, limit: int, work: Work) -> bytes:
+        """See Call.body."""
+        packed = self._packed()
+        if self._length is not None and int(self._length) > limit:
+            raise body_too_large(limit)
+        data = await self._next()
+        if not self.complete:
+            data = await self._collect(data, limit)
+        if len(data) > limit:
+            raise body_too_large(limit)
+        if not packed:
+            return data
+        if len(data) <= _UNPACK_HERE:
+            return self._unpack(data, limit)
+        return await work.read(self._unpack, data, limit)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """See Call.chunks."""
+        if self._packed():
+            raise _bad_encoding("identity")
+        while not self.complete:
+            chunk = await self._next()
+            if chunk:
+                yield chunk
+            self.release()
+
+    async def discard(self) -> None:
+        """Read on and forget, within bounds, so that a client that is still sending gets to read our answer."""
+        if self._expects:
+            return  # it was never told to go on
+        seen = 0
+        try:
+            async with asyncio.timeout(LINGER_SECONDS):
+                while not self.complete and seen < LINGER_BYTES:
+                    seen += len(await self._next())
+                    self.release()
+        except (TimeoutError, HttpProblem):
+            return
+
+    def release(self) -> None:
+        """The bytes read so far are no longer held."""
+        self._budget.used -= self._taken
+        self._taken = 0
+
+    async def _collect(self, first: bytes, limit: int) -> bytes:
+        parts = [first]
+        size = len(first)
+        while not self.complete:
+            part = await self._next()
+            size += len(part)
+            if size > limit:
+                raise body_too_large(limit)
+            parts.append(part)
+        return b"".join(parts)
+
+    async def _next(self) -> bytes:
+        """One piece; sets `complete` at the last. HttpProblem: 408 when it is too slow, 400 when the client is gone."""
+        if self.complete:
+            return b""
+        self._expects = False
+        try:
+            async with asyncio.timeout(self._chunk_seconds):
+                message = await self._receive()
+        except TimeoutError:
+            raise HttpProblem(
+                408, "body_too_slow", f"no byte of the body came for {self._chunk_seconds:g} seconds", close=True
+            ) from None
+        if message["type"] != "http.request":
+            self.complete = True
+            raise HttpProblem(400, "body_broken_off", "the connection ended before the body did", close=True)
+        data: bytes = message.get("body", b"")
+        self._budget.take(len(data))
+        self._taken += len(data)
+        self.complete = not message.get("more_body", False)
+        return data
+
+    def _packed(self) -> bool:
+        if self._encoding is None or self._encoding.lower() in (b"", b"identity"):
+            return False
+        if self._encoding.lower() in (b"gzip", b"x-gzip"):
+            return True
+        raise _bad_encoding("gzip")
+
+    def _unpack(self, data: bytes, limit: int) -> bytes:
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            plain = unpacker.decompress(data, limit + 1)
+        except zlib.error as error:
+            raise HttpProblem(400, "malformed_gzip", f"the body is not gzip: {error}") from None
+        if len(plain) > limit:
+            raise body_too_large(limit)
+        if not unpacker.eof or unpacker.unused_data:
+            raise HttpProblem(400, "malformed_gzip", "the body is not one whole gzip member")
+        return plain
+
+
+def _bad_encoding(accepted: str) -> HttpProblem:
+    return HttpProblem(
+        415,
+        "unknown_content_encoding",
+        f"the body's content-encoding is not supported here; use {accepted}",
+        headers=(("accept-encoding", accepted),),
+    )

@@ -1,0 +1,141 @@
+"""One request, as an endpoint sees it. Parsing of the body is the dialect's; reading its bytes is body.py's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
+from urllib.parse import parse_qsl
+
+from stepwell.core.access import ANYONE
+from stepwell.core.clock import Clock
+from stepwell.core.store import Store
+from stepwell.web.body import Body
+from stepwell.web.errors import HttpProblem
+from stepwell.web.work import Work
+
+T = TypeVar("T")
+P = ParamSpec("P")
+Scope: TypeAlias = Mapping[str, Any]
+_NO_PARAMS: Final[Mapping[str, str]] = MappingProxyType({})
+_QUERY_FIELDS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What every endpoint may use, made once."""
+
+    store: Store
+    clock: Clock
+    version: str
+
+
+class Query:
+    """The query string. Names and values are percent-decoded UTF-8; '+' is a space. Malformed: HttpProblem 400."""
+
+    __slots__ = ("_pairs",)
+
+    def __init__(self, query_string: bytes) -> None:
+        self._pairs: list[tuple[str, str]] = []
+        if query_string:
+            try:
+                self._pairs = parse_qsl(
+                    query_string.decode("ascii"),
+                    keep_blank_values=True,
+                    errors="strict",
+                    max_num_fields=_QUERY_FIELDS,
+                )
+            except ValueError as error:  # UnicodeDecodeError is one
+                raise HttpProblem(
+                    400, "malformed_query", f"the query string is not percent-encoded UTF-8: {error}"
+                ) from None
+
+    def get(self, name: str) -> str | None:
+        """The last value of `name`."""
+        return next((value for key, value in reversed(self._pairs) if key == name), None)
+
+    def all(self, name: str) -> list[str]:
+        """Every value of `name`, in order."""
+        return [value for key, value in self._pairs if key == name]
+
+    def names(self) -> list[str]:
+        """Each name once, in the order of first appearance."""
+        return list(dict.fromkeys(key for key, _ in self._pairs))
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._pairs)
+
+
+class Call:
+    """One request. `path` is percent-decoded, `params` come from the route's pattern (decoded too).
+
+    `principal`, `workspace` and `dialect` are set by the router before the endpoint runs.
+    """
+
+    __slots__ = (
+        "_body",
+        "_headers",
+        "_query",
+        "_query_string",
+        "_work",
+        "context",
+        "dialect",
+        "method",
+        "params",
+        "path",
+        "principal",
+        "raw_path",
+        "request_id",
+        "workspace",
+    )
+
+    def __init__(self, scope: Scope, body: Body, *, context: Context, work: Work) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.raw_path: bytes = scope.get("raw_path") or self.path.encode()
+        self.params = _NO_PARAMS
+        self.principal = ANYONE
+        self.workspace = ""
+        self.dialect = ""
+        self.request_id = ""
+        self.context = context
+        self._headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        self._query_string: bytes = scope["query_string"]
+        self._query: Query | None = None
+        self._body = body
+        self._work = work
+
+    @property
+    def query(self) -> Query:
+        """Parsed when first asked for; a malformed one is HttpProblem 400."""
+        if self._query is None:
+            self._query = Query(self._query_string)
+        return self._query
+
+    def header(self, name: str) -> str | None:
+        """A header by its name in any case; the last one where it repeats. Bytes above 127 read as Latin-1."""
+        value = self._headers.get(name.lower().encode("latin-1"))
+        return None if value is None else value.decode("latin-1")
+
+    async def body(self, limit: int) -> bytes:
+        """The whole body, gzip undone. HttpProblem: 413 over `limit` bytes, 408 too slow, 415 unknown content-encoding,
+        400 broken off or not gzip. Busy when the bodies of all requests together are too much."""
+        return await self._body.whole(limit, self._work)
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body piece by piece, as it comes, without a limit in all. HttpProblem as for `body`, except 413."""
+        return self._body.chunks()
+
+    async def run(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a blocking function in the reader pool. Busy when too many wait."""
+        return await self._work.read(fn, *args, **kwargs)
+
+    async def run_write(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a blocking write of the store in the writer pool. Busy when too many wait."""
+        return await self._work.write(fn, *args, **kwargs)
+
+    async def durable(self, future: Future[T]) -> T:
+        """The result of a store write, once it is durable, without a thread waiting for it."""
+        return await self._work.durable(future)

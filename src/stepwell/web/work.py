@@ -1,0 +1,110 @@
+"""Where blocking work runs: bounded pools, and the bridge that brings results back to the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
+
+from stepwell.core.errors import Busy
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class Bridge:
+    """Awaits futures that other threads resolve. A batch resolved at once wakes the loop once, not once for each."""
+
+    def __init__(self) -> None:
+        self._done: deque[tuple[asyncio.Future[Any], Future[Any]]] = deque()
+        self._woken = False
+
+    async def wait(self, future: Future[T]) -> T:
+        """The future's result. Cancelling the wait leaves the future alone."""
+        if future.done():
+            return future.result()
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[T] = loop.create_future()
+
+        def resolved(done: Future[T]) -> None:
+            # Append before looking at the flag, and drain clears the flag before it pops: nothing is left behind.
+            self._done.append((waiter, done))
+            if not self._woken:
+                self._woken = True
+                loop.call_soon_threadsafe(self._drain)
+
+        future.add_done_callback(resolved)
+        return await waiter
+
+    def _drain(self) -> None:
+        self._woken = False
+        while self._done:
+            waiter, done = self._done.popleft()
+            if waiter.done():
+                continue
+            error = done.exception()
+            if error is None:
+                waiter.set_result(done.result())
+            else:
+                waiter.set_exception(error)
+
+
+class Pool:
+    """Threads for one kind of work; more than `waiting` unfinished pieces of work are refused with Busy."""
+
+    def __init__(self, name: str, *, threads: int, waiting: int) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=f"stepwell-{name}")
+        self._name = name
+        self._limit = threads + waiting
+        self.unfinished = 0
+
+    def submit(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Called on the event loop only; pair it with `finished`."""
+        if self.unfinished >= self._limit:
+            raise Busy(f"{self.unfinished} requests wait for a {self._name}; nothing was stored. Try again.")
+        self.unfinished += 1
+        return self._executor.submit(fn, *args, **kwargs)
+
+    def close(self) -> None:
+        """Wait for what runs."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+class Work:
+    """The pools of one server. Readers and writers are apart, so that long reads never delay an acknowledgement."""
+
+    def __init__(self, *, readers: int = 8, writers: int = 8, waiting: int = 1024) -> None:
+        self.readers = Pool("reader", threads=readers, waiting=waiting)
+        self.writers = Pool("writer", threads=writers, waiting=waiting)
+        self.doorkeepers = Pool("doorkeeper", threads=1, waiting=waiting)  # credentials, apart from long reads too
+        self._bridge = Bridge()
+
+    async def read(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `fn` in the reader pool."""
+        return await self._in(self.readers, fn, *args, **kwargs)
+
+    async def write(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `fn` in the writer pool."""
+        return await self._in(self.writers, fn, *args, **kwargs)
+
+    async def identify(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `fn`, a look-up of a credential."""
+        return await self._in(self.doorkeepers, fn, *args, **kwargs)
+
+    async def durable(self, future: Future[T]) -> T:
+        """The result of a future of the store."""
+        return await self._bridge.wait(future)
+
+    async def _in(self, pool: Pool, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        future = pool.submit(fn, *args, **kwargs)
+        try:
+            return await self._bridge.wait(future)
+        finally:
+            pool.unfinished -= 1
+
+    def close(self) -> None:
+        """Wait for what runs in all pools."""
+        for pool in (self.readers, self.writers, self.doorkeepers):
+            pool.close()
