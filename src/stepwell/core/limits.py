@@ -14,6 +14,7 @@ POINTS_PER_WRITE: Final = 1_000_000
 RUNS_PER_WRITE: Final = 1_000
 PAGE_POINTS: Final = 1_000_000  # points of one page; a whole history is read page by page
 BUCKETS: Final = 10_000  # buckets of one series
+BUCKETS_PER_READ: Final = 1_000_000  # buckets of all series of one read
 SERIES_PER_READ: Final = 1_000
 RUNS_PER_PAGE: Final = 50_000
 BLOB_PATH_LENGTH: Final = 4_096

@@ -1,0 +1,118 @@
+"""Reading points: pages of history, live deltas, buckets for charts, samples within a budget, and summaries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from stepwell.core import limits, page
+from stepwell.core.buckets import Buckets, Samples
+from stepwell.core.downsample import spread
+from stepwell.core.model import EVERYTHING, Selector, SeriesInfo, Window
+from stepwell.core.series import Order, Points
+from stepwell.core.store import Store
+from stepwell.core.summary import Summary
+from stepwell.services.checks import check_count, check_limit
+
+CHUNK_POINTS = 10_000  # of a whole history: what is encoded at once, and the longest that one snapshot is held
+
+
+def history(
+    store: Store,
+    *,
+    workspace: str,
+    selector: Selector,
+    order: Order,
+    window: Window = EVERYTHING,
+    cursor: str | None = None,
+    limit: int,
+) -> tuple[Points, str | None]:
+    """A page of a series in `order` and the cursor of the next page (None: this was the last).
+
+    Unknown runs and metrics have no points. Raises Invalid (cursor, limit), TooLarge.
+    """
+    check_limit(limit, field="limit", limit=limits.PAGE_POINTS)
+    query = page.fingerprint(workspace, selector, window)
+    kind = f"points.{order.value}"
+    after = page.decode(kind, query, cursor)
+    found = store.read(workspace=workspace, selector=selector, order=order, window=window, after=after, limit=limit)
+    return found.points, page.encode(kind, query, found.after)
+
+
+def whole_history(
+    store: Store, *, workspace: str, selector: Selector, order: Order, window: Window = EVERYTHING
+) -> Iterator[Points]:
+    """All points in `order`, in chunks of at most CHUNK_POINTS; each is a short snapshot of its own."""
+    after = None
+    while True:
+        found = store.read(
+            workspace=workspace, selector=selector, order=order, window=window, after=after, limit=CHUNK_POINTS
+        )
+        if len(found.points):
+            yield found.points
+        after = found.after
+        if after is None or not len(found.points):
+            return
+
+
+def arrivals(
+    store: Store,
+    *,
+    workspace: str,
+    selector: Selector,
+    window: Window = EVERYTHING,
+    cursor: str | None = None,
+    limit: int,
+) -> tuple[Points, str]:
+    """What arrived after the cursor (None: from the beginning), as acknowledged, and the cursor to ask with next time.
+
+    The cursor is given always: a reader that asks again and again misses nothing and gets nothing twice.
+    """
+    points, following = history(
+        store, workspace=workspace, selector=selector, order=Order.ARRIVAL, window=window, cursor=cursor, limit=limit
+    )
+    assert following is not None, "an engine gives the position of every page in arrival order"
+    return points, following
+
+
+def buckets(
+    store: Store, *, workspace: str, selectors: Sequence[Selector], window: Window = EVERYTHING, budget: int
+) -> list[Buckets]:
+    """For each selector at most `budget` buckets of its points in the window, in key order."""
+    check_count(len(selectors), field="series", limit=limits.SERIES_PER_READ)
+    check_limit(budget, field="budget", limit=limits.BUCKETS)
+    check_count(len(selectors) * budget, field="buckets", limit=limits.BUCKETS_PER_READ)
+    return store.read_buckets(workspace=workspace, selectors=selectors, window=window, budget=budget)
+
+
+def interval(
+    store: Store, *, workspace: str, selectors: Sequence[Selector], window: Window = EVERYTHING, budget: int
+) -> list[Samples]:
+    """For each selector at most `budget` stored points of the window, in key order.
+
+    All of them when they fit; otherwise (budget of 4 or more) the first, the last, each bucket's minimum and maximum.
+    """
+    check_limit(budget, field="budget", limit=2 * limits.BUCKETS)
+    found = buckets(store, workspace=workspace, selectors=selectors, window=window, budget=max(1, (budget - 2) // 2))
+    return [
+        _all(store, workspace, selector, window, budget) if rows.count.sum() <= budget else spread(rows, budget)
+        for selector, rows in zip(selectors, found, strict=True)
+    ]
+
+
+def series(store: Store, *, workspace: str, run_id: str, metric: str | None = None) -> list[SeriesInfo]:
+    """The series of a run with their summaries, sorted by (metric, labels); empty when there is no such run."""
+    return store.list_series(workspace=workspace, run_id=run_id, metric=metric)
+
+
+def summaries(
+    store: Store, *, workspace: str, run_ids: Sequence[str], metrics: Sequence[str] | None = None
+) -> dict[str, dict[str, Summary]]:
+    """run id -> metric -> summary over the union of its label sets. Unknown runs and metrics are absent."""
+    check_count(len(run_ids), field="run_ids", limit=limits.RUNS_PER_PAGE)
+    return store.summaries(workspace=workspace, run_ids=run_ids, metrics=metrics)
+
+
+def _all(store: Store, workspace: str, selector: Selector, window: Window, limit: int) -> Samples:
+    """The points themselves; those that came since the buckets were read are left for the next time."""
+    found = store.read(workspace=workspace, selector=selector, order=Order.KEY, window=window, after=None, limit=limit)
+    return Samples.of(found.points, slice(None))

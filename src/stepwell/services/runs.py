@@ -1,0 +1,112 @@
+"""Workspaces, experiments and runs: making, finding and changing them. Searches live in `search`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stepwell.core import limits
+from stepwell.core.access import ANY_WORKSPACE
+from stepwell.core.errors import NotFound
+from stepwell.core.ids import check_run_id, check_workspace
+from stepwell.core.model import (
+    ALL_COLUMNS,
+    NO_COLUMNS,
+    Columns,
+    Event,
+    Experiment,
+    ExperimentWrite,
+    NewExperiment,
+    NewRun,
+    Run,
+    RunRow,
+    Workspace,
+)
+from stepwell.core.store import Store
+from stepwell.services.checks import check_count, check_name, check_names, check_pairs, check_text
+from stepwell.services.search import search_experiments, search_runs
+
+__all__ = [
+    "change_experiment",
+    "create_experiment",
+    "create_run",
+    "get_experiment",
+    "get_run",
+    "get_runs",
+    "list_workspaces",
+    "purge_runs",
+    "read_events",
+    "search_experiments",
+    "search_runs",
+]
+
+
+def list_workspaces(store: Store, *, workspace: str) -> list[Workspace]:
+    """The workspaces that a principal of `workspace` ('*' for all) may see, sorted by name."""
+    return [w for w in store.list_workspaces() if workspace in (ANY_WORKSPACE, w.name)]
+
+
+def create_experiment(store: Store, *, workspace: str, new: NewExperiment) -> Experiment:
+    """Make an experiment, and its workspace when missing. AlreadyExists: the name is taken, also by a deleted one."""
+    check_workspace(workspace)
+    check_name(new.name, field="name", limit=limits.EXPERIMENT_NAME_LENGTH)
+    check_text(new.artifact_location, field="artifact_location", limit=limits.TAG_VALUE_LENGTH)
+    check_pairs(new.tags, field="tags", value_limit=limits.TAG_VALUE_LENGTH)
+    return store.create_experiment(workspace=workspace, new=new)
+
+
+def get_experiment(store: Store, *, workspace: str, id: int | None = None, name: str | None = None) -> Experiment:  # noqa: A002
+    """By id or by name, deleted ones too. NotFound."""
+    return store.get_experiment(workspace=workspace, id=id, name=name)
+
+
+def change_experiment(store: Store, *, workspace: str, write: ExperimentWrite) -> Experiment:
+    """The changed experiment. NotFound, AlreadyExists and Conflict as the store says."""
+    if write.name is not None:
+        check_name(write.name, field="name", limit=limits.EXPERIMENT_NAME_LENGTH)
+    check_pairs(write.set_tags, field="tags", value_limit=limits.TAG_VALUE_LENGTH)
+    check_names(write.remove_tags, field="tags")
+    return store.write_experiment(workspace=workspace, write=write)
+
+
+def create_run(store: Store, *, workspace: str, new: NewRun) -> Run:
+    """Make a run, and its workspace when missing.
+
+    NotFound: no such experiment; Conflict: it is deleted; AlreadyExists: the id is taken.
+    """
+    check_workspace(workspace)
+    check_run_id(new.id)
+    check_name(new.name, field="name", limit=limits.RUN_NAME_LENGTH)
+    check_text(new.user, field="user", limit=limits.NAME_LENGTH)
+    check_text(new.artifact_uri, field="artifact_uri", limit=limits.TAG_VALUE_LENGTH)
+    check_pairs(new.params, field="params", value_limit=limits.PARAM_VALUE_LENGTH)
+    check_pairs(new.tags, field="tags", value_limit=limits.TAG_VALUE_LENGTH)
+    (run,) = store.create_runs(workspace=workspace, new=(new,))
+    return run
+
+
+def get_run(store: Store, *, workspace: str, run_id: str, columns: Columns = ALL_COLUMNS) -> RunRow:
+    """One run, deleted ones too. NotFound."""
+    (row,) = store.get_runs(workspace=workspace, run_ids=(run_id,), columns=columns)
+    if row is None:
+        raise NotFound(f"no run {run_id!r}", field="run_id")
+    return row
+
+
+def get_runs(
+    store: Store, *, workspace: str, run_ids: Sequence[str], columns: Columns = ALL_COLUMNS
+) -> list[RunRow | None]:
+    """One item for each id, in that order; None where there is no such run."""
+    check_count(len(run_ids), field="run_ids", limit=limits.RUNS_PER_PAGE)
+    return store.get_runs(workspace=workspace, run_ids=run_ids, columns=columns)
+
+
+def purge_runs(store: Store, *, workspace: str, run_ids: Sequence[str]) -> int:
+    """Remove runs and all that belongs to them, for good; how many there were."""
+    check_count(len(run_ids), field="run_ids", limit=limits.RUNS_PER_WRITE)
+    return store.purge_runs(workspace=workspace, run_ids=run_ids)
+
+
+def read_events(store: Store, *, workspace: str, run_id: str) -> list[Event]:
+    """What happened to a run, oldest first. NotFound when there is no such run."""
+    get_run(store, workspace=workspace, run_id=run_id, columns=NO_COLUMNS)
+    return store.read_events(workspace=workspace, run_id=run_id)
