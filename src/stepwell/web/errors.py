@@ -1,4 +1,7 @@
-"""Problems of HTTP itself, and the one table from the domain's errors to status codes. Bodies are shaped by the dialects."""
+"""Problems of HTTP itself, and the one table from the domain's errors to status codes.
+
+The dialects shape the bodies.
+"""
 
 from typing import Final
 
@@ -19,7 +22,7 @@ from stepwell.core.errors import (
 class HttpProblem(Exception):
     """A request that HTTP alone can judge: unknown path, wrong verb, body too large. `code` is one stable word.
 
-    `headers` go into the answer whatever shape the dialect gives its body. `close` ends the connection after the answer.
+    `headers` go into the answer whatever shape the dialect gives its body. `close` ends the connection after it.
     """
 
     def __init__(
