@@ -48,7 +48,7 @@ def refuse_the_network(event: str, args: tuple[Any, ...]) -> None:
     host = str(args[1][0]).partition("%")[0]
     if host != "localhost" and not ip_address(host).is_loopback:
         msg = f"a test tried to connect to {host}"
-        raise RuntimeError(msg)
+        raise PermissionError(msg)  # like a network that is not there
 
 
 @pytest.fixture
