@@ -172,7 +172,7 @@ class _Parser:
 
     def _name(self) -> Field:
         start = self._peek
-        if not (start.type is TokenType.WORD or start.is_key):
+        if not (start.type is TokenType.WORD or start.is_key) or start.keyword in {"AND", "OR"}:
             raise self._expected(f"a field, such as {self._schema.attributes[0].name}")
         prefix, dot, key = self._prefix_and_key(self._take())
         if not dot:
