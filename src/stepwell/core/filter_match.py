@@ -33,7 +33,6 @@ from stepwell.core.filters import (
 )
 
 Check: TypeAlias = Callable[[Any], bool]
-SortKey: TypeAlias = float | str | tuple[int, str]
 
 _COMPARE: Mapping[Op, Callable[[Any, Any], bool]] = {
     Op.GT: operator.gt,
@@ -135,8 +134,7 @@ def _reader(wanted: Field) -> Callable[[RowValues], tuple[Scalar, ...]]:
             return lambda row: _present(row.tags.get(key))
         case Kind.ATTRIBUTE:
             return lambda row: _present(row.attributes.get(key))
-        case Kind.DATASET:
-            return lambda row: tuple(dataset[key] for dataset in row.datasets if key in dataset)
+    return lambda row: tuple(dataset[key] for dataset in row.datasets if key in dataset)
 
 
 def _present(value: Scalar | None) -> tuple[Scalar, ...]:
@@ -156,12 +154,12 @@ def _sort_by(rows: list[RowValues], by: OrderBy, schema: Schema) -> list[RowValu
     nan: list[RowValues] = []
     missing: list[RowValues] = []
     for row in rows:
-        match values(row):
-            case ():
-                missing.append(row)
-            case (value, *_) if value != value:
-                nan.append(row)
-            case (value, *_):
-                ordered.append(((len(str(value)), value) if serial else value, row))
+        value = next(iter(values(row)), None)
+        if value is None:
+            missing.append(row)
+        elif value != value:
+            nan.append(row)
+        else:
+            ordered.append(((len(str(value)), value) if serial else value, row))
     ordered.sort(key=lambda pair: pair[0], reverse=by.descending)  # stable in both directions
     return [row for _, row in ordered] + nan + missing

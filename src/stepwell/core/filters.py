@@ -142,9 +142,8 @@ class Schema:
                 return TEXT_OPS | NULL_OPS
             case Kind.DATASET:
                 return TEXT_OPS | LIST_OPS
-            case Kind.ATTRIBUTE:
-                attribute = self.attribute(field.key)
-                return attribute.ops if attribute else frozenset()
+        attribute = self.attribute(field.key)
+        return attribute.ops if attribute else frozenset()
 
     def is_numeric(self, field: Field) -> bool:
         """Whether the field's values are numbers; otherwise they are text."""
