@@ -1,0 +1,84 @@
+"""Blocks: the points of one series as bytes and back, exactly, column by column (FORMAT.md, section "Block payload").
+
+Nothing here knows about the database or about series; `nodes.py` has the summaries of a block.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+from stepwell.core.errors import Corrupt
+from stepwell.core.series import Points
+from stepwell.storage.embedded.packing import Packer, Reader, pack_ints, pack_values, unpack_ints, unpack_values, varint
+
+BLOCK_V1 = 0xB1
+MAX_POINTS = 65_536
+COLUMNS = ("step", "time", "value", "occurrence", "arrival")
+
+
+def encode(points: Points, packer: Packer) -> bytes:
+    """The payload of a block of 1 to MAX_POINTS points in key order (any order comes back as it was, but larger)."""
+    if not 1 <= len(points) <= MAX_POINTS:
+        raise ValueError(f"a block holds 1 to {MAX_POINTS} points, not {len(points)}")
+    bodies = [
+        pack_ints(np.ascontiguousarray(points.step), packer),
+        pack_ints(np.ascontiguousarray(points.time), packer),
+        pack_values(points.value, packer),
+        pack_ints(np.ascontiguousarray(points.occurrence), packer),
+        pack_ints(np.ascontiguousarray(points.arrival), packer),
+    ]
+    head = bytes([BLOCK_V1]) + varint(len(points)) + b"".join(varint(len(body)) for body in bodies)
+    return sealed(head + b"".join(bodies))
+
+
+def decode(payload: bytes | memoryview, packer: Packer, *, columns: Collection[str] = COLUMNS) -> Points:
+    """The points of a block; Corrupt when the payload is not exactly what `encode` wrote.
+
+    Only the named columns are decoded. Of the others only the length is right: every step, time, occurrence and arrival is
+    0 and every value NaN, in read-only arrays that take no memory.
+    """
+    body, count = opened(payload, BLOCK_V1, MAX_POINTS)
+    bodies = _bodies(body)
+    none = np.broadcast_to(np.int64(0), count)
+    ints = {
+        name: unpack_ints(bodies[name], count, packer) if name in columns else none
+        for name in ("step", "time", "occurrence", "arrival")
+    }
+    value = np.broadcast_to(np.float64(np.nan), count)
+    if "value" in columns:
+        value = unpack_values(bodies["value"], count, packer)
+    return Points(value=value, **ints)
+
+
+def count_of(payload: bytes | memoryview) -> int:
+    """How many points a block holds; Corrupt as in `decode`."""
+    return opened(payload, BLOCK_V1, MAX_POINTS)[1]
+
+
+def sealed(body: bytes) -> bytes:
+    """The body with its checksum behind it."""
+    return body + zlib.crc32(body).to_bytes(4, "little")
+
+
+def opened(payload: bytes | memoryview, kind: int, most: int) -> tuple[Reader, int]:
+    """A reader behind the first byte and the count of a sealed payload, and the count: Corrupt unless 1 to `most`."""
+    view = memoryview(payload)
+    if len(view) < 6 or zlib.crc32(view[:-4]) != int.from_bytes(view[-4:], "little"):
+        raise Corrupt("stored bytes fail their checksum")
+    reader = Reader(view[:-4])
+    if reader.take(1)[0] != kind:
+        raise Corrupt("stored bytes are of another kind or a newer version")
+    count = reader.varint()
+    if not 1 <= count <= most:
+        raise Corrupt("stored bytes name an impossible count")
+    return reader, count
+
+
+def _bodies(reader: Reader) -> Mapping[str, memoryview]:
+    lengths = [reader.varint() for _ in COLUMNS]
+    bodies = {name: reader.take(length) for name, length in zip(COLUMNS, lengths, strict=True)}
+    reader.done()
+    return bodies

@@ -1,0 +1,317 @@
+"""Columns of numbers to bytes and back, exactly: the integer and value bodies of FORMAT.md, section "Block payload".
+
+Nothing here knows what the numbers mean. Reading checks structure, not integrity: the checksum is the caller's.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from stepwell.core.errors import Corrupt
+from stepwell.core.series import F64, I64, INT64_MIN, canonical
+
+U8 = NDArray[np.uint8]
+U64 = NDArray[np.uint64]
+
+LEVEL = 1  # of zstd: higher levels gain under 1 % on byte planes
+TRIAL = 512  # rows on which the encodings are compared before the whole column is packed by the smallest
+SMALL = 24  # planes of fewer bytes stay as they are
+DECIMALS = 9
+
+FLOAT64, FLOAT32, SCALED = range(3)
+
+
+class Packer(threading.local):
+    """The zstd contexts, made once in each thread that uses it. One Packer serves all threads."""
+
+    def __init__(self) -> None:
+        plain = zstandard.ZstdCompressionParameters.from_level(
+            LEVEL,
+            format=zstandard.FORMAT_ZSTD1_MAGICLESS,
+            write_content_size=0,
+            write_checksum=0,
+            write_dict_id=0,
+        )
+        self._compressor = zstandard.ZstdCompressor(compression_params=plain)
+        self._decompressor = zstandard.ZstdDecompressor(format=zstandard.FORMAT_ZSTD1_MAGICLESS)
+
+    def compress(self, raw: bytes | memoryview) -> bytes:
+        """One zstd frame without magic number, content size and checksum."""
+        return self._compressor.compress(raw)
+
+    def decompress(self, frame: bytes | memoryview, size: int) -> bytes:
+        """The `size` bytes of a frame; Corrupt when it is not a frame of that size."""
+        try:
+            raw = self._decompressor.decompress(frame, max_output_size=size)
+        except zstandard.ZstdError as error:
+            raise Corrupt("a compressed column cannot be read") from error
+        if len(raw) != size:
+            raise Corrupt("a compressed column has the wrong length")
+        return raw
+
+
+class Reader:
+    """A cursor over bytes; reading past the end is Corrupt."""
+
+    __slots__ = ("at", "data")
+
+    def __init__(self, data: memoryview) -> None:
+        self.data = data
+        self.at = 0
+
+    def take(self, size: int) -> memoryview:
+        """The next `size` bytes."""
+        start, self.at = self.at, self.at + size
+        if self.at > len(self.data):
+            raise Corrupt("stored bytes end too early")
+        return self.data[start : self.at]
+
+    def varint(self) -> int:
+        """The next varint, below 2^64."""
+        number = shift = 0
+        while True:
+            byte = self.take(1)[0]
+            number |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                break
+            shift += 7
+        if number >> 64:
+            raise Corrupt("a stored number is too large")
+        return number
+
+    def zigzag(self) -> int:
+        """The next signed number."""
+        number = self.varint()
+        return (number >> 1) ^ -(number & 1)
+
+    def done(self) -> None:
+        """Corrupt unless everything was read."""
+        if self.at != len(self.data):
+            raise Corrupt("stored bytes are longer than they say")
+
+
+def varint(number: int) -> bytes:
+    """LEB128 of a number from 0."""
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def zigzag(number: int) -> bytes:
+    """The varint of a signed 64-bit number."""
+    return varint((number << 1) ^ (number >> 63) if number < 0 else number << 1)
+
+
+def fold(numbers: I64) -> U64:
+    """Signed to unsigned, small to small: 0, -1, 1, -2 to 0, 1, 2, 3."""
+    return ((numbers << 1) ^ (numbers >> 63)).view(np.uint64)
+
+
+def unfold(numbers: U64) -> I64:
+    """Back from `fold`."""
+    signed = numbers.view(np.int64)
+    return ((signed >> 1) & np.int64(2**63 - 1)) ^ -(signed & 1)
+
+
+# --- integers ----------------------------------------------------------------------------------------------------------
+
+
+def pack_ints(numbers: I64, packer: Packer) -> bytes:
+    """The smallest integer body found for one or more int64 numbers."""
+    if (numbers == numbers[0]).all():
+        return _Residuals.of(numbers, 0).pack(packer) if numbers[0] else b""
+    orders = range(min(3, len(numbers)))
+    if len(numbers) <= TRIAL:
+        return min((_Residuals.of(numbers, order).pack(packer) for order in orders), key=len)
+    stride = _Residuals.of(numbers, 1)
+    if stride.width == 0:
+        return stride.pack(packer)
+    middle = (len(numbers) - TRIAL) // 2
+    part = numbers[middle : middle + TRIAL]
+    order = min(orders, key=lambda order: len(_Residuals.of(part, order).pack(packer)))
+    return (stride if order == 1 else _Residuals.of(numbers, order)).pack(packer)
+
+
+def unpack_ints(body: memoryview, count: int, packer: Packer) -> I64:
+    """The `count` numbers of an integer body; Corrupt when it is none."""
+    if not len(body):
+        return np.zeros(count, np.int64)
+    reader = Reader(body)
+    tag = reader.take(1)[0]
+    width, order = tag & 15, tag >> 4 & 3
+    if width > 8 or order > 2 or tag & 128 or order >= count:
+        raise Corrupt("a column has an unknown encoding")
+    firsts = [reader.zigzag() for _ in range(order)]
+    base = reader.zigzag()
+    divisor = reader.varint() if tag & 64 else 1
+    words = _unpack_planes(reader, count - order, width, packer)
+    reader.done()
+    numbers = unfold(words) if order else words.view(np.int64)
+    if divisor != 1:
+        numbers = (numbers.view(np.uint64) * np.uint64(divisor)).view(np.int64)
+    if base:
+        numbers = numbers + np.int64(base)
+    for first in reversed(firsts):
+        summed = np.empty(len(numbers) + 1, np.int64)
+        summed[0] = first
+        summed[1:] = numbers
+        numbers = np.cumsum(summed, out=summed)
+    return numbers
+
+
+@dataclass(frozen=True, slots=True)
+class _Residuals:
+    """Numbers as small unsigned residuals and what gives them back."""
+
+    order: int
+    firsts: list[int]
+    base: int
+    divisor: int
+    words: U64
+    width: int
+
+    @classmethod
+    def of(cls, numbers: I64, order: int) -> _Residuals:
+        firsts: list[int] = []
+        for _ in range(order):
+            firsts.append(int(numbers[0]))
+            numbers = np.diff(numbers)
+        base = _middle(numbers) if order else _floor(numbers)
+        away = numbers - np.int64(base) if base else numbers
+        divisor = _divisor(away)
+        if divisor > 1:
+            away = away // divisor
+        words = fold(away) if order else np.ascontiguousarray(away).view(np.uint64)
+        return cls(order, firsts, base, divisor, words, _width(words))
+
+    def pack(self, packer: Packer) -> bytes:
+        parts = [bytes([self.width | self.order << 4 | (self.divisor > 1) << 6])]
+        parts += map(zigzag, self.firsts)
+        parts.append(zigzag(self.base))
+        if self.divisor > 1:
+            parts.append(varint(self.divisor))
+        octets = self.words.astype("<u8", copy=False).view(np.uint8).reshape(-1, 8)
+        parts += [_pack_plane(octets[:, byte], packer) for byte in range(self.width)]
+        return b"".join(parts)
+
+
+def _middle(numbers: I64) -> int:
+    """A number of the middle, from a few of them: most are near it, so most residuals are small."""
+    some = numbers[:: len(numbers) // 256 + 1]
+    return int(np.partition(some, len(some) // 2)[len(some) // 2])
+
+
+def _floor(numbers: I64) -> int:
+    """The least number, or 0 where taking it off would save no byte: bits of floats then keep their places."""
+    least = int(numbers.min())
+    if least >= 0 and _width(numbers.view(np.uint64)) > _width((numbers - least).view(np.uint64)):
+        return least
+    return least if least < 0 and int(numbers.max()) - least < 2**56 else 0
+
+
+def _divisor(numbers: I64) -> int:
+    """A common divisor; 1 when there is none, and when numbers need all 64 bits."""
+    if np.gcd.reduce(numbers[:16]) == 1 or not numbers.any() or numbers.min() == INT64_MIN:
+        return 1
+    return int(np.gcd.reduce(numbers))
+
+
+def _width(words: U64) -> int:
+    return (int(words.max()).bit_length() + 7) // 8
+
+
+def _pack_plane(plane: U8, packer: Packer) -> bytes:
+    raw = plane.tobytes()
+    if raw.count(raw[0]) == len(raw) and len(raw) > 1:
+        return b"\x01" + raw[:1]
+    if len(raw) >= SMALL:
+        frame = packer.compress(raw)
+        if len(frame) < len(raw) - len(raw) // 32:
+            return varint(len(frame)) + frame
+    return b"\x00" + raw
+
+
+def _unpack_planes(reader: Reader, count: int, width: int, packer: Packer) -> U64:
+    octets = np.zeros((count, 8), np.uint8)
+    for byte in range(width):
+        method = reader.varint()
+        if method == 1:
+            octets[:, byte] = reader.take(1)[0]
+        else:
+            raw = packer.decompress(reader.take(method), count) if method else reader.take(count)
+            octets[:, byte] = np.frombuffer(raw, np.uint8)
+    return octets.view("<u8").reshape(count).astype(np.uint64, copy=False)
+
+
+# --- values ------------------------------------------------------------------------------------------------------------
+
+
+def pack_values(values: F64, packer: Packer) -> bytes:
+    """The smallest value body found for one or more float64; NaN is stored in its one form."""
+    values = canonical(values)
+    candidates = [(bytes([FLOAT64]), values.view(np.int64))]
+    narrow = _narrow(values)
+    if narrow is not None:
+        candidates = [(bytes([FLOAT32]), narrow)]
+    scaled = _scaled(values)
+    if scaled is not None:
+        candidates.append(scaled)
+    if len(candidates) > 1:
+        candidates.sort(key=lambda candidate: len(pack_ints(candidate[1][:TRIAL], packer)))
+    head, numbers = candidates[0]
+    return head + pack_ints(numbers, packer)
+
+
+def unpack_values(body: memoryview, count: int, packer: Packer) -> F64:
+    """The `count` values of a value body; Corrupt when it is none."""
+    if not len(body):
+        raise Corrupt("a value column is empty")
+    kind = body[0]
+    if kind == FLOAT64:
+        return unpack_ints(body[1:], count, packer).view(np.float64)
+    if kind == FLOAT32:
+        return canonical(unpack_ints(body[1:], count, packer).astype(np.uint32).view(np.float32).astype(np.float64))
+    if kind != SCALED or len(body) < 2 or body[1] > DECIMALS:
+        raise Corrupt("a value column has an unknown encoding")
+    return unpack_ints(body[2:], count, packer) / np.float64(10 ** body[1])
+
+
+def _narrow(values: F64) -> I64 | None:
+    """The bits of the float32 that the values are, if all are."""
+    if not _same(values[:16], _as_float32(values[:16]).astype(np.float64)):
+        return None
+    narrow = _as_float32(values)
+    return narrow.view(np.uint32).astype(np.int64) if _same(values, narrow.astype(np.float64)) else None
+
+
+def _as_float32(values: F64) -> NDArray[np.float32]:
+    with np.errstate(over="ignore", under="ignore"):
+        return values.astype(np.float32)
+
+
+def _scaled(values: F64) -> tuple[bytes, I64] | None:
+    """The values as whole numbers of some power of ten, if that gives every bit back."""
+    few = values[:16]
+    if not (np.abs(few) < 2.0**53).all():  # not for NaN either
+        return None
+    for decimals in range(DECIMALS + 1):
+        scale = np.float64(10**decimals)
+        if not _same(few, np.rint(few * scale) / scale):
+            continue
+        with np.errstate(over="ignore", invalid="ignore"):
+            numbers = np.rint(values * scale)
+            if (np.abs(numbers) < 2.0**53).all() and _same(values, numbers / scale):
+                return bytes([SCALED, decimals]), numbers.astype(np.int64)
+    return None
+
+
+def _same(a: F64, b: F64) -> bool:
+    return bool((a.view(np.int64) == b.view(np.int64)).all())
