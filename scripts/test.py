@@ -98,7 +98,7 @@ def parts() -> list[Part]:
         ),
         Part(name="clients", budget=6, commands=[[setup, "clients"], *clients] if clients else []),
         Part(name="crash", budget=3, commands=pytest(folders("crash"), "-m", "not long")),
-        Part(name="acceptance", budget=2, commands=pytest(folders("acceptance"), "-m", "not long")),
+        Part(name="acceptance", budget=2, commands=pytest(folders("acceptance"), "-m", "not long", "--dist=loadgroup")),
         Part(
             name="long",
             budget=600,

@@ -34,8 +34,8 @@ def pytest_configure() -> None:
     """Forgets what the shell says about servers, and keeps the tests on this machine."""
     for name in [name for name in os.environ if name.startswith(FOREIGN) and name != KEPT]:
         del os.environ[name]
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        os.environ.pop(name, None)
+    # A proxy of the shell's is for the world outside, not for servers under test.
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost,::1"
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["DO_NOT_TRACK"] = "true"
     sys.addaudithook(refuse_the_network)

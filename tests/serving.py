@@ -48,13 +48,20 @@ def free_port() -> int:
 class Server:
     """`stepwell serve` on a data directory. Output goes to `log_file`; after `restart` the URL is the same.
 
-    `args` are more flags of `serve`, `env` more variables. As a context manager it starts, and at the end stops what
-    still runs.
+    `args` are more flags of `serve`, `env` more variables, `program` is another `stepwell`. As a context manager it
+    starts, and at the end stops what still runs.
     """
 
     def __init__(
-        self, data_dir: Path, *, port: int = 0, args: Sequence[str] = (), env: Mapping[str, str] | None = None
+        self,
+        data_dir: Path,
+        *,
+        port: int = 0,
+        args: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        program: Path | None = None,
     ) -> None:
+        self.program = program or binary()
         self.data_dir = data_dir
         self.port = port or free_port()
         self.args = tuple(args)
@@ -81,7 +88,7 @@ class Server:
     def command(self) -> list[str]:
         """The command line."""
         flags = ["--host", HOST, "--port", str(self.port), "--data-dir", str(self.data_dir)]
-        return [str(binary()), "serve", *flags, *self.args]
+        return [str(self.program), "serve", *flags, *self.args]
 
     def start(self, *, wait: bool = True) -> Self:
         """Starts the process; with `wait` returns when it is ready."""

@@ -1,0 +1,120 @@
+"""The built wheel in an empty environment, as someone has it who installs Stepwell without its repository."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving import HOST, Server, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+MLFLOW = "/api/2.0/mlflow"
+
+pytestmark = pytest.mark.xdist_group("wheel")  # one build for all of them
+
+
+def pip(*arguments: str | Path, python: str | Path = sys.executable) -> None:
+    command = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, ".")
+    (built,) = folder.glob("stepwell-*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def stepwell(wheel: Path) -> Path:
+    """The `stepwell` program of an environment with the wheel and its pinned requirements."""
+    home = wheel.parent / "env"
+    venv.create(home, with_pip=True)
+    python = home / "bin" / "python"
+    pip("install", "--require-hashes", "--requirement", "requirements/serve.txt", python=python)
+    pip("install", "--no-deps", wheel, python=python)
+    pip("check", python=python)
+    return home / "bin" / "stepwell"
+
+
+def run(program: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+def call(server: Server, verb: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    connection = http.client.HTTPConnection(HOST, server.port, timeout=30)
+    try:
+        payload = None if body is None else json.dumps(body)
+        connection.request(verb, MLFLOW + path, payload, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read()
+    finally:
+        connection.close()
+    assert answer.status == 200, text
+    decoded: dict[str, Any] = json.loads(text)
+    return decoded
+
+
+def test_it_holds_the_package_alone(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    shipped = {path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src").rglob("*") if path.is_file()}
+    expected = {name for name in shipped if "__pycache__" not in name}
+    assert {name for name in names if ".dist-info/" not in name} == expected
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+
+
+def test_it_says_its_version(stepwell: Path, wheel: Path) -> None:
+    result = run(stepwell, "version")
+    assert result.returncode == 0, result.stderr
+    assert wheel.name.split("-")[1] in result.stdout
+
+
+def test_it_serves_and_remembers(stepwell: Path, tmp_path: Path) -> None:
+    point = {"key": "loss", "value": 0.25, "timestamp": 1_700_000_000_000, "step": 3}
+    with Server(tmp_path / "data", program=stepwell) as server:
+        experiment = call(server, "POST", "/experiments/create", {"name": "wheel"})["experiment_id"]
+        made = call(server, "POST", "/runs/create", {"experiment_id": experiment, "start_time": 1_700_000_000_000})
+        run_id = made["run"]["info"]["run_id"]
+        call(server, "POST", "/runs/log-metric", {"run_id": run_id, **point})
+        server.restart()
+        history = call(server, "GET", f"/metrics/get-history?run_id={run_id}&metric_key=loss")
+        found = [
+            {**metric, "timestamp": int(metric["timestamp"]), "step": int(metric["step"])}
+            for metric in history["metrics"]
+        ]
+        assert [{name: metric[name] for name in point} for metric in found] == [point]
+    assert run(stepwell, "check", "--data-dir", tmp_path / "data").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--port", "70000"], ["--no-such-flag"], ["--auth", "perhaps"], ["--data-dir", "/proc/nowhere"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_mistake_is_one_clear_line(stepwell: Path, tmp_path: Path, arguments: list[str]) -> None:
+    usual = ["--data-dir", str(tmp_path / "data"), "--port", str(free_port())]
+    result = run(stepwell, "serve", *usual, *arguments)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    (complaint,) = result.stderr.splitlines()
+    assert arguments[-1].lstrip("-") in complaint
+
+
+def test_a_port_in_use_is_one_clear_line(stepwell: Path, tmp_path: Path) -> None:
+    with Server(tmp_path / "first", program=stepwell) as server:
+        result = run(stepwell, "serve", "--data-dir", tmp_path / "second", "--port", str(server.port))
+    assert result.returncode == 2
+    (complaint,) = result.stderr.splitlines()
+    assert re.search(rf"\b{server.port}\b", complaint)
