@@ -1,0 +1,239 @@
+-- Statements of the catalog, by name. The one that is built is in search.py.
+
+-- Workspaces and experiments ------------------------------------------------------------------------------------------
+
+-- name: find_workspace
+SELECT key, name, created_at FROM workspace WHERE name = ?;
+
+-- name: list_workspaces
+SELECT key, name, created_at FROM workspace ORDER BY name;
+
+-- name: add_workspace
+INSERT INTO workspace (name, created_at, next_experiment) VALUES (:name, :at, :next_experiment) RETURNING key;
+
+-- name: take_experiment_id
+UPDATE workspace SET next_experiment = next_experiment + 1 WHERE key = ? RETURNING next_experiment - 1;
+
+-- name: add_experiment
+INSERT INTO experiment (workspace_key, id, name, artifact_location, deleted, created_at, updated_at, next_run)
+VALUES (:workspace_key, :id, :name, :artifact_location, 0, :at, :at, 1);
+
+-- name: find_experiment
+SELECT id, name, artifact_location, deleted, created_at, updated_at
+FROM experiment WHERE workspace_key = :workspace_key AND id = :id;
+
+-- name: find_experiment_by_name
+SELECT id, name, artifact_location, deleted, created_at, updated_at
+FROM experiment WHERE workspace_key = :workspace_key AND name = :name;
+
+-- name: change_experiment
+UPDATE experiment SET name = :name, deleted = :deleted, updated_at = :at
+WHERE workspace_key = :workspace_key AND id = :id;
+
+-- name: mark_runs_of_experiment
+UPDATE run SET deleted = :deleted, updated_at = :at
+WHERE workspace_key = :workspace_key AND experiment_id = :id AND deleted <> :deleted;
+
+-- name: set_experiment_tag
+INSERT INTO experiment_tag (workspace_key, experiment_id, name, value) VALUES (:workspace_key, :id, :name, :value)
+ON CONFLICT DO UPDATE SET value = excluded.value;
+
+-- name: remove_experiment_tag
+DELETE FROM experiment_tag WHERE workspace_key = :workspace_key AND experiment_id = :id AND name = :name;
+
+-- name: experiment_tags
+SELECT tag.experiment_id, tag.name, tag.value
+FROM json_each(:ids) AS wanted
+JOIN experiment_tag AS tag ON tag.workspace_key = :workspace_key AND tag.experiment_id = wanted.value
+ORDER BY tag.experiment_id, tag.name;
+
+-- Runs ----------------------------------------------------------------------------------------------------------------
+
+-- name: find_run
+SELECT run.key, run.experiment_id, run.deleted
+FROM run JOIN workspace ON workspace.key = run.workspace_key
+WHERE workspace.name = :workspace AND run.id = :id;
+
+-- name: find_tombstone
+SELECT 1 FROM tombstone WHERE run_key = ?;
+
+-- name: read_runs
+SELECT run.key, run.id, run.experiment_id, run.project_number, run.name, run.user, run.status, run.status_reason,
+       run.deleted, run.artifact_uri, run.origin, run.start_time, run.end_time, run.created_at, run.updated_at
+FROM json_each(:keys) AS wanted JOIN run ON run.key = wanted.value;
+
+-- name: find_runs
+SELECT key FROM run WHERE workspace_key = :workspace_key AND id = :id;
+
+-- name: take_project_number
+UPDATE experiment SET next_run = next_run + 1 WHERE workspace_key = :workspace_key AND id = :id RETURNING next_run - 1;
+
+-- name: add_run
+INSERT INTO run (
+    workspace_key, id, experiment_id, project_number, name, user, status, status_reason, deleted, artifact_uri, origin,
+    start_time, end_time, created_at, updated_at
+)
+VALUES (
+    :workspace_key, :id, :experiment_id, :project_number, :name, :user, :status, '', 0, :artifact_uri, :origin,
+    :start_time, NULL, :at, :at
+)
+RETURNING key;
+
+-- name: change_run
+UPDATE run SET
+    name = ifnull(:name, name),
+    status = ifnull(:status, status),
+    status_reason = ifnull(:status_reason, status_reason),
+    start_time = ifnull(:start_time, start_time),
+    end_time = ifnull(:end_time, end_time),
+    deleted = ifnull(:deleted, deleted),
+    updated_at = :at
+WHERE key = :key;
+
+-- name: find_param
+SELECT value FROM param WHERE run_key = ? AND name = ?;
+
+-- name: add_param
+INSERT INTO param (run_key, name, value) VALUES (?, ?, ?);
+
+-- name: set_tag
+INSERT INTO tag (run_key, name, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value;
+
+-- name: remove_tag
+DELETE FROM tag WHERE run_key = ? AND name = ?;
+
+-- name: add_event
+INSERT INTO event (run_key, seq, time, kind, text, detail)
+SELECT :run_key, 1 + ifnull(max(seq), 0), :time, :kind, :text, :detail FROM event WHERE run_key = :run_key;
+
+-- name: read_events
+SELECT time, kind, text, detail FROM event WHERE run_key = ? ORDER BY time, seq;
+
+-- name: params_of
+SELECT param.run_key, param.name, param.value
+FROM json_each(:keys) AS wanted JOIN param ON param.run_key = wanted.value
+WHERE :names IS NULL OR param.name IN (SELECT value FROM json_each(:names))
+ORDER BY param.run_key, param.name;
+
+-- name: tags_of
+SELECT tag.run_key, tag.name, tag.value
+FROM json_each(:keys) AS wanted JOIN tag ON tag.run_key = wanted.value
+WHERE :names IS NULL OR tag.name IN (SELECT value FROM json_each(:names))
+ORDER BY tag.run_key, tag.name;
+
+-- name: bury
+INSERT INTO tombstone (run_key, purged_at) VALUES (?, ?);
+
+-- name: purge_run
+DELETE FROM run WHERE key = ?;
+
+-- name: purge_params
+DELETE FROM param WHERE run_key = ?;
+
+-- name: purge_tags
+DELETE FROM tag WHERE run_key = ?;
+
+-- name: purge_events
+DELETE FROM event WHERE run_key = ?;
+
+-- name: purge_lines
+DELETE FROM log_line WHERE run_key = ?;
+
+-- name: purge_record_values
+DELETE FROM record_value WHERE record_key IN (SELECT key FROM record WHERE run_key = ?);
+
+-- name: purge_records
+DELETE FROM record WHERE run_key = ?;
+
+-- name: purge_blobs
+DELETE FROM blob WHERE workspace_key = ? AND run_key = ? RETURNING file;
+
+-- name: purge_run_metrics
+DELETE FROM run_metric WHERE run_key = :key AND metric_id IN (SELECT metric_id FROM series WHERE run_key = :key);
+
+-- name: purge_summaries
+DELETE FROM summary WHERE series_key IN (SELECT key FROM series WHERE run_key = ?);
+
+-- name: purge_series
+DELETE FROM series WHERE run_key = ? RETURNING key;
+
+-- Series and summaries ------------------------------------------------------------------------------------------------
+
+-- name: find_series
+SELECT (
+    SELECT series.key
+    FROM series
+    WHERE series.run_key = ?
+      AND series.metric_id = (SELECT id FROM metric WHERE name = ?)
+      AND series.labels_id = (SELECT id FROM labels WHERE body = ?)
+);
+
+-- name: add_metric
+INSERT INTO metric (name) VALUES (?) ON CONFLICT DO NOTHING;
+
+-- name: mark_labelled
+UPDATE metric SET labelled = 1 WHERE name = ? AND labelled = 0;
+
+-- name: add_labels
+INSERT INTO labels (body) VALUES (?) ON CONFLICT DO NOTHING;
+
+-- name: add_series
+INSERT INTO series (run_key, metric_id, labels_id)
+SELECT ?, metric.id, labels.id FROM metric, labels WHERE metric.name = ? AND labels.body = ?
+RETURNING key;
+
+-- name: list_series
+SELECT series.key, metric.name, labels.body
+FROM series JOIN metric ON metric.id = series.metric_id JOIN labels ON labels.id = series.labels_id
+WHERE series.run_key = :run_key AND (:metric IS NULL OR metric.name = :metric)
+ORDER BY metric.name, labels.body;
+
+-- name: describe_series
+SELECT series.key, series.run_key, metric.name, labels.body
+FROM json_each(?) AS wanted
+JOIN series ON series.key = wanted.value
+JOIN metric ON metric.id = series.metric_id
+JOIN labels ON labels.id = series.labels_id;
+
+-- name: store_summary
+INSERT OR REPLACE INTO summary (series_key, body) SELECT key, ? FROM series WHERE key = ?;
+
+-- name: load_summaries
+SELECT summary.series_key, summary.body
+FROM json_each(?) AS wanted JOIN summary ON summary.series_key = wanted.value;
+
+-- name: store_run_metric
+INSERT OR REPLACE INTO run_metric (metric_id, run_key, last, min, max, mean, count) VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: measured_by
+SELECT series.key, series.metric_id, series.run_key, metric.labelled
+FROM json_each(?) AS wanted
+JOIN series ON series.key = wanted.value
+JOIN metric ON metric.id = series.metric_id;
+
+-- name: summaries_of_metric
+SELECT labels.body, summary.body
+FROM series
+JOIN labels ON labels.id = series.labels_id
+JOIN summary ON summary.series_key = series.key
+WHERE series.run_key = ? AND series.metric_id = ?;
+
+-- name: summaries_of_runs
+SELECT series.run_key, metric.name, labels.body, summary.body
+FROM json_each(:keys) AS wanted
+JOIN series ON series.run_key = wanted.value
+JOIN metric ON metric.id = series.metric_id
+JOIN labels ON labels.id = series.labels_id
+JOIN summary ON summary.series_key = series.key;
+
+-- name: summaries_of_runs_and_metrics
+SELECT series.run_key, metric.name, labels.body, summary.body
+FROM json_each(:keys) AS wanted
+CROSS JOIN metric
+CROSS JOIN series ON series.run_key = wanted.value AND series.metric_id = metric.id
+JOIN labels ON labels.id = series.labels_id
+JOIN summary ON summary.series_key = series.key
+WHERE metric.name IN (SELECT value FROM json_each(:names));
+
+-- name: stored_run_metrics
+SELECT run_key, metric_id, last, min, max, mean, count FROM run_metric WHERE run_key = ? AND metric_id = ?;

@@ -1,0 +1,258 @@
+"""Runs: made, found, changed, purged. Reading rows is in run_rows.py, searching in searching.py; no points."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import apsw
+
+from stepwell.core.errors import AlreadyExists, Conflict, NotFound
+from stepwell.core.model import Event, Lifecycle, NewRun, Run, RunWrite, Status
+from stepwell.storage.embedded.catalog import workspaces
+from stepwell.storage.embedded.catalog.sql import Row, Statements
+
+_SQL: Final = Statements.load("queries.sql")
+_SHOWN: Final = 100  # characters of a value in a message
+_BELONGINGS: Final = (
+    "purge_params",
+    "purge_tags",
+    "purge_events",
+    "purge_lines",
+    "purge_record_values",
+    "purge_records",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunState:
+    """What a write must know of a run. `key` holds for ever, the rest until a write to the run or to its experiment."""
+
+    key: int
+    experiment_id: int
+    lifecycle: Lifecycle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purged:
+    """What a purge took out of the catalog; `files` are names of content that nothing refers to after the commit."""
+
+    run_keys: tuple[int, ...] = ()
+    series_keys: tuple[int, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+def find(conn: apsw.Connection, workspace: str, run_id: str) -> RunState | None:
+    """The run of this id, also a deleted one; None when there is none."""
+    row = _SQL.one(conn, "find_run", {"workspace": workspace, "id": run_id})
+    return None if row is None else RunState(key=row[0], experiment_id=row[1], lifecycle=_lifecycle(row[2]))
+
+
+def open_run(conn: apsw.Connection, workspace: str, run_id: str) -> RunState:
+    """The run of this id, for writing to it. NotFound: there is none; Conflict: it is deleted."""
+    state = existing(conn, workspace, run_id)
+    if state.lifecycle is Lifecycle.DELETED:
+        raise deleted(run_id)
+    return state
+
+
+def existing(conn: apsw.Connection, workspace: str, run_id: str) -> RunState:
+    """The run of this id, also a deleted one. NotFound: there is none."""
+    state = find(conn, workspace, run_id)
+    if state is None:
+        raise NotFound(f"there is no run {run_id!r}", field="run_id")
+    return state
+
+
+def deleted(run_id: str) -> Conflict:
+    """What to raise at a write to a deleted run."""
+    return Conflict(f"run {run_id!r} is deleted; restore it before writing to it", field="run_id")
+
+
+def is_purged(conn: apsw.Connection, run_key: int) -> bool:
+    """Whether the run of this key is gone for ever."""
+    return _SQL.one(conn, "find_tombstone", (run_key,)) is not None
+
+
+def create(conn: apsw.Connection, workspace: str, new: Sequence[NewRun]) -> list[Run]:
+    """Make runs, and their workspace when it is missing; in the order of `new`.
+
+    NotFound: no such experiment; Conflict: it is deleted; AlreadyExists: the id is taken.
+    """
+    keys = [_create(conn, workspaces.ensure(conn, workspace, at=each.at), workspace, each) for each in new]
+    made = read(conn, workspace, keys)
+    return [made[key] for key in keys]
+
+
+def read(conn: apsw.Connection, workspace: str, keys: Iterable[int]) -> dict[int, Run]:
+    """Runs by key, all of this workspace."""
+    rows = _SQL.all(conn, "read_runs", {"keys": json.dumps(list(keys))})
+    return {row[0]: run_of(workspace, row) for row in rows}
+
+
+def keys_of(conn: apsw.Connection, workspace: str, run_ids: Iterable[str]) -> dict[str, int]:
+    """Keys by id, deleted runs too; ids without a run are absent."""
+    workspace_key = workspaces.find(conn, workspace)
+    if workspace_key is None:
+        return {}
+    ids = dict.fromkeys(run_ids)
+    rows = ((run_id, _SQL.one(conn, "find_runs", (workspace_key, run_id))) for run_id in ids)
+    return {run_id: row[0] for run_id, row in rows if row is not None}
+
+
+def apply(conn: apsw.Connection, workspace: str, write: RunWrite) -> RunState:
+    """Everything of a write but its points; the state after it.
+
+    NotFound: no such run, or a tag to remove is not there; Conflict: the run is deleted (and not restored by this
+    write), or a param has another value.
+    """
+    state = existing(conn, workspace, write.run_id)
+    if state.lifecycle is Lifecycle.DELETED and write.lifecycle is not Lifecycle.ACTIVE and not _only_deletes(write):
+        raise deleted(write.run_id)
+    if write.only_points:
+        return state
+    _change(conn, state.key, write)
+    _add_params(conn, state.key, write)
+    for name in write.remove_tags:
+        if not _SQL.run(conn, "remove_tag", (state.key, name)):
+            raise NotFound(f"run {write.run_id!r} has no tag {name!r}", field="tag")
+    _SQL.each(conn, "set_tag", ((state.key, name, value) for name, value in write.set_tags.items()))
+    add_events(conn, state.key, write.events)
+    return RunState(key=state.key, experiment_id=state.experiment_id, lifecycle=write.lifecycle or state.lifecycle)
+
+
+def add_events(conn: apsw.Connection, run_key: int, events: Iterable[Event]) -> None:
+    """Append events to a run."""
+    for event in events:
+        bindings = {"time": event.time, "kind": event.kind, "text": event.text, "detail": event.detail}
+        _SQL.run(conn, "add_event", {"run_key": run_key, **bindings})
+
+
+def events(conn: apsw.Connection, workspace: str, run_id: str) -> list[Event]:
+    """What happened to a run, oldest first; empty when there is no such run."""
+    state = find(conn, workspace, run_id)
+    if state is None:
+        return []
+    rows = _SQL.all(conn, "read_events", (state.key,))
+    return [Event(time=time, kind=kind, text=text, detail=detail) for time, kind, text, detail in rows]
+
+
+def purge(conn: apsw.Connection, workspace: str, run_ids: Iterable[str], *, at: int) -> Purged:
+    """Take runs and all that belongs to them out of the catalog, series included, and bury their keys.
+
+    Points and files are the caller's, in the same transaction and after it. Unknown ids are left out.
+    """
+    workspace_key = workspaces.find(conn, workspace)
+    keys = tuple(keys_of(conn, workspace, run_ids).values())
+    series: list[int] = []
+    files: list[str] = []
+    for key in keys:
+        _SQL.run(conn, "bury", (key, at))
+        for statement in _BELONGINGS:
+            _SQL.run(conn, statement, (key,))
+        files += (file for (file,) in _SQL.all(conn, "purge_blobs", (workspace_key, key)))
+        _SQL.run(conn, "purge_run_metrics", {"key": key})
+        _SQL.run(conn, "purge_summaries", (key,))
+        series += (number for (number,) in _SQL.all(conn, "purge_series", (key,)))
+        _SQL.run(conn, "purge_run", (key,))
+    return Purged(run_keys=keys, series_keys=tuple(series), files=tuple(files))
+
+
+def run_of(workspace: str, row: Row) -> Run:
+    """A run from the columns of the statement `read_runs`."""
+    return Run(
+        workspace=workspace,
+        key=row[0],
+        id=row[1],
+        experiment_id=row[2],
+        project_number=row[3],
+        name=row[4],
+        user=row[5],
+        status=Status(row[6]),
+        status_reason=row[7],
+        lifecycle=_lifecycle(row[8]),
+        artifact_uri=row[9],
+        origin=row[10],
+        start_time=row[11],
+        end_time=row[12],
+        created_at=row[13],
+        updated_at=row[14],
+    )
+
+
+def _create(conn: apsw.Connection, workspace_key: int, workspace: str, new: NewRun) -> int:
+    experiment = _SQL.one(conn, "find_experiment", {"workspace_key": workspace_key, "id": new.experiment_id})
+    if experiment is None:
+        raise NotFound(f"there is no experiment {new.experiment_id}", field="experiment_id")
+    if experiment[3]:
+        raise Conflict(
+            f"experiment {new.experiment_id} is deleted; restore it before adding runs", field="experiment_id"
+        )
+    if find(conn, workspace, new.id) is not None:
+        raise AlreadyExists(f"a run {new.id!r} exists already", field="run_id")
+    number = _SQL.one(conn, "take_project_number", {"workspace_key": workspace_key, "id": new.experiment_id})
+    assert number is not None
+    bindings = {
+        "workspace_key": workspace_key,
+        "id": new.id,
+        "experiment_id": new.experiment_id,
+        "project_number": number[0],
+        "name": new.name,
+        "user": new.user,
+        "status": new.status.value,
+        "artifact_uri": new.artifact_uri,
+        "origin": new.origin,
+        "start_time": new.start_time,
+        "at": new.at,
+    }
+    row = _SQL.one(conn, "add_run", bindings)
+    assert row is not None
+    _SQL.each(conn, "add_param", ((row[0], name, value) for name, value in new.params.items()))
+    _SQL.each(conn, "set_tag", ((row[0], name, value) for name, value in new.tags.items()))
+    key: int = row[0]
+    return key
+
+
+def _only_deletes(write: RunWrite) -> bool:
+    """Whether a write deletes and does nothing else: repeating that to a deleted run is no error."""
+    return (
+        write.lifecycle is Lifecycle.DELETED
+        and write.points is None
+        and write == RunWrite(run_id=write.run_id, lifecycle=write.lifecycle, repeats=write.repeats, at=write.at)
+    )
+
+
+def _change(conn: apsw.Connection, key: int, write: RunWrite) -> None:
+    bindings = {
+        "key": key,
+        "name": write.name,
+        "status": None if write.status is None else write.status.value,
+        "status_reason": write.status_reason,
+        "start_time": write.start_time,
+        "end_time": write.end_time,
+        "deleted": None if write.lifecycle is None else write.lifecycle is Lifecycle.DELETED,
+        "at": write.at,
+    }
+    _SQL.run(conn, "change_run", bindings)
+
+
+def _add_params(conn: apsw.Connection, key: int, write: RunWrite) -> None:
+    for name, value in write.params.items():
+        known = _SQL.one(conn, "find_param", (key, name))
+        if known is None:
+            _SQL.run(conn, "add_param", (key, name, value))
+        elif known[0] != value:
+            raise Conflict(
+                f"param {name!r} of run {write.run_id!r} is {_short(known[0])}; it cannot become {_short(value)}",
+                field="params",
+            )
+
+
+def _short(value: str) -> str:
+    return repr(value) if len(value) <= _SHOWN else f"{value[:_SHOWN]!r}..."
+
+
+def _lifecycle(flag: int) -> Lifecycle:
+    return Lifecycle.DELETED if flag else Lifecycle.ACTIVE

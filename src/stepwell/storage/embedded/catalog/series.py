@@ -1,0 +1,73 @@
+"""The dictionary of series: which run, metric and label set a series key stands for. Not what a series holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+import apsw
+
+from stepwell.core.series import Labels
+from stepwell.storage.embedded.catalog.sql import Statements
+
+Name: TypeAlias = tuple[str, Labels]  # metric, labels
+_SQL: Final = Statements.load("queries.sql")
+
+
+class Described(NamedTuple):
+    """What a series key stands for."""
+
+    key: int
+    run_key: int
+    metric: str
+    labels: Labels
+
+
+def ensure(conn: apsw.Connection, run_key: int, names: Sequence[Name]) -> list[int]:
+    """The keys of a run's series, in the order of `names`, made where they are missing. In a write transaction only."""
+    found = find(conn, run_key, names)
+    missing = [name for name, key in zip(names, found, strict=True) if key is None]
+    if missing:
+        made = _add(conn, run_key, dict.fromkeys(missing))
+        return [made[name] if key is None else key for name, key in zip(names, found, strict=True)]
+    return [key for key in found if key is not None]
+
+
+def find(conn: apsw.Connection, run_key: int, names: Sequence[Name]) -> list[int | None]:
+    """The keys of a run's series, in the order of `names`; None where there is no such series."""
+    wanted = ((run_key, metric, labels_text(labels)) for metric, labels in names)
+    return [key for (key,) in _SQL.each(conn, "find_series", wanted)]
+
+
+def of_run(conn: apsw.Connection, run_key: int, metric: str | None = None) -> list[Described]:
+    """All series of a run, or those of one metric, sorted by (metric, labels)."""
+    rows = _SQL.all(conn, "list_series", {"run_key": run_key, "metric": metric})
+    found = [Described(key, run_key, name, labels_of(body)) for key, name, body in rows]
+    return sorted(found, key=lambda series: (series.metric, series.labels))
+
+
+def describe(conn: apsw.Connection, keys: Iterable[int]) -> dict[int, Described]:
+    """What series keys stand for; keys of purged series are absent."""
+    rows = _SQL.all(conn, "describe_series", (json.dumps(list(keys)),))
+    return {key: Described(key, run_key, metric, labels_of(body)) for key, run_key, metric, body in rows}
+
+
+def labels_text(labels: Labels) -> str:
+    """The text that `labels.body` holds."""
+    return json.dumps(labels, separators=(",", ":"), ensure_ascii=False)
+
+
+def labels_of(text: str) -> Labels:
+    """The labels behind `labels_text`."""
+    return () if text == "[]" else tuple((name, value) for name, value in json.loads(text))
+
+
+def _add(conn: apsw.Connection, run_key: int, names: Iterable[Name]) -> dict[Name, int]:
+    wanted = [(name, name[0], labels_text(name[1])) for name in names]
+    _SQL.each(conn, "add_metric", ((metric,) for metric in dict.fromkeys(metric for _, metric, _ in wanted)))
+    labelled = [(name, text) for (_, labels), name, text in wanted if labels]
+    _SQL.each(conn, "add_labels", ((text,) for text in dict.fromkeys(text for _, text in labelled)))
+    _SQL.each(conn, "mark_labelled", ((metric,) for metric in dict.fromkeys(metric for metric, _ in labelled)))
+    keys = _SQL.each(conn, "add_series", ((run_key, metric, text) for _, metric, text in wanted))
+    return {name: key for (name, _, _), (key,) in zip(wanted, keys, strict=True)}

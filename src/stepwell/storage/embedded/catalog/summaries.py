@@ -1,0 +1,135 @@
+"""Summaries of series on disk: their bytes, and the numbers of a metric in a run that searches compare and sort by.
+
+A stored summary is as of the last flush; whoever reads lays the live ones over it (`live.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from typing import Final
+
+import apsw
+
+from stepwell.core.errors import Corrupt
+from stepwell.core.series import Labels, value_key
+from stepwell.core.summary import Sample, Summary
+from stepwell.storage.embedded.catalog.series import labels_of
+from stepwell.storage.embedded.catalog.sql import Row, Statements
+
+BODY: Final = struct.Struct("<BB qqd qqd qqd qqd 7q dd I")  # FORMAT.md, "Summary body"
+CHECKED: Final = BODY.size - 4
+VERSION: Final = 1
+_SQL: Final = Statements.load("queries.sql")
+
+
+def store(conn: apsw.Connection, summaries: Sequence[tuple[int, Summary]]) -> None:
+    """Replace the summaries of series by key, and what searches see of them. Keys of purged series are left out."""
+    _SQL.each(conn, "store_summary", ((encode(summary), key) for key, summary in summaries))
+    by_key = dict(summaries)
+    rows: list[Row] = []
+    shared: dict[tuple[int, int], None] = {}
+    for key, metric_id, run_key, labelled in _SQL.all(conn, "measured_by", (json.dumps(list(by_key)),)):
+        if labelled:
+            shared[metric_id, run_key] = None
+        else:
+            rows.append((metric_id, run_key, *searched(by_key[key])))
+    rows += ((metric_id, run_key, *searched(_union(conn, metric_id, run_key))) for metric_id, run_key in shared)
+    _SQL.each(conn, "store_run_metric", rows)
+
+
+def load(conn: apsw.Connection, series_keys: Iterable[int]) -> dict[int, Summary]:
+    """Stored summaries by series key; absent where there is none."""
+    rows = _SQL.all(conn, "load_summaries", (json.dumps(list(series_keys)),))
+    return {key: decode(body) for key, body in rows}
+
+
+def load_runs(
+    conn: apsw.Connection, run_keys: Iterable[int], metrics: Sequence[str] | None = None
+) -> dict[tuple[int, str], dict[Labels, Summary]]:
+    """Stored summaries of runs: (run key, metric) -> labels -> summary, of all metrics or of the named ones."""
+    keys = json.dumps(list(run_keys))
+    if metrics is None:
+        rows = _SQL.all(conn, "summaries_of_runs", {"keys": keys})
+    else:
+        rows = _SQL.all(conn, "summaries_of_runs_and_metrics", {"keys": keys, "names": json.dumps(list(metrics))})
+    found: dict[tuple[int, str], dict[Labels, Summary]] = {}
+    for run_key, metric, labels, body in rows:
+        found.setdefault((run_key, metric), {})[labels_of(labels)] = decode(body)
+    return found
+
+
+def union(by_labels: Mapping[Labels, Summary]) -> Summary:
+    """One summary of a metric's label sets, at least one, merged in order of the labels, so always the same bits."""
+    if len(by_labels) == 1:
+        return next(iter(by_labels.values()))
+    return reduce(Summary.merge, (by_labels[labels] for labels in sorted(by_labels)))
+
+
+def searched(summary: Summary) -> tuple[int, int, int, int, int]:
+    """What a search compares: last, min, max and mean as value keys, and the count."""
+    return (
+        value_key(summary.last.value),
+        value_key(summary.min.value),
+        value_key(summary.max.value),
+        value_key(summary.mean),
+        summary.count,
+    )
+
+
+def encode(summary: Summary) -> bytes:
+    """The bytes of a summary, its checksum last."""
+    packed = BODY.pack(
+        VERSION,
+        summary.repeated_steps,
+        *summary.first,
+        *summary.last,
+        *summary.min,
+        *summary.max,
+        summary.count,
+        summary.finite_count,
+        summary.nan_count,
+        summary.pos_inf_count,
+        summary.neg_inf_count,
+        summary.min_time,
+        summary.max_time,
+        summary.mean,
+        summary.m2,
+        0,
+    )
+    checked = packed[:CHECKED]
+    return checked + zlib.crc32(checked).to_bytes(4, "little")
+
+
+def decode(body: bytes) -> Summary:
+    """The summary behind `encode`. Raises Corrupt."""
+    if len(body) != BODY.size or zlib.crc32(body[:CHECKED]) != int.from_bytes(body[CHECKED:], "little"):
+        raise Corrupt("a stored summary fails its checksum")
+    version, flags, *rest = BODY.unpack(body)
+    if version != VERSION:
+        raise Corrupt(f"a stored summary has version {version}, which this release does not know")
+    samples, (count, finite, nan, above, below, min_time, max_time, mean, m2, _) = rest[:12], rest[12:]
+    return Summary(
+        count=count,
+        first=Sample(*samples[0:3]),
+        last=Sample(*samples[3:6]),
+        min=Sample(*samples[6:9]),
+        max=Sample(*samples[9:12]),
+        finite_count=finite,
+        mean=mean,
+        m2=m2,
+        nan_count=nan,
+        pos_inf_count=above,
+        neg_inf_count=below,
+        min_time=min_time,
+        max_time=max_time,
+        repeated_steps=bool(flags & 1),
+    )
+
+
+def _union(conn: apsw.Connection, metric_id: int, run_key: int) -> Summary:
+    rows = _SQL.all(conn, "summaries_of_metric", (run_key, metric_id))
+    return union({labels_of(labels): decode(body) for labels, body in rows})
