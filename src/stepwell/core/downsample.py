@@ -47,7 +47,7 @@ def rank_edges(n: int, budget: int) -> I64:
 
 
 def snapped_edges(counts: I64, budget: int) -> I64:
-    """Edges for `Buckets.merge` over rows of `counts` points: at most `budget` buckets with about equally many points."""
+    """Edges for `Buckets.merge` over rows of `counts` points: at most `budget` buckets of about equally many points."""
     upto = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
     wanted = rank_edges(int(upto[-1]), budget)
     right = np.searchsorted(upto, wanted).clip(max=len(counts))

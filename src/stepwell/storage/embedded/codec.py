@@ -37,19 +37,16 @@ def encode(points: Points, packer: Packer) -> bytes:
 def decode(payload: bytes | memoryview, packer: Packer, *, columns: Collection[str] = COLUMNS) -> Points:
     """The points of a block; Corrupt when the payload is not exactly what `encode` wrote.
 
-    Only the named columns are decoded. Of the others only the length is right: every step, time, occurrence and arrival is
-    0 and every value NaN, in read-only arrays that take no memory.
+    Only the named columns are decoded. Of the others only the length is right: every step, time, occurrence and arrival
+    is 0 and every value NaN.
     """
     body, count = opened(payload, BLOCK_V1, MAX_POINTS)
     bodies = _bodies(body)
-    none = np.broadcast_to(np.int64(0), count)
     ints = {
-        name: unpack_ints(bodies[name], count, packer) if name in columns else none
+        name: unpack_ints(bodies[name], count, packer) if name in columns else np.zeros(count, np.int64)
         for name in ("step", "time", "occurrence", "arrival")
     }
-    value = np.broadcast_to(np.float64(np.nan), count)
-    if "value" in columns:
-        value = unpack_values(bodies["value"], count, packer)
+    value = unpack_values(bodies["value"], count, packer) if "value" in columns else np.full(count, np.nan)
     return Points(value=value, **ints)
 
 
@@ -64,7 +61,7 @@ def sealed(body: bytes) -> bytes:
 
 
 def opened(payload: bytes | memoryview, kind: int, most: int) -> tuple[Reader, int]:
-    """A reader behind the first byte and the count of a sealed payload, and the count: Corrupt unless 1 to `most`."""
+    """A reader behind the first byte and the count of a sealed payload, and the count, which is 1 to `most`."""
     view = memoryview(payload)
     if len(view) < 6 or zlib.crc32(view[:-4]) != int.from_bytes(view[-4:], "little"):
         raise Corrupt("stored bytes fail their checksum")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import zstandard
@@ -15,32 +16,38 @@ from numpy.typing import NDArray
 from stepwell.core.errors import Corrupt
 from stepwell.core.series import F64, I64, INT64_MIN, canonical
 
-U8 = NDArray[np.uint8]
-U64 = NDArray[np.uint64]
+U8: TypeAlias = NDArray[np.uint8]
+U64: TypeAlias = NDArray[np.uint64]
+Words: TypeAlias = NDArray[Any]  # of any unsigned type
 
 LEVEL = 1  # of zstd: higher levels gain under 1 % on byte planes
 TRIAL = 512  # rows on which the encodings are compared before the whole column is packed by the smallest
 SMALL = 24  # planes of fewer bytes stay as they are
 DECIMALS = 9
 
-FLOAT64, FLOAT32, SCALED = range(3)
+WHOLE = 2.0**53  # below it every whole number is a float64
+
+FLOAT64, FLOAT32, SCALED, CONSTANT = range(4)
 
 
 class Packer(threading.local):
-    """The zstd contexts, made once in each thread that uses it. One Packer serves all threads."""
+    """The zstd contexts, made anew in each thread that uses it and kept there. One Packer serves all threads.
+
+    Working memory only: no result depends on what it did before.
+    """
 
     def __init__(self) -> None:
-        plain = zstandard.ZstdCompressionParameters.from_level(
+        parameters = zstandard.ZstdCompressionParameters.from_level(
             LEVEL,
             format=zstandard.FORMAT_ZSTD1_MAGICLESS,
             write_content_size=0,
             write_checksum=0,
             write_dict_id=0,
         )
-        self._compressor = zstandard.ZstdCompressor(compression_params=plain)
+        self._compressor = zstandard.ZstdCompressor(compression_params=parameters)
         self._decompressor = zstandard.ZstdDecompressor(format=zstandard.FORMAT_ZSTD1_MAGICLESS)
 
-    def compress(self, raw: bytes | memoryview) -> bytes:
+    def compress(self, raw: bytes) -> bytes:
         """One zstd frame without magic number, content size and checksum."""
         return self._compressor.compress(raw)
 
@@ -84,8 +91,8 @@ class Reader:
             raise Corrupt("a stored number is too large")
         return number
 
-    def zigzag(self) -> int:
-        """The next signed number."""
+    def signed(self) -> int:
+        """The next zigzag."""
         number = self.varint()
         return (number >> 1) ^ -(number & 1)
 
@@ -115,29 +122,33 @@ def fold(numbers: I64) -> U64:
     return ((numbers << 1) ^ (numbers >> 63)).view(np.uint64)
 
 
-def unfold(numbers: U64) -> I64:
-    """Back from `fold`."""
-    signed = numbers.view(np.int64)
-    return ((signed >> 1) & np.int64(2**63 - 1)) ^ -(signed & 1)
+def unfold(words: Words) -> I64:
+    """Back from `fold`, computed in the width that the words have."""
+    one = words.dtype.type(1)
+    signed: I64 = ((words >> one) ^ -(words & one)).view(f"i{words.itemsize}").astype(np.int64, copy=False)
+    return signed
 
 
-# --- integers ----------------------------------------------------------------------------------------------------------
+# --- integers ---
 
 
 def pack_ints(numbers: I64, packer: Packer) -> bytes:
     """The smallest integer body found for one or more int64 numbers."""
-    if (numbers == numbers[0]).all():
-        return _Residuals.of(numbers, 0).pack(packer) if numbers[0] else b""
-    orders = range(min(3, len(numbers)))
+    first = int(numbers[0])
+    if len(numbers) == 1 or (numbers == first).all():
+        return b"\x00" + zigzag(first) if first else b""
+    steady = _Residuals.of(numbers, 1)
+    if steady.width == 0:
+        return steady.pack(packer)
     if len(numbers) <= TRIAL:
-        return min((_Residuals.of(numbers, order).pack(packer) for order in orders), key=len)
-    stride = _Residuals.of(numbers, 1)
-    if stride.width == 0:
-        return stride.pack(packer)
+        orders = range(min(3, len(numbers)))
+        return min(
+            ((steady if order == 1 else _Residuals.of(numbers, order)).pack(packer) for order in orders), key=len
+        )
     middle = (len(numbers) - TRIAL) // 2
     part = numbers[middle : middle + TRIAL]
-    order = min(orders, key=lambda order: len(_Residuals.of(part, order).pack(packer)))
-    return (stride if order == 1 else _Residuals.of(numbers, order)).pack(packer)
+    order = min(range(3), key=lambda order: len(_Residuals.of(part, order).pack(packer)))
+    return (steady if order == 1 else _Residuals.of(numbers, order)).pack(packer)
 
 
 def unpack_ints(body: memoryview, count: int, packer: Packer) -> I64:
@@ -149,16 +160,29 @@ def unpack_ints(body: memoryview, count: int, packer: Packer) -> I64:
     width, order = tag & 15, tag >> 4 & 3
     if width > 8 or order > 2 or tag & 128 or order >= count:
         raise Corrupt("a column has an unknown encoding")
-    firsts = [reader.zigzag() for _ in range(order)]
-    base = reader.zigzag()
+    firsts = [reader.signed() for _ in range(order)]
+    base = np.int64(reader.signed())
     divisor = reader.varint() if tag & 64 else 1
-    words = _unpack_planes(reader, count - order, width, packer)
+    words = _unpack_planes(reader, count - order, width, packer) if width else None
     reader.done()
-    numbers = unfold(words) if order else words.view(np.int64)
+    if words is None and order < 2:
+        return np.full(count, base) if order == 0 else firsts[0] + np.arange(count, dtype=np.int64) * base
+    return _summed(_signed(words, count - order, order, divisor), base, firsts)
+
+
+def _signed(words: Words | None, count: int, order: int, divisor: int) -> I64:
+    """The residuals as what they stand for: unfolded, times the divisor."""
+    if words is None:
+        return np.zeros(count, np.int64)
+    numbers: I64 = unfold(words) if order else words.astype(np.uint64, copy=False).view(np.int64)
     if divisor != 1:
         numbers = (numbers.view(np.uint64) * np.uint64(divisor)).view(np.int64)
+    return numbers
+
+
+def _summed(numbers: I64, base: np.int64, firsts: list[int]) -> I64:
     if base:
-        numbers = numbers + np.int64(base)
+        numbers = numbers + base
     for first in reversed(firsts):
         summed = np.empty(len(numbers) + 1, np.int64)
         summed[0] = first
@@ -239,8 +263,11 @@ def _pack_plane(plane: U8, packer: Packer) -> bytes:
     return b"\x00" + raw
 
 
-def _unpack_planes(reader: Reader, count: int, width: int, packer: Packer) -> U64:
-    octets = np.zeros((count, 8), np.uint8)
+def _unpack_planes(reader: Reader, count: int, width: int, packer: Packer) -> Words:
+    """The words, in the smallest type that holds `width` bytes."""
+    size = 1 << (width - 1).bit_length()
+    octets = np.empty((count, size), np.uint8)
+    octets[:, width:] = 0
     for byte in range(width):
         method = reader.varint()
         if method == 1:
@@ -248,23 +275,23 @@ def _unpack_planes(reader: Reader, count: int, width: int, packer: Packer) -> U6
         else:
             raw = packer.decompress(reader.take(method), count) if method else reader.take(count)
             octets[:, byte] = np.frombuffer(raw, np.uint8)
-    return octets.view("<u8").reshape(count).astype(np.uint64, copy=False)
+    words: Words = octets.view(f"<u{size}").reshape(count).astype(f"u{size}", copy=False)
+    return words
 
 
-# --- values ------------------------------------------------------------------------------------------------------------
+# --- values ---
 
 
 def pack_values(values: F64, packer: Packer) -> bytes:
     """The smallest value body found for one or more float64; NaN is stored in its one form."""
     values = canonical(values)
-    candidates = [(bytes([FLOAT64]), values.view(np.int64))]
+    if len(values) == 1 or _same(values, values[:1]):
+        return bytes([CONSTANT]) + values[:1].astype("<f8").tobytes()
     narrow = _narrow(values)
-    if narrow is not None:
-        candidates = [(bytes([FLOAT32]), narrow)]
+    candidates = [(bytes([FLOAT64]), values.view(np.int64)) if narrow is None else (bytes([FLOAT32]), narrow)]
     scaled = _scaled(values)
     if scaled is not None:
         candidates.append(scaled)
-    if len(candidates) > 1:
         candidates.sort(key=lambda candidate: len(pack_ints(candidate[1][:TRIAL], packer)))
     head, numbers = candidates[0]
     return head + pack_ints(numbers, packer)
@@ -272,13 +299,13 @@ def pack_values(values: F64, packer: Packer) -> bytes:
 
 def unpack_values(body: memoryview, count: int, packer: Packer) -> F64:
     """The `count` values of a value body; Corrupt when it is none."""
-    if not len(body):
-        raise Corrupt("a value column is empty")
-    kind = body[0]
+    kind = body[0] if len(body) else None
     if kind == FLOAT64:
         return unpack_ints(body[1:], count, packer).view(np.float64)
     if kind == FLOAT32:
         return canonical(unpack_ints(body[1:], count, packer).astype(np.uint32).view(np.float32).astype(np.float64))
+    if kind == CONSTANT and len(body) == 9:
+        return np.full(count, np.frombuffer(body[1:], "<f8")[0])
     if kind != SCALED or len(body) < 2 or body[1] > DECIMALS:
         raise Corrupt("a value column has an unknown encoding")
     return unpack_ints(body[2:], count, packer) / np.float64(10 ** body[1])
@@ -286,31 +313,28 @@ def unpack_values(body: memoryview, count: int, packer: Packer) -> F64:
 
 def _narrow(values: F64) -> I64 | None:
     """The bits of the float32 that the values are, if all are."""
-    if not _same(values[:16], _as_float32(values[:16]).astype(np.float64)):
-        return None
-    narrow = _as_float32(values)
-    return narrow.view(np.uint32).astype(np.int64) if _same(values, narrow.astype(np.float64)) else None
-
-
-def _as_float32(values: F64) -> NDArray[np.float32]:
     with np.errstate(over="ignore", under="ignore"):
-        return values.astype(np.float32)
+        if len(values) > 16 and not _same(values[:16], values[:16].astype(np.float32).astype(np.float64)):
+            return None
+        narrow = values.astype(np.float32)
+    return narrow.view(np.uint32).astype(np.int64) if _same(values, narrow.astype(np.float64)) else None
 
 
 def _scaled(values: F64) -> tuple[bytes, I64] | None:
     """The values as whole numbers of some power of ten, if that gives every bit back."""
     few = values[:16]
-    if not (np.abs(few) < 2.0**53).all():  # not for NaN either
+    if not (np.abs(few) < WHOLE).all():  # not for NaN either
         return None
-    for decimals in range(DECIMALS + 1):
-        scale = np.float64(10**decimals)
-        if not _same(few, np.rint(few * scale) / scale):
-            continue
-        with np.errstate(over="ignore", invalid="ignore"):
-            numbers = np.rint(values * scale)
-            if (np.abs(numbers) < 2.0**53).all() and _same(values, numbers / scale):
-                return bytes([SCALED, decimals]), numbers.astype(np.int64)
-    return None
+    powers = np.power(10.0, np.arange(DECIMALS + 1))  # exact up to 10^22
+    fits = (np.rint(few * powers[:, None]) / powers[:, None] == few).all(axis=1)
+    if not fits.any():
+        return None
+    decimals = int(fits.argmax())
+    with np.errstate(over="ignore", invalid="ignore"):
+        numbers = np.rint(values * powers[decimals])
+        if not ((np.abs(numbers) < WHOLE).all() and _same(values, numbers / powers[decimals])):
+            return None
+    return bytes([SCALED, decimals]), numbers.astype(np.int64)
 
 
 def _same(a: F64, b: F64) -> bool:
