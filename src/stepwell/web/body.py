@@ -18,6 +18,7 @@ Receive: TypeAlias = Callable[[], Awaitable[Mapping[str, Any]]]
 CHUNK_SECONDS: Final = 30.0
 LINGER_BYTES: Final = 256 << 20
 LINGER_SECONDS: Final = 15.0
+SMALL_REST: Final = 64 << 10  # an unread rest up to this is passed over, and the connection stays open
 _UNPACK_HERE: Final = 64 << 10  # smaller bodies are unpacked on the event loop: less than a thread hop costs
 
 
@@ -36,7 +37,7 @@ class BodyBudget:
 
 
 class Body:
-    """The body of one request. Read it once, whole or in chunks."""
+    """The body of one request. Read it once, whole or in chunks; call `release` when the request is done."""
 
     __slots__ = ("_budget", "_chunk_seconds", "_encoding", "_expects", "_length", "_receive", "_taken", "complete")
 
@@ -51,25 +52,34 @@ class Body:
         self._receive = receive
         self._budget = budget
         self._chunk_seconds = chunk_seconds
-        self._length = headers.get(b"content-length")
+        length = headers.get(b"content-length")
+        self._length = None if length is None else int(length)
         self._encoding = headers.get(b"content-encoding")
-        self._expects = headers.get(b"expect") is not None
+        self._expects = b"expect" in headers
         self._taken = 0
-        self.complete = self._length in (None, b"0") and b"transfer-encoding" not in headers
+        self.complete = not self._length and b"transfer-encoding" not in headers
+
+    @property
+    def leaves_much(self) -> bool:
+        """Whether so much is unread that the connection is better ended than read to the end of the body."""
+        return not self.complete and (self._length is None or self._length > SMALL_REST or self._expects)
 
     async def whole(self, limit: int, work: Work) -> bytes:
         """See Call.body."""
         packed = self._packed()
-        if self._length is not None and int(self._length) > limit:
+        if self._length is not None and self._length > limit:
             raise body_too_large(limit)
         data = await self._next()
-        if not self.complete:
-            data = await self._collect(data, limit)
-        if len(data) > limit:
-            raise body_too_large(limit)
+        self._take(data, limit)
+        parts = [data]
+        while not self.complete:
+            parts.append(await self._next())
+            self._take(parts[-1], limit)
+        if len(parts) > 1:
+            data = b"".join(parts)
         if not packed:
             return data
-        if len(data) <= _UNPACK_HERE:
+        if len(data) <= _UNPACK_HERE and limit <= _UNPACK_HERE:
             return self._unpack(data, limit)
         return await work.read(self._unpack, data, limit)
 
@@ -81,7 +91,6 @@ class Body:
             chunk = await self._next()
             if chunk:
                 yield chunk
-            self.release()
 
     async def discard(self) -> None:
         """Read on and forget, within bounds, so that a client that is still sending gets to read our answer."""
@@ -92,25 +101,20 @@ class Body:
             async with asyncio.timeout(LINGER_SECONDS):
                 while not self.complete and seen < LINGER_BYTES:
                     seen += len(await self._next())
-                    self.release()
         except (TimeoutError, HttpProblem):
             return
 
     def release(self) -> None:
-        """The bytes read so far are no longer held."""
+        """The bytes read are no longer held."""
         self._budget.used -= self._taken
         self._taken = 0
 
-    async def _collect(self, first: bytes, limit: int) -> bytes:
-        parts = [first]
-        size = len(first)
-        while not self.complete:
-            part = await self._next()
-            size += len(part)
-            if size > limit:
-                raise body_too_large(limit)
-            parts.append(part)
-        return b"".join(parts)
+    def _take(self, data: bytes, limit: int) -> None:
+        size = len(data)
+        if self._taken + size > limit:
+            raise body_too_large(limit)
+        self._budget.take(size)
+        self._taken += size
 
     async def _next(self) -> bytes:
         """One piece; sets `complete` at the last. HttpProblem: 408 when it is too slow, 400 when the client is gone."""
@@ -121,16 +125,15 @@ class Body:
             async with asyncio.timeout(self._chunk_seconds):
                 message = await self._receive()
         except TimeoutError:
+            self.complete = True
             raise HttpProblem(
                 408, "body_too_slow", f"no byte of the body came for {self._chunk_seconds:g} seconds", close=True
             ) from None
         if message["type"] != "http.request":
             self.complete = True
             raise HttpProblem(400, "body_broken_off", "the connection ended before the body did", close=True)
-        data: bytes = message.get("body", b"")
-        self._budget.take(len(data))
-        self._taken += len(data)
         self.complete = not message.get("more_body", False)
+        data: bytes = message.get("body", b"")
         return data
 
     def _packed(self) -> bool:
@@ -141,6 +144,7 @@ class Body:
         raise _bad_encoding("gzip")
 
     def _unpack(self, data: bytes, limit: int) -> bytes:
+        """At most `limit` bytes are ever made, however much the body claims to hold."""
         unpacker = zlib.decompressobj(wbits=31)
         try:
             plain = unpacker.decompress(data, limit + 1)

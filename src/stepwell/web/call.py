@@ -91,7 +91,9 @@ class Call:
         "workspace",
     )
 
-    def __init__(self, scope: Scope, body: Body, *, context: Context, work: Work) -> None:
+    def __init__(
+        self, scope: Scope, headers: Mapping[bytes, bytes], body: Body, *, context: Context, work: Work
+    ) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.raw_path: bytes = scope.get("raw_path") or self.path.encode()
@@ -101,7 +103,7 @@ class Call:
         self.dialect = ""
         self.request_id = ""
         self.context = context
-        self._headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        self._headers = headers
         self._query_string: bytes = scope["query_string"]
         self._query: Query | None = None
         self._body = body

@@ -42,11 +42,11 @@ def stream_response(
     content_type: str = JSON,
     headers: tuple[tuple[str, str], ...] = (),
 ) -> Response:
-    """Send what `chunks()` yields. It and every step of it run in the reader pool; a chunk is made when the client has taken
-    the one before. The iterator's `close`, if it has one, is called in any case.
+    """Send what `chunks()` yields. It and every step of it run in the reader pool; a chunk is made when the client has
+    taken the one before. The iterator's `close`, if it has one, is called in any case.
 
-    An error of `chunks()` itself or of the first chunk is answered like any other; a later one breaks the connection off,
-    so that a cut answer never looks whole.
+    An error of `chunks()` itself or of the first chunk is answered like any other; a later one breaks the connection
+    off, so that a cut answer never looks whole.
     """
     return Response(status, _stream(call, chunks), content_type, headers)
 

@@ -1,0 +1,19 @@
+"""Engines. Which one serves a place is decided here; nobody else knows that there are several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stepwell.core.clock import Clock
+from stepwell.core.store import Store
+
+
+def open_store(directory: Path, *, clock: Clock) -> Store:
+    """Open the store in `directory`, making it when there is none.
+
+    Conflict: another process has it open. Invalid: the directory holds something else, or is of a newer version.
+    OSError: it cannot be made or written. StorageFailed, Corrupt.
+    """
+    from stepwell.storage.embedded import open as open_embedded  # noqa: PLC0415  engines are loaded when asked for
+
+    return open_embedded(directory, clock=clock)

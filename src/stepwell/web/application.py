@@ -1,0 +1,234 @@
+"""The ASGI application: a request's way through guard, route, credential and endpoint, and the answer's way back."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import re
+import secrets
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+from stepwell.core.access import require
+from stepwell.core.errors import StepwellError
+from stepwell.web.auth import NOBODY, Gate
+from stepwell.web.body import Body, BodyBudget, Receive
+from stepwell.web.call import Call, Context, Scope
+from stepwell.web.counters import Counters
+from stepwell.web.errors import HttpProblem, headers_of, internal
+from stepwell.web.response import Response
+from stepwell.web.routing import Router
+from stepwell.web.work import Work
+
+Send: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[None]]
+SLOW_SECONDS: Final = 1.0
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_SINGLE: Final = (b"host", b"origin", b"authorization", b"content-length", b"content-encoding")
+_log = logging.getLogger("stepwell.web")
+
+
+class Application:
+    """One server's requests. `counters` and `budget` are for the operators' page."""
+
+    def __init__(self, router: Router, *, gate: Gate, context: Context, work: Work, counters: Counters) -> None:
+        self._router = router
+        self._gate = gate
+        self._context = context
+        self._work = work
+        self._counters = counters
+        self._budget = BodyBudget()
+        self._id_prefix = secrets.token_hex(4)
+        self._id_numbers = itertools.count(1)
+
+    @property
+    def budget(self) -> BodyBudget:
+        """Of the bodies in flight."""
+        return self._budget
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            raise ValueError(f"only HTTP is spoken here, not {scope['type']}")
+        started = time.perf_counter()
+        headers = dict(scope["headers"])
+        body = Body(receive, headers, self._budget)
+        call = Call(scope, headers, body, context=self._context, work=self._work)
+        call.request_id = self._request_id(headers.get(b"x-request-id"))
+        try:
+            response, close = await self._answer(call, scope, headers, body)
+        finally:
+            body.release()
+        if isinstance(response.body, bytes):
+            await _send_bytes(response, call, send, body, close=close)
+        else:
+            try:
+                await _send_stream(response, response.body, call, send, receive, close=close)
+            except Exception:  # noqa: BLE001  returning without an end breaks the connection off: nothing looks whole
+                _log.exception("answer broken off", extra=_facts(call))
+        seconds = time.perf_counter() - started
+        self._counters.count(call.dialect, response.status, seconds)
+        if response.status >= 400 or seconds > SLOW_SECONDS or _log.isEnabledFor(logging.DEBUG):
+            _log_request(call, response.status, seconds)
+
+    async def _answer(
+        self, call: Call, scope: Scope, headers: Mapping[bytes, bytes], body: Body
+    ) -> tuple[Response, bool]:
+        """The answer, whatever happens, and whether the connection ends with it."""
+        close = False
+        try:
+            if len(headers) != len(scope["headers"]):
+                _refuse_repeats(scope["headers"])
+            self._gate.guard(headers)
+            response = await self._respond(call)
+            if not isinstance(response.body, bytes):
+                response = await _begun(response, response.body)
+        except (StepwellError, HttpProblem) as error:
+            response = self._shape(error, call)
+            close = isinstance(error, HttpProblem) and error.close
+        except Exception:  # noqa: BLE001  the one place where an error of ours becomes an answer
+            _log.exception("request failed", extra=_facts(call))
+            response = self._shape(internal(call.request_id), call)
+        return response, close or body.leaves_much
+
+    async def _respond(self, call: Call) -> Response:
+        match = self._router.literal(call.method, call.raw_path)
+        if match is None:
+            match = self._router.find(call.method, call.raw_path)
+            call.params = match.params
+        route = match.route
+        call.dialect = match.dialect.name
+        if route.public:
+            call.principal = NOBODY
+        else:
+            authorization = call.header("authorization")
+            principal = self._gate.known(authorization)
+            if principal is None:
+                principal = await self._gate.look_up(authorization, self._work)
+            call.principal = principal
+            call.workspace = workspace = match.dialect.workspace(call)
+            require(principal, role=route.role, workspace=workspace)
+        return await route.endpoint(call)
+
+    def _shape(self, error: StepwellError | HttpProblem, call: Call) -> Response:
+        dialect = self._router.dialect_of(call.path)
+        call.dialect = dialect.name
+        response = dialect.error_response(error, call)
+        present = {name for name, _ in response.headers}
+        more = tuple(pair for pair in headers_of(error) if pair[0] not in present)
+        return Response(response.status, response.body, response.content_type, response.headers + more)
+
+    def _request_id(self, given: bytes | None) -> str:
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            return given.decode("ascii")
+        return f"{self._id_prefix}-{next(self._id_numbers):x}"
+
+
+def _start(response: Response, call: Call, *, close: bool) -> Mapping[str, Any]:
+    headers = [
+        (b"content-type", response.content_type.encode("latin-1")),
+        (b"x-request-id", call.request_id.encode("ascii")),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    if response.headers:
+        headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+    named = {name for name, _ in response.headers}
+    if isinstance(response.body, bytes) and response.status not in (204, 304) and "content-length" not in named:
+        headers.append((b"content-length", b"%d" % len(response.body)))
+    if "cache-control" not in named:
+        headers.append((b"cache-control", b"no-store"))
+    if close:
+        headers.append((b"connection", b"close"))
+    return {"type": "http.response.start", "status": response.status, "headers": headers}
+
+
+async def _begun(response: Response, stream: AsyncIterator[bytes]) -> Response:
+    """The same answer with its first chunk already made, so that an error up to there can still be told."""
+    try:
+        first = await anext(stream)
+    except StopAsyncIteration:
+        return Response(response.status, b"", response.content_type, response.headers)
+    return Response(response.status, _rest(first, stream), response.content_type, response.headers)
+
+
+async def _rest(first: bytes, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    try:
+        yield first
+        async for chunk in stream:
+            yield chunk
+    finally:
+        close = getattr(stream, "aclose", None)
+        if close is not None:
+            await close()
+
+
+async def _send_bytes(response: Response, call: Call, send: Send, body: Body, *, close: bool) -> None:
+    await send(_start(response, call, close=close))
+    if close and not body.complete:
+        # Closing while the client still sends would reset the connection and lose the answer on its way.
+        await send({"type": "http.response.body", "body": response.body, "more_body": True})
+        await body.discard()
+        await send({"type": "http.response.body", "body": b""})
+    else:
+        await send({"type": "http.response.body", "body": response.body})
+
+
+async def _send_stream(
+    response: Response, stream: AsyncIterator[bytes], call: Call, send: Send, receive: Receive, *, close: bool
+) -> None:
+    """Send until the stream ends or the client is gone; then close the stream in any case."""
+    gone = asyncio.create_task(_until_gone(receive))
+    try:
+        await send(_start(response, call, close=close))
+        if call.method != "HEAD":
+            async for chunk in stream:
+                if gone.done():
+                    return
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        gone.cancel()
+        close_stream = getattr(stream, "aclose", None)
+        if close_stream is not None:
+            await close_stream()
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _refuse_repeats(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    seen = Counter(name for name, _ in headers)
+    for name in _SINGLE:
+        if seen[name] > 1:
+            raise HttpProblem(400, "repeated_header", f"the header {name.decode()} must not repeat")
+
+
+def _facts(call: Call) -> dict[str, object]:
+    return {
+        "action": "request",
+        "request_id": call.request_id,
+        "dialect": call.dialect,
+        "method": call.method,
+        "path": call.path,
+        "workspace": call.workspace,
+        "credential": call.principal.credential_id,
+    }
+
+
+def _log_request(call: Call, status: int, seconds: float) -> None:
+    slow = seconds > SLOW_SECONDS
+    level = (
+        logging.ERROR
+        if status >= 500
+        else logging.WARNING
+        if slow
+        else logging.INFO
+        if status >= 400
+        else logging.DEBUG
+    )
+    facts = {**_facts(call), "status": status, "milliseconds": round(seconds * 1e3, 3)}
+    _log.log(level, "%s %s %d", call.method, call.path, status, extra=facts)
