@@ -1,0 +1,52 @@
+"""What the server says of itself, and the one search over entities that this dialect does not have yet."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from stepwell.dialects.mlflow import rules, wire
+from stepwell.dialects.mlflow.routes.reading import DONE, answer
+from stepwell.web.call import Call
+from stepwell.web.response import Response
+from stepwell.web.routing import Route
+
+MLFLOW_VERSION: Final = "3.18.0"  # whose interface this is; clients compare it to decide what to ask
+_TEXT: Final = "text/plain; charset=utf-8"
+
+
+async def health(call: Call) -> Response:
+    """GET /health"""
+    return Response(200, b"OK", _TEXT)
+
+
+async def version(call: Call) -> Response:
+    """GET /version"""
+    return Response(200, MLFLOW_VERSION.encode(), _TEXT)
+
+
+async def server_info(call: Call) -> Response:
+    """GET server-info: none of the features that would make the client use endpoints which are not here."""
+    return answer(
+        wire.ServerInfo(
+            store_type="Stepwell",
+            workspaces_enabled=False,
+            trace_archival_enabled=False,
+            multipart_uploads_enabled=False,
+            multipart_downloads_enabled=False,
+            artifact_serving_enabled=True,
+        )
+    )
+
+
+async def search_logged_models(call: Call) -> Response:
+    """POST logged-models/search: there are none. The client asks whenever it lists artifacts."""
+    await call.body(rules.BODY_BYTES)
+    return DONE
+
+
+ROUTES: Final = (Route("POST", "/mlflow/logged-models/search", search_logged_models),)
+V3_ROUTES: Final = (Route("GET", "/mlflow/server-info", server_info),)
+ROOT_ROUTES: Final = (
+    Route("GET", "/health", health, public=True),
+    Route("GET", "/version", version, public=True),
+)
