@@ -165,7 +165,8 @@ def chosen(names: list[str]) -> list[Part]:
     known = parts()
     unknown = sorted(set(names) - {part.name for part in known})
     if unknown:
-        sys.exit(f"no such part: {', '.join(unknown)}; there are {', '.join(part.name for part in known)}")
+        print(f"no such part: {', '.join(unknown)}; there are {', '.join(p.name for p in known)}", file=sys.stderr)
+        sys.exit(2)
     return [part for part in known if (part.name in names if names else part.name != "long")]
 
 
