@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from crash.powerloss.journal import ROOT_NODE, Journal, Resize, Write
 from crash.powerloss.state import Content, DiskState, Pending, PendingNames
@@ -54,7 +54,7 @@ class CrashImage:
 
     path: Path
     choice: Choice
-    marks: tuple[object, ...]
+    marks: tuple[Any, ...]
 
 
 Piece: TypeAlias = tuple[int, Write | Resize]  # (index of the operation it is a part of, that part)
