@@ -242,7 +242,7 @@ def _blank(samples: Samples, where: NDArray[np.bool_]) -> Samples:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Weighted:
-    """Finite values in groups, each occurring `weights` times (None: once), `total` times in a group, `low` to `high`."""
+    """Finite values in groups, each `weights` times (None: once), `total` times in all of a group, `low` to `high`."""
 
     values: F64
     weights: I64 | None
