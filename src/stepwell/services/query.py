@@ -65,13 +65,22 @@ def arrivals(
 ) -> tuple[Points, str]:
     """What arrived after the cursor (None: from the beginning), as acknowledged, and the cursor to ask with next time.
 
-    The cursor is given always: a reader that asks again and again misses nothing and gets nothing twice.
+    The cursor is given always: a reader that asks again and again misses nothing and gets nothing twice. It does not bind
+    the window, so that a reader may begin with the newest steps and then follow everything.
     """
-    points, following = history(
-        store, workspace=workspace, selector=selector, order=Order.ARRIVAL, window=window, cursor=cursor, limit=limit
+    check_limit(limit, field="limit", limit=limits.PAGE_POINTS)
+    query = page.fingerprint(workspace, selector)
+    found = store.read(
+        workspace=workspace,
+        selector=selector,
+        order=Order.ARRIVAL,
+        window=window,
+        after=page.decode("points.arrival", query, cursor),
+        limit=limit,
     )
+    following = page.encode("points.arrival", query, found.after)
     assert following is not None, "an engine gives the position of every page in arrival order"
-    return points, following
+    return found.points, following
 
 
 def buckets(

@@ -1,0 +1,314 @@
+"""The shapes of the native API's answers. They document and check; encoding goes straight from numpy columns to JSON.
+
+Tables are columnar: equally long lists, one per column. JSON has no NaN and no infinities: in a column such a value is
+null, and `non_finite` says, column by column, in which rows and which value. A null that is not listed there means that
+there is no value. So a column goes into a chart as it is, and nothing is lost.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from stepwell.dialects.native.wire import Int64, Lifecycle, StatusWord
+
+
+class Marks(Struct):
+    """Which rows of a column are not finite, and what they are."""
+
+    at: list[int]
+    value: list[Literal["NaN", "Infinity", "-Infinity"]]
+
+
+class Failure(Struct):
+    """`code` is one stable word, `message` is for people. The others are null where they do not apply."""
+
+    code: str
+    message: str
+    field: str | None
+    limit: int | None
+    position: int | None
+    request_id: str
+
+
+class FailureAnswer(Struct):
+    """Every error of this API."""
+
+    error: Failure
+
+
+class WorkspaceTable(Struct):
+    """Sorted by name."""
+
+    name: list[str]
+    created_at_us: list[Int64]
+
+
+class Experiment(Struct):
+    """A named group of runs."""
+
+    id: Int64
+    name: str
+    artifact_location: str
+    lifecycle: Lifecycle
+    created_at_us: Int64
+    updated_at_us: Int64
+    tags: dict[str, str]
+
+
+class ExperimentTable(Struct):
+    """Experiments in columns."""
+
+    id: list[Int64]
+    name: list[str]
+    artifact_location: list[str]
+    lifecycle: list[Lifecycle]
+    created_at_us: list[Int64]
+    updated_at_us: list[Int64]
+    tags: list[dict[str, str]]
+
+
+class ExperimentPage(Struct):
+    """`cursor` null: this was the last page."""
+
+    experiments: ExperimentTable
+    cursor: str | None
+
+
+class RunInfo(Struct):
+    """One execution of training. `key` is never used again; `number` counts in its experiment from 1."""
+
+    id: str
+    key: Int64
+    experiment_id: Int64
+    number: Int64
+    name: str
+    user: str
+    status: StatusWord
+    status_reason: str
+    lifecycle: Lifecycle
+    artifact_uri: str
+    origin: str
+    start_time_us: Int64 | None
+    end_time_us: Int64 | None
+    created_at_us: Int64
+    updated_at_us: Int64
+
+
+class RunTable(Struct):
+    """Runs in columns."""
+
+    id: list[str]
+    key: list[Int64]
+    experiment_id: list[Int64]
+    number: list[Int64]
+    name: list[str]
+    user: list[str]
+    status: list[StatusWord]
+    status_reason: list[str]
+    lifecycle: list[Lifecycle]
+    artifact_uri: list[str]
+    origin: list[str]
+    start_time_us: list[Int64 | None]
+    end_time_us: list[Int64 | None]
+    created_at_us: list[Int64]
+    updated_at_us: list[Int64]
+
+
+class MetricColumns(Struct):
+    """What a search tells of one metric: a row for each run, null where the run lacks it."""
+
+    last: list[float | None]
+    min: list[float | None]
+    max: list[float | None]
+    mean: list[float | None]
+    count: list[int | None]
+    last_step: list[Int64 | None]
+    last_time_us: list[Int64 | None]
+    non_finite: dict[str, Marks]
+
+
+class RunPage(Struct):
+    """Runs and the columns asked for, row by row the same runs. `cursor` null: this was the last page."""
+
+    runs: RunTable
+    metrics: dict[str, MetricColumns]
+    params: dict[str, list[str | None]]
+    tags: dict[str, list[str | None]]
+    cursor: str | None
+
+
+class Aggregates(Struct, kw_only=True, omit_defaults=True):
+    """The columns of buckets and summaries; those that were not asked for are absent.
+
+    first and last: the ends in key order (step, time, value). min and max: the finite extremes, null when there are
+    none. mean and m2 (the sum of squared deviations): of the finite values. least and greatest time: of all points.
+    """
+
+    count: list[int] = []
+    first_step: list[Int64] = []
+    first_time_us: list[Int64] = []
+    first_value: list[float | None] = []
+    last_step: list[Int64] = []
+    last_time_us: list[Int64] = []
+    last_value: list[float | None] = []
+    min_step: list[Int64] = []
+    min_time_us: list[Int64] = []
+    min_value: list[float | None] = []
+    max_step: list[Int64] = []
+    max_time_us: list[Int64] = []
+    max_value: list[float | None] = []
+    finite_count: list[int] = []
+    mean: list[float | None] = []
+    m2: list[float | None] = []
+    nan_count: list[int] = []
+    pos_inf_count: list[int] = []
+    neg_inf_count: list[int] = []
+    least_time_us: list[Int64] = []
+    greatest_time_us: list[Int64] = []
+    non_finite: dict[str, Marks]
+
+
+class MetricTable(Aggregates, kw_only=True):
+    """The series of a run and their summaries."""
+
+    metric: list[str]
+    labels: list[dict[str, str]]
+
+
+class SummaryTable(Aggregates, kw_only=True):
+    """Metrics of runs, each over the union of its label sets. What a run lacks has no row."""
+
+    run_id: list[str]
+    metric: list[str]
+
+
+class RunDetail(Struct):
+    """A run with all it has. `metrics` are over the union of each metric's label sets."""
+
+    run: RunInfo
+    params: dict[str, str]
+    tags: dict[str, str]
+    metrics: SummaryTable
+
+
+class RunAnswer(Struct):
+    """A run after a change."""
+
+    run: RunInfo
+
+
+class Purged(Struct):
+    """How many runs were removed for good."""
+
+    purged: int
+
+
+class Stored(Struct):
+    """How many points the request held; all of them are durable now. Repeats of stored points count too."""
+
+    points: int
+
+
+class PointColumns(Struct):
+    """Points of one series."""
+
+    steps: list[Int64]
+    times_us: list[Int64]
+    values: list[float | None]
+    non_finite: dict[str, Marks]
+
+
+class PointPage(PointColumns):
+    """`cursor` leads to the next page; null: this was the last. `since` is given for a read with `since`, always."""
+
+    cursor: str | None
+    since: str | None
+
+
+class SeriesBuckets(Struct):
+    """The buckets of one series, in key order."""
+
+    run_id: str
+    metric: str
+    labels: dict[str, str] | None
+    buckets: Aggregates
+
+
+class BucketsAnswer(Struct):
+    """In the order asked for."""
+
+    series: list[SeriesBuckets]
+
+
+class Delta(Struct):
+    """What is new in one series, and the cursor to ask with next time. `more`: there is more to read now."""
+
+    run_id: str
+    metric: str
+    labels: dict[str, str] | None
+    points: PointColumns
+    since: str
+    more: bool
+
+
+class DeltasAnswer(Struct):
+    """In the order asked for."""
+
+    series: list[Delta]
+
+
+class EventTable(Struct):
+    """Oldest first. `detail` is JSON text or empty."""
+
+    time_us: list[Int64]
+    kind: list[str]
+    text: list[str]
+    detail: list[str]
+
+
+class FileTable(Struct):
+    """Files and (size null) folders, sorted by path."""
+
+    path: list[str]
+    size: list[int | None]
+    sha256: list[str | None]
+    stored_at_us: list[Int64 | None]
+
+
+class StoredFile(Struct):
+    """A file that is durable now."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+class Removed(Struct):
+    """How many files were removed."""
+
+    removed: int
+
+
+class Endpoint(Struct):
+    """One route of a dialect."""
+
+    verb: str
+    path: str
+    role: Literal["reader", "writer", "admin"]
+    public: bool
+
+
+class DialectInfo(Struct):
+    """An interface that this server speaks."""
+
+    name: str
+    prefixes: list[str]
+    endpoints: list[Endpoint]
+
+
+class DialectsAnswer(Struct):
+    """All interfaces of this server."""
+
+    dialects: list[DialectInfo]

@@ -1,0 +1,178 @@
+"""From the native API's requests to core's values. Pure: no HTTP, no services. The other direction is in `render`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from stepwell.core.errors import Invalid, TooLarge
+from stepwell.core.ids import new_run_id, new_run_name
+from stepwell.core.model import (
+    Columns,
+    NewExperiment,
+    NewRun,
+    PointBatch,
+    RunWrite,
+    Selector,
+    Status,
+    Window,
+)
+from stepwell.core.series import INT64_MAX, INT64_MIN, Labels
+from stepwell.dialects.native import wire
+
+ORIGIN = "native"
+ALL_COLUMNS_RUNS = 1000  # runs whose every column one answer may hold
+_ENDED = frozenset({Status.FINISHED, Status.FAILED, Status.KILLED})
+
+
+def new_experiment(body: wire.NewExperiment, *, now: int) -> NewExperiment:
+    """An experiment to make."""
+    return NewExperiment(name=body.name, artifact_location=body.artifact_location, tags=body.tags, at=now)
+
+
+def new_run(body: wire.NewRun, *, now: int) -> NewRun:
+    """A run to make; what is not given is made here."""
+    return NewRun(
+        id=new_run_id() if body.id is None else body.id,
+        experiment_id=body.experiment_id,
+        name=new_run_name() if body.name is None else body.name,
+        user=body.user,
+        status=Status(body.status),
+        artifact_uri=body.artifact_uri,
+        origin=ORIGIN,
+        start_time=now if body.start_time_us is None else body.start_time_us,
+        params=body.params,
+        tags=body.tags,
+        at=now,
+    )
+
+
+def run_write(run_id: str, body: wire.RunChange, *, now: int) -> RunWrite:
+    """Changes of a run, with points when the body has some."""
+    status = None if body.status is None else Status(body.status)
+    ends_now = status in _ENDED and body.end_time_us is None
+    return RunWrite(
+        run_id=run_id,
+        points=points(body.series, now=now) if isinstance(body, wire.PointsWrite) and body.series else None,
+        params=body.params,
+        set_tags=body.set_tags,
+        remove_tags=tuple(body.remove_tags),
+        name=body.name,
+        status=status,
+        status_reason=body.status_reason,
+        start_time=body.start_time_us,
+        end_time=now if ends_now else body.end_time_us,
+        at=now,
+    )
+
+
+def points(series: Sequence[wire.SeriesPoints], *, now: int) -> PointBatch:
+    """The points of a request. Invalid: columns of unequal length, a series named twice."""
+    names = tuple((each.metric, labels(each.labels)) for each in series)
+    if len(set(names)) != len(names):
+        raise Invalid("series: one metric with the same labels is there twice", field="series")
+    for position, each in enumerate(series):
+        _check_lengths(each, position)
+    lengths = [len(each.steps) for each in series]
+    return PointBatch(
+        series=names,
+        which=np.repeat(np.arange(len(series), dtype=np.int64), lengths),
+        step=np.concatenate([np.array(each.steps, np.int64) for each in series]),
+        time=np.concatenate([_times(each, now) for each in series]),
+        value=np.concatenate([np.array(each.values, np.float64) for each in series]),  # reads the words of Number too
+    )
+
+
+def _check_lengths(each: wire.SeriesPoints, position: int) -> None:
+    count = len(each.steps)
+    for name, column in (("values", each.values), ("times_us", each.times_us)):
+        if column is not None and len(column) != count:
+            field = f"series[{position}].{name}"
+            raise Invalid(f"{field} has {len(column)} items, steps has {count}; they must be equally long", field=field)
+
+
+def _times(each: wire.SeriesPoints, now: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    if each.times_us is None:
+        return np.full(len(each.steps), now, np.int64)
+    return np.array(each.times_us, np.int64)
+
+
+def labels(pairs: Mapping[str, str]) -> Labels:
+    """Labels in their order."""
+    return tuple(sorted(pairs.items()))
+
+
+def label_arguments(arguments: Sequence[str]) -> Labels | None:
+    """Labels from `label=name=value` arguments; None without any; () for one that is empty. Invalid."""
+    if not arguments:
+        return None
+    if list(arguments) == [""]:
+        return ()
+    pairs: dict[str, str] = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if not equals or not name or name in pairs:
+            raise Invalid(f"label {argument!r} is not of the form name=value, or names a label twice", field="label")
+        pairs[name] = value
+    return labels(pairs)
+
+
+def selector(choice: wire.SeriesChoice) -> Selector:
+    """The series that a body chooses."""
+    return Selector(
+        run_id=choice.run_id,
+        metric=choice.metric,
+        labels=None if choice.labels is None else labels(choice.labels),
+    )
+
+
+def window(asked: wire.Window | wire.PointsQuery | wire.BucketsQuery) -> Window:
+    """Closed intervals; open ends are the ends of int64."""
+
+    def bound(value: int | None, otherwise: int) -> int:
+        return otherwise if value is None else value
+
+    return Window(
+        min_step=bound(asked.min_step, INT64_MIN),
+        max_step=bound(asked.max_step, INT64_MAX),
+        min_time=bound(asked.min_time_us, INT64_MIN),
+        max_time=bound(asked.max_time_us, INT64_MAX),
+    )
+
+
+def columns(choice: wire.ColumnChoice, *, limit: int) -> Columns:
+    """What a search of `limit` runs brings along. TooLarge: "*" for more than ALL_COLUMNS_RUNS of them."""
+    if "*" in (choice.metrics, choice.params, choice.tags) and limit > ALL_COLUMNS_RUNS:
+        raise TooLarge(
+            f'limit is {limit}; with "*" for columns it may be {ALL_COLUMNS_RUNS} at most',
+            field="limit",
+            limit=ALL_COLUMNS_RUNS,
+        )
+
+    def names(chosen: wire.Names) -> tuple[str, ...] | None:
+        return None if chosen == "*" else tuple(dict.fromkeys(chosen))
+
+    return Columns(metrics=names(choice.metrics), params=names(choice.params), tags=names(choice.tags))
+
+
+def buckets_request(query: wire.BucketsQuery) -> wire.BucketsRequest:
+    """Every named metric of every named run, run by run."""
+    return wire.BucketsRequest(
+        series=[wire.SeriesChoice(run_id=run, metric=metric) for run in query.run_id for metric in query.metric],
+        window=wire.Window(
+            min_step=query.min_step,
+            max_step=query.max_step,
+            min_time_us=query.min_time_us,
+            max_time_us=query.max_time_us,
+        ),
+        budget=query.budget,
+        columns=query.column,
+    )
+
+
+def number(text: str, *, field: str) -> int:
+    """An int64 in a path. Invalid."""
+    if not (text.isascii() and text.removeprefix("-").isdigit()) or len(text) > 20 or not -(2**63) <= int(text) < 2**63:
+        raise Invalid(f"{field} {text!r} is not a whole number", field=field)
+    return int(text)

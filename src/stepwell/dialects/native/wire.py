@@ -1,0 +1,248 @@
+"""The shapes of requests to the native API v1, from which the OpenAPI document is made. Nothing of ours but names.
+
+Points travel in columns: equally long lists. Times are integer microseconds UTC in fields that end in `_us`. A value
+that is not a finite number is written as a string: "NaN", "Infinity" or "-Infinity". The answers live in `answers`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta, Struct, field
+
+Int64: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1, extra_json_schema={"format": "int64"})]
+Number: TypeAlias = float | Literal["NaN", "Infinity", "-Infinity"]
+StatusWord: TypeAlias = Literal["SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED"]
+Visibility: TypeAlias = Literal["active", "deleted", "all"]
+Lifecycle: TypeAlias = Literal["active", "deleted"]
+Names: TypeAlias = Annotated[list[str], Meta(max_length=1000)] | Literal["*"]
+PageSize: TypeAlias = Annotated[int, Meta(ge=1, le=50_000)]
+PointLimit: TypeAlias = Annotated[int, Meta(ge=1, le=100_000)]
+Budget: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
+SummaryColumn: TypeAlias = Literal[
+    "count",
+    "first_step",
+    "first_time_us",
+    "first_value",
+    "last_step",
+    "last_time_us",
+    "last_value",
+    "min_step",
+    "min_time_us",
+    "min_value",
+    "max_step",
+    "max_time_us",
+    "max_value",
+    "finite_count",
+    "mean",
+    "m2",
+    "nan_count",
+    "pos_inf_count",
+    "neg_inf_count",
+    "least_time_us",
+    "greatest_time_us",
+]
+
+
+class Request(Struct, forbid_unknown_fields=True):
+    """What a request may carry: nothing else."""
+
+
+class Nothing(Request):
+    """No fields."""
+
+
+# --- query strings --------------------------------------------------------------------------------------------------
+
+
+class Listing(Request):
+    """Which experiments, in which order."""
+
+    filter: str = ""
+    order_by: list[str] = []
+    visibility: Visibility = "active"
+    limit: PageSize = 1000
+    cursor: str = ""
+
+
+class Deletion(Request):
+    """`purge` removes for good; without it the run is hidden, kept and can be restored."""
+
+    purge: bool = False
+
+
+class SeriesOfRun(Request):
+    """One metric, or all."""
+
+    metric: str | None = None
+
+
+class PointsQuery(Request):
+    """A page of one metric's points.
+
+    Without `label`: the union of its label sets; with one empty `label=`: the series without labels. With `since`
+    the answer holds what arrived after that cursor, in the order of arrival; empty: from the beginning.
+    """
+
+    metric: str
+    label: list[str] = []
+    order: Literal["key", "time"] = "key"
+    min_step: Int64 | None = None
+    max_step: Int64 | None = None
+    min_time_us: Int64 | None = None
+    max_time_us: Int64 | None = None
+    cursor: str = ""
+    since: str | None = None
+    limit: PointLimit = 10_000
+
+
+class BucketsQuery(Request):
+    """Buckets of every named metric of every named run."""
+
+    run_id: Annotated[list[str], Meta(min_length=1, max_length=1000)]
+    metric: Annotated[list[str], Meta(min_length=1, max_length=1000)]
+    min_step: Int64 | None = None
+    max_step: Int64 | None = None
+    min_time_us: Int64 | None = None
+    max_time_us: Int64 | None = None
+    budget: Budget = 1000
+    column: list[SummaryColumn] = []
+
+
+class FolderQuery(Request):
+    """A folder of a run's files; empty is the root."""
+
+    path: str = ""
+
+
+# --- bodies ---------------------------------------------------------------------------------------------------------
+
+
+class NewExperiment(Request):
+    """`artifact_location` is kept as given and never opened."""
+
+    name: str
+    artifact_location: str = ""
+    tags: dict[str, str] = {}
+
+
+class ExperimentChange(Request):
+    """What is absent stays as it is."""
+
+    name: str | None = None
+    set_tags: dict[str, str] = {}
+    remove_tags: list[str] = []
+
+
+class NewRun(Request):
+    """Without `id` and `name` the server makes them; without `start_time_us` the run starts now."""
+
+    id: str | None = None
+    experiment_id: Int64 = 0
+    name: str | None = None
+    user: str = ""
+    status: StatusWord = "RUNNING"
+    artifact_uri: str = ""
+    start_time_us: Int64 | None = None
+    params: dict[str, str] = {}
+    tags: dict[str, str] = {}
+
+
+class RunChange(Request):
+    """What is absent stays as it is. FINISHED, FAILED and KILLED without `end_time_us` end the run now.
+
+    A param keeps its first value: the same again is nothing, another is a conflict.
+    """
+
+    name: str | None = None
+    status: StatusWord | None = None
+    status_reason: str | None = None
+    start_time_us: Int64 | None = None
+    end_time_us: Int64 | None = None
+    params: dict[str, str] = {}
+    set_tags: dict[str, str] = {}
+    remove_tags: list[str] = []
+
+
+class ColumnChoice(Request):
+    """What comes along with each run: names, or "*" for all; nothing by default."""
+
+    metrics: Names = []
+    params: Names = []
+    tags: Names = []
+
+
+class RunSearch(Request):
+    """`experiment_ids` absent or null searches the whole workspace. Times in the filter are microseconds."""
+
+    experiment_ids: Annotated[list[Int64], Meta(max_length=10_000)] | None = None
+    filter: str = ""
+    order_by: list[str] = []
+    visibility: Visibility = "active"
+    limit: PageSize = 1000
+    cursor: str = ""
+    columns: ColumnChoice = field(default_factory=ColumnChoice)
+
+
+class SeriesPoints(Request):
+    """Points of one series, as equally long columns. Without `times_us` all of them were measured now."""
+
+    metric: str
+    steps: list[Int64]
+    values: list[Number]
+    times_us: list[Int64] | None = None
+    labels: dict[str, str] = {}
+
+
+class PointsWrite(RunChange):
+    """Points and whatever else changes with them: all is stored, or nothing."""
+
+    series: list[SeriesPoints] = []
+
+
+class SeriesChoice(Request):
+    """A metric of a run. `labels` absent or null: the union of its label sets; {}: the one without labels."""
+
+    run_id: str
+    metric: str
+    labels: dict[str, str] | None = None
+
+
+class Window(Request):
+    """Closed intervals of steps and of times; what is absent is open."""
+
+    min_step: Int64 | None = None
+    max_step: Int64 | None = None
+    min_time_us: Int64 | None = None
+    max_time_us: Int64 | None = None
+
+
+class BucketsRequest(Request):
+    """At most `budget` buckets for each series. `columns` empty: all of them."""
+
+    series: Annotated[list[SeriesChoice], Meta(max_length=1000)]
+    window: Window = field(default_factory=Window)
+    budget: Budget = 1000
+    columns: list[SummaryColumn] = []
+
+
+class Follow(SeriesChoice):
+    """`since`: the cursor of the last answer. Absent: from the beginning, or from `min_step` on."""
+
+    since: str = ""
+    min_step: Int64 | None = None
+
+
+class DeltasRequest(Request):
+    """At most `limit` points of each series."""
+
+    series: Annotated[list[Follow], Meta(max_length=1000)]
+    limit: PointLimit = 1000
+
+
+class SummariesRequest(Request):
+    """`metrics` absent or null: all. `columns` empty: all of them."""
+
+    run_ids: Annotated[list[str], Meta(max_length=1000)]
+    metrics: Annotated[list[str], Meta(max_length=1000)] | None = None
+    columns: list[SummaryColumn] = []
