@@ -31,22 +31,19 @@ _log = logging.getLogger("stepwell.web")
 
 
 class Application:
-    """One server's requests. `counters` and `budget` are for the operators' page."""
+    """One server's requests."""
 
-    def __init__(self, router: Router, *, gate: Gate, context: Context, work: Work, counters: Counters) -> None:
+    def __init__(
+        self, router: Router, *, gate: Gate, context: Context, work: Work, counters: Counters, budget: BodyBudget
+    ) -> None:
         self._router = router
         self._gate = gate
         self._context = context
         self._work = work
         self._counters = counters
-        self._budget = BodyBudget()
+        self._budget = budget
         self._id_prefix = secrets.token_hex(4)
         self._id_numbers = itertools.count(1)
-
-    @property
-    def budget(self) -> BodyBudget:
-        """Of the bodies in flight."""
-        return self._budget
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

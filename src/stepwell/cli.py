@@ -1,0 +1,181 @@
+"""The command line: flags in, lines and exit statuses out. 0: done, 1: failed, 2: wrongly asked or not startable."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from stepwell import __version__, app
+from stepwell.core.errors import StepwellError
+from stepwell.settings import AUTH, LOG_FORMATS, LOG_LEVELS, Settings, SettingsError, data_dir, load
+from stepwell.web import log
+from stepwell.web.control import Refused
+
+_MISUSE = frozenset({"invalid", "too_large"})
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit 2."""
+        self.exit(2, f"{self.prog}: {message} (try `{self.prog} --help`)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    asked = vars(parser().parse_args(argv))
+    run = asked.pop("run")
+    try:
+        return int(run(asked))
+    except (StepwellError, Refused) as error:
+        told = error.message if isinstance(error, StepwellError) else str(error)
+        return _fail(told, 2 if error.code in _MISUSE else 1)
+    except OSError as error:
+        return _fail(_told(error), 1)
+
+
+def parser() -> Parser:
+    """All commands and their flags."""
+    root = Parser(prog="stepwell", description="The metrics store for machine-learning training.")
+    root.add_argument("--version", action="version", version=f"stepwell {__version__}")
+    commands = root.add_subparsers(required=True, metavar="COMMAND")
+
+    _add_serve(commands.add_parser("serve", help="serve a data directory"))
+    _add_credential(commands.add_parser("credential", help="create, list or revoke credentials"))
+    check = commands.add_parser("check", help="read everything and name what is damaged")
+    _add_data_dir(check)
+    check.set_defaults(run=_check)
+    gc = commands.add_parser("gc", help="merge what is scattered and give space back")
+    _add_data_dir(gc)
+    gc.set_defaults(run=_gc)
+    commands.add_parser("version", help="print the version").set_defaults(run=_version)
+    return root
+
+
+def _add_serve(serve: argparse.ArgumentParser) -> None:
+    serve.description = "Every flag is also a STEPWELL_* variable and a setting of the TOML file."
+    default = Settings()
+    serve.add_argument("--host", metavar="H", help=f"address to listen on ({default.host})")
+    serve.add_argument("--port", metavar="P", help=f"port; 0 takes a free one ({default.port})")
+    _add_data_dir(serve)
+    serve.add_argument("--auth", metavar="|".join(AUTH), help=f"whether callers need a credential ({default.auth})")
+    serve.add_argument(
+        "--insecure-http",
+        action="store_const",
+        const=True,
+        help="serve other machines without encryption; secrets and data can be read on the way",
+    )
+    serve.add_argument("--log-level", metavar="|".join(LOG_LEVELS), help=f"what is logged ({default.log_level})")
+    serve.add_argument("--log-format", metavar="|".join(LOG_FORMATS), help="auto: text on a terminal, else json")
+    serve.add_argument("--config", metavar="FILE", help="TOML file with settings; names as the flags with '_'")
+    serve.set_defaults(run=_serve)
+
+
+def _add_credential(credential: argparse.ArgumentParser) -> None:
+    actions = credential.add_subparsers(required=True, metavar="create|list|revoke")
+    create = actions.add_parser("create", help="make a credential and print it with its secret, once")
+    _add_data_dir(create)
+    create.add_argument("--workspace", metavar="W", required=True, help="a workspace, or '*' for all")
+    create.add_argument("--role", metavar="reader|writer|admin", required=True)
+    create.add_argument("--name", metavar="N", help="what it is for")
+    create.add_argument("--expires", metavar="90d", help="a number with s, m, h, d or w (never)")
+    create.add_argument("--id", metavar="ID", help="a given id (a new one is made)")
+    create.add_argument("--secret-stdin", action="store_true", help="read a given secret from standard input")
+    create.set_defaults(run=_create)
+    listing = actions.add_parser("list", help="print all credentials, one JSON object a line")
+    _add_data_dir(listing)
+    listing.set_defaults(run=_list)
+    revoke = actions.add_parser("revoke", help="end a credential")
+    _add_data_dir(revoke)
+    revoke.add_argument("id", metavar="ID")
+    revoke.set_defaults(run=_revoke)
+
+
+def _add_data_dir(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data-dir", metavar="D", help=f"where the data is (./{Settings().data_dir})")
+
+
+def _serve(asked: dict[str, object]) -> int:
+    try:
+        settings = load(asked)
+    except SettingsError as error:
+        return _fail(str(error), 2)
+    log.set_up(level=settings.log_level, form=settings.log_format)
+
+    def ready(url: str) -> None:
+        print(f"Stepwell {__version__} serves {url}")
+        print(f"Data directory: {settings.data_dir.resolve()}")
+        print(f'MLflow clients: mlflow.set_tracking_uri("{url}")')
+        print(f"            or: export MLFLOW_TRACKING_URI={url}", flush=True)
+
+    try:
+        app.serve(settings, ready=ready)
+    except StepwellError as error:
+        return _fail(error.message, 2)
+    except OSError as error:
+        return _fail(_told(error, address=f"{settings.host}:{settings.port}"), 2)
+    return 0
+
+
+def _create(asked: dict[str, object]) -> int:
+    arguments = _texts(asked, "workspace", "role", "name", "expires", "id")
+    if asked["secret_stdin"]:
+        arguments["secret"] = sys.stdin.readline().rstrip("\r\n")
+    return _print_items(asked, "credential create", arguments, create=True)
+
+
+def _list(asked: dict[str, object]) -> int:
+    return _print_items(asked, "credential list", {})
+
+
+def _revoke(asked: dict[str, object]) -> int:
+    return _print_items(asked, "credential revoke", _texts(asked, "id"))
+
+
+def _check(asked: dict[str, object]) -> int:
+    damaged = 0
+    for item in app.ask(_directory(asked), "check", {}):
+        damaged += 1
+        print(f"{item['place']}: {item['cost']}")
+    print(f"{damaged} places are damaged" if damaged else "no damage found")
+    return 1 if damaged else 0
+
+
+def _gc(asked: dict[str, object]) -> int:
+    return _print_items(asked, "gc", {})
+
+
+def _version(_asked: dict[str, object]) -> int:
+    print(f"stepwell {__version__}")
+    return 0
+
+
+def _print_items(
+    asked: dict[str, object], command: str, arguments: dict[str, str | None], *, create: bool = False
+) -> int:
+    for item in app.ask(_directory(asked), command, arguments, create=create):
+        print(json.dumps(item, ensure_ascii=False))
+    return 0
+
+
+def _directory(asked: dict[str, object]) -> Path:
+    return data_dir(asked["data_dir"])
+
+
+def _texts(asked: dict[str, object], *names: str) -> dict[str, str | None]:
+    return {name: None if asked[name] is None else str(asked[name]) for name in names}
+
+
+def _told(error: OSError, *, address: str = "") -> str:
+    place = error.filename or address
+    return f"{place}: {error.strerror or error}" if place else str(error)
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"stepwell: {' '.join(message.split())}", file=sys.stderr)
+    return status

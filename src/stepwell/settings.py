@@ -1,0 +1,149 @@
+"""Settings: from flags, STEPWELL_* variables, a TOML file, defaults, in this order. The only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final, cast
+
+PREFIX: Final = "STEPWELL_"
+AUTH: Final = ("off", "required")
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+LOG_FORMATS: Final = ("auto", "json", "text")
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used: one sentence that names it and where it came from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a server runs."""
+
+    host: str = "127.0.0.1"
+    port: int = 8585
+    data_dir: Path = Path("stepwell-data")
+    auth: str = "off"
+    insecure_http: bool = False
+    log_level: str = "info"
+    log_format: str = "auto"
+
+    @property
+    def auth_required(self) -> bool:
+        """Whether callers need a credential."""
+        return self.auth == "required"
+
+
+def load(flags: Mapping[str, object], *, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings that hold. `flags` has the names of the fields and `config`; None means not given. SettingsError."""
+    env = os.environ if environ is None else environ
+    config = flags.get("config") or env.get(PREFIX + "CONFIG")
+    file = _read_file(Path(str(config))) if config else {}
+    values: dict[str, object] = {}
+    for name, read in _READERS.items():
+        flag, variable = flags.get(name), env.get(PREFIX + name.upper())
+        if flag is not None:
+            values[name] = read(flag, "--" + name.replace("_", "-"))
+        elif variable is not None:
+            values[name] = read(variable, PREFIX + name.upper())
+        elif name in file:
+            values[name] = read(file[name], f"{name} in {config}")
+    settings = Settings(**cast("dict[str, Any]", values))
+    _check_together(settings)
+    return settings
+
+
+def data_dir(flag: object, *, environ: Mapping[str, str] | None = None) -> Path:
+    """Only the data directory, for commands that need nothing else."""
+    env = os.environ if environ is None else environ
+    given = flag or env.get(PREFIX + "DATA_DIR") or Settings().data_dir
+    return Path(str(given))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`. Names other than localhost count as no."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_together(settings: Settings) -> None:
+    if is_loopback(settings.host):
+        return
+    if not settings.auth_required:
+        raise SettingsError(
+            f"host {settings.host} can be reached from other machines, so --auth required is needed "
+            "(create a credential with `stepwell credential create`)"
+        )
+    if not settings.insecure_http:
+        raise SettingsError(
+            f"host {settings.host} can be reached from other machines, and secrets and data would travel unencrypted; "
+            "serve on 127.0.0.1 behind something that ends TLS, or say --insecure-http"
+        )
+
+
+def _read_file(path: Path) -> dict[str, object]:
+    try:
+        content: dict[str, object] = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"--config {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"--config {path}: not TOML: {error}") from None
+    unknown = sorted(content.keys() - _READERS.keys())
+    if unknown:
+        raise SettingsError(f"--config {path}: unknown setting {unknown[0]!r}; there are {', '.join(_READERS)}")
+    return content
+
+
+def _text(value: object, source: str) -> str:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise SettingsError(f"{source}: {value!r} is not a printable text")
+    return value
+
+
+def _port(value: object, source: str) -> int:
+    text = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535):
+        raise SettingsError(f"{source}: {value!r} is not a port from 0 to 65535")
+    return int(text)
+
+
+def _path(value: object, source: str) -> Path:
+    if not isinstance(value, (str, Path)) or not str(value) or "\0" in str(value):
+        raise SettingsError(f"{source}: {value!r} is not a path")
+    return Path(value)
+
+
+def _switch(value: object, source: str) -> bool:
+    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    meant = words.get(str(value).lower())
+    if meant is None:
+        raise SettingsError(f"{source}: {value!r} is neither true nor false")
+    return meant
+
+
+def _one_of(choices: tuple[str, ...]) -> Callable[[object, str], str]:
+    def read(value: object, source: str) -> str:
+        if value not in choices:
+            raise SettingsError(f"{source}: {value!r} is not one of {', '.join(choices)}")
+        return str(value)
+
+    return read
+
+
+_READERS: Final[Mapping[str, Callable[[object, str], object]]] = {
+    "host": _text,
+    "port": _port,
+    "data_dir": _path,
+    "auth": _one_of(AUTH),
+    "insecure_http": _switch,
+    "log_level": _one_of(LOG_LEVELS),
+    "log_format": _one_of(LOG_FORMATS),
+}
