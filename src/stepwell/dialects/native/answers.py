@@ -199,9 +199,10 @@ class RunAnswer(Struct):
     run: RunInfo
 
 
-class Purged(Struct):
-    """How many runs were removed for good."""
+class Deletion(Struct):
+    """The hidden run; or, after a purge, null and how many runs were removed for good."""
 
+    run: RunInfo | None
     purged: int
 
 

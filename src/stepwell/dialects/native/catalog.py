@@ -89,11 +89,11 @@ def delete_run(ask: Ask, query: wire.Deletion) -> Table:
     """Hide a run, or with `purge` remove it and all that belongs to it for good. Hiding twice is no error."""
     run_id = ask.params[_RUN_ID]
     if not query.purge:
-        return _set_lifecycle(ask, Lifecycle.DELETED)
+        return {**_set_lifecycle(ask, Lifecycle.DELETED), "purged": 0}
     purged = runs.purge_runs(ask.store, workspace=ask.workspace, run_ids=(run_id,))
     if not purged:
         raise NotFound(f"no run {run_id!r}", field=_RUN_ID)
-    return {"purged": purged}
+    return {"run": None, "purged": purged}
 
 
 def restore_run(ask: Ask, _: wire.Nothing) -> Table:

@@ -1,7 +1,7 @@
 """From bytes and query arguments to the shapes of `wire`.
 
-Strict: an unknown field, a wrong type, a number out of range is Invalid and named by its place. Only bare NaN and Infinity
-tokens, which JSON does not have and many writers send, are read all the same.
+Strict: an unknown field, a wrong type, a number out of range is Invalid and named by its place. Only bare NaN and
+Infinity tokens, which JSON does not have and many writers send, are read all the same.
 """
 
 from __future__ import annotations

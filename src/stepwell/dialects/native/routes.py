@@ -1,0 +1,184 @@
+"""The native API's endpoints: bytes in, a handler in a pool, bytes out. The only asynchronous file of this dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final
+from urllib.parse import quote
+
+from stepwell.core.access import Role
+from stepwell.core.ids import check_workspace
+from stepwell.core.store import BlobWriter
+from stepwell.dialects.native import docs, openapi, translate
+from stepwell.dialects.native.asking import Ask
+from stepwell.dialects.native.decoding import Decoder
+from stepwell.dialects.native.errors import error_response
+from stepwell.dialects.native.files import Download, content_type
+from stepwell.dialects.native.operations import OPERATIONS, PREFIX, Handler, Operation
+from stepwell.dialects.native.wire import Nothing, PointsWrite
+from stepwell.services import artifacts, ingest
+from stepwell.web.call import Call
+from stepwell.web.response import Response, json_response, stream_response
+from stepwell.web.routing import Dialect, Endpoint, Route
+
+NAME: Final = "native"
+_DECODE_HERE: Final = 64 << 10  # bytes of a body that are decoded faster than a thread is reached
+# Content of users never acts as a page of ours.
+_UNTRUSTED: Final = (
+    ("x-content-type-options", "nosniff"),
+    ("content-security-policy", "sandbox; default-src 'none'"),
+)
+
+
+def dialect(neighbours: Sequence[Dialect] = ()) -> Dialect:
+    """The native API. `neighbours`: the other dialects of the server, which GET /dialects lists too."""
+    routes = tuple(_routes())
+    own = Dialect(name=NAME, prefixes=(PREFIX,), routes=routes, workspace=workspace_of, error_response=error_response)
+    listing = Route("GET", f"{PREFIX}/dialects", partial(_fixed, json_response(describe([own, *neighbours]))))
+    return Dialect(
+        name=NAME,
+        prefixes=(PREFIX,),
+        routes=(*routes, listing),
+        workspace=workspace_of,
+        error_response=error_response,
+    )
+
+
+def workspace_of(call: Call) -> str:
+    """The workspace that the header names, else the credential's. Invalid for what cannot name one."""
+    named = call.header("x-stepwell-workspace")
+    return check_workspace(named) if named is not None else call.principal.home
+
+
+def describe(dialects: Sequence[Dialect]) -> dict[str, Any]:
+    """DialectsAnswer."""
+    return {
+        "dialects": [
+            {
+                "name": each.name,
+                "prefixes": list(each.prefixes),
+                "endpoints": [
+                    {"verb": r.verb, "path": r.path, "role": r.role.word, "public": r.public} for r in each.routes
+                ],
+            }
+            for each in dialects
+        ]
+    }
+
+
+async def write_points(call: Call) -> Response:
+    """Decode, translate, hand to the store, answer when it is durable."""
+    body = await call.body(_limit("write_points"))
+    if len(body) <= _DECODE_HERE:
+        write = _points_write(call, body)
+    else:
+        write = await call.run_write(_points_write, call, body)
+    await call.durable(ingest.write(call.context.store, workspace=call.workspace, write=write))
+    return json_response({"points": 0 if write.points is None else len(write.points)})
+
+
+async def get_file(call: Call) -> Response:
+    """Stream a file, never as something that a browser would run."""
+    path = call.params["path"]
+    reader = await call.run(
+        artifacts.get, call.context.store, workspace=call.workspace, owner=call.params["run_id"], path=path
+    )
+    name = quote(path.rpartition("/")[2], safe="")
+    headers = (
+        *_UNTRUSTED,
+        ("content-disposition", f"attachment; filename*=UTF-8''{name}"),
+        ("content-length", str(reader.info.size)),
+    )
+    return stream_response(call, partial(Download, reader), content_type=content_type(path), headers=headers)
+
+
+async def put_file(call: Call) -> Response:
+    """Stream a file in; it is there, durable, when this answers, and else it never was."""
+    writer = await call.run_write(
+        artifacts.begin,
+        call.context.store,
+        workspace=call.workspace,
+        owner=call.params["run_id"],
+        path=call.params["path"],
+        now=call.context.clock(),
+    )
+    try:
+        stored = await _receive(call, writer)
+    finally:
+        await call.run_write(writer.abort)  # nothing, after commit
+    return json_response({"path": stored.path, "size": stored.size, "sha256": stored.sha256.hex()}, 201)
+
+
+async def _receive(call: Call, writer: BlobWriter) -> Any:
+    async for chunk in call.chunks():
+        await call.run_write(writer.write, chunk)
+    return await call.run_write(writer.commit)
+
+
+async def _handled(
+    operation: Operation, handler: Handler, query: Decoder, body: Decoder | None, call: Call
+) -> Response:
+    """Every operation whose work is one blocking function."""
+    asked = query.query(call.query)
+    if body is not None:
+        asked = body.body(await call.body(operation.body_limit))
+    run = call.run if operation.role is Role.READER else call.run_write
+    return await run(_answer, handler, _ask(call), asked, operation.status)
+
+
+async def _fixed(response: Response, call: Call) -> Response:
+    """An answer that never changes."""
+    Decoder(Nothing).query(call.query)
+    return response
+
+
+def _routes() -> list[Route]:
+    own: dict[str, Endpoint] = {"write_points": write_points, "get_file": get_file, "put_file": put_file}
+    routes = [
+        Route(operation.verb, PREFIX + operation.path, own.get(operation.id) or _endpoint(operation), operation.role)
+        for operation in OPERATIONS
+        if operation.handler is not None or operation.id in own
+    ]
+    document = openapi.document()
+    page = docs.page(document)
+    return [
+        *routes,
+        Route("GET", f"{PREFIX}/openapi.json", partial(_fixed, json_response(document))),
+        Route(
+            "GET", f"{PREFIX}/docs", partial(_fixed, Response(200, page.html, "text/html; charset=utf-8", page.headers))
+        ),
+    ]
+
+
+def _endpoint(operation: Operation) -> Endpoint:
+    assert operation.handler is not None, "the caller looked"
+    query = Decoder(operation.query or Nothing)
+    body = None if operation.body is None else Decoder(operation.body)
+    return partial(_handled, operation, operation.handler, query, body)
+
+
+def _ask(call: Call) -> Ask:
+    return Ask(
+        store=call.context.store,
+        now=call.context.clock(),
+        principal=call.principal,
+        workspace=call.workspace,
+        params=call.params,
+    )
+
+
+def _answer(handler: Handler, ask: Ask, asked: Any, status: int) -> Response:
+    """In the pool: the encoding of a large answer must not hold up the others."""
+    return json_response(handler(ask, asked), status)
+
+
+_POINTS: Final = Decoder(PointsWrite)
+
+
+def _points_write(call: Call, body: bytes) -> Any:
+    return translate.run_write(call.params["run_id"], _POINTS.body(body), now=call.context.clock())
+
+
+def _limit(name: str) -> int:
+    return next(operation.body_limit for operation in OPERATIONS if operation.id == name)
