@@ -95,7 +95,7 @@ class Buckets:
         each in key order, may stand one after another when the edges separate them.
         """
         starts, ends = _bounds(edges, len(points))
-        if len(points) > 2 * PIECE:
+        if len(starts) > 1 and len(points) > 2 * PIECE:
             return cls.concat([cls.of(points.take(slice(a, b)), piece - a) for a, b, piece in _pieces(starts, ends)])
         return cls._of(points, starts, ends) if len(starts) else cls.empty()
 

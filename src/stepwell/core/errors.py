@@ -1,19 +1,19 @@
 """What can go wrong, in the domain's own words. A dialect shapes the body; nobody else knows a status code.
 
-    StepwellError
-    ├── Invalid              the request cannot be honoured as written; names the field
-    │   ├── TooLarge         a limit is exceeded; names the limit
-    │   └── BadFilter        a filter or order does not parse; names the place in the text
-    ├── NotFound             the thing named does not exist in this workspace
-    ├── AlreadyExists        the name is taken
-    ├── Conflict             the thing exists in a state that forbids this (a param set to another value, a deleted run)
-    ├── Unauthenticated      no credential, or one that is wrong, expired or revoked
-    ├── Forbidden            the credential is good but not for this
-    └── Unavailable          not now; nothing was stored; retry later
-        ├── Busy             a queue is full
-        ├── StorageFull      no space left on the device
-        └── StorageFailed    an fsync or write failed: writing stays stopped until a restart
-    Corrupt                  stored bytes fail their checksum (never shown as data)
+StepwellError
+├── Invalid              the request cannot be honoured as written; names the field
+│   ├── TooLarge         a limit is exceeded; names the limit
+│   └── BadFilter        a filter or order does not parse; names the place in the text
+├── NotFound             the thing named does not exist in this workspace
+├── AlreadyExists        the name is taken
+├── Conflict             the thing exists in a state that forbids this (a param set to another value, a deleted run)
+├── Unauthenticated      no credential, or one that is wrong, expired or revoked
+├── Forbidden            the credential is good but not for this
+└── Unavailable          not now; nothing was stored; retry later
+    ├── Busy             a queue is full
+    ├── StorageFull      no space left on the device
+    └── StorageFailed    an fsync or write failed: writing stays stopped until a restart
+Corrupt                  stored bytes fail their checksum (never shown as data)
 """
 
 from typing import ClassVar

@@ -10,10 +10,10 @@ from typing import Final
 
 import numpy as np
 
-from stepwell.core.downsample import Summary
 from stepwell.core.filters import Filter, OrderBy
 from stepwell.core.page import Position
 from stepwell.core.series import F64, I64, INT64_MAX, INT64_MIN, Labels
+from stepwell.core.summary import Summary
 
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 DEFAULT_EXPERIMENT: Final = 0
@@ -68,7 +68,7 @@ class Experiment:
     lifecycle: Lifecycle
     created_at: int
     updated_at: int
-    tags: Mapping[str, str] = NOTHING
+    tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class NewExperiment:
 
     name: str
     artifact_location: str = ""
-    tags: Mapping[str, str] = NOTHING
+    tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     at: int
 
 
@@ -91,7 +91,7 @@ class ExperimentWrite:
     id: int
     name: str | None = None
     lifecycle: Lifecycle | None = None
-    set_tags: Mapping[str, str] = NOTHING
+    set_tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     remove_tags: tuple[str, ...] = ()
     at: int
 
@@ -130,8 +130,8 @@ class NewRun:
     artifact_uri: str = ""
     origin: str
     start_time: int | None = None
-    params: Mapping[str, str] = NOTHING
-    tags: Mapping[str, str] = NOTHING
+    params: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     at: int
 
 
@@ -183,8 +183,8 @@ class RunWrite:
     run_id: str
     points: PointBatch | None = None
     repeats: Repeats = Repeats.RETRY
-    params: Mapping[str, str] = NOTHING
-    set_tags: Mapping[str, str] = NOTHING
+    params: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    set_tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     remove_tags: tuple[str, ...] = ()
     name: str | None = None
     status: Status | None = None
@@ -260,8 +260,8 @@ class RunRow:
 
     run: Run
     metrics: Mapping[str, Summary] = field(default_factory=dict)
-    params: Mapping[str, str] = NOTHING
-    tags: Mapping[str, str] = NOTHING
+    params: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,8 +299,8 @@ class Record:
     id: str
     body: str
     parent: str = ""
-    unique: Mapping[str, str] = NOTHING
-    indexed: Mapping[str, str] = NOTHING
+    unique: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    indexed: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     created_at: int
     updated_at: int
 

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Protocol
 
 from stepwell.core.access import Credential
-from stepwell.core.downsample import Buckets, Sampled, Summary
+from stepwell.core.buckets import Buckets
+from stepwell.core.downsample import Sampled
 from stepwell.core.model import (
     BlobInfo,
     Columns,
@@ -46,6 +47,7 @@ from stepwell.core.model import (
 )
 from stepwell.core.page import Page, Position
 from stepwell.core.series import Order, Points
+from stepwell.core.summary import Summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,7 +277,7 @@ class Maintenance(Protocol):
         ...
 
     def healthy(self) -> str:
-        """"" or, in a sentence, why writes are refused."""
+        """ "" or, in a sentence, why writes are refused."""
         ...
 
     def backup(self, *, target: Path) -> None:

@@ -237,3 +237,33 @@ WHERE metric.name IN (SELECT value FROM json_each(:names));
 
 -- name: stored_run_metrics
 SELECT run_key, metric_id, last, min, max, mean, count FROM run_metric WHERE run_key = ? AND metric_id = ?;
+
+-- name: labelled_metrics
+SELECT name FROM metric WHERE labelled = 1 AND name IN (SELECT value FROM json_each(?));
+
+-- name: metric_id
+SELECT id FROM metric WHERE name = ?;
+
+-- Searching -----------------------------------------------------------------------------------------------------------
+
+-- name: count_params
+SELECT count(*)
+FROM (
+    SELECT 1 FROM param INDEXED BY param_by_value
+    WHERE name = :name AND substr(value, 1, 64) = substr(:value, 1, 64)
+    LIMIT :most
+);
+
+-- name: count_tags
+SELECT count(*)
+FROM (
+    SELECT 1 FROM tag INDEXED BY tag_by_value
+    WHERE name = :name AND substr(value, 1, 64) = substr(:value, 1, 64)
+    LIMIT :most
+);
+
+-- name: read_experiments
+SELECT experiment.id, experiment.name, experiment.artifact_location, experiment.deleted, experiment.created_at,
+       experiment.updated_at
+FROM json_each(:ids) AS wanted
+JOIN experiment ON experiment.workspace_key = :workspace_key AND experiment.id = wanted.value;

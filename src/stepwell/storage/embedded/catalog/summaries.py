@@ -62,6 +62,11 @@ def load_runs(
     return found
 
 
+def labelled(conn: apsw.Connection, metrics: Iterable[str]) -> set[str]:
+    """Those of the metrics of which some series, of whatever run, has labels."""
+    return {name for (name,) in _SQL.all(conn, "labelled_metrics", (json.dumps(list(metrics)),))}
+
+
 def union(by_labels: Mapping[Labels, Summary]) -> Summary:
     """One summary of a metric's label sets, at least one, merged in order of the labels, so always the same bits."""
     if len(by_labels) == 1:

@@ -1,0 +1,200 @@
+"""Rows of the tables of blocks: headers, payloads, nodes; and a cache of what was decoded. No reading order, no policy."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Generic, NamedTuple, TypeVar
+
+import apsw
+import numpy as np
+
+from stepwell.core.buckets import Buckets
+from stepwell.core.errors import Corrupt
+from stepwell.core.series import I64, Points
+from stepwell.storage.embedded import codec, nodes
+from stepwell.storage.embedded.packing import Packer
+
+T = TypeVar("T")
+POINTS: Final = 8192  # of a full block
+NODES_FROM: Final = 1024  # points; a smaller block is decoded as fast as its nodes
+CACHE_BYTES: Final = 48 * 2**20
+_POINT_BYTES: Final = 40
+_NODE_BYTES: Final = 19 * 8
+
+
+class Header(NamedTuple):
+    """What is known of a block without opening it."""
+
+    series_key: int
+    id: int
+    count: int
+    min_step: int
+    max_step: int
+    min_time: int
+    max_time: int
+    min_arrival: int
+    max_arrival: int
+
+
+class Encoded(NamedTuple):
+    """A block on its way into the database; the id of the header is not given yet (0)."""
+
+    header: Header
+    data: bytes
+    nodes: bytes | None
+
+
+class Blocks:
+    """Reading of blocks. Threads share it; each brings its own connection."""
+
+    def __init__(self, packer: Packer) -> None:
+        self._packer = packer
+        self._lock = threading.Lock()
+        self._points: _Cache[Points] = _Cache(CACHE_BYTES)
+        self._nodes: _Cache[Buckets] = _Cache(CACHE_BYTES)
+        self.opened = 0  # payloads decoded since the start
+        self.bytes_read = 0
+
+    def points(self, connection: apsw.Connection, header: Header) -> Points:
+        """All points of a block in key order. Raises Corrupt, naming the block."""
+        with self._lock:
+            found = self._points.get(header.id)
+        if found is None:
+            payload = self._payload(connection, "SELECT data FROM block_data WHERE id = ?", header)
+            found = _decoded(lambda: codec.decode(payload, self._packer), header)
+            if len(found) != header.count:
+                raise Corrupt(f"block {header.id} holds {len(found)} points, its header says {header.count}")
+            with self._lock:
+                self._points.put(header.id, found, len(found) * _POINT_BYTES)
+        return found
+
+    def nodes(self, connection: apsw.Connection, header: Header) -> Buckets:
+        """The nodes of a block in key order."""
+        with self._lock:
+            found = self._nodes.get(header.id)
+        if found is None:
+            found = self._load_nodes(connection, header)
+            with self._lock:
+                self._nodes.put(header.id, found, len(found) * _NODE_BYTES)
+        return found
+
+    def _load_nodes(self, connection: apsw.Connection, header: Header) -> Buckets:
+        if header.count < NODES_FROM:
+            return nodes_of(self.points(connection, header))
+        payload = self._payload(connection, "SELECT nodes FROM block_nodes WHERE id = ?", header)
+        found = _decoded(lambda: nodes.decode(payload, self._packer), header)
+        if int(found.count.sum()) != header.count:
+            raise Corrupt(f"the nodes of block {header.id} hold {int(found.count.sum())} points, not {header.count}")
+        return found
+
+    def _payload(self, connection: apsw.Connection, query: str, header: Header) -> bytes:
+        row = connection.execute(query, (header.id,)).fetchone()
+        if row is None:
+            raise Corrupt(f"block {header.id} of series {header.series_key} has no content")
+        self.opened += 1
+        self.bytes_read += len(row[0])
+        return bytes(row[0])
+
+    def near(self, connection: apsw.Connection, series_key: int, steps: I64, min_time: int, max_time: int) -> Points:
+        """Points of all blocks that may hold one of the steps (sorted) within the times."""
+        found = []
+        for header in headers(connection, [series_key]):
+            if header.min_time > max_time or header.max_time < min_time:
+                continue
+            low, high = np.searchsorted(
+                steps, (header.min_step, header.max_step + 1 if header.max_step < 2**63 - 1 else 2**63 - 1)
+            )
+            if low < high or header.max_step == 2**63 - 1:
+                found.append(self.points(connection, header))
+        return Points.concat(found)
+
+
+def headers(connection: apsw.Connection, series_keys: Iterable[int]) -> list[Header]:
+    """Headers of all blocks of the series."""
+    query = (
+        "SELECT series_key, id, count, min_step, max_step, min_time, max_time, min_arrival, max_arrival"
+        " FROM block WHERE series_key = ? ORDER BY id"
+    )
+    return [Header(*row) for key in series_keys for row in connection.execute(query, (key,))]
+
+
+def nodes_of(points: Points) -> Buckets:
+    """Nodes of points in key order."""
+    if not len(points):
+        return Buckets.empty()
+    return Buckets.of(points, np.append(np.arange(0, len(points), nodes.WIDTH), len(points)))
+
+
+def encode(series_key: int, points: Points, packer: Packer) -> list[Encoded]:
+    """Points in key order as full blocks and a rest."""
+    return [_encode(series_key, points.take(slice(at, at + POINTS)), packer) for at in range(0, len(points), POINTS)]
+
+
+def _encode(series_key: int, points: Points, packer: Packer) -> Encoded:
+    node_bytes = nodes.encode(nodes_of(points), packer) if len(points) >= NODES_FROM else None
+    return Encoded(header_of(series_key, points), codec.encode(points, packer), node_bytes)
+
+
+def header_of(series_key: int, points: Points) -> Header:
+    """The header of a block with these points (in key order); its id is not given yet."""
+    return Header(
+        series_key=series_key,
+        id=0,
+        count=len(points),
+        min_step=int(points.step[0]),
+        max_step=int(points.step[-1]),
+        min_time=int(points.time.min()),
+        max_time=int(points.time.max()),
+        min_arrival=int(points.arrival.min()),
+        max_arrival=int(points.arrival.max()),
+    )
+
+
+def insert(connection: apsw.Connection, encoded: Iterable[Encoded]) -> None:
+    """Put blocks in."""
+    for header, data, node_bytes in encoded:
+        connection.execute("INSERT INTO block_data (data) VALUES (?)", (data,))
+        id = connection.last_insert_rowid()
+        if node_bytes is not None:
+            connection.execute("INSERT INTO block_nodes (id, nodes) VALUES (?, ?)", (id, node_bytes))
+        connection.execute("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", header._replace(id=id))
+
+
+def delete(connection: apsw.Connection, gone: Sequence[Header]) -> None:
+    """Take blocks out."""
+    connection.executemany("DELETE FROM block WHERE series_key = ? AND id = ?", [(h.series_key, h.id) for h in gone])
+    connection.executemany("DELETE FROM block_data WHERE id = ?", [(h.id,) for h in gone])
+    connection.executemany("DELETE FROM block_nodes WHERE id = ?", [(h.id,) for h in gone])
+
+
+def _decoded(decode: Callable[[], T], header: Header) -> T:
+    try:
+        return decode()
+    except Corrupt as error:
+        raise Corrupt(f"block {header.id} of series {header.series_key}: {error.message}") from error
+
+
+class _Cache(Generic[T]):
+    """Least recently used items up to a number of bytes. The caller holds the lock."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = 0
+        self._items: OrderedDict[int, tuple[T, int]] = OrderedDict()
+
+    def get(self, key: int) -> T | None:
+        found = self._items.get(key)
+        if found is None:
+            return None
+        self._items.move_to_end(key)
+        return found[0]
+
+    def put(self, key: int, item: T, size: int) -> None:
+        if key in self._items:
+            return
+        self._items[key] = (item, size)
+        self._size += size
+        while self._size > self._limit:
+            self._size -= self._items.popitem(last=False)[1][1]

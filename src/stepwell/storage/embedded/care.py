@@ -1,0 +1,192 @@
+"""The background: when to flush, merge, collect garbage, checkpoint and give space back; and what to do about a full disk."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from time import monotonic
+from typing import Any, Final
+
+import apsw
+
+from stepwell.core.errors import StepwellError
+from stepwell.storage.embedded.database import FILE
+from stepwell.storage.embedded.flushing import Flusher
+from stepwell.storage.embedded.head import Head
+from stepwell.storage.embedded.reserve import RESERVE_BYTES, Reserve
+from stepwell.storage.embedded.staging import Stage
+from stepwell.storage.embedded.writer import Request, Writer
+
+FLUSH_POINTS: Final = 400_000
+IDLE_SECONDS: Final = 1.5  # without new points, after which the head is flushed
+OLDEST_SECONDS: Final = 60.0  # that points stay in the head at most
+CHECKPOINT_PAGES: Final = 4_096  # of the write-ahead log: 16 MiB
+HARD_PAGES: Final = 65_536  # 256 MiB
+VACUUM_PAGES: Final = 1_024  # given back in one request
+SPARE_PAGES: Final = 1_024  # free pages kept: the next journal rows use them
+TICK: Final = 0.25
+_log = logging.getLogger("stepwell.storage")
+
+
+class Checkpoints:
+    """Keeps the write-ahead log short. Called by the writer thread, on its connection."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self.pages = 0
+        connection.set_wal_hook(self._committed)
+
+    def _committed(self, connection: apsw.Connection, name: str, pages: int) -> int:
+        self.pages = pages
+        return apsw.SQLITE_OK
+
+    def after_commit(self, connection: apsw.Connection) -> None:
+        """Copy the log into the database when it has grown; wait for readers only at the hard cap."""
+        if self.pages < CHECKPOINT_PAGES:
+            return
+        mode = apsw.SQLITE_CHECKPOINT_RESTART if self.pages >= HARD_PAGES else apsw.SQLITE_CHECKPOINT_PASSIVE
+        try:
+            total, done = connection.wal_checkpoint(mode=mode)
+        except apsw.BusyError:
+            return
+        if total == done:
+            self.pages = 0
+
+    def truncate(self, connection: apsw.Connection, stage: Stage) -> None:
+        """Empty the log, in a quiet moment."""
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        self.pages = 0
+
+
+class DiskSpace:
+    """The reserve: given up when the disk is full, taken back when there is room."""
+
+    def __init__(self, reserve: Reserve, directory: Path) -> None:
+        self._reserve = reserve
+        self._directory = directory
+        self._looked = 0.0
+
+    def exhausted(self) -> None:
+        """Let purge and flush go on with what was held back."""
+        self._reserve.release()
+
+    def recovered(self) -> bool:
+        """Whether there is room for the reserve and as much again; looks at most once in a quarter second."""
+        now = monotonic()
+        if now - self._looked < TICK:
+            return False
+        self._looked = now
+        room = os.statvfs(self._directory)
+        return room.f_bavail * room.f_frsize >= 2 * RESERVE_BYTES and self._reserve.fill()
+
+
+class Background:
+    """One thread that keeps the store in shape."""
+
+    def __init__(
+        self,
+        *,
+        head: Head,
+        writer: Writer,
+        flusher: Flusher,
+        checkpoints: Checkpoints,
+        directory: Path,
+        remove_files: Callable[[], None],
+    ) -> None:
+        self._head = head
+        self._writer = writer
+        self._flusher = flusher
+        self._checkpoints = checkpoints
+        self._directory = directory
+        self._remove_files = remove_files
+        self._stop = threading.Event()
+        self._work = threading.Lock()  # one flush or merge at a time
+        self._seen_end = -1
+        self._changed = monotonic()
+        self._oldest = monotonic()
+        self._settled = False
+        self._thread = threading.Thread(target=self._loop, name="stepwell-care", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; idempotent."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def flush(self) -> None:
+        """Move the whole head into blocks now."""
+        with self._work:
+            while self._flusher.flush():
+                pass
+
+    def compact(self) -> None:
+        """Flush, merge, collect, give space back."""
+        self.flush()
+        with self._work:
+            self._flusher.compact()
+            while self._flusher.collect_garbage():
+                pass
+            self._remove_files()
+            self._shrink(0)
+
+    def _loop(self) -> None:
+        while not self._stop.wait(TICK):
+            try:
+                self._tick()
+            except StepwellError as error:
+                _log.error(error.message, extra={"action": "care_failed"})
+                self._stop.wait(1.0)  # a full or failing disk: the health page says so, and there is no hurry
+            except Exception:  # noqa: BLE001 - the last line of the only background thread: it must live on
+                _log.exception("the background work failed", extra={"action": "care_failed"})
+                self._stop.wait(1.0)
+
+    def _tick(self) -> None:
+        now = monotonic()
+        if self._head.end != self._seen_end:
+            self._seen_end, self._changed, self._settled = self._head.end, now, False
+        if not self._head.points:
+            self._oldest = now
+        quiet = now - self._changed >= IDLE_SECONDS
+        if self._head.points >= FLUSH_POINTS or (self._head.points and (quiet or now - self._oldest >= OLDEST_SECONDS)):
+            with self._work:
+                self._flusher.flush()
+            self._oldest = monotonic()
+        with self._work:
+            if self._flusher.collect_garbage():
+                self._settled = False
+            elif quiet and not self._settled:
+                self._remove_files()
+                self._shrink(SPARE_PAGES)
+                self._settled = True
+
+    def _shrink(self, spare: int) -> None:
+        """Give free pages and the log back to the file system, step by step."""
+
+        def run(connection: apsw.Connection, stage: Stage) -> int:
+            (free,) = connection.execute("PRAGMA freelist_count").fetchall()[0]
+            if int(free) > spare:
+                connection.execute(f"PRAGMA incremental_vacuum({min(int(free) - spare, VACUUM_PAGES)})").fetchall()
+            return max(int(free) - spare - VACUUM_PAGES, 0)
+
+        while self._ask(run):
+            pass
+        self._ask(self._checkpoints.truncate)
+
+    def _ask(self, run: Callable[[apsw.Connection, Stage], Any]) -> Any:
+        future: Future[Any] = self._writer.submit(Request(run=run, alone=True, outside=True, essential=True))
+        return future.result()
+
+
+def wal_bytes(directory: Path) -> int:
+    """Size of the write-ahead log."""
+    try:
+        return (directory / f"{FILE}-wal").stat().st_size
+    except FileNotFoundError:
+        return 0

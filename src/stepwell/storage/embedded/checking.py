@@ -1,0 +1,128 @@
+"""Reading everything that is stored, and naming what is damaged and what it costs. Nothing is changed or repaired."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import apsw
+
+from stepwell.core.errors import Corrupt
+from stepwell.core.model import Damage
+from stepwell.storage.embedded import blocks, codec, journal, nodes
+from stepwell.storage.embedded.blocks import Header
+from stepwell.storage.embedded.catalog import series, summaries
+from stepwell.storage.embedded.packing import Packer
+
+Snapshot = Callable[[], AbstractContextManager[apsw.Connection]]
+_PAGE = 1_000
+
+
+def check(snapshot: Snapshot, packer: Packer) -> Iterator[Damage]:
+    """Damage of the database, the journal, blocks, nodes and summaries, in that order. Memory stays small."""
+    with snapshot() as connection:
+        yield from _database(connection)
+    with snapshot() as connection:
+        yield from _journal(connection)
+    after = (-(2**63), -1)
+    while True:
+        with snapshot() as connection:
+            headers = [
+                Header(*row)
+                for row in connection.execute(
+                    "SELECT * FROM block WHERE (series_key, id) > (?, ?) ORDER BY series_key, id LIMIT ?",
+                    (*after, _PAGE),
+                )
+            ]
+            found = [damage for header in headers for damage in _block(connection, header, packer)]
+        yield from found
+        if len(headers) < _PAGE:
+            break
+        after = (headers[-1].series_key, headers[-1].id)
+    yield from _summaries(snapshot)
+
+
+def _database(connection: apsw.Connection) -> Iterator[Damage]:
+    try:
+        for (line,) in connection.execute("PRAGMA quick_check(100)"):
+            if line != "ok":
+                yield Damage(place="database", cost=f"SQLite says: {line}")
+    except apsw.CorruptError as error:
+        yield Damage(place="database", cost=f"SQLite says: {error}")
+
+
+def _journal(connection: apsw.Connection) -> Iterator[Damage]:
+    for first, count in connection.execute("SELECT first_arrival, count FROM journal_damaged ORDER BY first_arrival"):
+        yield Damage(
+            place=f"journal row {first} (set aside)", cost=f"{count} points that were acknowledged cannot be read"
+        )
+    counts = dict(connection.execute("SELECT first_arrival, count FROM journal").fetchall())
+    for first, found in journal.replay(connection, journal.Compressor()):
+        if isinstance(found, Corrupt):
+            yield Damage(
+                place=f"journal row {first}", cost=f"{counts[first]} points that were acknowledged cannot be read"
+            )
+
+
+def _block(connection: apsw.Connection, header: Header, packer: Packer) -> Iterator[Damage]:
+    place = f"block {header.id} of series {_series(connection, header.series_key)}"
+    data = connection.execute("SELECT data FROM block_data WHERE id = ?", (header.id,)).fetchone()
+    if data is None:
+        yield Damage(place=place, cost=f"{header.count} points are missing")
+        return
+    try:
+        points = codec.decode(data[0], packer)
+    except Corrupt as error:
+        yield Damage(place=place, cost=f"{header.count} points cannot be read: {error.message}")
+        return
+    if blocks.header_of(header.series_key, points)._replace(id=header.id) != header:
+        yield Damage(place=place, cost="its header does not describe its points")
+    if header.count >= blocks.NODES_FROM:
+        yield from _nodes(connection, header, packer, place)
+
+
+def _nodes(connection: apsw.Connection, header: Header, packer: Packer, place: str) -> Iterator[Damage]:
+    row = connection.execute("SELECT nodes FROM block_nodes WHERE id = ?", (header.id,)).fetchone()
+    try:
+        if row is None or int(nodes.decode(row[0], packer).count.sum()) != header.count:
+            yield Damage(place=f"nodes of {place}", cost="charts of this series fail; its points are whole")
+    except Corrupt as error:
+        yield Damage(
+            place=f"nodes of {place}", cost=f"charts of this series fail; its points are whole: {error.message}"
+        )
+
+
+def _summaries(snapshot: Snapshot) -> Iterator[Damage]:
+    after = -(2**63)
+    while True:
+        with snapshot() as connection:
+            query = "SELECT series_key, body FROM summary WHERE series_key > ? ORDER BY series_key LIMIT ?"
+            rows = connection.execute(query, (after, _PAGE)).fetchall()
+            found = [d for key, body in rows if (d := _summary(connection, key, body)) is not None]
+        yield from found
+        if len(rows) < _PAGE:
+            return
+        after = rows[-1][0]
+
+
+def _summary(connection: apsw.Connection, key: int, body: bytes) -> Damage | None:
+    try:
+        total = summaries.decode(body).count
+    except Corrupt as error:
+        return Damage(place=f"summary of series {_series(connection, key)}", cost=error.message)
+    (stored,) = connection.execute("SELECT coalesce(sum(count), 0) FROM block WHERE series_key = ?", (key,)).fetchall()[
+        0
+    ]
+    if stored == total:
+        return None
+    cost = f"it counts {total} points; the blocks hold {stored}"
+    return Damage(place=f"summary of series {_series(connection, key)}", cost=cost)
+
+
+def _series(connection: apsw.Connection, key: int) -> str:
+    """A series as people know it."""
+    found = series.describe(connection, [key]).get(key)
+    if found is None:
+        return f"{key} (of a purged run)"
+    rows = connection.execute("SELECT id FROM run WHERE key = ?", (found.run_key,)).fetchall()
+    return f"{found.metric!r} of run {rows[0][0] if rows else found.run_key}"

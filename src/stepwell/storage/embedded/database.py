@@ -1,0 +1,138 @@
+"""The SQLite file: how connections are opened, which settings they carry, and whose errors they raise. No tables."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from stepwell.core.errors import Conflict, Corrupt, Invalid, StepwellError, StorageFailed, StorageFull
+
+FILE: Final = "stepwell.db"
+LOCK: Final = "lock"
+APPLICATION_ID: Final = 0x57E9E11  # marks the file as ours
+OLDEST_SQLITE: Final = (
+    3,
+    51,
+    3,
+)  # older ones can corrupt a WAL database when two connections write or checkpoint at once
+PAGE_SIZE: Final = 4096
+CACHE_KIB: Final = 16_384  # of the writer; a reader takes a quarter
+
+
+def check_sqlite() -> None:
+    """Raise Invalid below the oldest safe SQLite."""
+    version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
+    if version < OLDEST_SQLITE:
+        raise Invalid(
+            f"SQLite {apsw.sqlite_lib_version()} is too old; {'.'.join(map(str, OLDEST_SQLITE))} or later is needed"
+        )
+
+
+class Lock:
+    """The directory's owner: one process at a time. The kernel frees it when the process dies."""
+
+    def __init__(self, directory: Path) -> None:
+        path = directory / LOCK
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._fd)
+            raise Conflict(
+                f"{directory} is in use by another Stepwell process (pid {owner})", field="data_dir"
+            ) from None
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let others in; idempotent."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def connect_writer(path: Path, *, vfs: str | None, prepare: Callable[[apsw.Connection], None]) -> apsw.Connection:
+    """The one connection that writes and checkpoints; creates the file. `prepare` adds functions."""
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    connection = apsw.Connection(str(path), flags=flags, vfs=vfs)
+    connection.execute(f"PRAGMA page_size={PAGE_SIZE}")
+    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    mode = connection.execute("PRAGMA journal_mode=WAL").fetchall()
+    if mode != [("wal",)]:
+        raise StorageFailed(f"{path} cannot use a write-ahead log (journal mode {mode!r})")
+    for pragma in ("synchronous=FULL", "wal_autocheckpoint=0", f"cache_size=-{CACHE_KIB}", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+    connection.set_busy_timeout(10_000)
+    prepare(connection)
+    return connection
+
+
+def connect_reader(path: Path, *, vfs: str | None, prepare: Callable[[apsw.Connection], None]) -> apsw.Connection:
+    """A connection that only reads."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
+    for pragma in ("query_only=ON", "wal_autocheckpoint=0", f"cache_size=-{CACHE_KIB // 4}", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+    connection.set_busy_timeout(10_000)
+    prepare(connection)
+    return connection
+
+
+class Readers:
+    """A bounded pool of reading connections."""
+
+    def __init__(self, open_one: Callable[[], apsw.Connection], *, size: int) -> None:
+        self._open_one = open_one
+        self._slots = threading.BoundedSemaphore(size)
+        self._idle: list[apsw.Connection] = []
+        self._closed = False
+
+    @contextmanager
+    def snapshot(self) -> Iterator[apsw.Connection]:
+        """A connection inside one read transaction: all its statements see the same moment. Keep it short."""
+        with self._slots:
+            if self._closed:
+                raise StorageFailed("the store is closed")
+            connection = self._idle.pop() if self._idle else self._open_one()
+            try:
+                with database_errors():
+                    connection.execute("BEGIN")
+                    yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                if self._closed:
+                    connection.close()
+                else:
+                    self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close the idle connections; the others close when their reader ends."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """The driver's errors in the domain's words."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise translated(error) from error
+
+
+def translated(error: apsw.Error) -> StepwellError:
+    """What a driver error means."""
+    if isinstance(error, apsw.FullError):
+        return StorageFull()
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+        return Corrupt(f"the database file is damaged: {error}")
+    return StorageFailed(f"the database refused: {error}")

@@ -1,0 +1,202 @@
+"""The embedded engine put together: one directory, one process, one thread that writes. Behaviour is in the parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Final, TypeVar
+
+import apsw
+
+from stepwell.core.clock import Clock
+from stepwell.core.model import Damage, Stats
+from stepwell.storage.embedded import checking, recovery
+from stepwell.storage.embedded.blocks import Blocks
+from stepwell.storage.embedded.care import Background, Checkpoints, DiskSpace, wal_bytes
+from stepwell.storage.embedded.catalog import Catalog, functions
+from stepwell.storage.embedded.database import (
+    FILE,
+    Lock,
+    Readers,
+    check_sqlite,
+    connect_reader,
+    connect_writer,
+    database_errors,
+)
+from stepwell.storage.embedded.files import Files, RealFiles
+from stepwell.storage.embedded.flushing import Flusher
+from stepwell.storage.embedded.head import Head
+from stepwell.storage.embedded.journal import Compressor
+from stepwell.storage.embedded.packing import Packer
+from stepwell.storage.embedded.points import PointTables, RunCache, SeriesRows
+from stepwell.storage.embedded.reserve import Reserve
+from stepwell.storage.embedded.staging import Stage
+from stepwell.storage.embedded.writer import BUCKETS, Request, Writer
+
+T = TypeVar("T")
+READERS: Final = 8
+
+
+class EmbeddedStore(PointTables, Catalog):
+    """Implements core.store.Store."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        clock: Clock,
+        vfs: str | None = None,
+        files: Files | None = None,
+        background: bool = True,
+    ) -> None:
+        """Open the directory. `vfs` and `files` put another disk in the place of the real one; without `background`
+        nothing is flushed or tidied but when asked."""
+        check_sqlite()
+        recovery.check_directory(directory)
+        self._directory = directory
+        self._path = directory / FILE
+        self._vfs = vfs
+        self._lock = Lock(directory)
+        try:
+            self._open(clock, files or RealFiles(directory), background)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _open(self, clock: Clock, files: Files, background: bool) -> None:
+        with database_errors():
+            connection = connect_writer(self._path, vfs=self._vfs, prepare=functions.register)
+            recovery.prepare_schema(connection, self._path)
+            self._head = Head()
+            next_arrival = recovery.replay(connection, self._head)
+        packer, compressor, known_runs = Packer(), Compressor(), RunCache()
+        self._cache = Blocks(packer)
+        self._packer = packer
+        self._readers = Readers(self._new_reader, size=READERS)
+        reserve = Reserve(files)
+        reserve.fill()
+        self._checkpoints = Checkpoints(connection)
+        self._connection = connection
+
+        def new_stage() -> Stage:
+            return Stage(head=self._head, table=SeriesRows(), stored=self._cache.near, compressor=compressor)
+
+        self._writer = Writer(
+            connection,
+            new_stage=new_stage,
+            next_arrival=next_arrival,
+            space=DiskSpace(reserve, self._directory),
+            committed=self._checkpoints.after_commit,
+        )
+        PointTables.__init__(
+            self,
+            head=self._head,
+            cache=self._cache,
+            submit=self._writer.submit,
+            snapshot=self._readers.snapshot,
+            known_runs=known_runs,
+        )
+        Catalog.__init__(
+            self,
+            submit=lambda run: self._change(run, known_runs),
+            snapshot=self._readers.snapshot,
+            live=self.live,
+            files=files,
+            purged=self._purged,
+            clock=clock,
+        )
+        self._flusher = Flusher(
+            head=self._head,
+            cache=self._cache,
+            packer=packer,
+            submit=self._writer.submit,
+            snapshot=self._readers.snapshot,
+        )
+        self._background = Background(
+            head=self._head,
+            writer=self._writer,
+            flusher=self._flusher,
+            checkpoints=self._checkpoints,
+            directory=self._directory,
+            remove_files=self.remove_files,
+        )
+        if background:
+            self._background.start()
+
+    def _new_reader(self) -> apsw.Connection:
+        return connect_reader(self._path, vfs=self._vfs, prepare=functions.register)
+
+    def _change(self, run: Callable[[apsw.Connection], T], known_runs: RunCache) -> Future[T]:
+        """Run a change of the catalog on the writer thread."""
+
+        def forgetting(connection: apsw.Connection, stage: Stage) -> T:
+            known_runs.forget()
+            return run(connection)
+
+        return self._writer.submit(Request(run=forgetting))
+
+    def flush(self) -> None:
+        """See Maintenance."""
+        self._background.flush()
+
+    def compact(self) -> None:
+        """See Maintenance."""
+        self._background.compact()
+
+    def check(self) -> Iterator[Damage]:
+        """See Maintenance."""
+        yield from checking.check(self._readers.snapshot, self._packer)
+        yield from self.check_files()
+
+    def healthy(self) -> str:
+        """See Maintenance."""
+        if self._writer.failed:
+            return self._writer.failed
+        return "the disk is full: reads go on, writes are refused" if self._writer.full else ""
+
+    def stats(self) -> Stats:
+        """See Maintenance."""
+        writer, flusher = self._writer, self._flusher
+        with self._readers.snapshot() as connection:
+            (free,) = connection.execute("PRAGMA freelist_count").fetchall()[0]
+            (pages,) = connection.execute("PRAGMA page_count").fetchall()[0]
+        gauges = {
+            "queue_requests": float(writer.queued),
+            "queue_bytes": float(writer.queued_bytes),
+            "head_points": float(self._head.points),
+            "wal_bytes": float(wal_bytes(self._directory)),
+            "database_bytes": float(pages * 4096),
+            "database_free_bytes": float(free * 4096),
+            "read_only": float(bool(self.healthy())),
+        }
+        counters = {
+            "commits": writer.counters["commits"],
+            "requests": writer.counters["requests"],
+            "points": writer.counters["points"],
+            "duplicates": writer.counters["duplicates"],
+            "blocks_read": self._cache.opened,
+            "blocks_read_bytes": self._cache.bytes_read,
+            **flusher.counters,
+        }
+        upto, cumulative = 0, []
+        for bound, count in zip((*BUCKETS, float("inf")), writer.commit_counts, strict=True):
+            upto += count
+            cumulative.append((bound, upto))
+        return Stats(
+            gauges=gauges,
+            counters={name: float(value) for name, value in counters.items()},
+            commit_seconds=tuple(cumulative),
+            commit_seconds_sum=writer.commit_seconds,
+        )
+
+    def close(self) -> None:
+        """See Maintenance."""
+        self._background.stop()
+        if not self._writer.failed and not self._writer.full:
+            self._background.flush()
+            self._writer.submit(Request(run=self._checkpoints.truncate, alone=True, outside=True)).result()
+        self._writer.close()
+        self._readers.close()
+        self._connection.close()
+        self._lock.release()

@@ -1,0 +1,238 @@
+"""From the head into blocks, and fewer, fuller blocks out of many: what to move, in steps that never hold up a commit for long.
+
+A step reads and encodes in the background; only the insertion of its rows is a request to the writer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Final
+
+import apsw
+
+from stepwell.core.series import Order, Points
+from stepwell.core.summary import Summary
+from stepwell.storage.embedded import blocks, journal
+from stepwell.storage.embedded.blocks import POINTS, Blocks, Encoded, Header
+from stepwell.storage.embedded.catalog import summaries
+from stepwell.storage.embedded.head import Head, Series, State
+from stepwell.storage.embedded.packing import Packer
+from stepwell.storage.embedded.staging import Stage
+from stepwell.storage.embedded.writer import Request
+
+STEP_POINTS: Final = 65_536
+STEP_SERIES: Final = 500
+TRIM_ROWS: Final = 256
+OVERLAP: Final = 8  # ranges of blocks that may cover one key before they are merged
+MERGE_BLOCKS: Final = 32  # at most, in one step
+GARBAGE_BLOCKS: Final = 500
+
+Submit = Callable[[Request], Future[object]]
+Snapshot = Callable[[], AbstractContextManager[apsw.Connection]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Move:
+    series: Series
+    n: int
+    summary: Summary
+    gone: list[Header]
+    made: list[Encoded]
+
+
+class Flusher:
+    """Used by one background thread, and by whoever asks for a flush; the caller keeps them apart."""
+
+    def __init__(self, *, head: Head, cache: Blocks, packer: Packer, submit: Submit, snapshot: Snapshot) -> None:
+        self._head = head
+        self._cache = cache
+        self._packer = packer
+        self._submit = submit
+        self._snapshot = snapshot
+        self._crowded: set[int] = set()  # series whose blocks overlap too deeply
+        self.counters = {"flushes": 0, "blocks_written": 0, "merges": 0}
+
+    def flush(self) -> bool:
+        """Move everything that is in the head now; False when there was nothing."""
+        end, dirty = self._head.everything()
+        if not dirty:
+            return False
+        for step in _steps(dirty):
+            self._step(step)
+        self._trim(end)
+        self.counters["flushes"] += 1
+        for series_key in list(self._crowded):
+            self.merge(series_key)
+        return True
+
+    def _step(self, step: Sequence[tuple[Series, State]]) -> None:
+        with self._snapshot() as connection:
+            moves = [self._plan(connection, series, state) for series, state in step]
+
+        def run(connection: apsw.Connection, stage: Stage) -> list[_Move]:
+            return _move(connection, moves)
+
+        def committed(moved: list[_Move]) -> None:
+            self._head.flushed((m.series, m.n, m.summary) for m in moved)
+
+        self._submit(Request(run=run, alone=True, essential=True, guarded=False, committed=committed)).result()
+        self.counters["blocks_written"] += sum(len(m.made) for m in moves)
+
+    def _plan(self, connection: apsw.Connection, series: Series, state: State) -> _Move:
+        """Join the points with the youngest small blocks, so that a series written slowly has few blocks, each rewritten O(log n) times."""
+        summary = series.summary(state)
+        points = state.points()
+        existing = blocks.headers(connection, [series.key]) if state.stored is not None else []
+        gone = _tail(existing, points)
+        if gone:
+            parts = [*(self._cache.points(connection, header) for header in gone), points]
+            points = Points.concat(parts).sorted(Order.KEY)
+        made = blocks.encode(series.key, points, self._packer)
+        kept = [h for h in existing if h not in gone]
+        if _depth([*kept, *(m.header for m in made)]) > OVERLAP:
+            self._crowded.add(series.key)
+        assert summary is not None  # noqa: S101 - a dirty series has points
+        return _Move(series=series, n=state.n, summary=summary, gone=gone, made=made)
+
+    def _trim(self, end: int) -> None:
+        """The journal below `end` is in blocks."""
+
+        def run(connection: apsw.Connection, stage: Stage) -> int:
+            connection.execute("UPDATE counter SET value = max(value, ?) WHERE name = 'next_arrival'", (end,))
+            return journal.trim(connection, below=end, rows=TRIM_ROWS)
+
+        while self._submit(Request(run=run, alone=True, essential=True, guarded=False)).result():
+            pass
+
+    def merge(self, series_key: int) -> bool:
+        """Sort overlapping blocks of a series into disjoint ones, and small neighbours into larger; False when nothing is to do."""
+        with self._snapshot() as connection:
+            headers = blocks.headers(connection, [series_key])
+            gone = _overlapping(headers) or _small(headers)
+            if not gone:
+                self._crowded.discard(series_key)
+                return False
+            points = Points.concat([self._cache.points(connection, header) for header in gone]).sorted(Order.KEY)
+        made = blocks.encode(series_key, points, self._packer)
+
+        def run(connection: apsw.Connection, stage: Stage) -> None:
+            if _alive(connection, [series_key]):
+                blocks.delete(connection, gone)
+                blocks.insert(connection, made)
+
+        self._submit(Request(run=run, alone=True, guarded=False)).result()
+        self.counters["merges"] += 1
+        return True
+
+    def compact(self) -> None:
+        """Merge in every series that has something to merge."""
+        with self._snapshot() as connection:
+            query = "SELECT series_key FROM block GROUP BY series_key HAVING count(*) > 1"
+            keys = [key for (key,) in connection.execute(query)]
+        for key in keys:
+            while self.merge(key):
+                pass
+
+    def collect_garbage(self) -> bool:
+        """Remove some blocks of purged runs; False when there are none left."""
+
+        def run(connection: apsw.Connection, stage: Stage) -> bool:
+            query = "SELECT block.series_key, id FROM garbage JOIN block USING (series_key) LIMIT ?"
+            found = connection.execute(query, (GARBAGE_BLOCKS,)).fetchall()
+            if found:
+                blocks.delete(connection, [Header(key, id, 0, 0, 0, 0, 0, 0, 0) for key, id in found])
+                return True
+            connection.execute("DELETE FROM garbage")
+            return False
+
+        with self._snapshot() as connection:
+            if not connection.execute("SELECT 1 FROM garbage LIMIT 1").fetchall():
+                return False
+        return bool(self._submit(Request(run=run, alone=True, essential=True, guarded=False)).result())
+
+
+def _steps(dirty: list[tuple[Series, State]]) -> Iterator[list[tuple[Series, State]]]:
+    step: list[tuple[Series, State]] = []
+    points = 0
+    for item in dirty:
+        step.append(item)
+        points += item[1].n
+        if points >= STEP_POINTS or len(step) >= STEP_SERIES:
+            yield step
+            step, points = [], 0
+    if step:
+        yield step
+
+
+def _move(connection: apsw.Connection, moves: list[_Move]) -> list[_Move]:
+    """Inside the transaction: what still exists moves; purged series have nothing to move."""
+    alive = _alive(connection, [m.series.key for m in moves])
+    moved = [m for m in moves if m.series.key in alive]
+    for move in moved:
+        blocks.delete(connection, move.gone)
+        blocks.insert(connection, move.made)
+    summaries.store(connection, [(m.series.key, m.summary) for m in moved])
+    connection.execute("UPDATE counter SET value = value + 1 WHERE name = 'flushes'")
+    return moved
+
+
+def _alive(connection: apsw.Connection, series_keys: list[int]) -> set[int]:
+    query = "SELECT key FROM series WHERE key IN (SELECT value FROM json_each(?))"
+    return {key for (key,) in connection.execute(query, (json.dumps(series_keys),))}
+
+
+def _tail(existing: list[Header], points: Points) -> list[Header]:
+    """The last blocks of a series that are small beside what would join them, if the points come after or among them."""
+    total = len(points)
+    found: list[Header] = []
+    for header in sorted(existing, key=lambda h: (h.max_step, h.max_time), reverse=True):
+        if header.count >= POINTS or header.count > 2 * total or int(points.step[0]) < header.min_step:
+            break
+        found.append(header)
+        total += header.count
+    return found
+
+
+def _depth(headers: list[Header]) -> int:
+    """How many blocks cover the most covered key."""
+    events = [((h.min_step, h.min_time), 0) for h in headers] + [((h.max_step, h.max_time), 1) for h in headers]
+    deepest = depth = 0
+    for _, ends in sorted(events):
+        depth += -1 if ends else 1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _overlapping(headers: list[Header]) -> list[Header]:
+    """Some blocks that overlap one another, when any key is covered too often."""
+    if _depth(headers) <= OVERLAP:
+        return []
+    cluster: list[Header] = []
+    end: tuple[int, int] | None = None
+    for header in sorted(headers, key=lambda h: (h.min_step, h.min_time)):
+        if end is not None and (header.min_step, header.min_time) > end:
+            if _depth(cluster) > OVERLAP:
+                break
+            cluster, end = [], None
+        cluster.append(header)
+        end = max(end or (header.max_step, header.max_time), (header.max_step, header.max_time))
+    return cluster[:MERGE_BLOCKS]
+
+
+def _small(headers: list[Header]) -> list[Header]:
+    """Neighbours that fit one block together and do not overlap others."""
+    found: list[Header] = []
+    total = 0
+    ordered = sorted(headers, key=lambda h: (h.min_step, h.min_time))
+    for header in ordered:
+        if total + header.count > POINTS:
+            if len(found) > 1:
+                break
+            found, total = [], 0
+        found.append(header)
+        total += header.count
+    return found if len(found) > 1 and _depth(ordered) == 1 else []

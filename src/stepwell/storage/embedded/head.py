@@ -1,0 +1,225 @@
+"""The head: points that are durable in the journal and not yet in blocks, as columns per series in memory.
+
+One thread (the writer) changes it; any thread reads it. A reader takes `State`s under the lock, which is held for
+reference copies only; the rows behind a state never change, since the writer only fills places beyond them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from stepwell.core.series import I64, Key, Labels, Order, Points, value_key
+from stepwell.core.summary import Summary
+
+STEP, TIME, BITS, OCCURRENCE, ARRIVAL = range(5)  # rows of the array of a series; BITS are the float64's bits
+COLUMNS: Final = 5
+SERIES_KEPT: Final = 200_000  # clean series remembered, so that the next write need not look them up
+
+Name = tuple[str, Labels]
+
+
+class State(NamedTuple):
+    """A moment of a series: `rows[:, :n]` are its points in the head; `stored` sums up those in blocks."""
+
+    rows: I64
+    n: int
+    in_order: bool  # whether the rows stand in key order
+    stored: Summary | None
+    epoch: int  # counts the flushes of the series
+
+    def points(self) -> Points:
+        """The head's points of the series in key order."""
+        points = points_of(self.rows[:, : self.n])
+        return points if self.in_order else points.sorted(Order.KEY)
+
+
+class Series:
+    """A series that the head knows."""
+
+    __slots__ = ("_live", "greatest", "key", "labels", "metric", "run_key", "state")
+
+    def __init__(self, *, key: int, run_key: int, name: Name, stored: Summary | None) -> None:
+        self.key = key
+        self.run_key = run_key
+        self.metric, self.labels = name
+        self.greatest = key_of(stored)
+        self.state = State(np.empty((COLUMNS, 0), np.int64), 0, True, stored, 0)
+        self._live: tuple[int, int, Summary] | None = None
+
+    def append(self, rows: I64, *, in_order: bool, greatest: Key) -> None:
+        """Add points (sorted by key among themselves). Only the writer calls this, under the head's lock."""
+        old, n, ordered, stored, epoch = self.state
+        total = n + rows.shape[1]
+        if total > old.shape[1]:
+            grown = np.empty((COLUMNS, max(4, total + total // 2)), np.int64)
+            grown[:, :n] = old[:, :n]
+            old = grown
+        old[:, n:total] = rows
+        self.state = State(old, total, ordered and in_order, stored, epoch)
+        if self.greatest is None or greatest > self.greatest:
+            self.greatest = greatest
+
+    def drop(self, n: int, stored: Summary) -> None:
+        """The first `n` points are in blocks now, and `stored` sums up everything in blocks."""
+        rows, total, _, _, epoch = self.state
+        rest = rows[:, n:total].copy()
+        ordered = total - n < 2 or bool((np.diff(np.lexsort(_keys(rest))) == 1).all())
+        self.state = State(rest, total - n, ordered, stored, epoch + 1)
+
+    def summary(self, state: State) -> Summary | None:
+        """Of all points, in blocks and in `state`. Summed up when asked, never while writing; remembered."""
+        known = self._live
+        done, base = 0, state.stored
+        if known is not None and known[0] == state.epoch and known[1] <= state.n:
+            done, base = known[1], known[2]
+        if done == state.n:
+            return base
+        fresh = Summary.of(points_of(state.rows[:, done : state.n]).sorted(Order.KEY))
+        total = fresh if base is None else base.merge(fresh)
+        self._live = (state.epoch, state.n, total)
+        return total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appended:
+    """Points of one series that a commit made durable."""
+
+    series: Series
+    rows: I64
+    in_order: bool  # whether they all come after every earlier point of the series
+    greatest: Key
+
+
+class Head:
+    """All series with points in memory, and clean ones lately written."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.points = 0
+        self.end = 0  # the arrival number after the last point published
+        self.flushes = 0  # flush steps done; together with the same number in the database it tells whether both agree
+        self._by_run: dict[int, dict[Name, Series]] = {}
+        self._dirty: dict[int, Series] = {}
+        self._size = 0
+
+    def find(self, run_key: int, name: Name) -> Series | None:
+        """A series the head knows; None says nothing about the database."""
+        names = self._by_run.get(run_key)
+        return None if names is None else names.get(name)
+
+    def publish(self, appended: Iterable[Appended], *, end: int) -> None:
+        """Make a commit visible, all of it at one moment; `end` is the arrival number after its last point."""
+        with self.lock:
+            self.end = end
+            for item in appended:
+                series = item.series
+                if series.state.n == 0:
+                    self._dirty[series.key] = series
+                    self._know(series)
+                series.append(item.rows, in_order=item.in_order, greatest=item.greatest)
+                self.points += item.rows.shape[1]
+
+    def _know(self, series: Series) -> None:
+        names = self._by_run.setdefault(series.run_key, {})
+        if (series.metric, series.labels) not in names:
+            names[series.metric, series.labels] = series
+            self._size += 1
+
+    def capture(
+        self, run_key: int, metric: str | None, labels: Labels | None
+    ) -> tuple[int, list[tuple[Series, State]]]:
+        """The flush count, and the dirty series of a run that match, at one moment."""
+        with self.lock:
+            names = self._by_run.get(run_key, {})
+            if metric is not None and labels is not None:
+                series = names.get((metric, labels))
+                found = [] if series is None else [series]
+            else:
+                found = [s for s in names.values() if metric is None or s.metric == metric]
+            return self.flushes, [(s, s.state) for s in found if s.state.n]
+
+    def everything(self) -> tuple[int, list[tuple[Series, State]]]:
+        """All dirty series, and the arrival number after their last point, at one moment."""
+        with self.lock:
+            return self.end, [(s, s.state) for s in self._dirty.values()]
+
+    def dirty(
+        self, run_keys: Iterable[int] | None = None, metrics: frozenset[str] | None = None
+    ) -> list[tuple[Series, State]]:
+        """Series with points in the head, of the given runs and metrics (None: all), at one moment."""
+        with self.lock:
+            if run_keys is None:
+                found: Iterator[Series] = iter(self._dirty.values())
+            else:
+                found = (s for key in run_keys for s in self._by_run.get(key, {}).values())
+            return [(s, s.state) for s in found if s.state.n and (metrics is None or s.metric in metrics)]
+
+    def flushed(self, moved: Iterable[tuple[Series, int, Summary]]) -> None:
+        """A flush step is committed: for each series how many of its points moved, and the summary of what is in blocks."""
+        with self.lock:
+            for series, n, stored in moved:
+                if self._dirty.get(series.key) is not series:
+                    continue  # its run was purged meanwhile
+                series.drop(n, stored)
+                self.points -= n
+                if series.state.n == 0:
+                    del self._dirty[series.key]
+            self.flushes += 1
+            if self._size > SERIES_KEPT:
+                self._forget_clean()
+
+    def _forget_clean(self) -> None:
+        self._by_run = {}
+        self._size = 0
+        for series in self._dirty.values():
+            self._know(series)
+
+    def forget_runs(self, run_keys: Iterable[int]) -> None:
+        """Runs that are purged."""
+        with self.lock:
+            for run_key in run_keys:
+                for series in self._by_run.pop(run_key, {}).values():
+                    self._size -= 1
+                    if self._dirty.pop(series.key, None) is not None:
+                        self.points -= series.state.n
+
+
+def points_of(rows: I64) -> Points:
+    """Rows of the head as points."""
+    return Points(
+        step=rows[STEP],
+        time=rows[TIME],
+        value=rows[BITS].view(np.float64),
+        occurrence=rows[OCCURRENCE],
+        arrival=rows[ARRIVAL],
+    )
+
+
+def rows_of(points: Points) -> I64:
+    """Points as rows of the head."""
+    rows = np.empty((COLUMNS, len(points)), np.int64)
+    rows[STEP], rows[TIME], rows[OCCURRENCE], rows[ARRIVAL] = (
+        points.step,
+        points.time,
+        points.occurrence,
+        points.arrival,
+    )
+    rows[BITS] = np.ascontiguousarray(points.value).view(np.int64)
+    return rows
+
+
+def key_of(summary: Summary | None) -> Key | None:
+    """An upper bound of the identities in a series: its last point with the greatest occurrence there can be."""
+    if summary is None:
+        return None
+    last = summary.last
+    return (last.step, last.time, value_key(last.value), 2**63 - 1)
+
+
+def _keys(rows: I64) -> tuple[I64, ...]:
+    return points_of(rows).sort_columns(Order.KEY)[::-1]

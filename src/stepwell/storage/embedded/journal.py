@@ -1,0 +1,115 @@
+"""The journal: acknowledged points that are not in blocks yet, one row per group commit. Bytes are described in FORMAT.md."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import apsw
+import numpy as np
+import zstandard
+
+from stepwell.core.errors import Corrupt
+from stepwell.core.series import I64
+
+_HEADER: Final = struct.Struct("<BBHII")  # version, flags, reserved, count, CRC-32 of everything after the header
+_VERSION: Final = 1
+_COMPRESSED, _OCCURRENCES = 1, 2
+_COMPRESS_FROM: Final = 1024  # bytes; below it a frame's own size eats what it saves
+_FIELDS: Final = 4  # series key, step, time, value bits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Points of one commit in the order of arrival.
+
+    columns: int64 array (5, n): series key, step, time, value bits, occurrence. The arrival numbers are first_arrival...
+    """
+
+    first_arrival: int
+    columns: I64
+
+
+class Compressor:
+    """zstd contexts; they are not thread-safe, so each thread that needs one makes one."""
+
+    def __init__(self) -> None:
+        self._compress = zstandard.ZstdCompressor(level=1)
+        self._decompress = zstandard.ZstdDecompressor()
+
+    def encode(self, columns: I64) -> bytes:
+        """The payload of an entry."""
+        flags = _OCCURRENCES if columns[_FIELDS].any() else 0
+        used = columns if flags else columns[:_FIELDS]
+        body = used.astype("<i8", copy=False).tobytes()
+        if len(body) >= _COMPRESS_FROM:
+            # Bytes of equal weight side by side: steps, times and keys then compress to almost nothing.
+            body = self._compress.compress(np.frombuffer(body, np.uint8).reshape(-1, 8).T.tobytes())
+            flags |= _COMPRESSED
+        rest = struct.pack("<BBHI", _VERSION, flags, 0, columns.shape[1])
+        return _HEADER.pack(_VERSION, flags, 0, columns.shape[1], zlib.crc32(body, zlib.crc32(rest))) + body
+
+    def decode(self, payload: bytes) -> I64:
+        """The columns of a payload. Raises Corrupt for damaged bytes."""
+        if len(payload) < _HEADER.size:
+            raise Corrupt("a journal row is shorter than its header")
+        version, flags, reserved, count, crc = _HEADER.unpack_from(payload)
+        body = payload[_HEADER.size :]
+        if (
+            zlib.crc32(body, zlib.crc32(struct.pack("<BBHI", version, flags, reserved, count))) != crc
+            or version != _VERSION
+        ):
+            raise Corrupt("a journal row fails its checksum")
+        fields = _FIELDS + bool(flags & _OCCURRENCES)
+        if flags & _COMPRESSED:
+            plain = self._decompress.decompress(body, max_output_size=count * fields * 8)
+            body = np.frombuffer(plain, np.uint8).reshape(8, -1).T.tobytes()
+        if len(body) != count * fields * 8:
+            raise Corrupt("a journal row has the wrong length")
+        columns = np.zeros((_FIELDS + 1, count), np.int64)
+        columns[:fields] = np.frombuffer(body, "<i8").reshape(fields, count)
+        return columns
+
+
+def append(connection: apsw.Connection, *, first_arrival: int, count: int, payload: bytes) -> None:
+    """Write the row of a commit."""
+    connection.execute(
+        "INSERT INTO journal (first_arrival, count, payload) VALUES (?, ?, ?)", (first_arrival, count, payload)
+    )
+
+
+def replay(connection: apsw.Connection, compressor: Compressor) -> Iterator[tuple[int, Entry | Corrupt]]:
+    """All rows, oldest first: (first arrival, the entry, or what is wrong with it)."""
+    for first_arrival, payload in connection.execute(
+        "SELECT first_arrival, payload FROM journal ORDER BY first_arrival"
+    ):
+        try:
+            yield first_arrival, Entry(first_arrival=first_arrival, columns=compressor.decode(payload))
+        except (Corrupt, zstandard.ZstdError) as error:
+            yield first_arrival, Corrupt(f"journal row {first_arrival}: {error}")
+
+
+def set_aside(connection: apsw.Connection, first_arrival: int) -> None:
+    """Keep a damaged row where `check` names it and nothing reads it."""
+    connection.execute("INSERT INTO journal_damaged SELECT * FROM journal WHERE first_arrival = ?", (first_arrival,))
+    connection.execute("DELETE FROM journal WHERE first_arrival = ?", (first_arrival,))
+
+
+def end(connection: apsw.Connection) -> int:
+    """The arrival number after the last point in the journal; 0 for an empty one."""
+    query = "SELECT first_arrival + count FROM journal ORDER BY first_arrival DESC LIMIT 1"
+    found = connection.execute(query).fetchall()
+    return int(found[0][0]) if found else 0
+
+
+def trim(connection: apsw.Connection, *, below: int, rows: int) -> int:
+    """Remove at most `rows` rows whose points all arrived below a number; how many there were."""
+    connection.execute(
+        "DELETE FROM journal WHERE first_arrival IN"
+        " (SELECT first_arrival FROM journal WHERE first_arrival < ? ORDER BY first_arrival LIMIT ?)",
+        (below, rows),
+    )
+    return connection.changes()

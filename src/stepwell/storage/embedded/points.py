@@ -1,0 +1,202 @@
+"""The point half of the store: writes go to the writer, reads bring head and blocks together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
+from typing import Final
+
+import apsw
+
+from stepwell.core.buckets import Buckets
+from stepwell.core.downsample import Sampled
+from stepwell.core.errors import Busy
+from stepwell.core.model import Lifecycle, Repeats, RunWrite, Selector, SeriesInfo, Window
+from stepwell.core.page import Position
+from stepwell.core.series import Order
+from stepwell.core.store import PointPage
+from stepwell.core.summary import Summary
+from stepwell.storage.embedded import reading
+from stepwell.storage.embedded.blocks import Blocks
+from stepwell.storage.embedded.catalog import runs, series, summaries
+from stepwell.storage.embedded.catalog.live import Live, lay_over
+from stepwell.storage.embedded.catalog.runs import RunState
+from stepwell.storage.embedded.head import Head, Name
+from stepwell.storage.embedded.staging import Stage
+from stepwell.storage.embedded.writer import Request
+
+HEAD_POINTS: Final = 2_000_000
+RUNS_KEPT: Final = 100_000
+_POINT_BYTES: Final = 40
+
+Submit = Callable[[Request], Future[None]]
+Snapshot = Callable[[], AbstractContextManager[apsw.Connection]]
+
+
+class SeriesRows:
+    """The database's series, as staging needs them."""
+
+    def ensure(
+        self, connection: apsw.Connection, run_key: int, names: Sequence[Name]
+    ) -> list[tuple[int, Summary | None]]:
+        """Key and stored summary of each, made where missing."""
+        keys = series.ensure(connection, run_key, names)
+        stored = summaries.load(connection, keys)
+        return [(key, stored.get(key)) for key in keys]
+
+
+class RunCache:
+    """Run states lately needed. Used by the writer thread alone, which forgets them whenever a lifecycle may have changed."""
+
+    def __init__(self) -> None:
+        self._states: dict[tuple[str, str], RunState] = {}
+
+    def open(self, connection: apsw.Connection, workspace: str, run_id: str) -> RunState:
+        """The state of a run that may be written to. Raises NotFound or Conflict."""
+        state = self._states.get((workspace, run_id))
+        if state is None:
+            state = runs.open_run(connection, workspace, run_id)
+            if len(self._states) >= RUNS_KEPT:
+                self._states.clear()
+            self._states[workspace, run_id] = state
+        return state
+
+    def forget(self) -> None:
+        """Look everything up anew."""
+        self._states.clear()
+
+
+class PointTables:
+    """Implements core.store.PointStore."""
+
+    def __init__(self, *, head: Head, cache: Blocks, submit: Submit, snapshot: Snapshot, known_runs: RunCache) -> None:
+        self._head = head
+        self._cache = cache
+        self._submit = submit
+        self._snapshot = snapshot
+        self._runs = known_runs
+
+    def write(self, *, workspace: str, writes: Sequence[RunWrite]) -> Future[None]:
+        """See PointStore."""
+        points = sum(len(w.points) for w in writes if w.points is not None)
+        if points and self._head.points > HEAD_POINTS:
+            raise Busy("points arrive faster than they can be put into blocks; nothing was stored")
+        plain = all(w.only_points for w in writes)
+
+        def run(connection: apsw.Connection, stage: Stage) -> None:
+            for write in writes:
+                self._apply(connection, stage, workspace, write)
+
+        size = 256 + points * _POINT_BYTES + (0 if plain else sum(_text_size(w) for w in writes))
+        return self._submit(Request(run=run, points=points, size=size, guarded=not plain))
+
+    def _apply(self, connection: apsw.Connection, stage: Stage, workspace: str, write: RunWrite) -> None:
+        if write.only_points:
+            state = self._runs.open(connection, workspace, write.run_id)
+        else:
+            if write.lifecycle is not None:
+                self._runs.forget()
+            state = runs.apply(connection, workspace, write)
+        if write.points is not None:
+            if state.lifecycle is Lifecycle.DELETED:
+                raise runs.deleted(write.run_id)
+            stage.add(state.key, write.points, append=write.repeats is Repeats.APPEND)
+
+    def list_series(self, *, workspace: str, run_id: str, metric: str | None = None) -> list[SeriesInfo]:
+        """See PointStore."""
+        run_key = self._run_key(workspace, run_id)
+        if run_key is None:
+            return []
+        live = {s.key: (s, state) for s, state in self._head.capture(run_key, metric, None)[1]}
+        with self._snapshot() as connection:
+            rows = series.of_run(connection, run_key, metric)
+            stored = summaries.load(connection, [row.key for row in rows if row.key not in live])
+        found = []
+        for row in rows:
+            summary = live[row.key][0].summary(live[row.key][1]) if row.key in live else stored.get(row.key)
+            if summary is not None:
+                found.append(SeriesInfo(metric=row.metric, labels=row.labels, summary=summary))
+        return found
+
+    def read(
+        self,
+        *,
+        workspace: str,
+        selector: Selector,
+        order: Order,
+        window: Window,
+        after: Position | None,
+        limit: int,
+    ) -> PointPage:
+        """See PointStore."""
+        with self._source(workspace, selector) as source:
+            return reading.page(source, order=order, window=window, after=after, limit=limit)
+
+    def read_buckets(
+        self, *, workspace: str, selectors: Sequence[Selector], window: Window, budget: int
+    ) -> list[Buckets]:
+        """See PointStore."""
+        found = []
+        for selector in selectors:
+            with self._source(workspace, selector) as source:
+                found.append(reading.buckets(source, window=window, budget=budget))
+        return found
+
+    def sample(self, *, workspace: str, selectors: Sequence[Selector], window: Window, limit: int) -> list[Sampled]:
+        """See PointStore."""
+        found = []
+        for selector in selectors:
+            with self._source(workspace, selector) as source:
+                found.append(reading.sampled(source, window=window, limit=limit))
+        return found
+
+    def summaries(
+        self, *, workspace: str, run_ids: Sequence[str], metrics: Sequence[str] | None = None
+    ) -> dict[str, dict[str, Summary]]:
+        """See PointStore."""
+        with self._snapshot() as connection:
+            ids = {key: run_id for run_id, key in runs.keys_of(connection, workspace, run_ids).items()}
+        fresh = self.live(ids, metrics)
+        with self._snapshot() as connection:
+            stored = summaries.load_runs(connection, ids, metrics)
+        found: dict[str, dict[str, Summary]] = {run_id: {} for run_id in ids.values()}
+        for (run_key, metric), by_labels in sorted(lay_over(stored, fresh).items()):
+            found[ids[run_key]][metric] = summaries.union(by_labels)
+        return found
+
+    def live(self, run_keys: Collection[int] | None, metrics: Collection[str] | None) -> list[Live]:
+        """Series with points in the head and their total summaries, of the given runs and metrics; None means all."""
+        captured = self._head.dirty(run_keys, None if metrics is None else frozenset(metrics))
+        return [Live(s.run_key, s.metric, s.labels, total) for s, state in captured if (total := s.summary(state))]
+
+    def _run_key(self, workspace: str, run_id: str) -> int | None:
+        with self._snapshot() as connection:
+            state = runs.find(connection, workspace, run_id)
+        return None if state is None else state.key
+
+    @contextmanager
+    def _source(self, workspace: str, selector: Selector) -> Iterator[reading.Source]:
+        """Head first, then the snapshot: what a flush moves in between is in both, and never in neither."""
+        with self._snapshot() as connection:
+            state = runs.find(connection, workspace, selector.run_id)
+        run_key = -1 if state is None else state.key
+        flushes, captured = self._head.capture(run_key, selector.metric, selector.labels)
+        with self._snapshot() as connection:
+            state = runs.find(connection, workspace, selector.run_id)
+            if state is None or state.key != run_key:  # purged meanwhile
+                captured, keys = [], []
+            elif selector.labels is not None:
+                keys = [
+                    k for k in series.find(connection, run_key, [(selector.metric, selector.labels)]) if k is not None
+                ]
+            else:
+                keys = [row.key for row in series.of_run(connection, run_key, selector.metric)]
+            (now,) = connection.execute("SELECT value FROM counter WHERE name = 'flushes'").fetchall()[0]
+            fresh = {s.key: state.points() for s, state in captured}
+            yield reading.source(connection, self._cache, keys, fresh, moved=now != flushes)
+
+
+def _text_size(write: RunWrite) -> int:
+    texts = (*write.params, *write.params.values(), *write.set_tags, *write.set_tags.values())
+    return sum(map(len, texts)) + 256 * len(write.events)

@@ -1,0 +1,236 @@
+"""Reading points: pages in any order, buckets, samples. Blocks and head are brought together here and nowhere else.
+
+A read takes the head first, then a database snapshot, so that no point can be in neither. What is in both (a flush step
+committed in between) is removed by its arrival number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import apsw
+import numpy as np
+from numpy.typing import NDArray
+
+from stepwell.core.buckets import Buckets
+from stepwell.core.downsample import Sampled, rank_edges, sample, snapped_edges
+from stepwell.core.model import EVERYTHING, Window
+from stepwell.core.page import Position
+from stepwell.core.series import I64, Order, Points
+from stepwell.core.store import PointPage
+from stepwell.storage.embedded import blocks
+from stepwell.storage.embedded.blocks import Blocks, Header, nodes_of
+
+EXACT_BELOW: Final = 65_536  # points: a window this small is bucketed point by point
+_ORDER_WIDTH: Final = {Order.KEY: 5, Order.TIME: 5, Order.ARRIVAL: 1}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Everything of some series at one moment: block headers of a snapshot, and the head's points that are in no block of it."""
+
+    connection: apsw.Connection
+    blocks: Blocks
+    headers: list[Header]
+    fresh: list[Points]  # one per series, in key order
+
+    def points(self, header: Header) -> Points:
+        """The points of one block."""
+        return self.blocks.points(self.connection, header)
+
+
+def source(
+    connection: apsw.Connection, cache: Blocks, series_keys: Sequence[int], fresh: dict[int, Points], *, moved: bool
+) -> Source:
+    """`fresh`: series key -> the head's points. `moved`: a flush happened between head and snapshot."""
+    found = blocks.headers(connection, series_keys)
+    if moved:
+        flushed: dict[int, int] = {}
+        for header in found:
+            flushed[header.series_key] = max(header.max_arrival, flushed.get(header.series_key, -1))
+        # A flush takes a series' oldest arrivals first, so what is above the greatest in blocks is only in the head.
+        fresh = {key: points.take(points.arrival > flushed.get(key, -1)) for key, points in fresh.items()}
+    return Source(connection=connection, blocks=cache, headers=found, fresh=[p for p in fresh.values() if len(p)])
+
+
+def page(source: Source, *, order: Order, window: Window, after: Position | None, limit: int) -> PointPage:
+    """The next `limit` points in `order`. Blocks are opened in the order of their least key, no more than the page needs."""
+    start = _checked(order, after)
+    pool = [p for p in (_beyond(_within(p, window), order, start) for p in source.fresh) if len(p)]
+    waiting = sorted((_low(h, order), h) for h in source.headers if _meets(h, window) and _reaches(h, order, start))
+    opened = 0
+    while True:
+        bound = waiting[opened][0] if opened < len(waiting) else None
+        ready = sum(_count_below(p, order, bound) for p in pool)
+        if ready > limit or bound is None:
+            break
+        wanted = limit + 1 - ready
+        while opened < len(waiting) and wanted > 0:
+            header = waiting[opened][1]
+            pool.append(_beyond(_within(source.points(header), window), order, start))
+            wanted -= header.count
+            opened += 1
+    below = Points.concat([p if bound is None else p.take(_below(p, order, bound)) for p in pool])
+    found = below.take(np.lexsort(_columns(below, order)[::-1]))
+    more = len(found) > limit
+    found = found.take(slice(0, limit))
+    if order is Order.ARRIVAL:
+        last = int(found.arrival[-1]) if len(found) else (start[0] if start else -1)
+        return PointPage(points=found, after=(last,))
+    return PointPage(points=found, after=tuple(int(c[-1]) for c in _columns(found, order)) if more else None)
+
+
+def collect(source: Source, window: Window) -> Points:
+    """All points of the window in key order. For windows that fit memory."""
+    parts = [_within(p, window) for p in source.fresh]
+    parts += [_within(source.points(h), window) for h in source.headers if _meets(h, window)]
+    found = Points.concat([p for p in parts if len(p)])
+    columns = (*found.sort_columns(Order.KEY), found.arrival)
+    return found.take(np.lexsort(columns[::-1])) if len(found) else found
+
+
+def buckets(source: Source, *, window: Window, budget: int) -> Buckets:
+    """At most `budget` buckets of the window's points, by rank."""
+    meeting = [h for h in source.headers if _meets(h, window)]
+    if sum(h.count for h in meeting) + sum(map(len, source.fresh)) <= EXACT_BELOW:
+        found = collect(source, window)
+        return Buckets.of(found, rank_edges(len(found), budget))
+    parts = []
+    for cluster in _clusters(meeting, [p for p in (_within(p, window) for p in source.fresh) if len(p)]):
+        alone = cluster.headers[0] if len(cluster.headers) == 1 and not cluster.fresh else None
+        if alone is not None and _inside(alone, window):
+            parts.append(source.blocks.nodes(source.connection, alone))
+        else:
+            joined = collect(
+                Source(
+                    connection=source.connection, blocks=source.blocks, headers=cluster.headers, fresh=cluster.fresh
+                ),
+                window,
+            )
+            parts.append(nodes_of(joined))
+    found_nodes = Buckets.concat([p for p in parts if len(p)])
+    return found_nodes.merge(snapped_edges(found_nodes.count, budget))
+
+
+def sampled(source: Source, *, window: Window, limit: int) -> Sampled:
+    """The sample of the window's points."""
+    return sample(collect(source, window), limit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cluster:
+    """Blocks and head points whose ranges of (step, time) overlap: they must be sorted together."""
+
+    headers: list[Header]
+    fresh: list[Points]
+
+
+def _clusters(headers: list[Header], fresh: list[Points]) -> list[_Cluster]:
+    spans: list[tuple[tuple[int, int], tuple[int, int], Header | Points]] = [
+        ((h.min_step, h.min_time), (h.max_step, h.max_time), h) for h in headers
+    ]
+    spans += [((int(p.step[0]), int(p.time.min())), (int(p.step[-1]), int(p.time.max())), p) for p in fresh]
+    spans.sort(key=lambda span: span[0])
+    found: list[_Cluster] = []
+    end: tuple[int, int] | None = None
+    for low, high, item in spans:
+        if end is None or low > end:
+            found.append(_Cluster(headers=[], fresh=[]))
+        end = high if end is None or high > end else end
+        (found[-1].headers if isinstance(item, Header) else found[-1].fresh).append(item)  # type: ignore[arg-type]
+    return found
+
+
+def _columns(points: Points, order: Order) -> tuple[I64, ...]:
+    columns = points.sort_columns(order)
+    return columns if order is Order.ARRIVAL else (*columns, points.arrival)
+
+
+def _checked(order: Order, after: Position | None) -> tuple[int, ...] | None:
+    if after is None:
+        return None
+    numbers = tuple(p for p in after if isinstance(p, int))
+    if len(numbers) != len(after) or len(numbers) != _ORDER_WIDTH[order]:
+        raise ValueError(f"position {after!r} is not one of order {order}")
+    return numbers
+
+
+def _within(points: Points, window: Window) -> Points:
+    if window == EVERYTHING:
+        return points
+    mask = (points.step >= window.min_step) & (points.step <= window.max_step)
+    mask &= (points.time >= window.min_time) & (points.time <= window.max_time)
+    return points if mask.all() else points.take(mask)
+
+
+def _beyond(points: Points, order: Order, start: tuple[int, ...] | None) -> Points:
+    if start is None:
+        return points
+    return points.take(_greater(_columns(points, order), start))
+
+
+def _greater(columns: Sequence[I64], bound: Sequence[int]) -> NDArray[np.bool_]:
+    """Rows above `bound`, compared over as many columns as it has."""
+    above = np.zeros(len(columns[0]), np.bool_)
+    equal = np.ones_like(above)
+    for column, value in zip(columns, bound, strict=False):
+        above |= equal & (column > value)
+        equal &= column == value
+    return above
+
+
+def _below(points: Points, order: Order, bound: Sequence[int]) -> NDArray[np.bool_]:
+    """Rows strictly below a block's least key in its leading columns: no unopened block can come before them."""
+    columns = _lead(points, order)
+    below = np.zeros(len(points), np.bool_)
+    equal = np.ones_like(below)
+    for column, value in zip(columns, bound, strict=True):
+        below |= equal & (column < value)
+        equal &= column == value
+    return below
+
+
+def _lead(points: Points, order: Order) -> tuple[I64, ...]:
+    if order is Order.ARRIVAL:
+        return (points.arrival,)
+    return (points.step, points.time) if order is Order.KEY else (points.time, points.step)
+
+
+def _count_below(points: Points, order: Order, bound: tuple[int, ...] | None) -> int:
+    return len(points) if bound is None else int(_below(points, order, bound).sum())
+
+
+def _low(header: Header, order: Order) -> tuple[int, ...]:
+    if order is Order.ARRIVAL:
+        return (header.min_arrival,)
+    return (header.min_step, header.min_time) if order is Order.KEY else (header.min_time, header.min_step)
+
+
+def _reaches(header: Header, order: Order, start: tuple[int, ...] | None) -> bool:
+    """Whether the block can hold points beyond `start`."""
+    if start is None:
+        return True
+    if order is Order.ARRIVAL:
+        return header.max_arrival > start[0]
+    high = (header.max_step, header.max_time) if order is Order.KEY else (header.max_time, header.max_step)
+    return high >= start[:2]
+
+
+def _meets(header: Header, window: Window) -> bool:
+    return (
+        header.min_step <= window.max_step
+        and header.max_step >= window.min_step
+        and header.min_time <= window.max_time
+        and header.max_time >= window.min_time
+    )
+
+
+def _inside(header: Header, window: Window) -> bool:
+    return (
+        header.min_step >= window.min_step
+        and header.max_step <= window.max_step
+        and header.min_time >= window.min_time
+        and header.max_time <= window.max_time
+    )

@@ -1,0 +1,148 @@
+"""Opening: is the directory ours, is its format known, and what does the journal bring back into the head."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+import apsw
+import numpy as np
+
+from stepwell.core.errors import Corrupt, Invalid
+from stepwell.core.series import I64, Key, Order
+from stepwell.storage.embedded import blocks, journal
+from stepwell.storage.embedded.catalog import series as series_table
+from stepwell.storage.embedded.catalog import summaries
+from stepwell.storage.embedded.database import APPLICATION_ID, FILE
+from stepwell.storage.embedded.head import ARRIVAL, COLUMNS, Appended, Head, Series, points_of
+
+FORMAT: Final = 1
+KNOWN_NAMES: Final = frozenset(
+    {FILE, f"{FILE}-wal", f"{FILE}-shm", f"{FILE}-journal", "lock", "reserve", "control", "blobs", "tmp", "keys"}
+)
+_BATCH_POINTS: Final = 200_000
+_log = logging.getLogger("stepwell.storage")
+
+
+def check_directory(directory: Path) -> None:
+    """Make the directory if it is missing. Raises Invalid when it cannot be used or belongs to something else."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        names = {entry.name for entry in directory.iterdir()}
+    except OSError as error:
+        raise Invalid(f"{directory} cannot be used as a data directory: {error.strerror}", field="data_dir") from error
+    if FILE not in names and names - KNOWN_NAMES:
+        strange = sorted(names - KNOWN_NAMES)[0]
+        raise Invalid(
+            f"{directory} is not a Stepwell data directory: it holds {strange!r} and no {FILE}", field="data_dir"
+        )
+
+
+def prepare_schema(connection: apsw.Connection, path: Path) -> None:
+    """Make the tables, or check that those found are of a known format. Raises Invalid."""
+    (application,) = connection.execute("PRAGMA application_id").fetchall()[0]
+    (version,) = connection.execute("PRAGMA user_version").fetchall()[0]
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0]
+    if tables and application != APPLICATION_ID:
+        raise Invalid(f"{path} is a database of another program", field="data_dir")
+    if version > FORMAT:
+        raise Invalid(
+            f"{path} has format {version}; this release reads up to {FORMAT}: use a newer Stepwell", field="data_dir"
+        )
+    package = resources.files("stepwell.storage.embedded")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(package.joinpath("catalog").joinpath("schema.sql").read_text("utf-8"))
+    connection.execute(package.joinpath("points.sql").read_text("utf-8"))
+    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version={FORMAT}")
+    connection.execute("COMMIT")
+
+
+def replay(connection: apsw.Connection, head: Head) -> int:
+    """Bring the journal's points back into the head; the next arrival number.
+
+    Points of purged runs are left out, and those that a flush had moved before the power went. Damaged rows are set aside.
+    """
+    counters = dict(connection.execute("SELECT name, value FROM counter").fetchall())
+    head.flushes = counters["flushes"]
+    end = max(counters["next_arrival"], journal.end(connection))
+    known: dict[int, Series | None] = {}
+    flushed: dict[int, int] = {}
+    for columns, arrivals in _batches(connection):
+        _load(connection, columns[0], known, flushed)
+        head.publish(list(_appended(columns, arrivals, known, flushed)), end=end)
+    head.end = end
+    return end
+
+
+def _batches(connection: apsw.Connection) -> Iterator[tuple[I64, I64]]:
+    """Journal rows joined to larger pieces: (columns, arrival numbers)."""
+    compressor = journal.Compressor()
+    parts: list[I64] = []
+    numbers: list[I64] = []
+    damaged: list[int] = []
+    waiting = 0
+    for first, found in journal.replay(connection, compressor):
+        if isinstance(found, Corrupt):
+            damaged.append(first)
+            _log.error(found.message, extra={"action": "journal_damaged"})
+            continue
+        parts.append(found.columns)
+        count = found.columns.shape[1]
+        numbers.append(np.arange(first, first + count))
+        waiting += count
+        if waiting >= _BATCH_POINTS:
+            yield np.concatenate(parts, axis=1), np.concatenate(numbers)
+            parts, numbers, waiting = [], [], 0
+    if parts:
+        yield np.concatenate(parts, axis=1), np.concatenate(numbers)
+    if damaged:
+        connection.execute("BEGIN IMMEDIATE")
+        for first in damaged:
+            journal.set_aside(connection, first)
+        connection.execute("COMMIT")
+
+
+def _load(connection: apsw.Connection, keys: I64, known: dict[int, Series | None], flushed: dict[int, int]) -> None:
+    new = [int(key) for key in np.unique(keys) if int(key) not in known]
+    described = series_table.describe(connection, new)
+    stored = summaries.load(connection, new)
+    for key in new:
+        found = described.get(key)
+        known[key] = None
+        if found is not None:
+            name = (found.metric, found.labels)
+            known[key] = Series(key=key, run_key=found.run_key, name=name, stored=stored.get(key))
+            if key in stored:
+                headers = blocks.headers(connection, [key])
+                flushed[key] = max((header.max_arrival for header in headers), default=-1)
+
+
+def _appended(
+    columns: I64, arrivals: I64, known: dict[int, Series | None], flushed: dict[int, int]
+) -> Iterator[Appended]:
+    order = np.argsort(columns[0], kind="stable")
+    edges = np.flatnonzero(np.diff(columns[0][order], prepend=-1, append=-1)).tolist()
+    for start, stop in zip(edges, edges[1:], strict=False):
+        places = order[start:stop]
+        key = int(columns[0][places[0]])
+        series = known[key]
+        if series is None:
+            continue
+        rows = np.empty((COLUMNS, len(places)), np.int64)
+        rows[:ARRIVAL], rows[ARRIVAL] = columns[1:, places], arrivals[places]
+        rows = rows[:, rows[ARRIVAL] > flushed.get(key, -1)]
+        if not rows.shape[1]:
+            continue
+        points = points_of(rows)
+        rows = rows[:, np.lexsort(points.sort_columns(Order.KEY)[::-1])]
+        first, last = (_key(rows, place) for place in (0, -1))
+        in_order = series.greatest is None or first > series.greatest
+        yield Appended(series=series, rows=rows, in_order=in_order, greatest=last)
+
+
+def _key(rows: I64, place: int) -> Key:
+    return points_of(rows[:, [place]]).key(0)

@@ -1,0 +1,234 @@
+"""The one thread that writes: requests queue, are committed in groups, and are released once the commit is durable and visible."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Final, Protocol
+
+import apsw
+
+from stepwell.core.errors import Busy, StepwellError, StorageFailed, StorageFull
+from stepwell.storage.embedded.database import translated
+from stepwell.storage.embedded.staging import Stage
+
+GROUP_POINTS: Final = 100_000
+GROUP_REQUESTS: Final = 1_024
+QUEUE_BYTES: Final = 64 * 2**20
+BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # seconds, of a commit
+_log = logging.getLogger("stepwell.storage")
+
+
+@dataclass(slots=True, kw_only=True)
+class Request:
+    """Something to do inside a group's transaction.
+
+    run: does it; raising a StepwellError undoes it alone. alone: commits in a group of its own. essential: runs also when the
+    disk is full, since it makes room. committed: called on the writer thread once durable, before the caller hears of it.
+    """
+
+    run: Callable[[apsw.Connection, Stage], Any]
+    points: int = 0
+    size: int = 256  # bytes it holds in the queue
+    alone: bool = False
+    essential: bool = False
+    outside: bool = False  # runs outside any transaction (checkpoints); such a request is always alone
+    guarded: bool = True  # needs a savepoint: it changes tables, or may fail half-way
+    committed: Callable[[Any], None] | None = None
+    future: Future[Any] = field(default_factory=Future)
+    result: Any = None
+
+
+class Space(Protocol):
+    """What to do about a full disk."""
+
+    def exhausted(self) -> None:
+        """A write found no room."""
+        ...
+
+    def recovered(self) -> bool:
+        """Whether there is room again."""
+        ...
+
+
+class Writer:
+    """Owns the writing connection."""
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        *,
+        new_stage: Callable[[], Stage],
+        next_arrival: int,
+        space: Space,
+        committed: Callable[[apsw.Connection], None],
+    ) -> None:
+        self._connection = connection
+        self._new_stage = new_stage
+        self._space = space
+        self._after_commit = committed
+        self._queue: deque[Request] = deque()
+        self._wake = threading.Condition()
+        self._closing = False
+        self.next_arrival = next_arrival
+        self.queued_bytes = 0
+        self.full = False
+        self.failed = ""
+        self.counters = {"commits": 0, "requests": 0, "points": 0, "duplicates": 0}
+        self.commit_counts = [0] * (len(BUCKETS) + 1)
+        self.commit_seconds = 0.0
+        self._thread = threading.Thread(target=self._loop, name="stepwell-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, request: Request) -> Future[Any]:
+        """Queue a request. Raises Busy, StorageFull or StorageFailed when it cannot be taken."""
+        with self._wake:
+            if self._closing:
+                raise StorageFailed("the store is closed")
+            if self.failed:
+                raise StorageFailed(self.failed)
+            if self.full and not request.essential and not self._has_room():
+                raise StorageFull
+            if self.queued_bytes + request.size > QUEUE_BYTES and self._queue and not request.essential:
+                raise Busy
+            self._queue.append(request)
+            self.queued_bytes += request.size
+            self._wake.notify()
+        return request.future
+
+    def _has_room(self) -> bool:
+        if self._space.recovered():
+            self.full = False
+        return not self.full
+
+    def close(self) -> None:
+        """Finish what is queued and stop; idempotent."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+
+    @property
+    def queued(self) -> int:
+        """Requests that wait."""
+        return len(self._queue)
+
+    def _loop(self) -> None:
+        while True:
+            with self._wake:
+                while not self._queue and not self._closing:
+                    self._wake.wait()
+                group = self._take()
+            if not group:
+                return
+            self._commit(group)
+
+    def _take(self) -> list[Request]:
+        group: list[Request] = []
+        points = 0
+        while self._queue and len(group) < GROUP_REQUESTS and points <= GROUP_POINTS:
+            if group and (self._queue[0].alone or group[0].alone):
+                break
+            request = self._queue.popleft()
+            self.queued_bytes -= request.size
+            points += request.points
+            group.append(request)
+        return group
+
+    def _commit(self, group: Sequence[Request]) -> None:
+        if self.failed:
+            return _release(group, StorageFailed(self.failed))
+        if group[0].outside:
+            return self._care(group[0])
+        started = perf_counter()
+        stage = self._new_stage()
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            accepted = [request for request in group if self._run(request, stage)]
+            new = stage.journal(self._connection, first_arrival=self.next_arrival)
+            self._connection.execute("COMMIT")
+        except apsw.Error as error:
+            return _release(group, self._broken(error))
+        except BaseException as error:  # a defect of ours: nobody is told "stored", and the thread lives on
+            self._rollback()
+            _log.exception("a commit failed", extra={"action": "commit_failed"})
+            return _release(group, StorageFailed(f"internal error while writing: {type(error).__name__}"))
+        self.next_arrival += new
+        stage.publish()
+        self._measure(perf_counter() - started, group, new, stage.duplicates)
+        for request in accepted:
+            if request.committed is not None:
+                request.committed(request.result)
+        for request in accepted:
+            request.future.set_result(request.result)
+        self._after_commit(self._connection)
+        return None
+
+    def _care(self, request: Request) -> None:
+        try:
+            request.future.set_result(request.run(self._connection, self._new_stage()))
+        except apsw.BusyError:
+            request.future.set_result(None)  # a reader is in the way: care can wait
+        except apsw.Error as error:
+            request.future.set_exception(self._broken(error))
+
+    def _run(self, request: Request, stage: Stage) -> bool:
+        """Do one request; False when it was refused, and then nothing of it is left."""
+        connection, mark = self._connection, stage.mark()
+        if request.guarded:
+            connection.execute("SAVEPOINT request")
+        try:
+            request.result = request.run(connection, stage)
+        except StepwellError as error:
+            stage.reset(mark)
+            if request.guarded:
+                connection.execute("ROLLBACK TO request")
+                connection.execute("RELEASE request")
+            request.future.set_exception(error)
+            return False
+        if request.guarded:
+            connection.execute("RELEASE request")
+        return True
+
+    def _broken(self, error: apsw.Error) -> StepwellError:
+        """The commit did not happen, or nobody knows: say so, and decide whether writing goes on."""
+        self._rollback()
+        meaning = translated(error)
+        if isinstance(meaning, StorageFull):
+            self.full = True
+            self._space.exhausted()
+        else:
+            # After a failed fsync the kernel may have dropped the pages: a later fsync would prove nothing.
+            self.failed = f"{meaning.message}; restart the server"
+            meaning = StorageFailed(self.failed)
+        _log.error(meaning.message, extra={"action": "commit_failed"})
+        return meaning
+
+    def _rollback(self) -> None:
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except apsw.Error as error:
+            self.failed = f"a transaction could not be undone: {error}; restart the server"
+
+    def _measure(self, seconds: float, group: Sequence[Request], new: int, duplicates: int) -> None:
+        place = 0
+        while place < len(BUCKETS) and seconds > BUCKETS[place]:
+            place += 1
+        self.commit_counts[place] += 1
+        self.commit_seconds += seconds
+        self.counters["commits"] += 1
+        self.counters["requests"] += len(group)
+        self.counters["points"] += new
+        self.counters["duplicates"] += duplicates
+
+
+def _release(group: Sequence[Request], error: StepwellError) -> None:
+    for request in group:
+        if not request.future.done():
+            request.future.set_exception(error)
