@@ -11,7 +11,7 @@ from typing import Final
 
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
-EXACT: Final = 2**53  # up to here a JSON number with a point names one integer
+EXACT: Final = 2**53  # below, a JSON number with a point names one integer; from here on it may have been rounded
 SHOWN: Final = 60  # characters of a refused value in its message
 
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
@@ -53,7 +53,7 @@ def integer(value: object, path: str) -> int:
         number = int(value)
     elif isinstance(value, int) and not isinstance(value, bool):
         number = value
-    elif isinstance(value, float) and value.is_integer() and abs(value) <= EXACT:
+    elif isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
         number = int(value)
     if number is None:
         raise refused(value, path, "an integer")

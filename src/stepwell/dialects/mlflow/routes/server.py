@@ -25,11 +25,11 @@ async def version(call: Call) -> Response:
 
 
 async def server_info(call: Call) -> Response:
-    """GET server-info: none of the features that would make the client use endpoints which are not here."""
+    """GET server-info: only what is here, so that the client asks for nothing else."""
     return answer(
         wire.ServerInfo(
             store_type="Stepwell",
-            workspaces_enabled=False,
+            workspaces_enabled=True,  # with this the client sends the workspace that it was told to use
             trace_archival_enabled=False,
             multipart_uploads_enabled=False,
             multipart_downloads_enabled=False,
