@@ -199,7 +199,7 @@ class RunAnswer(Struct):
     run: RunInfo
 
 
-class Deletion(Struct):
+class Deleted(Struct):
     """The hidden run; or, after a purge, null and how many runs were removed for good."""
 
     run: RunInfo | None

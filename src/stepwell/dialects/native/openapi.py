@@ -17,8 +17,8 @@ _PARAMETER: Final = re.compile(r"\{(?P<name>\w+)(?::path)?\}")
 _DESCRIPTION: Final = """The store of metrics of machine-learning training.
 
 Tables are columnar: equally long lists, one per column. Times are integer microseconds since 1970 UTC, in fields that
-end in `_us`. In a column a value that is not a finite number is null, and `non_finite` names its row and value; requests
-write it as "NaN", "Infinity" or "-Infinity". Integers are 64-bit: times until the year 2255 and steps up to
+end in `_us`. In a column a value that is not a finite number is null, and `non_finite` names its row and value;
+requests write it as "NaN", "Infinity" or "-Infinity". Integers are 64-bit: times until the year 2255 and steps up to
 9007199254740991 are also exact for readers that keep numbers as 64-bit floats.
 
 A write is durable and visible to every read once it is answered, and stored whole or not at all. Unknown fields are

@@ -74,7 +74,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _ask("/runs/search", catalog.search_runs, answers.RunPage, wire.RunSearch),
     _read("/runs/{run_id}", catalog.get_run, answers.RunDetail),
     _write("PATCH", "/runs/{run_id}", catalog.change_run, answers.RunAnswer, body=wire.RunChange),
-    _write("DELETE", "/runs/{run_id}", catalog.delete_run, answers.Deletion, query=wire.Deletion),
+    _write("DELETE", "/runs/{run_id}", catalog.delete_run, answers.Deleted, query=wire.Deletion),
     _write("POST", "/runs/{run_id}/restore", catalog.restore_run, answers.RunAnswer),
     _read("/runs/{run_id}/events", catalog.read_events, answers.EventTable),
     _read("/runs/{run_id}/series", reading.list_series, answers.MetricTable, query=wire.SeriesOfRun),
