@@ -1,4 +1,4 @@
-"""Settings: from flags, STEPWELL_* variables, a TOML file, defaults, in this order. The only reader of the environment."""
+"""Settings: flags, then STEPWELL_* variables, a TOML file, defaults. Nobody else reads the environment."""
 
 from __future__ import annotations
 

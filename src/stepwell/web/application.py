@@ -19,7 +19,7 @@ from stepwell.web.body import Body, BodyBudget, Receive
 from stepwell.web.call import Call, Context, Scope
 from stepwell.web.counters import Counters
 from stepwell.web.errors import HttpProblem, headers_of, internal
-from stepwell.web.response import Response
+from stepwell.web.response import JSON, Response
 from stepwell.web.routing import Router
 from stepwell.web.work import Work
 
@@ -51,7 +51,7 @@ class Application:
             raise ValueError(f"only HTTP is spoken here, not {scope['type']}")
         started = time.perf_counter()
         headers = dict(scope["headers"])
-        body = Body(receive, headers, self._budget)
+        body = Body(receive, headers, self._budget, scope)
         call = Call(scope, headers, body, context=self._context, work=self._work)
         call.request_id = self._request_id(headers.get(b"x-request-id"))
         try:
@@ -79,7 +79,7 @@ class Application:
             if len(headers) != len(scope["headers"]):
                 _refuse_repeats(scope["headers"])
             self._gate.guard(headers)
-            response = await self._respond(call)
+            response = await self._respond(call, headers.get(b"authorization"))
             if not isinstance(response.body, bytes):
                 response = await _begun(response, response.body)
         except (StepwellError, HttpProblem) as error:
@@ -90,7 +90,7 @@ class Application:
             response = self._shape(internal(call.request_id), call)
         return response, close or body.leaves_much
 
-    async def _respond(self, call: Call) -> Response:
+    async def _respond(self, call: Call, authorization: bytes | None) -> Response:
         match = self._router.literal(call.method, call.raw_path)
         if match is None:
             match = self._router.find(call.method, call.raw_path)
@@ -100,7 +100,6 @@ class Application:
         if route.public:
             call.principal = NOBODY
         else:
-            authorization = call.header("authorization")
             principal = self._gate.known(authorization)
             if principal is None:
                 principal = await self._gate.look_up(authorization, self._work)
@@ -124,17 +123,20 @@ class Application:
 
 
 def _start(response: Response, call: Call, *, close: bool) -> Mapping[str, Any]:
-    headers = [
-        (b"content-type", response.content_type.encode("latin-1")),
-        (b"x-request-id", call.request_id.encode("ascii")),
-        (b"x-content-type-options", b"nosniff"),
-    ]
+    """The head of the answer. Few headers: the server checks each of them with two patterns."""
+    headers = [(b"x-request-id", call.request_id.encode("ascii"))]
+    named: set[str] | tuple[()] = ()
     if response.headers:
         headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
-    named = {name for name, _ in response.headers}
+        named = {name for name, _ in response.headers}
+    if response.content_type == JSON:
+        headers.append((b"content-type", b"application/json"))
+    else:
+        headers.append((b"content-type", response.content_type.encode("latin-1")))
+        headers.append((b"x-content-type-options", b"nosniff"))
     if isinstance(response.body, bytes) and response.status not in (204, 304) and "content-length" not in named:
         headers.append((b"content-length", b"%d" % len(response.body)))
-    if "cache-control" not in named:
+    if call.method != "POST" and "cache-control" not in named:  # answers to a POST are never kept
         headers.append((b"cache-control", b"no-store"))
     if close:
         headers.append((b"connection", b"close"))

@@ -57,7 +57,7 @@ class Gate:
         self._clock = clock
         self._monotonic = monotonic
         self._sources: set[tuple[bytes, bytes | None]] = set()  # found to be ours
-        self._principals: dict[str, tuple[float, Principal]] = {}
+        self._principals: dict[bytes, tuple[float, Principal]] = {}
 
     def guard(self, headers: Mapping[bytes, bytes]) -> None:
         """HttpProblem 403 for a request that a foreign page may have made."""
@@ -74,20 +74,20 @@ class Gate:
         if len(self._sources) < _REMEMBERED:
             self._sources.add((host, origin))
 
-    def known(self, authorization: str | None) -> Principal | None:
+    def known(self, authorization: bytes | None) -> Principal | None:
         """The caller, if that needs no look-up."""
         if not self._required:
             return ANYONE
-        remembered = self._principals.get(authorization or "")
+        remembered = self._principals.get(authorization or b"")
         if remembered is None or remembered[0] < self._monotonic():
             return None
         return remembered[1]
 
-    async def look_up(self, authorization: str | None, work: Work) -> Principal:
+    async def look_up(self, authorization: bytes | None, work: Work) -> Principal:
         """The caller, from the store. Unauthenticated."""
         if not authorization:
             raise Unauthenticated("a credential is required: send 'Authorization: Bearer SECRET' or Basic ID:SECRET")
-        id_, secret = _parse(authorization)
+        id_, secret = _parse(authorization.decode("latin-1"))
         asked_at = self._monotonic()
         principal = await work.identify(
             credentials.identify, self._store, credential_id=id_, secret=secret, now=self._clock()

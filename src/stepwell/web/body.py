@@ -15,7 +15,7 @@ from stepwell.web.errors import HttpProblem, body_too_large
 from stepwell.web.work import Work
 
 Receive: TypeAlias = Callable[[], Awaitable[Mapping[str, Any]]]
-CHUNK_SECONDS: Final = 30.0
+SLOW: Final = "stepwell.slow"  # set in a request's scope by the server when its body does not go on
 LINGER_BYTES: Final = 256 << 20
 LINGER_SECONDS: Final = 15.0
 SMALL_REST: Final = 64 << 10  # an unread rest up to this is passed over, and the connection stays open
@@ -39,19 +39,18 @@ class BodyBudget:
 class Body:
     """The body of one request. Read it once, whole or in chunks; call `release` when the request is done."""
 
-    __slots__ = ("_budget", "_chunk_seconds", "_encoding", "_expects", "_length", "_receive", "_taken", "complete")
+    __slots__ = ("_budget", "_encoding", "_expects", "_length", "_receive", "_scope", "_taken", "complete")
 
     def __init__(
         self,
         receive: Receive,
         headers: Mapping[bytes, bytes],
         budget: BodyBudget,
-        *,
-        chunk_seconds: float = CHUNK_SECONDS,
+        scope: Mapping[str, Any],
     ) -> None:
         self._receive = receive
         self._budget = budget
-        self._chunk_seconds = chunk_seconds
+        self._scope = scope
         length = headers.get(b"content-length")
         self._length = None if length is None else int(length)
         self._encoding = headers.get(b"content-encoding")
@@ -121,19 +120,17 @@ class Body:
         if self.complete:
             return b""
         self._expects = False
-        try:
-            async with asyncio.timeout(self._chunk_seconds):
-                message = await self._receive()
-        except TimeoutError:
-            self.complete = True
-            raise HttpProblem(
-                408, "body_too_slow", f"no byte of the body came for {self._chunk_seconds:g} seconds", close=True
-            ) from None
+        message = await self._receive()
         if message["type"] != "http.request":
             self.complete = True
             raise HttpProblem(400, "body_broken_off", "the connection ended before the body did", close=True)
-        self.complete = not message.get("more_body", False)
         data: bytes = message.get("body", b"")
+        self.complete = not message.get("more_body", False)
+        if not data and not self.complete and SLOW in self._scope:
+            self.complete = True
+            raise HttpProblem(
+                408, "body_too_slow", f"no more of the body came for {self._scope[SLOW]:g} seconds", close=True
+            )
         return data
 
     def _packed(self) -> bool:

@@ -9,18 +9,30 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-HEAD_BYTES: Final = 64 << 10  # of the request line and all headers
-HEAD_SECONDS: Final = 30.0
-IDLE_SECONDS: Final = 75
-STOP_SECONDS: Final = 20
-_SWEEP_SECONDS: Final = 5.0
+from stepwell.web.body import SLOW
+
 _BACKLOG: Final = 2048
-_HEAD_TOO_LARGE: Final = (431, "head_too_large", f"the request's head is larger than the limit of {HEAD_BYTES} bytes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one connection may cost."""
+
+    head_bytes: int = 64 << 10  # of the request line and all headers
+    head_seconds: float = 30.0  # from its first byte, or from connecting, to its end
+    body_seconds: float = 30.0  # without another byte of a body that somebody waits for
+    idle_seconds: int = 75
+    stop_seconds: int = 20  # for requests in flight when the server is told to stop
+    sweep_seconds: float = 5.0  # how often slow connections are looked for
+
+
+DEFAULT: Final = Limits()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -42,25 +54,25 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def serve(app: Any, listener: socket.socket, *, ready: Callable[[], None]) -> None:
-    """Answer requests until SIGTERM or SIGINT; then take no more, finish what is in flight (STOP_SECONDS), return."""
+async def serve(app: Any, listener: socket.socket, *, ready: Callable[[], None], limits: Limits = DEFAULT) -> None:
+    """Answer requests until SIGTERM or SIGINT; then take no more, finish what is in flight (stop_seconds), return."""
     config = uvicorn.Config(
         app,
-        http=Protocol,
+        http=type("BoundProtocol", (Protocol,), {"limits": limits}),
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_keep_alive=IDLE_SECONDS,
-        timeout_graceful_shutdown=STOP_SECONDS,
+        timeout_keep_alive=limits.idle_seconds,
+        timeout_graceful_shutdown=limits.stop_seconds,
         backlog=_BACKLOG,
     )
     server = Server(config)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
-    sweep = asyncio.create_task(_close_slow_heads(server))
+    sweep = asyncio.create_task(_end_slow_connections(server, limits.sweep_seconds))
     loop.call_soon(ready)  # the socket listens already: whoever connects now is served
     try:
         await server.serve(sockets=[listener])
@@ -83,21 +95,28 @@ class Server(uvicorn.Server):
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection. Heads (request line and headers) are bounded in size and time; refusals are JSON."""
+    """One connection. Heads (request line and headers) are bounded in size and time, bodies in time between reads.
+
+    Times are looked at by a sweep over all connections, so that no request pays for a timer of its own.
+    """
+
+    limits: ClassVar[Limits] = DEFAULT
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.head_since: float | None = time.monotonic()  # of a head that is not complete yet
         self._head_bytes = 0
         self._read = 0
+        self._read_at = 0.0
         self._refusal: tuple[int, str, str] | None = None
 
     def data_received(self, data: bytes) -> None:
         """Bytes came. One read may hold a small head and a large body, so what it adds is judged at the next."""
         self._read = len(data)
+        self._read_at = time.monotonic()
         if self.head_since is not None:
-            if self._head_bytes > HEAD_BYTES:
-                self._refuse(*_HEAD_TOO_LARGE)
+            if self._head_bytes > self.limits.head_bytes:
+                self._refuse(*self._head_too_large())
                 return
             self._head_bytes += len(data)
         super().data_received(data)
@@ -113,15 +132,15 @@ class Protocol(HttpToolsProtocol):
         """A request begins."""
         super().on_message_begin()
         self._head_bytes = self._read
-        self.head_since = time.monotonic()
+        self.head_since = self._read_at
 
     def on_headers_complete(self) -> None:
         """A head is complete."""
         self.head_since = None
-        if self._head_bytes > HEAD_BYTES:
+        if self._head_bytes > self.limits.head_bytes:
             head = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-            if head > HEAD_BYTES:
-                self._refusal = _HEAD_TOO_LARGE
+            if head > self.limits.head_bytes:
+                self._refusal = self._head_too_large()
                 raise ValueError("head too large")
         super().on_headers_complete()
 
@@ -130,10 +149,21 @@ class Protocol(HttpToolsProtocol):
         status, code, message = self._refusal or (400, "malformed_request", "this is not an HTTP/1.1 request")
         self._refuse(status, code, message)
 
-    def close_if_slow(self, now: float) -> None:
-        """End a connection whose head takes too long."""
-        if self.head_since is not None and now - self.head_since > HEAD_SECONDS and self.transport is not None:
-            self.transport.close()
+    def end_if_slow(self, now: float) -> None:
+        """End a connection whose head takes too long; tell whoever waits for the body that it does not come."""
+        if self.head_since is not None:
+            if now - self.head_since > self.limits.head_seconds:
+                self.transport.close()
+            return
+        cycle = self.cycle
+        awaited = cycle.more_body and not cycle.body and not cycle.response_complete and not self.flow.read_paused
+        if awaited and now - self._read_at > self.limits.body_seconds:
+            self.scope[SLOW] = self.limits.body_seconds  # type: ignore[typeddict-unknown-key]
+            cycle.message_event.set()
+
+    def _head_too_large(self) -> tuple[int, str, str]:
+        limit = self.limits.head_bytes
+        return 431, "head_too_large", f"the request's head is larger than the limit of {limit} bytes"
 
     def _refuse(self, status: int, code: str, message: str) -> None:
         body = json.dumps({"error": {"code": code, "message": message}}).encode()
@@ -142,10 +172,10 @@ class Protocol(HttpToolsProtocol):
         self.transport.close()
 
 
-async def _close_slow_heads(server: Server) -> None:
+async def _end_slow_connections(server: Server, pause: float) -> None:
     while True:
-        await asyncio.sleep(_SWEEP_SECONDS)
+        await asyncio.sleep(pause)
         now = time.monotonic()
         for connection in list(server.server_state.connections):
             if isinstance(connection, Protocol):
-                connection.close_if_slow(now)
+                connection.end_if_slow(now)
