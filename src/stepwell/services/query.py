@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from stepwell.core import limits, page
 from stepwell.core.buckets import Buckets, Samples
 from stepwell.core.downsample import spread
+from stepwell.core.errors import Invalid
 from stepwell.core.model import EVERYTHING, Selector, SeriesInfo, Window
 from stepwell.core.series import Order, Points
 from stepwell.core.store import Store
 from stepwell.core.summary import Summary
 from stepwell.services.checks import check_count, check_limit
 
-CHUNK_POINTS = 10_000  # of a whole history: what is encoded at once, and the longest that one snapshot is held
+CHUNK_POINTS: Final = 10_000  # of a whole history: what is encoded at once, and the longest that one snapshot is held
+
+_COLUMNS: Final = {Order.KEY: 5, Order.TIME: 5, Order.ARRIVAL: 1}  # of a position: every order ends at the arrival
 
 
 def history(
@@ -32,10 +36,9 @@ def history(
     """
     check_limit(limit, field="limit", limit=limits.PAGE_POINTS)
     query = page.fingerprint(workspace, selector, window)
-    kind = f"points.{order.value}"
-    after = page.decode(kind, query, cursor)
+    after = _position(order, query, cursor)
     found = store.read(workspace=workspace, selector=selector, order=order, window=window, after=after, limit=limit)
-    return found.points, page.encode(kind, query, found.after)
+    return found.points, page.encode(_kind(order), query, found.after)
 
 
 def whole_history(
@@ -65,8 +68,8 @@ def arrivals(
 ) -> tuple[Points, str]:
     """What arrived after the cursor (None: from the beginning), as acknowledged, and the cursor to ask with next time.
 
-    The cursor is given always: a reader that asks again and again misses nothing and gets nothing twice. It does not bind
-    the window, so that a reader may begin with the newest steps and then follow everything.
+    The cursor is given always: a reader that asks again and again misses nothing and gets nothing twice. It does not
+    bind the window, so that a reader may begin with the newest steps and then follow everything.
     """
     check_limit(limit, field="limit", limit=limits.PAGE_POINTS)
     query = page.fingerprint(workspace, selector)
@@ -75,10 +78,10 @@ def arrivals(
         selector=selector,
         order=Order.ARRIVAL,
         window=window,
-        after=page.decode("points.arrival", query, cursor),
+        after=_position(Order.ARRIVAL, query, cursor),
         limit=limit,
     )
-    following = page.encode("points.arrival", query, found.after)
+    following = page.encode(_kind(Order.ARRIVAL), query, found.after)
     assert following is not None, "an engine gives the position of every page in arrival order"
     return found.points, following
 
@@ -119,6 +122,18 @@ def summaries(
     """run id -> metric -> summary over the union of its label sets. Unknown runs and metrics are absent."""
     check_count(len(run_ids), field="run_ids", limit=limits.RUNS_PER_PAGE)
     return store.summaries(workspace=workspace, run_ids=run_ids, metrics=metrics)
+
+
+def _kind(order: Order) -> str:
+    return f"points.{order.value}"
+
+
+def _position(order: Order, query: str, cursor: str | None) -> page.Position | None:
+    """Where a page begins. Invalid also for a forged cursor, whose position is not one of this order."""
+    after = page.decode(_kind(order), query, cursor)
+    if after is not None and not (len(after) == _COLUMNS[order] and all(isinstance(part, int) for part in after)):
+        raise Invalid("page_token is not one that this server gave", field="page_token")
+    return after
 
 
 def _all(store: Store, workspace: str, selector: Selector, window: Window, limit: int) -> Samples:
