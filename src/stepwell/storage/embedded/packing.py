@@ -331,10 +331,11 @@ def _scaled(values: F64) -> tuple[bytes, I64] | None:
         return None
     decimals = int(fits.argmax())
     with np.errstate(over="ignore", invalid="ignore"):
-        numbers = np.rint(values * powers[decimals])
-        if not ((np.abs(numbers) < WHOLE).all() and _same(values, numbers / powers[decimals])):
-            return None
-    return bytes([SCALED, decimals]), numbers.astype(np.int64)
+        scaled = np.rint(values * powers[decimals])
+    if not (np.abs(scaled) < WHOLE).all():
+        return None
+    numbers = scaled.astype(np.int64)  # from here on there is no -0.0: only the division below can tell
+    return (bytes([SCALED, decimals]), numbers) if _same(values, numbers / powers[decimals]) else None
 
 
 def _same(a: F64, b: F64) -> bool:
