@@ -10,8 +10,13 @@ from stepwell.core.limits import RUN_ID_LENGTH, WORKSPACE_NAME_LENGTH
 _ALPHABET = string.ascii_letters + string.digits
 _WORKSPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _RESERVED_WORKSPACES = frozenset({"lm"})  # a path segment of another interface on the same origin
-_ADJECTIVES = "amber bold brisk calm clear deep eager fair fleet gentle keen light lucid quick quiet rapid sharp steady swift warm".split()
-_NOUNS = "aquifer basin brook canal cistern creek delta fjord harbor lagoon oasis pool rapid reef river shoal spring stream tide well".split()
+_ADJECTIVES = (
+    "amber bold brisk calm clear deep eager fair fleet gentle keen light lucid quick quiet rapid sharp steady swift warm"
+).split()
+_NOUNS = (
+    "aquifer basin brook canal cistern creek delta fjord harbor lagoon oasis pool rapid reef river shoal spring stream"
+    " tide well"
+).split()
 
 
 def new_run_id() -> str:
@@ -44,7 +49,8 @@ def check_workspace(name: str) -> str:
         )
     if not _WORKSPACE.fullmatch(name):
         raise Invalid(
-            f"workspace name {name!r} must begin with a letter or digit and hold only letters, digits, '.', '_' and '-'",
+            f"workspace name {name!r} must begin with a letter or digit"
+            " and hold only letters, digits, '.', '_' and '-'",
             field="workspace",
         )
     if name in _RESERVED_WORKSPACES:

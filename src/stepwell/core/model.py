@@ -53,6 +53,8 @@ class Repeats(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
+    """A tenant."""
+
     name: str
     created_at: int
 
@@ -98,7 +100,9 @@ class ExperimentWrite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One execution of training. `key` is never reused; `id` is unique in its workspace; `project_number` counts per experiment from 1."""
+    """One execution of training. `key` is never reused; `id` is unique in its workspace; `project_number` counts per
+    experiment from 1.
+    """
 
     workspace: str
     key: int
@@ -236,6 +240,8 @@ EVERYTHING: Final = Window()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesInfo:
+    """A series of a run, and what it holds."""
+
     metric: str
     labels: Labels
     summary: Summary
@@ -290,7 +296,8 @@ class ExperimentQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A typed entity. `body` is JSON text; `unique` values are unique per (workspace, kind, name); `indexed` can be found by.
+    """A typed entity. `body` is JSON text; `unique` values are unique per (workspace, kind, name); `indexed` can be
+    found by.
 
     `parent` ties it to a run id ("" for none): it goes when the run is purged.
     """

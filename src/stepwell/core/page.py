@@ -1,6 +1,8 @@
-"""Cursors: where the next page begins. A cursor is text that says its kind and its query, so that one that belongs elsewhere is refused.
+"""Cursors: where the next page begins. A cursor is text that says its kind and its query, so that one that belongs
+elsewhere is refused.
 
-A cursor names the last row given, never an offset: it stays right while rows are added, flushed, compacted, or the server restarts.
+A cursor names the last row given, never an offset: it stays right while rows are added, flushed, compacted, or the
+server restarts.
 It grants nothing: the workspace is checked on every page.
 """
 

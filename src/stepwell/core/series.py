@@ -1,7 +1,10 @@
-"""Points in columns: their order, their identity, and the integer key of a value. Nothing here knows where they are stored.
+"""Points in columns: their order, their identity, and the integer key of a value. Nothing here knows where they are
+stored.
 
-A point is identified by (series, step, time, value, occurrence) (ADR 0001). Values compare by canonical bits: there is one
-NaN, -0.0 differs from 0.0, and -Inf < ... < -0.0 < 0.0 < ... < +Inf < NaN. `value_key` maps that order onto int64, so every
+A point is identified by (series, step, time, value, occurrence) (ADR 0001). Values compare by canonical bits: there
+is one
+NaN, -0.0 differs from 0.0, and -Inf < ... < -0.0 < 0.0 < ... < +Inf < NaN. `value_key` maps that order onto int64, so
+every
 engine can sort, index and compare values as integers.
 """
 
@@ -140,7 +143,9 @@ class Points:
 
 
 def ascending(columns: tuple[I64, ...]) -> NDArray[np.bool_]:
-    """For each neighbouring pair of rows whether the first is strictly below the second, lexicographically; length n-1."""
+    """For each neighbouring pair of rows whether the first is strictly below the second, lexicographically; length
+    n-1.
+    """
     below = np.zeros(max(len(columns[0]) - 1, 0), np.bool_)
     equal = np.ones_like(below)
     for column in columns:

@@ -2,9 +2,12 @@
 
 Promises that hold for every engine (tests/conformance):
 
-- Every method is scoped by workspace. What another workspace holds does not exist here: reads are empty, writes raise NotFound.
-- A write is all or nothing. Its Future resolves once the write is durable (fsynced) and visible to every read, summaries and search
-  included; it raises what went wrong, and then nothing of it is stored. After StorageFailed a write may exist, whole; never in part.
+- Every method is scoped by workspace. What another workspace holds does not exist here: reads are empty, writes
+  raise NotFound.
+- A write is all or nothing. Its Future resolves once the write is durable (fsynced) and visible to every read,
+  summaries and search
+  included; it raises what went wrong, and then nothing of it is stored. After StorageFailed a write may exist, whole;
+  never in part.
 - Writes to one run from one caller take effect in the order of the calls.
 - Reads hold no locks or transactions when they return.
 - Errors: core.errors only. NotFound, AlreadyExists, Conflict, Invalid, Busy, StorageFull, StorageFailed, Corrupt.
@@ -65,7 +68,8 @@ class PointStore(Protocol):
     """Points in and out."""
 
     def write(self, *, workspace: str, writes: Sequence[RunWrite]) -> Future[None]:
-        """Apply all writes, in one transaction. NotFound: no such run; Conflict: the run is deleted (restoring it is allowed),
+        """Apply all writes, in one transaction. NotFound: no such run; Conflict: the run is deleted (restoring it is
+        allowed),
         or a param has another value; NotFound: a tag to remove is not there."""
         ...
 
@@ -83,17 +87,19 @@ class PointStore(Protocol):
         after: Position | None,
         limit: int,
     ) -> PointPage:
-        """Up to `limit` points of the window in `order`, after a position of the same order. Unknown series are empty."""
+        """Up to `limit` points of the window in `order`, after a position of that order. Unknown series are empty."""
         ...
 
     def read_buckets(
         self, *, workspace: str, selectors: Sequence[Selector], window: Window, budget: int
     ) -> list[Buckets]:
-        """For each selector at most `budget` buckets of the window's points in key order; edges may differ in width by a node."""
+        """For each selector at most `budget` buckets of the window's points in key order; edges may differ in width by
+        a node.
+        """
         ...
 
     def sample(self, *, workspace: str, selectors: Sequence[Selector], window: Window, limit: int) -> list[Sampled]:
-        """For each selector at most `limit` stored points, one a step, by the sampling rule (core.downsample.sample)."""
+        """For each selector at most `limit` stored points, one a step, by the rule of core.downsample.sample."""
         ...
 
     def summaries(
@@ -119,7 +125,9 @@ class CatalogStore(Protocol):
         ...
 
     def get_experiment(self, *, workspace: str, id: int | None = None, name: str | None = None) -> Experiment:
-        """By id or by name, deleted ones too. NotFound. Experiment 0 exists in every workspace, even before its first write."""
+        """By id or by name, deleted ones too. NotFound. Experiment 0 exists in every workspace, even before its first
+        write.
+        """
         ...
 
     def write_experiment(self, *, workspace: str, write: ExperimentWrite) -> Experiment:
@@ -239,7 +247,8 @@ class BlobStore(Protocol):
     """Files. `owner` is a run id, or "" for files of the workspace."""
 
     def open_blob(self, *, workspace: str, owner: str, path: str, at: int) -> BlobWriter:
-        """Begin to store. Invalid: the path is empty, absolute, has '.', '..', empty segments, NUL or backslashes, or a file
+        """Begin to store. Invalid: the path is empty, absolute, has '.', '..', empty segments, NUL or backslashes, or
+        a file
         stands where a folder is needed (and the reverse); NotFound: no such run."""
         ...
 
@@ -248,7 +257,8 @@ class BlobStore(Protocol):
         ...
 
     def list_blobs(self, *, workspace: str, owner: str, folder: str) -> list[BlobInfo]:
-        """The direct children of a folder ("" is the root), folders too, sorted by path. Paths are relative to the owner.
+        """The direct children of a folder ("" is the root), folders too, sorted by path. Paths are relative to the
+        owner.
         If `folder` names a file: that file alone. Empty when there is nothing."""
         ...
 

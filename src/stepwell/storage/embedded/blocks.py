@@ -1,4 +1,4 @@
-"""Rows of the tables of blocks: headers, payloads, nodes; and a cache of what was decoded. No reading order, no policy."""
+"""Rows of the tables of blocks: headers, payloads, nodes; and a cache of what was decoded. No reading order."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from stepwell.core.errors import Corrupt
 from stepwell.core.series import I64, Points
 from stepwell.storage.embedded import codec, nodes
 from stepwell.storage.embedded.packing import Packer
+from stepwell.storage.embedded.statements import POINTS as SQL
 
 T = TypeVar("T")
 POINTS: Final = 8192  # of a full block
@@ -29,7 +30,7 @@ class Header(NamedTuple):
 
     series_key: int
     id: int
-    count: int
+    length: int  # points
     min_step: int
     max_step: int
     min_time: int
@@ -62,10 +63,10 @@ class Blocks:
         with self._lock:
             found = self._points.get(header.id)
         if found is None:
-            payload = self._payload(connection, "SELECT data FROM block_data WHERE id = ?", header)
+            payload = self._payload(connection, "block_data", header)
             found = _decoded(lambda: codec.decode(payload, self._packer), header)
-            if len(found) != header.count:
-                raise Corrupt(f"block {header.id} holds {len(found)} points, its header says {header.count}")
+            if len(found) != header.length:
+                raise Corrupt(f"block {header.id} holds {len(found)} points, its header says {header.length}")
             with self._lock:
                 self._points.put(header.id, found, len(found) * _POINT_BYTES)
         return found
@@ -81,16 +82,16 @@ class Blocks:
         return found
 
     def _load_nodes(self, connection: apsw.Connection, header: Header) -> Buckets:
-        if header.count < NODES_FROM:
+        if header.length < NODES_FROM:
             return nodes_of(self.points(connection, header))
-        payload = self._payload(connection, "SELECT nodes FROM block_nodes WHERE id = ?", header)
+        payload = self._payload(connection, "block_nodes", header)
         found = _decoded(lambda: nodes.decode(payload, self._packer), header)
-        if int(found.count.sum()) != header.count:
-            raise Corrupt(f"the nodes of block {header.id} hold {int(found.count.sum())} points, not {header.count}")
+        if int(found.count.sum()) != header.length:
+            raise Corrupt(f"the nodes of block {header.id} hold {int(found.count.sum())} points, not {header.length}")
         return found
 
     def _payload(self, connection: apsw.Connection, query: str, header: Header) -> bytes:
-        row = connection.execute(query, (header.id,)).fetchone()
+        row = SQL.one(connection, query, (header.id,))
         if row is None:
             raise Corrupt(f"block {header.id} of series {header.series_key} has no content")
         self.opened += 1
@@ -113,11 +114,7 @@ class Blocks:
 
 def headers(connection: apsw.Connection, series_keys: Iterable[int]) -> list[Header]:
     """Headers of all blocks of the series."""
-    query = (
-        "SELECT series_key, id, count, min_step, max_step, min_time, max_time, min_arrival, max_arrival"
-        " FROM block WHERE series_key = ? ORDER BY id"
-    )
-    return [Header(*row) for key in series_keys for row in connection.execute(query, (key,))]
+    return [Header(*row) for key in series_keys for row in SQL.all(connection, "headers", (key,))]
 
 
 def nodes_of(points: Points) -> Buckets:
@@ -142,7 +139,7 @@ def header_of(series_key: int, points: Points) -> Header:
     return Header(
         series_key=series_key,
         id=0,
-        count=len(points),
+        length=len(points),
         min_step=int(points.step[0]),
         max_step=int(points.step[-1]),
         min_time=int(points.time.min()),
@@ -155,18 +152,18 @@ def header_of(series_key: int, points: Points) -> Header:
 def insert(connection: apsw.Connection, encoded: Iterable[Encoded]) -> None:
     """Put blocks in."""
     for header, data, node_bytes in encoded:
-        connection.execute("INSERT INTO block_data (data) VALUES (?)", (data,))
-        id = connection.last_insert_rowid()
+        SQL.run(connection, "add_block_data", (data,))
+        block_id = connection.last_insert_rowid()
         if node_bytes is not None:
-            connection.execute("INSERT INTO block_nodes (id, nodes) VALUES (?, ?)", (id, node_bytes))
-        connection.execute("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", header._replace(id=id))
+            SQL.run(connection, "add_block_nodes", (block_id, node_bytes))
+        SQL.run(connection, "add_block", header._replace(id=block_id))
 
 
-def delete(connection: apsw.Connection, gone: Sequence[Header]) -> None:
-    """Take blocks out."""
-    connection.executemany("DELETE FROM block WHERE series_key = ? AND id = ?", [(h.series_key, h.id) for h in gone])
-    connection.executemany("DELETE FROM block_data WHERE id = ?", [(h.id,) for h in gone])
-    connection.executemany("DELETE FROM block_nodes WHERE id = ?", [(h.id,) for h in gone])
+def delete(connection: apsw.Connection, gone: Sequence[tuple[int, int]]) -> None:
+    """Take blocks out, given as (series key, id)."""
+    SQL.each(connection, "drop_block", gone)
+    SQL.each(connection, "drop_block_data", ((block_id,) for _, block_id in gone))
+    SQL.each(connection, "drop_block_nodes", ((block_id,) for _, block_id in gone))
 
 
 def _decoded(decode: Callable[[], T], header: Header) -> T:

@@ -1,4 +1,6 @@
-"""The background: when to flush, merge, collect garbage, checkpoint and give space back; and what to do about a full disk."""
+"""The background: when to flush, merge, collect garbage, checkpoint and give space back; and what to do about a full
+disk.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from typing import Any, Final
 import apsw
 
 from stepwell.core.errors import StepwellError
-from stepwell.storage.embedded.database import FILE
+from stepwell.storage.embedded.database import FILE, pragma
 from stepwell.storage.embedded.flushing import Flusher
 from stepwell.storage.embedded.head import Head
 from stepwell.storage.embedded.reserve import RESERVE_BYTES, Reserve
@@ -170,10 +172,10 @@ class Background:
         """Give free pages and the log back to the file system, step by step."""
 
         def run(connection: apsw.Connection, stage: Stage) -> int:
-            (free,) = connection.execute("PRAGMA freelist_count").fetchall()[0]
-            if int(free) > spare:
-                connection.execute(f"PRAGMA incremental_vacuum({min(int(free) - spare, VACUUM_PAGES)})").fetchall()
-            return max(int(free) - spare - VACUUM_PAGES, 0)
+            free = pragma(connection, "freelist_count")
+            if free > spare:
+                connection.execute(f"PRAGMA incremental_vacuum({min(free - spare, VACUUM_PAGES)})").fetchall()
+            return max(free - spare - VACUUM_PAGES, 0)
 
         while self._ask(run):
             pass

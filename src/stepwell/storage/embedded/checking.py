@@ -13,6 +13,7 @@ from stepwell.storage.embedded import blocks, codec, journal, nodes
 from stepwell.storage.embedded.blocks import Header
 from stepwell.storage.embedded.catalog import series, summaries
 from stepwell.storage.embedded.packing import Packer
+from stepwell.storage.embedded.statements import POINTS as SQL
 
 Snapshot = Callable[[], AbstractContextManager[apsw.Connection]]
 _PAGE = 1_000
@@ -27,13 +28,7 @@ def check(snapshot: Snapshot, packer: Packer) -> Iterator[Damage]:
     after = (-(2**63), -1)
     while True:
         with snapshot() as connection:
-            headers = [
-                Header(*row)
-                for row in connection.execute(
-                    "SELECT * FROM block WHERE (series_key, id) > (?, ?) ORDER BY series_key, id LIMIT ?",
-                    (*after, _PAGE),
-                )
-            ]
+            headers = [Header(*row) for row in SQL.all(connection, "headers_after", (*after, _PAGE))]
             found = [damage for header in headers for damage in _block(connection, header, packer)]
         yield from found
         if len(headers) < _PAGE:
@@ -52,11 +47,11 @@ def _database(connection: apsw.Connection) -> Iterator[Damage]:
 
 
 def _journal(connection: apsw.Connection) -> Iterator[Damage]:
-    for first, count in connection.execute("SELECT first_arrival, count FROM journal_damaged ORDER BY first_arrival"):
+    for first, count in SQL.all(connection, "damaged_journal"):
         yield Damage(
             place=f"journal row {first} (set aside)", cost=f"{count} points that were acknowledged cannot be read"
         )
-    counts = dict(connection.execute("SELECT first_arrival, count FROM journal").fetchall())
+    counts: dict[int, int] = dict(SQL.all(connection, "journal_counts"))
     for first, found in journal.replay(connection, journal.Compressor()):
         if isinstance(found, Corrupt):
             yield Damage(
@@ -66,25 +61,25 @@ def _journal(connection: apsw.Connection) -> Iterator[Damage]:
 
 def _block(connection: apsw.Connection, header: Header, packer: Packer) -> Iterator[Damage]:
     place = f"block {header.id} of series {_series(connection, header.series_key)}"
-    data = connection.execute("SELECT data FROM block_data WHERE id = ?", (header.id,)).fetchone()
+    data = SQL.one(connection, "block_data", (header.id,))
     if data is None:
-        yield Damage(place=place, cost=f"{header.count} points are missing")
+        yield Damage(place=place, cost=f"{header.length} points are missing")
         return
     try:
         points = codec.decode(data[0], packer)
     except Corrupt as error:
-        yield Damage(place=place, cost=f"{header.count} points cannot be read: {error.message}")
+        yield Damage(place=place, cost=f"{header.length} points cannot be read: {error.message}")
         return
     if blocks.header_of(header.series_key, points)._replace(id=header.id) != header:
         yield Damage(place=place, cost="its header does not describe its points")
-    if header.count >= blocks.NODES_FROM:
+    if header.length >= blocks.NODES_FROM:
         yield from _nodes(connection, header, packer, place)
 
 
 def _nodes(connection: apsw.Connection, header: Header, packer: Packer, place: str) -> Iterator[Damage]:
-    row = connection.execute("SELECT nodes FROM block_nodes WHERE id = ?", (header.id,)).fetchone()
+    row = SQL.one(connection, "block_nodes", (header.id,))
     try:
-        if row is None or int(nodes.decode(row[0], packer).count.sum()) != header.count:
+        if row is None or int(nodes.decode(row[0], packer).count.sum()) != header.length:
             yield Damage(place=f"nodes of {place}", cost="charts of this series fail; its points are whole")
     except Corrupt as error:
         yield Damage(
@@ -96,8 +91,7 @@ def _summaries(snapshot: Snapshot) -> Iterator[Damage]:
     after = -(2**63)
     while True:
         with snapshot() as connection:
-            query = "SELECT series_key, body FROM summary WHERE series_key > ? ORDER BY series_key LIMIT ?"
-            rows = connection.execute(query, (after, _PAGE)).fetchall()
+            rows = SQL.all(connection, "summaries_after", (after, _PAGE))
             found = [d for key, body in rows if (d := _summary(connection, key, body)) is not None]
         yield from found
         if len(rows) < _PAGE:
@@ -110,9 +104,7 @@ def _summary(connection: apsw.Connection, key: int, body: bytes) -> Damage | Non
         total = summaries.decode(body).count
     except Corrupt as error:
         return Damage(place=f"summary of series {_series(connection, key)}", cost=error.message)
-    (stored,) = connection.execute("SELECT coalesce(sum(count), 0) FROM block WHERE series_key = ?", (key,)).fetchall()[
-        0
-    ]
+    ((stored,),) = SQL.all(connection, "points_in_blocks", (key,))
     if stored == total:
         return None
     cost = f"it counts {total} points; the blocks hold {stored}"
@@ -124,5 +116,5 @@ def _series(connection: apsw.Connection, key: int) -> str:
     found = series.describe(connection, [key]).get(key)
     if found is None:
         return f"{key} (of a purged run)"
-    rows = connection.execute("SELECT id FROM run WHERE key = ?", (found.run_key,)).fetchall()
+    rows = SQL.all(connection, "run_id", (found.run_key,))
     return f"{found.metric!r} of run {rows[0][0] if rows else found.run_key}"

@@ -98,9 +98,7 @@ class Readers:
     def snapshot(self) -> Iterator[apsw.Connection]:
         """A connection inside one read transaction: all its statements see the same moment. Keep it short."""
         with self._slots:
-            if self._closed:
-                raise StorageFailed("the store is closed")
-            connection = self._idle.pop() if self._idle else self._open_one()
+            connection = self._take()
             try:
                 with database_errors():
                     connection.execute("BEGIN")
@@ -108,10 +106,18 @@ class Readers:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-                if self._closed:
-                    connection.close()
-                else:
-                    self._idle.append(connection)
+                self._give_back(connection)
+
+    def _take(self) -> apsw.Connection:
+        if self._closed:
+            raise StorageFailed("the store is closed")
+        return self._idle.pop() if self._idle else self._open_one()
+
+    def _give_back(self, connection: apsw.Connection) -> None:
+        if self._closed:
+            connection.close()
+        else:
+            self._idle.append(connection)
 
     def close(self) -> None:
         """Close the idle connections; the others close when their reader ends."""
@@ -136,3 +142,9 @@ def translated(error: apsw.Error) -> StepwellError:
     if isinstance(error, apsw.CorruptError | apsw.NotADBError):
         return Corrupt(f"the database file is damaged: {error}")
     return StorageFailed(f"the database refused: {error}")
+
+
+def pragma(connection: apsw.Connection, name: str) -> int:
+    """The number that a PRAGMA answers."""
+    ((value,),) = connection.execute(f"PRAGMA {name}").fetchall()
+    return int(str(value))

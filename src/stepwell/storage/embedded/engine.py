@@ -23,6 +23,7 @@ from stepwell.storage.embedded.database import (
     connect_reader,
     connect_writer,
     database_errors,
+    pragma,
 )
 from stepwell.storage.embedded.files import Files, RealFiles
 from stepwell.storage.embedded.flushing import Flusher
@@ -159,8 +160,8 @@ class EmbeddedStore(PointTables, Catalog):
         """See Maintenance."""
         writer, flusher = self._writer, self._flusher
         with self._readers.snapshot() as connection:
-            (free,) = connection.execute("PRAGMA freelist_count").fetchall()[0]
-            (pages,) = connection.execute("PRAGMA page_count").fetchall()[0]
+            free = pragma(connection, "freelist_count")
+            pages = pragma(connection, "page_count")
         gauges = {
             "queue_requests": float(writer.queued),
             "queue_bytes": float(writer.queued_bytes),

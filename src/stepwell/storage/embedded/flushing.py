@@ -1,4 +1,5 @@
-"""From the head into blocks, and fewer, fuller blocks out of many: what to move, in steps that never hold up a commit for long.
+"""From the head into blocks, and fewer, fuller blocks out of many: what to move, in steps that never hold up a commit
+for long.
 
 A step reads and encodes in the background; only the insertion of its rows is a request to the writer.
 """
@@ -22,6 +23,7 @@ from stepwell.storage.embedded.catalog import summaries
 from stepwell.storage.embedded.head import Head, Series, State
 from stepwell.storage.embedded.packing import Packer
 from stepwell.storage.embedded.staging import Stage
+from stepwell.storage.embedded.statements import POINTS as SQL
 from stepwell.storage.embedded.writer import Request
 
 STEP_POINTS: Final = 65_536
@@ -83,7 +85,9 @@ class Flusher:
         self.counters["blocks_written"] += sum(len(m.made) for m in moves)
 
     def _plan(self, connection: apsw.Connection, series: Series, state: State) -> _Move:
-        """Join the points with the youngest small blocks, so that a series written slowly has few blocks, each rewritten O(log n) times."""
+        """Join the points with the youngest small blocks, so that a series written slowly has few blocks, each
+        rewritten O(log n) times.
+        """
         summary = series.summary(state)
         points = state.points()
         existing = blocks.headers(connection, [series.key]) if state.stored is not None else []
@@ -95,21 +99,24 @@ class Flusher:
         kept = [h for h in existing if h not in gone]
         if _depth([*kept, *(m.header for m in made)]) > OVERLAP:
             self._crowded.add(series.key)
-        assert summary is not None  # noqa: S101 - a dirty series has points
+        if summary is None:
+            raise AssertionError("a series in the head has points")
         return _Move(series=series, n=state.n, summary=summary, gone=gone, made=made)
 
     def _trim(self, end: int) -> None:
         """The journal below `end` is in blocks."""
 
         def run(connection: apsw.Connection, stage: Stage) -> int:
-            connection.execute("UPDATE counter SET value = max(value, ?) WHERE name = 'next_arrival'", (end,))
+            SQL.run(connection, "raise_next_arrival", (end,))
             return journal.trim(connection, below=end, rows=TRIM_ROWS)
 
         while self._submit(Request(run=run, alone=True, essential=True, guarded=False)).result():
             pass
 
     def merge(self, series_key: int) -> bool:
-        """Sort overlapping blocks of a series into disjoint ones, and small neighbours into larger; False when nothing is to do."""
+        """Sort overlapping blocks of a series into disjoint ones, and small neighbours into larger; False when nothing
+        is to do.
+        """
         with self._snapshot() as connection:
             headers = blocks.headers(connection, [series_key])
             gone = _overlapping(headers) or _small(headers)
@@ -121,7 +128,7 @@ class Flusher:
 
         def run(connection: apsw.Connection, stage: Stage) -> None:
             if _alive(connection, [series_key]):
-                blocks.delete(connection, gone)
+                blocks.delete(connection, _names(gone))
                 blocks.insert(connection, made)
 
         self._submit(Request(run=run, alone=True, guarded=False)).result()
@@ -131,8 +138,7 @@ class Flusher:
     def compact(self) -> None:
         """Merge in every series that has something to merge."""
         with self._snapshot() as connection:
-            query = "SELECT series_key FROM block GROUP BY series_key HAVING count(*) > 1"
-            keys = [key for (key,) in connection.execute(query)]
+            keys = [key for (key,) in SQL.all(connection, "series_with_blocks")]
         for key in keys:
             while self.merge(key):
                 pass
@@ -141,16 +147,15 @@ class Flusher:
         """Remove some blocks of purged runs; False when there are none left."""
 
         def run(connection: apsw.Connection, stage: Stage) -> bool:
-            query = "SELECT block.series_key, id FROM garbage JOIN block USING (series_key) LIMIT ?"
-            found = connection.execute(query, (GARBAGE_BLOCKS,)).fetchall()
+            found = SQL.all(connection, "garbage_blocks", (GARBAGE_BLOCKS,))
             if found:
-                blocks.delete(connection, [Header(key, id, 0, 0, 0, 0, 0, 0, 0) for key, id in found])
+                blocks.delete(connection, [(key, block_id) for key, block_id in found])
                 return True
-            connection.execute("DELETE FROM garbage")
+            SQL.run(connection, "drop_garbage")
             return False
 
         with self._snapshot() as connection:
-            if not connection.execute("SELECT 1 FROM garbage LIMIT 1").fetchall():
+            if SQL.one(connection, "any_garbage") is None:
                 return False
         return bool(self._submit(Request(run=run, alone=True, essential=True, guarded=False)).result())
 
@@ -173,27 +178,30 @@ def _move(connection: apsw.Connection, moves: list[_Move]) -> list[_Move]:
     alive = _alive(connection, [m.series.key for m in moves])
     moved = [m for m in moves if m.series.key in alive]
     for move in moved:
-        blocks.delete(connection, move.gone)
+        blocks.delete(connection, _names(move.gone))
         blocks.insert(connection, move.made)
     summaries.store(connection, [(m.series.key, m.summary) for m in moved])
-    connection.execute("UPDATE counter SET value = value + 1 WHERE name = 'flushes'")
+    SQL.run(connection, "count_flush")
     return moved
 
 
 def _alive(connection: apsw.Connection, series_keys: list[int]) -> set[int]:
-    query = "SELECT key FROM series WHERE key IN (SELECT value FROM json_each(?))"
-    return {key for (key,) in connection.execute(query, (json.dumps(series_keys),))}
+    return {key for (key,) in SQL.all(connection, "existing_series", (json.dumps(series_keys),))}
+
+
+def _names(headers: list[Header]) -> list[tuple[int, int]]:
+    return [(h.series_key, h.id) for h in headers]
 
 
 def _tail(existing: list[Header], points: Points) -> list[Header]:
-    """The last blocks of a series that are small beside what would join them, if the points come after or among them."""
+    """The last blocks of a series that are small beside what would join them, if the points are not older."""
     total = len(points)
     found: list[Header] = []
     for header in sorted(existing, key=lambda h: (h.max_step, h.max_time), reverse=True):
-        if header.count >= POINTS or header.count > 2 * total or int(points.step[0]) < header.min_step:
+        if header.length >= POINTS or header.length > 2 * total or int(points.step[0]) < header.min_step:
             break
         found.append(header)
-        total += header.count
+        total += header.length
     return found
 
 
@@ -229,10 +237,10 @@ def _small(headers: list[Header]) -> list[Header]:
     total = 0
     ordered = sorted(headers, key=lambda h: (h.min_step, h.min_time))
     for header in ordered:
-        if total + header.count > POINTS:
+        if total + header.length > POINTS:
             if len(found) > 1:
                 break
             found, total = [], 0
         found.append(header)
-        total += header.count
+        total += header.length
     return found if len(found) > 1 and _depth(ordered) == 1 else []

@@ -160,7 +160,9 @@ class Head:
             return [(s, s.state) for s in found if s.state.n and (metrics is None or s.metric in metrics)]
 
     def flushed(self, moved: Iterable[tuple[Series, int, Summary]]) -> None:
-        """A flush step is committed: for each series how many of its points moved, and the summary of what is in blocks."""
+        """A flush step is committed: for each series how many of its points moved, and the summary of what is in
+        blocks.
+        """
         with self.lock:
             for series, n, stored in moved:
                 if self._dirty.get(series.key) is not series:

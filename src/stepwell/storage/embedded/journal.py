@@ -1,4 +1,6 @@
-"""The journal: acknowledged points that are not in blocks yet, one row per group commit. Bytes are described in FORMAT.md."""
+"""The journal: acknowledged points that are not in blocks yet, one row per group commit. Bytes are described in
+FORMAT.md.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ import zstandard
 
 from stepwell.core.errors import Corrupt
 from stepwell.core.series import I64
+from stepwell.storage.embedded.statements import POINTS as SQL
 
 _HEADER: Final = struct.Struct("<BBHII")  # version, flags, reserved, count, CRC-32 of everything after the header
 _VERSION: Final = 1
@@ -26,7 +29,8 @@ _FIELDS: Final = 4  # series key, step, time, value bits
 class Entry:
     """Points of one commit in the order of arrival.
 
-    columns: int64 array (5, n): series key, step, time, value bits, occurrence. The arrival numbers are first_arrival...
+    columns: int64 array (5, n): series key, step, time, value bits, occurrence. The arrival numbers are
+    first_arrival...
     """
 
     first_arrival: int
@@ -76,40 +80,30 @@ class Compressor:
 
 def append(connection: apsw.Connection, *, first_arrival: int, count: int, payload: bytes) -> None:
     """Write the row of a commit."""
-    connection.execute(
-        "INSERT INTO journal (first_arrival, count, payload) VALUES (?, ?, ?)", (first_arrival, count, payload)
-    )
+    SQL.run(connection, "add_journal", (first_arrival, count, payload))
 
 
 def replay(connection: apsw.Connection, compressor: Compressor) -> Iterator[tuple[int, Entry | Corrupt]]:
     """All rows, oldest first: (first arrival, the entry, or what is wrong with it)."""
-    for first_arrival, payload in connection.execute(
-        "SELECT first_arrival, payload FROM journal ORDER BY first_arrival"
-    ):
+    for first_arrival, payload in connection.execute(SQL["read_journal"]):
         try:
-            yield first_arrival, Entry(first_arrival=first_arrival, columns=compressor.decode(payload))
+            yield int(first_arrival), Entry(first_arrival=first_arrival, columns=compressor.decode(payload))
         except (Corrupt, zstandard.ZstdError) as error:
-            yield first_arrival, Corrupt(f"journal row {first_arrival}: {error}")
+            yield int(first_arrival), Corrupt(f"journal row {first_arrival}: {error}")
 
 
 def set_aside(connection: apsw.Connection, first_arrival: int) -> None:
     """Keep a damaged row where `check` names it and nothing reads it."""
-    connection.execute("INSERT INTO journal_damaged SELECT * FROM journal WHERE first_arrival = ?", (first_arrival,))
-    connection.execute("DELETE FROM journal WHERE first_arrival = ?", (first_arrival,))
+    SQL.run(connection, "set_journal_aside", (first_arrival,))
+    SQL.run(connection, "drop_journal", (first_arrival,))
 
 
 def end(connection: apsw.Connection) -> int:
     """The arrival number after the last point in the journal; 0 for an empty one."""
-    query = "SELECT first_arrival + count FROM journal ORDER BY first_arrival DESC LIMIT 1"
-    found = connection.execute(query).fetchall()
-    return int(found[0][0]) if found else 0
+    row = SQL.one(connection, "journal_end")
+    return 0 if row is None else int(row[0])
 
 
 def trim(connection: apsw.Connection, *, below: int, rows: int) -> int:
     """Remove at most `rows` rows whose points all arrived below a number; how many there were."""
-    connection.execute(
-        "DELETE FROM journal WHERE first_arrival IN"
-        " (SELECT first_arrival FROM journal WHERE first_arrival < ? ORDER BY first_arrival LIMIT ?)",
-        (below, rows),
-    )
-    return connection.changes()
+    return SQL.run(connection, "trim_journal", (below, rows))

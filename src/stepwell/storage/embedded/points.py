@@ -24,6 +24,7 @@ from stepwell.storage.embedded.catalog.live import Live, lay_over
 from stepwell.storage.embedded.catalog.runs import RunState
 from stepwell.storage.embedded.head import Head, Name
 from stepwell.storage.embedded.staging import Stage
+from stepwell.storage.embedded.statements import POINTS as SQL
 from stepwell.storage.embedded.writer import Request
 
 HEAD_POINTS: Final = 2_000_000
@@ -47,7 +48,9 @@ class SeriesRows:
 
 
 class RunCache:
-    """Run states lately needed. Used by the writer thread alone, which forgets them whenever a lifecycle may have changed."""
+    """Run states lately needed. Used by the writer thread alone, which forgets them whenever a lifecycle may have
+    changed.
+    """
 
     def __init__(self) -> None:
         self._states: dict[tuple[str, str], RunState] = {}
@@ -192,7 +195,7 @@ class PointTables:
                 ]
             else:
                 keys = [row.key for row in series.of_run(connection, run_key, selector.metric)]
-            (now,) = connection.execute("SELECT value FROM counter WHERE name = 'flushes'").fetchall()[0]
+            ((now,),) = SQL.all(connection, "flushes")
             fresh = {s.key: state.points() for s, state in captured}
             yield reading.source(connection, self._cache, keys, fresh, moved=now != flushes)
 

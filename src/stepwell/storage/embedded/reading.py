@@ -29,7 +29,9 @@ _ORDER_WIDTH: Final = {Order.KEY: 5, Order.TIME: 5, Order.ARRIVAL: 1}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Everything of some series at one moment: block headers of a snapshot, and the head's points that are in no block of it."""
+    """Everything of some series at one moment: block headers of a snapshot, and the head's points that are in no block
+    of it.
+    """
 
     connection: apsw.Connection
     blocks: Blocks
@@ -56,7 +58,9 @@ def source(
 
 
 def page(source: Source, *, order: Order, window: Window, after: Position | None, limit: int) -> PointPage:
-    """The next `limit` points in `order`. Blocks are opened in the order of their least key, no more than the page needs."""
+    """The next `limit` points in `order`. Blocks are opened in the order of their least key, no more than the page
+    needs.
+    """
     start = _checked(order, after)
     pool = [p for p in (_beyond(_within(p, window), order, start) for p in source.fresh) if len(p)]
     waiting = sorted((_low(h, order), h) for h in source.headers if _meets(h, window) and _reaches(h, order, start))
@@ -70,7 +74,7 @@ def page(source: Source, *, order: Order, window: Window, after: Position | None
         while opened < len(waiting) and wanted > 0:
             header = waiting[opened][1]
             pool.append(_beyond(_within(source.points(header), window), order, start))
-            wanted -= header.count
+            wanted -= header.length
             opened += 1
     below = Points.concat([p if bound is None else p.take(_below(p, order, bound)) for p in pool])
     found = below.take(np.lexsort(_columns(below, order)[::-1]))
@@ -94,7 +98,7 @@ def collect(source: Source, window: Window) -> Points:
 def buckets(source: Source, *, window: Window, budget: int) -> Buckets:
     """At most `budget` buckets of the window's points, by rank."""
     meeting = [h for h in source.headers if _meets(h, window)]
-    if sum(h.count for h in meeting) + sum(map(len, source.fresh)) <= EXACT_BELOW:
+    if sum(h.length for h in meeting) + sum(map(len, source.fresh)) <= EXACT_BELOW:
         found = collect(source, window)
         return Buckets.of(found, rank_edges(len(found), budget))
     parts = []

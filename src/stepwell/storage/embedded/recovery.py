@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -14,10 +15,11 @@ import numpy as np
 from stepwell.core.errors import Corrupt, Invalid
 from stepwell.core.series import I64, Key, Order
 from stepwell.storage.embedded import blocks, journal
+from stepwell.storage.embedded.catalog import schema, summaries
 from stepwell.storage.embedded.catalog import series as series_table
-from stepwell.storage.embedded.catalog import summaries
-from stepwell.storage.embedded.database import APPLICATION_ID, FILE
+from stepwell.storage.embedded.database import APPLICATION_ID, FILE, pragma
 from stepwell.storage.embedded.head import ARRIVAL, COLUMNS, Appended, Head, Series, points_of
+from stepwell.storage.embedded.statements import POINTS as SQL
 
 FORMAT: Final = 1
 KNOWN_NAMES: Final = frozenset(
@@ -43,9 +45,9 @@ def check_directory(directory: Path) -> None:
 
 def prepare_schema(connection: apsw.Connection, path: Path) -> None:
     """Make the tables, or check that those found are of a known format. Raises Invalid."""
-    (application,) = connection.execute("PRAGMA application_id").fetchall()[0]
-    (version,) = connection.execute("PRAGMA user_version").fetchall()[0]
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0]
+    application = pragma(connection, "application_id")
+    version = pragma(connection, "user_version")
+    tables = pragma(connection, "schema_version")
     if tables and application != APPLICATION_ID:
         raise Invalid(f"{path} is a database of another program", field="data_dir")
     if version > FORMAT:
@@ -54,8 +56,8 @@ def prepare_schema(connection: apsw.Connection, path: Path) -> None:
         )
     package = resources.files("stepwell.storage.embedded")
     connection.execute("BEGIN IMMEDIATE")
-    connection.execute(package.joinpath("catalog").joinpath("schema.sql").read_text("utf-8"))
-    connection.execute(package.joinpath("points.sql").read_text("utf-8"))
+    schema.create(connection)
+    connection.execute(package.joinpath("point_schema.sql").read_text("utf-8"))
     connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version={FORMAT}")
     connection.execute("COMMIT")
@@ -64,9 +66,10 @@ def prepare_schema(connection: apsw.Connection, path: Path) -> None:
 def replay(connection: apsw.Connection, head: Head) -> int:
     """Bring the journal's points back into the head; the next arrival number.
 
-    Points of purged runs are left out, and those that a flush had moved before the power went. Damaged rows are set aside.
+    Points of purged runs are left out, and those that a flush had moved before the power went. Damaged rows are set
+    aside.
     """
-    counters = dict(connection.execute("SELECT name, value FROM counter").fetchall())
+    counters: dict[str, int] = dict(SQL.all(connection, "counters"))
     head.flushes = counters["flushes"]
     end = max(counters["next_arrival"], journal.end(connection))
     known: dict[int, Series | None] = {}
@@ -126,7 +129,7 @@ def _appended(
 ) -> Iterator[Appended]:
     order = np.argsort(columns[0], kind="stable")
     edges = np.flatnonzero(np.diff(columns[0][order], prepend=-1, append=-1)).tolist()
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         places = order[start:stop]
         key = int(columns[0][places[0]])
         series = known[key]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import apsw
@@ -141,7 +142,7 @@ class Stage:
         verdict = _Verdict(keep=np.ones(len(rows), np.bool_), occurrence=np.zeros(len(rows), np.int64), late=set())
         repeated = rows.repeated()
         edges = rows.edges().tolist()
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             one = series[rows.which[start]]
             late = one.greatest is not None and rows.first(start) <= one.greatest
             if late:
@@ -163,8 +164,8 @@ class Stage:
                 self._stored(connection, series.key, steps, int(rows.time[part].min()), int(rows.time[part].max()))
             )
         known: dict[_Triple, int] = {}
-        for points in found:
-            points = points.take(np.isin(points.step, steps))
+        for everything in found:
+            points = everything.take(np.isin(everything.step, steps))
             columns = (points.step, points.time, value_keys(points.value), points.occurrence)
             for step, time, key, occurrence in zip(*(c.tolist() for c in columns), strict=True):
                 if (step, time, key) in wanted:
@@ -192,7 +193,7 @@ class Stage:
         lasts = (columns[STEP], columns[TIME], key, columns[OCCURRENCE])
         greatest: list[Key] = list(zip(*(c[edges[1:] - 1].tolist() for c in lasts), strict=True))
         bounds = edges.tolist()
-        for start, end, last in zip(bounds, bounds[1:], greatest, strict=False):
+        for (start, end), last in zip(pairwise(bounds), greatest, strict=True):
             place = int(which[start])
             one = series[place]
             part = columns[:, start:end]
@@ -239,7 +240,9 @@ class _Rows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Verdict:
-    """Which rows to keep, with which occurrence; `late` has the first rows of series that reach back behind their greatest point."""
+    """Which rows to keep, with which occurrence; `late` has the first rows of series that reach back behind their
+    greatest point.
+    """
 
     keep: NDArray[np.bool_]
     occurrence: I64
@@ -247,7 +250,9 @@ class _Verdict:
 
 
 def _judge_series(rows: _Rows, part: slice, known: dict[_Triple, int], verdict: _Verdict) -> None:
-    """Fill in the verdict on the rows of one series; `known` has the stored points among them and learns the kept ones."""
+    """Fill in the verdict on the rows of one series; `known` has the stored points among them and learns the kept
+    ones.
+    """
     columns = (rows.step, rows.time, rows.key, rows.append)
     for position, (step, time, key, append) in enumerate(
         zip(*(c[part].tolist() for c in columns), strict=True), part.start

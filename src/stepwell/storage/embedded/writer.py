@@ -1,4 +1,6 @@
-"""The one thread that writes: requests queue, are committed in groups, and are released once the commit is durable and visible."""
+"""The one thread that writes: requests queue, are committed in groups, and are released once the commit is durable and
+visible.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,10 @@ _log = logging.getLogger("stepwell.storage")
 class Request:
     """Something to do inside a group's transaction.
 
-    run: does it; raising a StepwellError undoes it alone. alone: commits in a group of its own. essential: runs also when the
-    disk is full, since it makes room. committed: called on the writer thread once durable, before the caller hears of it.
+    run: does it; raising a StepwellError undoes it alone. alone: commits in a group of its own. essential: runs also
+    when the
+    disk is full, since it makes room. committed: called on the writer thread once durable, before the caller hears of
+    it.
     """
 
     run: Callable[[apsw.Connection, Stage], Any]
@@ -154,7 +158,7 @@ class Writer:
             self._connection.execute("COMMIT")
         except apsw.Error as error:
             return _release(group, self._broken(error))
-        except BaseException as error:  # a defect of ours: nobody is told "stored", and the thread lives on
+        except Exception as error:  # noqa: BLE001 - a defect of ours: nobody is told "stored", and the thread lives on
             self._rollback()
             _log.exception("a commit failed", extra={"action": "commit_failed"})
             return _release(group, StorageFailed(f"internal error while writing: {type(error).__name__}"))

@@ -1,0 +1,98 @@
+-- Statements of the points, by name.
+
+-- name: add_journal
+INSERT INTO journal (first_arrival, count, payload) VALUES (?, ?, ?);
+
+-- name: read_journal
+SELECT first_arrival, payload FROM journal ORDER BY first_arrival;
+
+-- name: journal_counts
+SELECT first_arrival, count FROM journal;
+
+-- name: journal_end
+SELECT first_arrival + count FROM journal ORDER BY first_arrival DESC LIMIT 1;
+
+-- name: trim_journal
+DELETE FROM journal
+WHERE first_arrival IN (SELECT first_arrival FROM journal WHERE first_arrival < ? ORDER BY first_arrival LIMIT ?);
+
+-- name: set_journal_aside
+INSERT INTO journal_damaged SELECT * FROM journal WHERE first_arrival = ?;
+
+-- name: drop_journal
+DELETE FROM journal WHERE first_arrival = ?;
+
+-- name: damaged_journal
+SELECT first_arrival, count FROM journal_damaged ORDER BY first_arrival;
+
+-- name: headers
+SELECT series_key, id, count, min_step, max_step, min_time, max_time, min_arrival, max_arrival
+FROM block WHERE series_key = ? ORDER BY id;
+
+-- name: headers_after
+SELECT series_key, id, count, min_step, max_step, min_time, max_time, min_arrival, max_arrival
+FROM block WHERE (series_key, id) > (?, ?) ORDER BY series_key, id LIMIT ?;
+
+-- name: block_data
+SELECT data FROM block_data WHERE id = ?;
+
+-- name: block_nodes
+SELECT nodes FROM block_nodes WHERE id = ?;
+
+-- name: add_block_data
+INSERT INTO block_data (data) VALUES (?);
+
+-- name: add_block_nodes
+INSERT INTO block_nodes (id, nodes) VALUES (?, ?);
+
+-- name: add_block
+INSERT INTO block (series_key, id, count, min_step, max_step, min_time, max_time, min_arrival, max_arrival)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: drop_block
+DELETE FROM block WHERE series_key = ? AND id = ?;
+
+-- name: drop_block_data
+DELETE FROM block_data WHERE id = ?;
+
+-- name: drop_block_nodes
+DELETE FROM block_nodes WHERE id = ?;
+
+-- name: points_in_blocks
+SELECT coalesce(sum(count), 0) FROM block WHERE series_key = ?;
+
+-- name: series_with_blocks
+SELECT series_key FROM block GROUP BY series_key HAVING count(*) > 1;
+
+-- name: existing_series
+SELECT key FROM series WHERE key IN (SELECT value FROM json_each(?));
+
+-- name: summaries_after
+SELECT series_key, body FROM summary WHERE series_key > ? ORDER BY series_key LIMIT ?;
+
+-- name: run_id
+SELECT id FROM run WHERE key = ?;
+
+-- name: counters
+SELECT name, value FROM counter;
+
+-- name: flushes
+SELECT value FROM counter WHERE name = 'flushes';
+
+-- name: count_flush
+UPDATE counter SET value = value + 1 WHERE name = 'flushes';
+
+-- name: raise_next_arrival
+UPDATE counter SET value = max(value, ?) WHERE name = 'next_arrival';
+
+-- name: add_garbage
+INSERT OR IGNORE INTO garbage (series_key) VALUES (?);
+
+-- name: any_garbage
+SELECT 1 FROM garbage LIMIT 1;
+
+-- name: garbage_blocks
+SELECT block.series_key, block.id FROM garbage JOIN block USING (series_key) LIMIT ?;
+
+-- name: drop_garbage
+DELETE FROM garbage;
