@@ -6,10 +6,10 @@ ARGS ?=
 # An interpreter other than the first fitting one: make PYTHON=/path/to/python3 setup
 export PYTHON
 
-.PHONY: help setup serve demo test test-fast test-long check fmt bench docs lock setup-test
+.PHONY: help setup serve demo test test-fast test-long check fmt bench bench-peers docs lock setup-test
 
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Make .venv with the server in it (other commands do this by themselves)
 	@scripts/setup.sh serve
@@ -37,9 +37,12 @@ fmt: setup-test ## Format the code and apply safe fixes
 	@.venv/bin/ruff format --quiet .
 	@.venv/bin/ruff check --quiet --fix .
 
-bench: setup-test ## Measure against the reference server (flags: make bench ARGS="...")
-	@scripts/setup.sh clients
+bench: setup ## Measure Stepwell (flags: make bench ARGS="--secs 4")
 	@exec .venv/bin/python benchmarks/run.py $(ARGS)
+
+bench-peers: setup ## Measure Stepwell and MLflow's own server in one run, and compare
+	@scripts/setup.sh clients
+	@exec .venv/bin/python benchmarks/run.py --peers $(ARGS)
 
 docs: setup-test ## Check the links between the documents
 	@exec .venv/bin/python scripts/links.py

@@ -1,0 +1,140 @@
+"""From rows of measurements to a table with ratios, and to what was wrong. Nothing is measured here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """All rows of one server."""
+
+    name: str
+    kind: str
+    version: str
+    command: str
+    rows: list[Row]
+
+    def value(self, row: str, field: str) -> float | None:
+        """A number of the row whose name begins so."""
+        found = next((r for r in self.rows if r["row"].startswith(row)), None)
+        value = None if found is None else found.get(field)
+        return float(value) if isinstance(value, int | float) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One line of the table. `more`: whether more is better; `target`: the ratio that Stepwell wants to reach."""
+
+    title: str
+    row: str
+    field: str
+    more: bool
+    digits: int = 0
+    target: float | None = None
+
+
+def questions(history: int, long: int, writers: int) -> list[Question]:
+    """The lines of the table, for series of these lengths."""
+    short, tall = f"s{history // 1000}k", f"s{long // 1000}k"
+    load = f"{_count(long)} points loaded by 1000, points/s"
+    return [
+        Question(title="log-batch, 1 metric x 1000 steps, points/s", row="w1", field="points_s", more=True, target=25),
+        Question(title="log-batch, 100 metrics x 10 steps, points/s", row="w2", field="points_s", more=True, target=25),
+        Question(title=f"the same from {writers} writers, points/s", row="c2", field="points_s", more=True),
+        Question(title="log-metric, one point each, requests/s", row="w3", field="req_s", more=True, target=10),
+        Question(title=f"the same from {writers} writers, requests/s", row="c3", field="req_s", more=True),
+        Question(
+            title=f"history of {_count(history)} points, whole, seconds",
+            row=f"{short} get-history whole",
+            field="secs",
+            more=False,
+            digits=3,
+            target=10,
+        ),
+        Question(
+            title="the same in pages of 25,000, seconds",
+            row=f"{short} get-history paged",
+            field="secs",
+            more=False,
+            digits=3,
+        ),
+        Question(title=load, row=f"{tall} load", field="points_s", more=True),
+        Question(
+            title=f"1000 points of {_count(long)}, ms",
+            row=f"{tall} bulk-interval 1000",
+            field="ms",
+            more=False,
+            digits=1,
+            target=50,
+        ),
+        Question(
+            title="disk after a clean stop, bytes/point",
+            row="disk at rest",
+            field="bytes_per_point",
+            more=False,
+            digits=1,
+            target=10,
+        ),
+        Question(title="memory when idle, MB", row="mem idle", field="pss_mb", more=False, target=4),
+    ]
+
+
+def problems(measured: Measured) -> list[str]:
+    """Rows in which an answer was an error, or what was read back is not what was acknowledged."""
+    found = []
+    for row in measured.rows:
+        verify = re.match(r"(\d+)/(\d+) points, \d+ series, (\d+) wrong", str(row.get("verify", "")))
+        wrong = verify is not None and (verify[1] != verify[2] or verify[3] != "0")
+        bad_status = row.get("status", 200) != 200
+        if row.get("errors") or wrong or bad_status or row.get("checksum") == "WRONG":
+            found.append(f"{measured.name}: {row}")
+    return found
+
+
+def table(stepwell: Measured, peers: Sequence[Measured], asked: Sequence[Question]) -> list[Row]:
+    """For each question the value of every server, and how many times better Stepwell is than the best peer."""
+    lines = []
+    for question in asked:
+        ours = stepwell.value(question.row, question.field)
+        theirs = {peer.name: peer.value(question.row, question.field) for peer in peers}
+        known = [value for value in theirs.values() if value]
+        best = (max(known) if question.more else min(known)) if known else None
+        ratio = None
+        if ours and best:
+            ratio = ours / best if question.more else best / ours
+        lines.append(
+            {"title": question.title, "digits": question.digits, "stepwell": ours, "peers": theirs,
+             "ratio": None if ratio is None else round(ratio, 1), "target": question.target}
+        )  # fmt: skip
+    return lines
+
+
+def markdown(lines: Sequence[Row], peers: Sequence[Measured], facts: Row) -> str:
+    """The table for people."""
+    head = ["", "Stepwell", *(peer.name for peer in peers)]
+    if peers:
+        head += ["better by", "wanted"]
+    out = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for line in lines:
+        digits = line["digits"]
+        cells = [line["title"], _cell(line["stepwell"], digits), *(_cell(line["peers"][p.name], digits) for p in peers)]
+        if peers:
+            ratio, target = line["ratio"], line["target"]
+            cells += ["-" if ratio is None else f"{ratio:g} x", "-" if target is None else f"{target:g} x"]
+        out.append("| " + " | ".join(cells) + " |")
+    told = [f"{key}: {value}" for key, value in facts.items()]
+    return "\n".join([*out, "", *(f"- {line}" for line in told), ""])
+
+
+def _cell(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def _count(number: int) -> str:
+    return f"{number // 1_000_000} M" if number % 1_000_000 == 0 else f"{number:,}"
