@@ -235,8 +235,6 @@ def test_nodes_too_random_to_compress_are_stored_as_they_are():
     one = Buckets.of(typical([1.0]), np.array([0, 1]))
     names = ("count", "nan_count", "pos_inf_count", "neg_inf_count", "min_time", "max_time")
     counts = {name: noise() for name in names}
-        name: noise() for name in ("count", "nan_count", "pos_inf_count", "neg_inf_count", "min_time", "max_time")
-    }
     ends = {name: samples() for name in ("first", "last", "min", "max")}
     finite = counts["count"] - counts["nan_count"] - counts["pos_inf_count"] - counts["neg_inf_count"]
     buckets = Buckets(finite_count=finite, mean=random.normal(size=1), m2=random.random(1) * np.pi, **counts, **ends)
