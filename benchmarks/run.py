@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/run.py [--peers] [--tiny]
 
-Writes benchmarks/results/<date>-<commit>.json and .md. Exits with 1 when a server answered an error or gave back something
-else than was acknowledged, and with 2 when a program is missing.
+Writes benchmarks/results/<date>-<commit>.json and .md. Exits with 1 when Stepwell answered an error or gave back
+something else than it had acknowledged, and with 2 when a program is missing.
 """
 
 from __future__ import annotations
@@ -100,14 +100,9 @@ def client_rows(
 
 def machine() -> dict[str, object]:
     """What the numbers were measured on."""
-    cpu = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.machine(),
-    )
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = (line.partition(":")[2].strip() for line in lines if "model name" in line)
+    cpu = next(models, platform.machine())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "cpu": cpu,

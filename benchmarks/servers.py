@@ -1,4 +1,4 @@
-"""The servers under measurement: how each is started on a free port of the loopback address, sized, and ended. No numbers here."""
+"""The servers under measurement: how each is started on a free loopback port, sized, and ended. No numbers here."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Trains classifiers on scikit-learn's handwritten digits, logs them with MLflow's own client, reads everything back and compares.
+"""Trains classifiers on scikit-learn's digits, logs them with MLflow's own client, reads all of it back and compares.
 
-Run it with `make demo`. MLFLOW_TRACKING_URI (or STEPWELL_URL) names the server. Nothing here knows Stepwell: it is the program
-that a user of MLflow has. The last part alone reads one series through Stepwell's native API as well, when STEPWELL_URL is set.
-Exits with 1 when something read differs from what was logged.
+Run it with `make demo`. MLFLOW_TRACKING_URI (or STEPWELL_URL) names the server. Nothing here knows Stepwell: it is the
+program that a user of MLflow has. One step alone reads a series through Stepwell's native API as well, when
+STEPWELL_URL is set. Exits with 1 when something read differs from what was logged.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -158,8 +159,8 @@ def check_run(client: mlflow.MlflowClient, log: Logged) -> int:
         found = [(m.step, m.timestamp, m.value) for m in history]
         expect(found, sorted(points, key=lambda p: (p[1], p[0], p[2])), f"history of {metric} of {log.name}")
         expect(run.data.metrics[metric], max(points)[2], f"latest {metric} of {log.name}")
-    with open(client.download_artifacts(log.run_id, "report/confusion.json")) as file:
-        expect(json.load(file), log.confusion, f"artifact of {log.name}")
+    stored = Path(client.download_artifacts(log.run_id, "report/confusion.json")).read_text()
+    expect(json.loads(stored), log.confusion, f"artifact of {log.name}")
     return sum(map(len, log.points.values()))
 
 
@@ -203,13 +204,13 @@ def sparkline(values: list[float], width: int = 48) -> str:
 
 def show(ranked: list[Logged]) -> None:
     """A table of what was found, best run first."""
-    print(f"\n{'run':<20} {'params':<38} {'first loss':>10} {'last loss':>10} {'accuracy':>9} {'best epoch':>10}")
+    print(f"\n{'run':<20} {'params':<42} {'first loss':>10} {'last loss':>10} {'accuracy':>9} {'best epoch':>10}")
     for log in ranked:
         losses = [value for _, _, value in log.points["valid/loss"]]
         params = " ".join(f"{k}={v}" for k, v in log.params.items())
         accuracy = log.points[ACCURACY][-1][2]
         print(
-            f"{log.name:<20} {params:<38} {losses[0]:>10.4f} {losses[-1]:>10.4f} {accuracy:>9.2%} {best_epoch(log):>10}"
+            f"{log.name:<20} {params:<42} {losses[0]:>10.4f} {losses[-1]:>10.4f} {accuracy:>9.2%} {best_epoch(log):>10}"
         )
     print("\nloss of each mini-batch, from the first to the last:")
     for log in ranked:
