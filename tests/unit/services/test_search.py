@@ -1,0 +1,136 @@
+"""Searches: times in the unit of the text, cursors, limits."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stepwell.core import limits
+from stepwell.core.errors import BadFilter, Invalid, TooLarge
+from stepwell.core.filter_match import RowValues, compile_filter
+from stepwell.core.filters import RUNS, Comparison, Field, Kind, Op
+from stepwell.core.model import ExperimentQuery, RunQuery
+from stepwell.core.page import Page
+from stepwell.core.store import Store
+from stepwell.services import search
+
+START = Field(kind=Kind.ATTRIBUTE, key="start_time")
+OPS = {Op.GT: operator.gt, Op.GE: operator.ge, Op.LT: operator.lt, Op.LE: operator.le, Op.EQ: operator.eq}
+
+
+class Asked:
+    """A store that keeps what it is asked, and answers with an empty page that claims to have a next one."""
+
+    def __init__(self) -> None:
+        self.queries: list[Any] = []
+
+    @property
+    def store(self) -> Store:
+        return cast("Store", self)
+
+    def search_runs(self, *, workspace: str, query: RunQuery) -> Page[Any]:
+        self.queries.append(query)
+        return Page(items=[], after=(1, "x", None))
+
+    def search_experiments(self, *, workspace: str, query: ExperimentQuery) -> Page[Any]:
+        self.queries.append(query)
+        return Page(items=[], after=(1, "x", None))
+
+
+@given(
+    time=st.integers(min_value=-(10**16), max_value=10**16),
+    near=st.integers(min_value=-3, max_value=3),
+    fraction=st.sampled_from([0.0, 0.25, 0.5]),
+    op=st.sampled_from(sorted(OPS)),
+)
+def test_a_time_is_asked_what_its_milliseconds_are_asked(time: int, near: int, fraction: float, op: Op):
+    millis = time // 1000
+    value = millis + near + fraction if fraction else millis + near
+    written = Comparison(field=START, op=op, value=value)
+    asked = compile_filter(search.in_microseconds((written,), schema=RUNS, unit=1000))
+    assert asked(RowValues(attributes={"start_time": time})) == OPS[op](millis, value)
+
+
+def test_a_time_beyond_int64_is_asked_of_its_end():
+    huge = Comparison(field=START, op=Op.LT, value=2**63 - 1)
+    (asked,) = search.in_microseconds((huge,), schema=RUNS, unit=1000)
+    assert asked.value == 2**63 - 1
+
+
+def test_other_comparisons_stay_as_they_are():
+    others = (
+        Comparison(field=Field(kind=Kind.METRIC, key="start_time"), op=Op.GT, value=1.0),
+        Comparison(field=Field(kind=Kind.PARAM, key="p"), op=Op.EQ, value="1"),
+        Comparison(field=START, op=Op.NE, value=5),
+    )
+    asked = search.in_microseconds(others, schema=RUNS, unit=1000)
+    assert asked[:2] == others[:2]
+    assert asked[2].value == 5000
+    assert search.in_microseconds(others, schema=RUNS, unit=1) is others
+
+
+def test_the_words_of_a_search_become_a_query():
+    asked = Asked()
+    search.search_runs(
+        asked.store,
+        workspace="w",
+        experiment_ids=[3, 1, 3],
+        filter="min(metrics.loss) < 0.5",
+        order=["params.lr DESC"],
+        limit=7,
+        time_unit=1000,
+    )
+    (query,) = asked.queries
+    assert query.experiment_ids == (1, 3)
+    assert (query.filter[0].field.aggregate, query.filter[0].op, query.filter[0].value) == ("min", Op.LT, 0.5)
+    assert (query.order[0].field.key, query.order[0].descending) == ("lr", True)
+    assert (query.limit, query.after) == (7, None)
+
+
+def test_no_experiments_have_no_runs():
+    asked = Asked()
+    assert search.search_runs(asked.store, workspace="w", experiment_ids=[], limit=5) == ([], None)
+    assert asked.queries == []
+
+
+def test_a_cursor_leads_on_and_only_in_its_own_search():
+    asked = Asked()
+    _, cursor = search.search_runs(asked.store, workspace="w", experiment_ids=None, filter="params.a = '1'", limit=5)
+    search.search_runs(asked.store, workspace="w", experiment_ids=None, filter="params.a = '1'", limit=9, cursor=cursor)
+    assert asked.queries[-1].after == (1, "x", None)
+    for other in ({"filter": ""}, {"experiment_ids": [1]}, {"order": ["params.a"]}, {"workspace": "v"}):
+        arguments: dict[str, Any] = {"workspace": "w", "experiment_ids": None, "filter": "params.a = '1'", **other}
+        with pytest.raises(Invalid, match="another query"):
+            search.search_runs(asked.store, limit=5, cursor=cursor, **arguments)
+    with pytest.raises(Invalid, match="another query"):
+        search.search_experiments(asked.store, workspace="w", limit=5, cursor=cursor)
+
+
+def test_what_is_too_much_is_named():
+    store = Asked().store
+    for arguments, kind, field in (
+        ({"limit": 0}, Invalid, "limit"),
+        ({"limit": limits.RUNS_PER_PAGE + 1}, TooLarge, "limit"),
+        ({"limit": 1, "filter": "x" * (search.FILTER_LENGTH + 1)}, TooLarge, "filter"),
+        ({"limit": 1, "experiment_ids": range(search.EXPERIMENTS_PER_SEARCH + 1)}, TooLarge, "experiment_ids"),
+        ({"limit": 1, "filter": "params.a ="}, BadFilter, "filter"),
+        ({"limit": 1, "order": ["nonsense!"]}, BadFilter, "order"),
+        ({"limit": 1, "cursor": "%%%"}, Invalid, "page_token"),
+    ):
+        asked: dict[str, Any] = {"experiment_ids": None, **arguments}
+        with pytest.raises(kind) as caught:
+            search.search_runs(store, workspace="w", **asked)
+        assert caught.value.field == field
+
+
+def test_experiments_are_searched_the_same_way():
+    asked = Asked()
+    _, cursor = search.search_experiments(asked.store, workspace="w", filter="name LIKE 'a%'", limit=2)
+    search.search_experiments(asked.store, workspace="w", filter="name LIKE 'a%'", limit=2, cursor=cursor)
+    assert [query.after for query in asked.queries] == [None, (1, "x", None)]
+    with pytest.raises(BadFilter):
+        search.search_experiments(asked.store, workspace="w", filter="metrics.a > 1", limit=2)
