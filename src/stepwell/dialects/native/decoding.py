@@ -65,8 +65,10 @@ def _convert(value: Any, shape: type[T], *, strict: bool) -> T:
 def _parse(body: bytes) -> Any:
     try:
         return json.loads(body.decode(), parse_float=_double)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError, ValueError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise _malformed(error) from None
+    except ValueError:  # what is left of them: more digits than an integer is read from
+        raise Invalid("the body holds an integer of thousands of digits") from None
 
 
 def _double(text: str) -> float:
