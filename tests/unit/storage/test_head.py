@@ -1,0 +1,97 @@
+"""The head: what a reader sees of it while it changes."""
+
+import numpy as np
+
+from stepwell.core.series import Order
+from stepwell.core.summary import Summary
+from stepwell.storage.embedded.head import ARRIVAL, BITS, COLUMNS, STEP, Appended, Head, Series, points_of
+
+
+def rows(steps: list[int], first_arrival: int) -> np.ndarray:
+    found = np.zeros((COLUMNS, len(steps)), np.int64)
+    found[STEP] = steps
+    found[BITS] = np.asarray(steps, np.float64).view(np.int64)
+    found[ARRIVAL] = np.arange(first_arrival, first_arrival + len(steps))
+    return found
+
+
+def put(head: Head, series: Series, steps: list[int], *, in_order: bool = True) -> None:
+    part = rows(steps, head.end)
+    greatest = (max(steps), 0, 0, 0)
+    head.publish([Appended(series=series, rows=part, in_order=in_order, greatest=greatest)], end=head.end + len(steps))
+
+
+def series() -> Series:
+    return Series(key=1, run_key=1, name=("loss", ()), stored=None)
+
+
+def test_a_state_stays_as_it_was_taken() -> None:
+    head, one = Head(), series()
+    put(head, one, [1, 2])
+    (_, before), *_ = head.dirty()
+    for step in range(3, 50):
+        put(head, one, [step])
+    assert before.points().step.tolist() == [1, 2]
+    assert head.dirty()[0][1].points().step.tolist() == list(range(1, 50))
+    assert head.points == 49
+
+
+def test_late_points_are_read_in_order() -> None:
+    head, one = Head(), series()
+    put(head, one, [5, 9])
+    put(head, one, [1, 7], in_order=False)
+    assert head.dirty()[0][1].points().step.tolist() == [1, 5, 7, 9]
+
+
+def test_the_summary_follows_and_survives_a_flush() -> None:
+    head, one = Head(), series()
+    put(head, one, [1, 2, 3])
+    first = one.summary(one.state)
+    assert first is not None
+    assert first.count == 3
+    put(head, one, [4])
+    moved = one.summary(one.state)
+    assert moved is not None
+    n = one.state.n
+    put(head, one, [5])
+    head.flushed([(one, n, moved)])
+    assert head.points == 1
+    total = one.summary(one.state)
+    assert total is not None
+    assert (total.count, total.first.step, total.last.step) == (5, 1, 5)
+    assert moved == Summary.of(points_of(rows([1, 2, 3, 4], 0)).sorted(Order.KEY))
+
+
+def test_a_clean_series_is_not_dirty_and_still_known() -> None:
+    head, one = Head(), series()
+    put(head, one, [1])
+    summary = one.summary(one.state)
+    assert summary is not None
+    head.flushed([(one, 1, summary)])
+    assert head.dirty() == []
+    assert head.points == 0
+    assert head.find(1, ("loss", ())) is one
+    assert head.flushes == 1
+
+
+def test_a_purged_run_leaves_nothing_and_a_late_flush_of_it_does_no_harm() -> None:
+    head, one = Head(), series()
+    put(head, one, [1, 2])
+    summary = one.summary(one.state)
+    assert summary is not None
+    head.forget_runs([1])
+    assert (head.points, head.dirty(), head.find(1, ("loss", ()))) == (0, [], None)
+    head.flushed([(one, 2, summary)])
+    assert head.points == 0
+
+
+def test_capture_takes_what_matches() -> None:
+    head = Head()
+    plain, labelled = series(), Series(key=2, run_key=1, name=("loss", (("phase", "train"),)), stored=None)
+    put(head, plain, [1])
+    put(head, labelled, [2])
+    assert {s.key for s, _ in head.capture(1, "loss", None)[1]} == {1, 2}
+    assert {s.key for s, _ in head.capture(1, "loss", ())[1]} == {1}
+    assert head.capture(1, "other", None)[1] == []
+    assert head.capture(2, None, None)[1] == []
+    assert len(head.capture(1, None, None)[1]) == 2
