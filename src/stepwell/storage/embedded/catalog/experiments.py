@@ -41,7 +41,7 @@ def create(conn: apsw.Connection, workspace: str, new: NewExperiment) -> Experim
     return get(conn, workspace, id=taken[0])
 
 
-def get(conn: apsw.Connection, workspace: str, *, id: int | None = None, name: str | None = None) -> Experiment:  # noqa: A002
+def get(conn: apsw.Connection, workspace: str, *, id: int | None = None, name: str | None = None) -> Experiment:
     """By id, or else by name; deleted ones too. NotFound."""
     key = workspaces.find(conn, workspace)
     if key is None:

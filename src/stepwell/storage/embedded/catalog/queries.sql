@@ -267,3 +267,72 @@ SELECT experiment.id, experiment.name, experiment.artifact_location, experiment.
        experiment.updated_at
 FROM json_each(:ids) AS wanted
 JOIN experiment ON experiment.workspace_key = :workspace_key AND experiment.id = wanted.value;
+
+-- Records -------------------------------------------------------------------------------------------------------------
+
+-- name: find_record
+SELECT key FROM record WHERE workspace_key = ? AND kind = ? AND id = ?;
+
+-- name: put_record
+INSERT INTO record (workspace_key, kind, id, run_key, body, created_at, updated_at)
+VALUES (:workspace_key, :kind, :id, :run_key, :body, :created_at, :updated_at)
+ON CONFLICT (workspace_key, kind, id) DO UPDATE SET
+    run_key = excluded.run_key,
+    body = excluded.body,
+    created_at = excluded.created_at,
+    updated_at = excluded.updated_at
+RETURNING key;
+
+-- name: add_record_value
+INSERT INTO record_value (record_key, is_unique, name, value, workspace_key, kind)
+VALUES (:record_key, :is_unique, :name, :value, :workspace_key, :kind);
+
+-- name: drop_record_values
+DELETE FROM record_value WHERE record_key = ?;
+
+-- name: drop_record
+DELETE FROM record WHERE key = ?;
+
+-- name: read_records
+SELECT record.key, record.kind, record.id, run.id, record.body, record.created_at, record.updated_at
+FROM json_each(?) AS wanted
+JOIN record ON record.key = wanted.value
+LEFT JOIN run ON run.key = record.run_key;
+
+-- name: read_record_values
+SELECT record_value.record_key, record_value.is_unique, record_value.name, record_value.value
+FROM json_each(?) AS wanted JOIN record_value ON record_value.record_key = wanted.value
+ORDER BY record_value.record_key, record_value.is_unique, record_value.name;
+
+-- name: find_records
+SELECT key, created_at, id
+FROM record
+WHERE workspace_key = :workspace_key AND kind = :kind AND (:created_at IS NULL OR (created_at, id) > (:created_at, :id))
+ORDER BY created_at, id
+LIMIT :limit;
+
+-- name: find_records_of_run
+SELECT key, created_at, id
+FROM record INDEXED BY record_by_run
+WHERE run_key = :run_key AND kind = :kind AND (:created_at IS NULL OR (created_at, id) > (:created_at, :id))
+ORDER BY created_at, id
+LIMIT :limit;
+
+-- name: find_records_by_value
+SELECT record.key, record.created_at, record.id
+FROM record
+WHERE record.key IN (
+        SELECT found.record_key
+        FROM json_each(:values) AS wanted
+        CROSS JOIN record_value AS found INDEXED BY record_value_find
+            ON found.workspace_key = :workspace_key
+            AND found.kind = :kind
+            AND found.name = wanted.value ->> 0
+            AND found.value = wanted.value ->> 1
+        GROUP BY found.record_key
+        HAVING count(DISTINCT found.name) = :names
+    )
+    AND (:run_key IS NULL OR record.run_key = :run_key)
+    AND (:created_at IS NULL OR (record.created_at, record.id) > (:created_at, :id))
+ORDER BY record.created_at, record.id
+LIMIT :limit;

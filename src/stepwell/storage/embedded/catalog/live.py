@@ -1,0 +1,70 @@
+"""What waits in memory, laid over what is stored: a live summary is the total of its series and wins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+import apsw
+
+from stepwell.core.filters import Aggregate
+from stepwell.core.series import Labels
+from stepwell.core.summary import Summary
+from stepwell.storage.embedded.catalog import summaries
+
+
+class Live(NamedTuple):
+    """A series with points that are not in blocks yet, and the summary of all its points."""
+
+    run_key: int
+    metric: str
+    labels: Labels
+    summary: Summary
+
+
+# (run keys, metrics) -> live series of these, None standing for all. To be called before the snapshot that it is laid
+# over: what is flushed in between is then in both, and neither is older than the call.
+LiveSeries: TypeAlias = Callable[[Collection[int] | None, Collection[str] | None], Sequence[Live]]
+ByRunAndMetric: TypeAlias = dict[tuple[int, str], dict[Labels, Summary]]
+_COLUMN: Final[Mapping[Aggregate, int]] = {
+    Aggregate.LAST: 0,
+    Aggregate.MIN: 1,
+    Aggregate.MAX: 2,
+    Aggregate.MEAN: 3,
+    Aggregate.COUNT: 4,
+}
+
+
+def nothing(_runs: Collection[int] | None, _metrics: Collection[str] | None) -> Sequence[Live]:
+    """The live series of a store all of whose points are in blocks."""
+    return ()
+
+
+def lay_over(stored: ByRunAndMetric, live: Iterable[Live]) -> ByRunAndMetric:
+    """`stored`, changed: live summaries put over it."""
+    for series in live:
+        stored.setdefault((series.run_key, series.metric), {})[series.labels] = series.summary
+    return stored
+
+
+class LiveValues:
+    """The searched numbers of metrics in runs with live series, over all their label sets, as a search needs them."""
+
+    def __init__(self, conn: apsw.Connection, live: Sequence[Live]) -> None:
+        over = lay_over(_stored_siblings(conn, live), live)
+        self._by_metric: dict[str, dict[int, tuple[int, ...]]] = {}
+        for (run_key, metric), by_labels in over.items():
+            self._by_metric.setdefault(metric, {})[run_key] = summaries.searched(summaries.union(by_labels))
+
+    def of(self, metric: str, aggregate: Aggregate) -> dict[int, int]:
+        """Run key -> number, as in the table `run_metric`."""
+        column = _COLUMN[aggregate]
+        return {run_key: values[column] for run_key, values in self._by_metric.get(metric, {}).items()}
+
+
+def _stored_siblings(conn: apsw.Connection, live: Sequence[Live]) -> ByRunAndMetric:
+    """What is stored of the live metrics that have labels somewhere; of the others the live series is all there is."""
+    labelled = summaries.labelled(conn, {series.metric for series in live})
+    if not labelled:
+        return {}
+    return summaries.load_runs(conn, {series.run_key for series in live if series.metric in labelled}, sorted(labelled))

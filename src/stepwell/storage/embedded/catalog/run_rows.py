@@ -1,0 +1,62 @@
+"""Rows of runs with what was asked of them, a page at a time: a few statements for any number of runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+import apsw
+
+from stepwell.core.model import NOTHING, Columns, RunRow
+from stepwell.core.summary import Summary
+from stepwell.storage.embedded.catalog import runs, summaries
+from stepwell.storage.embedded.catalog.live import Live, lay_over
+from stepwell.storage.embedded.catalog.sql import Statements
+
+_SQL: Final = Statements.load("queries.sql")
+
+
+def read(conn: apsw.Connection, workspace: str, keys: Sequence[int], columns: Columns) -> list[RunRow]:
+    """The rows of runs in the order of `keys`, without metrics; runs that are gone are left out."""
+    found = runs.read(conn, workspace, keys)
+    params = _texts(conn, "params_of", keys, columns.params)
+    tags = _texts(conn, "tags_of", keys, columns.tags)
+    return [
+        RunRow(run=found[key], params=params.get(key, NOTHING), tags=tags.get(key, NOTHING))
+        for key in keys
+        if key in found
+    ]
+
+
+def with_metrics(
+    conn: apsw.Connection, rows: Sequence[RunRow], metrics: Collection[str] | None, live: Iterable[Live]
+) -> list[RunRow]:
+    """The rows with their metrics, all or the named ones; `live` are the live series of these runs and metrics."""
+    keys = [row.run.key for row in rows]
+    by_run = metrics_of(conn, keys, metrics, live)
+    return [replace(row, metrics=by_run.get(row.run.key, {})) for row in rows]
+
+
+def metrics_of(
+    conn: apsw.Connection, keys: Collection[int], metrics: Collection[str] | None, live: Iterable[Live]
+) -> dict[int, dict[str, Summary]]:
+    """Run key -> metric -> summary over its label sets, names sorted; runs without metrics are absent."""
+    stored = summaries.load_runs(conn, keys, None if metrics is None else list(metrics))
+    found: dict[int, dict[str, Summary]] = {}
+    for (key, metric), by_labels in sorted(lay_over(stored, live).items(), key=lambda item: item[0]):
+        found.setdefault(key, {})[metric] = summaries.union(by_labels)
+    return found
+
+
+def _texts(
+    conn: apsw.Connection, statement: str, keys: Sequence[int], names: Sequence[str] | None
+) -> dict[int, Mapping[str, str]]:
+    if names is not None and not names:
+        return {}
+    bindings = {"keys": json.dumps(keys), "names": None if names is None else json.dumps(names)}
+    found: dict[int, dict[str, str]] = {}
+    for key, name, value in _SQL.all(conn, statement, bindings):
+        found.setdefault(key, {})[name] = value
+    return dict(found)

@@ -1,0 +1,138 @@
+"""Searches: what is asked becomes a statement (search.py), is run, and its rows become a page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import apsw
+
+from stepwell.core.filter_match import RowValues, matches
+from stepwell.core.filters import Comparison, Filter, Kind, Op
+from stepwell.core.model import NOTHING, Experiment, ExperimentQuery, RunQuery, Visibility
+from stepwell.core.page import Page, Position
+from stepwell.storage.embedded.catalog import experiments, workspaces
+from stepwell.storage.embedded.catalog.fields import EXPERIMENT, RUN
+from stepwell.storage.embedded.catalog.live import Live, LiveValues
+from stepwell.storage.embedded.catalog.search import Question, Statement, compile_search
+from stepwell.storage.embedded.catalog.sql import Statements, fetch
+
+FEW: Final = 2_000  # runs that equal a value, up to which going from the value to the runs beats walking all runs
+_SQL: Final = Statements.load("queries.sql")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The keys of a page's rows, and the position after the last of them (None: there are no more)."""
+
+    keys: list[int]
+    after: Position | None
+
+
+def metrics_asked(query: RunQuery) -> frozenset[str]:
+    """The metrics that a search compares or sorts by."""
+    fields = [each.field for each in query.filter] + [by.field for by in query.order]
+    return frozenset(field.key for field in fields if field.kind is Kind.METRIC)
+
+
+def find_runs(conn: apsw.Connection, workspace: str, query: RunQuery, live: Sequence[Live]) -> Found:
+    """The runs of a page. `live`: the live series, of all runs, of the metrics asked; taken before the snapshot."""
+    workspace_key = workspaces.find(conn, workspace)
+    if workspace_key is None:
+        return Found(keys=[], after=None)
+    return _page(conn, query.limit, runs_statement(conn, workspace_key, query, live))
+
+
+def runs_statement(conn: apsw.Connection, workspace_key: int, query: RunQuery, live: Sequence[Live]) -> Statement:
+    """The statement behind `find_runs`; its limit is one more than the page's, to see whether there are more."""
+    scope = ["run.workspace_key = :workspace_key", *_visible("run", query.visibility)]
+    values: dict[str, int | str] = {"workspace_key": workspace_key}
+    if query.experiment_ids is not None and len(query.experiment_ids) == 1:
+        scope.append("run.experiment_id = :experiment_id")
+        values["experiment_id"] = query.experiment_ids[0]
+    elif query.experiment_ids is not None:
+        scope.append("run.experiment_id IN (SELECT value FROM json_each(:experiment_ids))")
+        values["experiment_ids"] = json.dumps(query.experiment_ids)
+    question = Question(
+        table=RUN,
+        scope=scope,
+        scope_values=values,
+        filter=query.filter,
+        order=query.order,
+        after=query.after,
+        limit=query.limit + 1,
+    )
+    ids = {metric: _SQL.one(conn, "metric_id", (metric,)) for metric in metrics_asked(query)}
+    return compile_search(
+        question,
+        metric_ids={metric: row[0] for metric, row in ids.items() if row is not None},
+        live=LiveValues(conn, live) if live else None,
+        driver=_driver(conn, query.filter),
+    )
+
+
+def find_experiments(conn: apsw.Connection, workspace: str, query: ExperimentQuery) -> Page[Experiment]:
+    """A page of experiments. A workspace without a write has its experiment 0 alone."""
+    workspace_key = workspaces.find(conn, workspace)
+    if workspace_key is None:
+        return Page(items=_untouched(workspace, query))
+    question = Question(
+        table=EXPERIMENT,
+        scope=["experiment.workspace_key = :workspace_key", *_visible("experiment", query.visibility)],
+        scope_values={"workspace_key": workspace_key},
+        filter=query.filter,
+        order=query.order,
+        after=query.after,
+        limit=query.limit + 1,
+    )
+    found = _page(conn, query.limit, compile_search(question, metric_ids={}))
+    return Page(items=_experiments(conn, workspace, workspace_key, found.keys), after=found.after)
+
+
+def _page(conn: apsw.Connection, limit: int, statement: Statement) -> Found:
+    rows = fetch(conn, statement.sql, statement.bindings)
+    shown = rows[:limit]
+    return Found(keys=[row[0] for row in shown], after=shown[-1][1:] if len(rows) > limit else None)
+
+
+def _driver(conn: apsw.Connection, conditions: Filter) -> Comparison | None:
+    """The comparison that the fewest runs meet, when they are few: found by counting that far in the index by value."""
+    best, fewest = None, FEW
+    for each in conditions:
+        if each.op is Op.EQ and each.field.kind in {Kind.PARAM, Kind.TAG}:
+            statement = "count_params" if each.field.kind is Kind.PARAM else "count_tags"
+            bindings = {"name": each.field.key, "value": each.value, "most": fewest}
+            row = _SQL.one(conn, statement, bindings)
+            assert row is not None
+            if row[0] < fewest:
+                best, fewest = each, row[0]
+    return best
+
+
+def _visible(table: str, visibility: Visibility) -> list[str]:
+    if visibility is Visibility.ALL:
+        return []
+    return [f"{table}.deleted = {int(visibility is Visibility.DELETED)}"]
+
+
+def _experiments(conn: apsw.Connection, workspace: str, workspace_key: int, numbers: Sequence[int]) -> list[Experiment]:
+    bindings = {"workspace_key": workspace_key, "ids": json.dumps(numbers)}
+    rows = {row[0]: row for row in _SQL.all(conn, "read_experiments", bindings)}
+    tags = experiments.tags_of(conn, workspace_key, numbers)
+    return [experiments.experiment_of(workspace, rows[number], tags.get(number, NOTHING)) for number in numbers]
+
+
+def _untouched(workspace: str, query: ExperimentQuery) -> list[Experiment]:
+    only = experiments.untouched(workspace)
+    values = RowValues(
+        attributes={
+            "name": only.name,
+            "experiment_id": str(only.id),
+            "creation_time": only.created_at,
+            "last_update_time": only.updated_at,
+        }
+    )
+    hidden = query.visibility is Visibility.DELETED
+    return [only] if query.after is None and not hidden and matches(query.filter, values) else []
