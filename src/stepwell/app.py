@@ -29,7 +29,8 @@ from stepwell.web.work import Work
 
 def dialects() -> list[Dialect]:
     """Every vendor's interface, and ours, which answers for paths that belong to nobody."""
-    return [native.dialect(), mlflow.dialect()]
+    vendors = [mlflow.dialect()]
+    return [native.dialect(vendors), *vendors]
 
 
 def build_app(settings: Settings, store: Store, *, work: Work, clock: Clock = system_clock) -> Application:
