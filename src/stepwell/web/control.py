@@ -75,10 +75,10 @@ class ControlServer:
             self._tasks.discard(task)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked = json.loads(await reader.readline())
-        _log.info("command %s", asked["command"], extra={"action": "command", "command": asked["command"]})
+        command, arguments = _asked(await reader.readline())
+        _log.info("command %s", command, extra={"action": "command", "command": command})
         try:
-            items = self._run(asked["command"], asked["arguments"])
+            items = self._run(command, arguments)
             while (item := await asyncio.to_thread(next, items, None)) is not None:
                 writer.write(_line({"item": item}))
                 await writer.drain()
@@ -132,6 +132,14 @@ def _peer(writer: asyncio.StreamWriter) -> int:
     end: socket.socket = writer.get_extra_info("socket")
     _, user, _ = struct.unpack("3i", end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
     return int(user)
+
+
+def _asked(line: bytes) -> tuple[str, Arguments]:
+    """ValueError: the line asks for nothing."""
+    match json.loads(line):
+        case {"command": str(command), "arguments": dict(arguments)}:
+            return command, arguments
+    raise ValueError("the line is not a command")
 
 
 def _line(value: object) -> bytes:
