@@ -189,7 +189,7 @@ def read_natively(url: str, log: Logged, metric: str) -> int:
     query = urllib.parse.urlencode({"metric": metric, "limit": 100_000})
     with urllib.request.urlopen(f"{url}/api/v1/runs/{log.run_id}/points?{query}") as answer:
         columns = json.load(answer)
-    found = list(zip(columns["step"], columns["time_us"], columns["value"], strict=True))
+    found = list(zip(columns["steps"], columns["times_us"], columns["values"], strict=True))
     expect(found, [(step, ms * 1000, value) for step, ms, value in sorted(log.points[metric])], f"{metric}, natively")
     return len(found)
 
