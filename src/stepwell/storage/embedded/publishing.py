@@ -10,9 +10,9 @@ import itertools
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from errno import EDQUOT, EEXIST, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR
+from errno import EDQUOT, EEXIST, EINVAL, ELOOP, EMFILE, ENAMETOOLONG, ENFILE, ENOENT, ENOSPC, ENOTDIR
 
-from stepwell.core.errors import AlreadyExists, Invalid, NotFound, StepwellError, StorageFailed, StorageFull
+from stepwell.core.errors import AlreadyExists, Busy, Invalid, NotFound, StepwellError, StorageFailed, StorageFull
 from stepwell.storage.embedded.files import ROOT, Files, Kind, Writing
 
 
@@ -38,21 +38,21 @@ class Publisher:
         raises passes through. After any error the old file, if any, is still in place and the temporary one is removed,
         except that a failed sync of the folder leaves open which of the two a restart will find.
         """
+        unfinished = self.begin(name)
+        try:
+            for chunk in chunks:
+                unfinished.write(chunk)
+            return unfinished.commit()
+        finally:
+            unfinished.abort()
+
+    def begin(self, name: str) -> Unfinished:
+        """The same in steps, for content that comes from elsewhere: nothing has the name before `Unfinished.commit`."""
         with mapped(name):
             self._ensure_folder(self._temporary)
             self._ensure_folder(folder_of(name))
-            unfinished, writing = self._create()
-        try:
-            size = self._fill(writing, chunks, name)
-            with mapped(name):
-                self._files.rename(unfinished, name)
-        except BaseException:
-            with suppress(OSError):
-                self._files.unlink(unfinished)
-            raise
-        with syncing(name):
-            self._files.sync_folder(folder_of(name))
-        return size
+            temporary, writing = self._create()
+        return Unfinished(self._files, name=name, temporary=temporary, writing=writing)
 
     def remove(self, name: str) -> bool:
         """Remove the file `name` durably; False when there was none (its absence is durable then too)."""
@@ -81,19 +81,6 @@ class Publisher:
             with suppress(FileExistsError):
                 return name, self._files.create(name)
 
-    def _fill(self, writing: Writing, chunks: Iterable[bytes | memoryview], name: str) -> int:
-        size = 0
-        try:
-            for chunk in chunks:
-                with mapped(name):
-                    writing.write(chunk)
-                size += len(chunk) if isinstance(chunk, bytes) else chunk.nbytes
-            with syncing(name):
-                writing.sync()
-        finally:
-            writing.close()
-        return size
-
     def _ensure_folder(self, name: str) -> None:
         with self._lock:
             known = name in self._durable_folders
@@ -106,6 +93,45 @@ class Publisher:
             self._files.sync_folder(parent)
         with self._lock:
             self._durable_folders.add(name)
+
+
+class Unfinished:
+    """A file on its way in. Not shared between threads. Always `abort` at the end: after `commit` it is nothing."""
+
+    def __init__(self, files: Files, *, name: str, temporary: str, writing: Writing) -> None:
+        self._files = files
+        self._name = name
+        self._temporary: str | None = temporary
+        self._writing = writing
+        self._size = 0
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Append all of a chunk. Raises StorageFull, StorageFailed."""
+        with mapped(self._name):
+            self._writing.write(chunk)
+        self._size += len(chunk) if isinstance(chunk, bytes) else chunk.nbytes
+
+    def commit(self) -> int:
+        """Put it in place; its size in bytes. Durable when this returns; once only."""
+        if self._temporary is None:
+            raise ValueError(f"{self._name!r} is finished already")
+        with syncing(self._name):
+            self._writing.sync()
+        self._writing.close()
+        with mapped(self._name):
+            self._files.rename(self._temporary, self._name)
+        self._temporary = None
+        with syncing(self._name):
+            self._files.sync_folder(folder_of(self._name))
+        return self._size
+
+    def abort(self) -> None:
+        """Forget it, unless it is in place; idempotent."""
+        temporary, self._temporary = self._temporary, None
+        self._writing.close()
+        if temporary is not None:
+            with suppress(OSError):
+                self._files.unlink(temporary)
 
 
 def folder_of(name: str) -> str:
@@ -137,6 +163,8 @@ def storage_error(error: OSError, name: str) -> StepwellError:
     """What an OSError on the file `name` means to the caller."""
     if error.errno in {ENOSPC, EDQUOT}:
         return StorageFull()
+    if error.errno in {EMFILE, ENFILE}:
+        return Busy("Too many files are open; nothing was stored. Try again.")
     if error.errno == ENOENT:
         return NotFound(f"File {name!r} does not exist.", field=name)
     if error.errno == EEXIST:

@@ -336,3 +336,79 @@ WHERE record.key IN (
     AND (:created_at IS NULL OR (record.created_at, record.id) > (:created_at, :id))
 ORDER BY record.created_at, record.id
 LIMIT :limit;
+
+-- Console lines -------------------------------------------------------------------------------------------------------
+
+-- name: put_line
+INSERT OR REPLACE INTO log_line (run_key, stream, line, time, text, level) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: read_lines
+SELECT stream, line, time, text, level
+FROM log_line
+WHERE run_key = :run_key AND (stream, line) > (:after_stream, :after_line)
+ORDER BY stream, line
+LIMIT :limit;
+
+-- name: read_lines_of_stream
+SELECT stream, line, time, text, level
+FROM log_line
+WHERE run_key = :run_key AND stream = :stream AND (stream, line) > (:after_stream, :after_line)
+ORDER BY line
+LIMIT :limit;
+
+-- Credentials ---------------------------------------------------------------------------------------------------------
+
+-- name: add_credential
+INSERT INTO credential (id, secret_hash, workspace, role, name, created_at, expires_at, revoked_at)
+VALUES (:id, :secret_hash, :workspace, :role, :name, :created_at, :expires_at, :revoked_at);
+
+-- name: find_credential
+SELECT id, secret_hash, workspace, role, name, created_at, expires_at, revoked_at FROM credential WHERE id = ?;
+
+-- name: find_credential_by_secret
+SELECT id, secret_hash, workspace, role, name, created_at, expires_at, revoked_at
+FROM credential WHERE secret_hash = ?;
+
+-- name: list_credentials
+SELECT id, secret_hash, workspace, role, name, created_at, expires_at, revoked_at
+FROM credential ORDER BY created_at, id;
+
+-- name: revoke_credential
+UPDATE credential SET revoked_at = ifnull(revoked_at, :at) WHERE id = :id;
+
+-- Files ---------------------------------------------------------------------------------------------------------------
+
+-- name: put_blob
+INSERT OR REPLACE INTO blob (workspace_key, run_key, path, size, sha256, stored_at, file)
+VALUES (:workspace_key, :run_key, :path, :size, :sha256, :stored_at, :file);
+
+-- name: find_blob
+SELECT path, size, sha256, stored_at, file
+FROM blob WHERE workspace_key = :workspace_key AND run_key = :run_key AND path = :path;
+
+-- name: first_blob
+SELECT 1 FROM blob
+WHERE workspace_key = :workspace_key AND run_key = :run_key AND path >= :start AND path < :end
+LIMIT 1;
+
+-- name: blobs_from
+SELECT path, size, sha256, stored_at, file
+FROM blob
+WHERE workspace_key = :workspace_key AND run_key = :run_key AND path >= :start AND (:end IS NULL OR path < :end)
+ORDER BY path
+LIMIT :limit;
+
+-- name: drop_blobs
+DELETE FROM blob WHERE workspace_key = :workspace_key AND run_key = :run_key RETURNING file;
+
+-- name: drop_blobs_at
+DELETE FROM blob
+WHERE workspace_key = :workspace_key AND run_key = :run_key
+    AND (path = :path OR (path >= :start AND path < :end))
+RETURNING file;
+
+-- name: blobs_after
+SELECT path, size, sha256, stored_at, file FROM blob WHERE file > ? ORDER BY file LIMIT ?;
+
+-- name: find_content
+SELECT file FROM blob WHERE file = ?;

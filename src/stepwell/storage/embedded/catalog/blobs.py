@@ -1,0 +1,296 @@
+"""The blob store: contents in files of their own, which are never changed, and rows that say what is where.
+
+A content is durable before the row that names it is written, and goes after the row is gone; what an interruption
+leaves without a row is swept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, suppress
+from typing import BinaryIO, Final, Protocol, TypeVar
+
+import apsw
+
+from stepwell.core.errors import Corrupt, NotFound, StepwellError, StorageFailed
+from stepwell.core.model import BlobInfo, Damage
+from stepwell.storage.embedded.catalog import blob_rows
+from stepwell.storage.embedded.catalog.blob_rows import Stored, check_path
+from stepwell.storage.embedded.files import Files, Kind
+from stepwell.storage.embedded.publishing import Publisher, Unfinished, mapped
+
+FOLDER: Final = "blobs"
+_CHUNK: Final = 1 << 20
+_BATCH: Final = 500
+_TRIES: Final = 3  # a file may be replaced between its row and its content
+T = TypeVar("T")
+
+
+class Submit(Protocol):
+    """Runs a change on the thread that writes; the Future resolves once it is durable."""
+
+    def __call__(self, run: Callable[[apsw.Connection], T], /) -> Future[T]: ...  # noqa: D102
+
+
+class Snapshot(Protocol):
+    """A reading connection inside one short transaction."""
+
+    def __call__(self) -> AbstractContextManager[apsw.Connection]: ...  # noqa: D102
+
+
+class Writer:
+    """Implements core.store.BlobWriter."""
+
+    def __init__(
+        self, blobs: Blobs, unfinished: Unfinished, *, file: str, put: Callable[[BlobInfo], None], path: str, at: int
+    ) -> None:
+        self._blobs = blobs
+        self._unfinished = unfinished
+        self._file = file
+        self._put = put
+        self._path = path
+        self._at = at
+        self._hash = hashlib.sha256()
+        self._done = False
+
+    def write(self, chunk: bytes) -> None:
+        """See BlobWriter."""
+        with self._blobs.guarded():
+            self._unfinished.write(chunk)
+        self._hash.update(chunk)
+
+    def commit(self) -> BlobInfo:
+        """See BlobWriter."""
+        with self._blobs.guarded():
+            size = self._unfinished.commit()
+        info = BlobInfo(path=self._path, size=size, sha256=self._hash.digest(), stored_at=self._at)
+        try:
+            self._put(info)
+        except StorageFailed:
+            raise  # whether the row is stored is not known, so its content must stay
+        except StepwellError:
+            self._blobs.remove([self._file])
+            raise
+        finally:
+            self.abort()
+        return info
+
+    def abort(self) -> None:
+        """See BlobWriter."""
+        if not self._done:
+            self._done = True
+            self._unfinished.abort()
+            self._blobs.finished(self._file)
+
+
+class Reader:
+    """Implements core.store.BlobReader."""
+
+    def __init__(self, info: BlobInfo, content: BinaryIO) -> None:
+        self.info = info
+        self._content = content
+
+    def chunks(self, size: int = _CHUNK) -> Iterator[bytes]:
+        """See BlobReader."""
+        digest, length = hashlib.sha256(), 0
+        while chunk := self._read(size):
+            digest.update(chunk)
+            length += len(chunk)
+            yield chunk
+        if length != self.info.size or digest.digest() != self.info.sha256:
+            raise Corrupt(f"the content of file {self.info.path!r} fails its checksum", field="path")
+
+    def _read(self, size: int) -> bytes:
+        with mapped(self.info.path):
+            return self._content.read(size)
+
+    def close(self) -> None:
+        """See BlobReader."""
+        self._content.close()
+
+
+class Blobs:
+    """Implements core.store.BlobStore, and the care for its files. Any number of threads may share one."""
+
+    def __init__(self, files: Files, *, submit: Submit, snapshot: Snapshot) -> None:
+        """`files` is rooted in the data directory, whose lock this process holds."""
+        self.failed = ""  # why nothing may be written any more
+        self._files = files
+        self._submit = submit
+        self._snapshot = snapshot
+        self._publisher = Publisher(files)
+        self._lock = threading.Lock()
+        self._underway: set[str] = set()  # contents whose rows are still to come
+        self._unwanted: set[str] = set()
+        self._swept = False
+        self._publisher.discard_unfinished()
+
+    def open_blob(self, *, workspace: str, owner: str, path: str, at: int) -> Writer:
+        """See BlobStore."""
+        check_path(path)
+        with self._snapshot() as conn:
+            found = blob_rows.find_owner(conn, workspace, owner)
+            if found is None and owner:
+                raise NotFound(f"there is no run {owner!r}", field="run_id")
+            if found is not None:
+                blob_rows.refuse_clash(conn, found, path)
+        file = _new_file()
+        with self._lock:
+            self._underway.add(file)
+        try:
+            with self.guarded():
+                unfinished = self._publisher.begin(f"{FOLDER}/{file}")
+        except BaseException:
+            self.finished(file)
+            raise
+
+        def put(info: BlobInfo) -> None:
+            replaced = self._submit(lambda conn: blob_rows.put(conn, workspace, owner, info, file)).result()
+            self.remove([] if replaced is None else [replaced])
+
+        return Writer(self, unfinished, file=file, put=put, path=path, at=at)
+
+    def get_blob(self, *, workspace: str, owner: str, path: str) -> Reader:
+        """See BlobStore."""
+        check_path(path)
+        before: Stored | None = None
+        for _ in range(_TRIES):
+            stored = self._find(workspace, owner, path)
+            if stored == before:
+                break
+            before = stored
+            with suppress(NotFound), mapped(path):
+                return Reader(stored.info, self._files.open(f"{FOLDER}/{stored.file}"))
+        raise Corrupt(f"the content of file {path!r} is missing", field="path")
+
+    def list_blobs(self, *, workspace: str, owner: str, folder: str) -> list[BlobInfo]:
+        """See BlobStore."""
+        if folder:
+            check_path(folder)
+        with self._snapshot() as conn:
+            found = blob_rows.find_owner(conn, workspace, owner)
+            return [] if found is None else blob_rows.children(conn, found, folder)
+
+    def delete_blobs(self, *, workspace: str, owner: str, path: str) -> int:
+        """See BlobStore."""
+        if path:
+            check_path(path)
+
+        def delete(conn: apsw.Connection) -> list[str]:
+            found = blob_rows.find_owner(conn, workspace, owner)
+            return [] if found is None else blob_rows.delete(conn, found, path)
+
+        gone = self._submit(delete).result()
+        self.remove(gone)
+        return len(gone)
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove contents that no row names any more. What cannot be removed now is tried again by `sweep`."""
+        for file in names:
+            try:
+                self._files.unlink(f"{FOLDER}/{file}")
+            except FileNotFoundError:
+                continue
+            except OSError:
+                with self._lock:
+                    self._unwanted.add(file)
+
+    def sweep(self) -> None:
+        """Remove what interruptions left: at first whatever has no row, later what `remove` could not."""
+        if not self._swept:
+            for folder in self._folders():
+                self._sweep_folder(folder)
+            self._swept = True
+        with self._lock:
+            unwanted, self._unwanted = self._unwanted, set()
+        self.remove(unwanted)
+
+    def check(self) -> Iterator[Damage]:
+        """Read all contents and name those that are missing or fail their checksum."""
+        file = ""
+        while True:
+            with self._snapshot() as conn:
+                rows = blob_rows.after(conn, file, _BATCH)
+            for stored in rows:
+                yield from self._check(stored)
+            if len(rows) < _BATCH:
+                return
+            file = rows[-1].file
+
+    def finished(self, file: str) -> None:
+        """A writer is done with a content, for better or worse."""
+        with self._lock:
+            self._underway.discard(file)
+
+    def guarded(self) -> AbstractContextManager[None]:
+        """Around writes to the disk: after one that failed in earnest nothing more is written until a restart."""
+        return _Guard(self)
+
+    def _find(self, workspace: str, owner: str, path: str) -> Stored:
+        with self._snapshot() as conn:
+            found = blob_rows.find_owner(conn, workspace, owner)
+            stored = None if found is None else blob_rows.get(conn, found, path)
+        if stored is None:
+            raise NotFound(f"there is no file {path!r}", field="path")
+        return stored
+
+    def _folders(self) -> list[str]:
+        try:
+            return [entry.name for entry in self._files.entries(FOLDER) if entry.kind is Kind.FOLDER]
+        except FileNotFoundError:
+            return []
+
+    def _sweep_folder(self, folder: str) -> None:
+        """Names first, then what is under way, then the rows: what gets its row meanwhile is in one of the two."""
+        with mapped(folder):
+            entries = self._files.entries(f"{FOLDER}/{folder}")
+        names = {f"{folder}/{entry.name}" for entry in entries if entry.kind is Kind.FILE}
+        with self._lock:
+            names -= self._underway
+        with self._snapshot() as conn:
+            names -= blob_rows.referenced(conn, sorted(names))
+        self.remove(names)
+
+    def _check(self, stored: Stored) -> Iterator[Damage]:
+        place = f"file {stored.info.path!r} ({FOLDER}/{stored.file})"
+        try:
+            with mapped(stored.info.path):
+                reader = Reader(stored.info, self._files.open(f"{FOLDER}/{stored.file}"))
+        except StepwellError as error:
+            if self._is_current(stored):
+                yield Damage(place=place, cost=f"its content cannot be read: {error.message}")
+            return
+        try:
+            for _ in reader.chunks():
+                pass
+        except StepwellError as error:
+            yield Damage(place=place, cost=error.message)
+        finally:
+            reader.close()
+
+    def _is_current(self, stored: Stored) -> bool:
+        """Whether its row is still there: a file may go while all are checked."""
+        with self._snapshot() as conn:
+            return bool(blob_rows.referenced(conn, [stored.file]))
+
+
+class _Guard(AbstractContextManager[None]):
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+
+    def __enter__(self) -> None:
+        if self._blobs.failed:
+            raise StorageFailed(self._blobs.failed)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, StorageFailed) and not self._blobs.failed:
+            self._blobs.failed = error.message
+
+
+def _new_file() -> str:
+    name = secrets.token_hex(16)
+    return f"{name[:2]}/{name[2:]}"

@@ -1,0 +1,53 @@
+"""Console lines of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import apsw
+
+from stepwell.core.errors import Invalid
+from stepwell.core.model import LogLine
+from stepwell.core.page import Page, Position
+from stepwell.storage.embedded.catalog import runs
+from stepwell.storage.embedded.catalog.sql import Statements
+
+_SQL: Final = Statements.load("queries.sql")
+
+
+def append(conn: apsw.Connection, workspace: str, run_id: str, lines: Sequence[LogLine]) -> None:
+    """Add lines; a number that its stream has already is replaced. NotFound: no such run; Conflict: it is deleted."""
+    key = runs.open_run(conn, workspace, run_id).key
+    _SQL.each(conn, "put_line", ((key, line.stream, line.line, line.time, line.text, line.level) for line in lines))
+
+
+def read(
+    conn: apsw.Connection, workspace: str, run_id: str, *, stream: str | None, after: Position | None, limit: int
+) -> Page[LogLine]:
+    """Lines of all streams or of one, in the order (stream, line); empty when there is no such run."""
+    state = runs.find(conn, workspace, run_id)
+    if state is None:
+        return Page(items=[])
+    after_stream, after_line = _position(after)
+    bindings = {
+        "run_key": state.key,
+        "stream": stream,
+        "after_stream": after_stream,
+        "after_line": after_line,
+        "limit": limit + 1,
+    }
+    rows = _SQL.all(conn, "read_lines" if stream is None else "read_lines_of_stream", bindings)
+    items = [
+        LogLine(stream=stream, line=line, time=time, text=text, level=level)
+        for stream, line, time, text, level in rows[:limit]
+    ]
+    return Page(items=items, after=rows[limit - 1][:2] if len(rows) > limit else None)
+
+
+def _position(after: Position | None) -> tuple[str, int]:
+    if after is None:
+        return "", -(2**63)
+    if len(after) == 2 and isinstance(after[0], str) and isinstance(after[1], int):
+        return after[0], after[1]
+    raise Invalid("the position does not belong to these lines", field="page_token")

@@ -1,0 +1,233 @@
+"""The catalog as the engine shows it: changes go to the thread that writes, each read takes a short snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import apsw
+
+from stepwell.core.access import Credential
+from stepwell.core.clock import Clock
+from stepwell.core.model import (
+    BlobInfo,
+    Columns,
+    Damage,
+    Event,
+    Experiment,
+    ExperimentQuery,
+    ExperimentWrite,
+    LogLine,
+    NewExperiment,
+    NewRun,
+    Record,
+    Run,
+    RunQuery,
+    RunRow,
+    Workspace,
+)
+from stepwell.core.page import Page, Position
+from stepwell.storage.embedded.catalog import (
+    credentials,
+    experiments,
+    logs,
+    run_rows,
+    runs,
+    searching,
+    workspaces,
+)
+from stepwell.storage.embedded.catalog import records as record_rows
+from stepwell.storage.embedded.catalog.blobs import Blobs, Reader, Snapshot, Submit, Writer
+from stepwell.storage.embedded.catalog.live import LiveSeries
+from stepwell.storage.embedded.catalog.runs import Purged
+from stepwell.storage.embedded.files import Files
+
+T = TypeVar("T")
+
+
+class Catalog:
+    """Implements core.store.CatalogStore, RecordStore, LogStore and BlobStore. Any number of threads may share one."""
+
+    def __init__(
+        self,
+        *,
+        submit: Submit,
+        snapshot: Snapshot,
+        live: LiveSeries,
+        files: Files,
+        purged: Callable[[apsw.Connection, Purged], None],
+        clock: Clock,
+    ) -> None:
+        """submit: runs a change inside a transaction of the writing thread; its Future resolves once it is durable.
+        snapshot: a reading connection. live: the series that wait in memory. files: rooted in the data directory.
+        purged: called on the writing thread, in the transaction of a purge, which takes the points along."""
+        self._catalog_submit = submit
+        self._catalog_snapshot = snapshot
+        self._catalog_live = live
+        self._catalog_purged = purged
+        self._catalog_clock = clock
+        self._blobs = Blobs(files, submit=submit, snapshot=snapshot)
+
+    def _done(self, run: Callable[[apsw.Connection], T]) -> T:
+        return self._catalog_submit(run).result()
+
+    # Workspaces and experiments ---------------------------------------------------------------------------------------
+
+    def put_workspace(self, *, name: str, at: int) -> Workspace:
+        """See CatalogStore."""
+        return self._done(lambda conn: workspaces.put(conn, name, at=at))
+
+    def list_workspaces(self) -> list[Workspace]:
+        """See CatalogStore."""
+        with self._catalog_snapshot() as conn:
+            return workspaces.every(conn)
+
+    def create_experiment(self, *, workspace: str, new: NewExperiment) -> Experiment:
+        """See CatalogStore."""
+        return self._done(lambda conn: experiments.create(conn, workspace, new))
+
+    def get_experiment(self, *, workspace: str, id: int | None = None, name: str | None = None) -> Experiment:
+        """See CatalogStore."""
+        with self._catalog_snapshot() as conn:
+            return experiments.get(conn, workspace, id=id, name=name)
+
+    def write_experiment(self, *, workspace: str, write: ExperimentWrite) -> Experiment:
+        """See CatalogStore."""
+        return self._done(lambda conn: experiments.apply(conn, workspace, write))
+
+    def search_experiments(self, *, workspace: str, query: ExperimentQuery) -> Page[Experiment]:
+        """See CatalogStore."""
+        with self._catalog_snapshot() as conn:
+            return searching.find_experiments(conn, workspace, query)
+
+    # Runs -------------------------------------------------------------------------------------------------------------
+
+    def create_runs(self, *, workspace: str, new: Sequence[NewRun]) -> list[Run]:
+        """See CatalogStore."""
+        return self._done(lambda conn: runs.create(conn, workspace, new))
+
+    def get_runs(self, *, workspace: str, run_ids: Sequence[str], columns: Columns) -> list[RunRow | None]:
+        """See CatalogStore."""
+        with self._catalog_snapshot() as conn:
+            keys = list(runs.keys_of(conn, workspace, run_ids).values())
+            rows = run_rows.read(conn, workspace, keys, columns)
+        found = {row.run.id: row for row in self._with_metrics(rows, columns)}
+        return [found.get(run_id) for run_id in run_ids]
+
+    def search_runs(self, *, workspace: str, query: RunQuery) -> Page[RunRow]:
+        """See CatalogStore. The metrics of the rows may be newer than what chose them, never older."""
+        asked = searching.metrics_asked(query)
+        live = self._catalog_live(None, asked) if asked else ()
+        with self._catalog_snapshot() as conn:
+            found = searching.find_runs(conn, workspace, query, live)
+            rows = run_rows.read(conn, workspace, found.keys, query.columns)
+        return Page(items=self._with_metrics(rows, query.columns), after=found.after)
+
+    def _with_metrics(self, rows: list[RunRow], columns: Columns) -> list[RunRow]:
+        if not rows or (columns.metrics is not None and not columns.metrics):
+            return rows
+        live = self._catalog_live([row.run.key for row in rows], columns.metrics)
+        with self._catalog_snapshot() as conn:
+            return run_rows.with_metrics(conn, rows, columns.metrics, live)
+
+    def purge_runs(self, *, workspace: str, run_ids: Sequence[str]) -> int:
+        """See CatalogStore."""
+
+        def purge(conn: apsw.Connection) -> Purged:
+            gone = runs.purge(conn, workspace, run_ids, at=self._catalog_clock())
+            self._catalog_purged(conn, gone)
+            return gone
+
+        gone = self._done(purge)
+        self._blobs.remove(gone.files)
+        return len(gone.run_keys)
+
+    def read_events(self, *, workspace: str, run_id: str) -> list[Event]:
+        """See CatalogStore."""
+        with self._catalog_snapshot() as conn:
+            return runs.events(conn, workspace, run_id)
+
+    # Credentials ------------------------------------------------------------------------------------------------------
+
+    def put_credential(self, *, credential: Credential) -> None:
+        """See CatalogStore."""
+        self._done(lambda conn: credentials.put(conn, credential))
+
+    def get_credential(self, *, id: str | None = None, secret_hash: bytes | None = None) -> Credential | None:
+        """See CatalogStore."""
+        with self._catalog_snapshot() as conn:
+            return credentials.get(conn, id=id, secret_hash=secret_hash)
+
+    def list_credentials(self) -> list[Credential]:
+        """See CatalogStore."""
+        with self._catalog_snapshot() as conn:
+            return credentials.every(conn)
+
+    def revoke_credential(self, *, id: str, at: int) -> Credential:
+        """See CatalogStore."""
+        return self._done(lambda conn: credentials.revoke(conn, id, at=at))
+
+    # Records ----------------------------------------------------------------------------------------------------------
+
+    def put_records(self, *, workspace: str, records: Sequence[Record]) -> None:
+        """See RecordStore."""
+        self._done(lambda conn: record_rows.put(conn, workspace, records))
+
+    def get_records(self, *, workspace: str, kind: str, ids: Sequence[str]) -> list[Record | None]:
+        """See RecordStore."""
+        with self._catalog_snapshot() as conn:
+            return record_rows.get(conn, workspace, kind, ids)
+
+    def find_records(
+        self, *, workspace: str, kind: str, where: Mapping[str, str], after: Position | None, limit: int
+    ) -> Page[Record]:
+        """See RecordStore."""
+        with self._catalog_snapshot() as conn:
+            return record_rows.find(conn, workspace, kind, where=where, after=after, limit=limit)
+
+    def delete_records(self, *, workspace: str, kind: str, ids: Sequence[str]) -> int:
+        """See RecordStore."""
+        return self._done(lambda conn: record_rows.delete(conn, workspace, kind, ids))
+
+    # Console lines ----------------------------------------------------------------------------------------------------
+
+    def append_lines(self, *, workspace: str, run_id: str, lines: Sequence[LogLine]) -> None:
+        """See LogStore."""
+        self._done(lambda conn: logs.append(conn, workspace, run_id, lines))
+
+    def read_lines(
+        self, *, workspace: str, run_id: str, stream: str | None, after: Position | None, limit: int
+    ) -> Page[LogLine]:
+        """See LogStore."""
+        with self._catalog_snapshot() as conn:
+            return logs.read(conn, workspace, run_id, stream=stream, after=after, limit=limit)
+
+    # Files ------------------------------------------------------------------------------------------------------------
+
+    def open_blob(self, *, workspace: str, owner: str, path: str, at: int) -> Writer:
+        """See BlobStore."""
+        return self._blobs.open_blob(workspace=workspace, owner=owner, path=path, at=at)
+
+    def get_blob(self, *, workspace: str, owner: str, path: str) -> Reader:
+        """See BlobStore."""
+        return self._blobs.get_blob(workspace=workspace, owner=owner, path=path)
+
+    def list_blobs(self, *, workspace: str, owner: str, folder: str) -> list[BlobInfo]:
+        """See BlobStore."""
+        return self._blobs.list_blobs(workspace=workspace, owner=owner, folder=folder)
+
+    def delete_blobs(self, *, workspace: str, owner: str, path: str) -> int:
+        """See BlobStore."""
+        return self._blobs.delete_blobs(workspace=workspace, owner=owner, path=path)
+
+    def files_failed(self) -> str:
+        """ "" or, in a sentence, why no file can be stored until a restart."""
+        return self._blobs.failed
+
+    def remove_files(self) -> None:
+        """Remove contents of files that nothing refers to."""
+        self._blobs.sweep()
+
+    def check_files(self) -> Iterator[Damage]:
+        """Read all files and name those that are damaged."""
+        return self._blobs.check()
