@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         told = error.message if isinstance(error, StepwellError) else str(error)
         return _fail(told, 2 if error.code in _MISUSE else 1)
     except OSError as error:
-        return _fail(_told(error), 1)
+        return _fail(_told(error), 2 if error.filename else 1)
 
 
 def parser() -> Parser:

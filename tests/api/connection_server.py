@@ -1,0 +1,85 @@
+"""A program: the server's own connection handling, short limits, and endpoints that read, wait or ignore their body."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import uvloop
+
+from stepwell.core.clock import system_clock
+from stepwell.web import server
+from stepwell.web.application import Application
+from stepwell.web.auth import Gate
+from stepwell.web.body import BodyBudget
+from stepwell.web.call import Call, Context
+from stepwell.web.counters import Counters
+from stepwell.web.operations import error_response
+from stepwell.web.response import Response, json_response, stream_response
+from stepwell.web.routing import Dialect, Route, Router
+from stepwell.web.work import Work
+
+LIMIT = 1 << 20
+
+
+async def size(call: Call) -> Response:
+    return json_response(len(await call.body(LIMIT)))
+
+
+async def count(call: Call) -> Response:
+    total = 0
+    async for chunk in call.chunks():
+        total += len(chunk)
+    return json_response(total)
+
+
+async def refuse(_call: Call) -> Response:
+    return json_response("not wanted", 409)
+
+
+async def late(_call: Call) -> Response:
+    await asyncio.sleep(1)
+    return json_response("late")
+
+
+async def breaks(call: Call) -> Response:
+    def made() -> Iterator[bytes]:
+        yield b"x" * 1000
+        raise RuntimeError("in the middle")
+
+    return stream_response(call, made)
+
+
+def main() -> None:
+    dialect = Dialect(
+        name="tested",
+        prefixes=("/",),
+        routes=(
+            Route("POST", "/size", size),
+            Route("PUT", "/count", count),
+            Route("POST", "/refuse", refuse),
+            Route("GET", "/late", late),
+            Route("GET", "/breaks", breaks),
+        ),
+        workspace=lambda _call: "default",
+        error_response=error_response,
+    )
+    work = Work()
+    nothing: object = None
+    app = Application(
+        Router([dialect], fallback=dialect),
+        gate=Gate(required=False, bound_host="127.0.0.1", store=nothing, clock=system_clock),  # type: ignore[arg-type]
+        context=Context(store=nothing, clock=system_clock, version="0"),  # type: ignore[arg-type]
+        work=work,
+        counters=Counters(),
+        budget=BodyBudget(),
+    )
+    limits = server.Limits(head_seconds=2.0, body_seconds=2.0, sweep_seconds=0.1)
+    with server.listen("127.0.0.1", 0) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        port = listener.getsockname()[1]
+        runner.run(server.serve(app, listener, ready=lambda: print(port, flush=True), limits=limits))
+    work.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,257 @@
+"""What a connection may do to the server, with real sockets: too much, too slowly, half, and while it stops."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from stepwell.web.server import listen
+
+LIMIT = 1 << 20
+MIB = 1 << 20
+
+
+class Program:
+    """connection_server.py as a process."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("connection_server.py"))],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        assert self.process.stdout is not None
+        self.out: IO[bytes] = self.process.stdout
+        self.port = int(self.out.readline())
+
+    def http(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+
+    def raw(self, data: bytes) -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=60)
+        connection.sendall(data)
+        return connection
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.out.close()
+
+
+@pytest.fixture(scope="module")
+def program() -> Iterator[Program]:
+    started = Program()
+    yield started
+    started.end()
+
+
+def everything(connection: socket.socket) -> bytes:
+    with connection:
+        got = b""
+        while piece := connection.recv(65536):
+            got += piece
+        return got
+
+
+def asked(method: str, path: str, *headers: str) -> bytes:
+    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: localhost", *headers, "", ""]).encode()
+
+
+def lives(program: Program) -> None:
+    connection = program.http()
+    connection.request("POST", "/size", b"12345")
+    assert connection.getresponse().read() == b"5"
+    connection.close()
+
+
+def test_small_answers_are_not_held_back():
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        listener.setblocking(True)
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+
+
+@pytest.mark.parametrize("path", ["/size", "/refuse", "/nowhere"])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_client_that_sends_64_mib_gets_to_read_the_refusal(program: Program, path: str, chunked: bool):
+    connection = program.http()
+    body = (bytes(MIB) for _ in range(64))
+    headers = {} if chunked else {"Content-Length": str(64 * MIB)}
+    connection.request("POST", path, body, headers, encode_chunked=chunked)
+    answer = connection.getresponse()
+    assert answer.status == {"/size": 413, "/refuse": 409, "/nowhere": 404}[path]
+    told = json.loads(answer.read())
+    if path == "/size":
+        assert told["error"]["limit"] == LIMIT
+    lives(program)
+
+
+def test_a_client_that_asks_before_sending_is_refused_at_once(program: Program):
+    got = everything(program.raw(asked("POST", "/size", "Content-Length: 67108864", "Expect: 100-continue")))
+    assert got.startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_client_that_asks_before_sending_may_go_on(program: Program):
+    with program.raw(
+        asked("POST", "/size", "Content-Length: 5", "Expect: 100-continue", "Connection: close")
+    ) as connection:
+        assert connection.recv(1000).startswith(b"HTTP/1.1 100 Continue\r\n")
+        connection.sendall(b"12345")
+        got = everything(connection)
+    assert got.startswith(b"HTTP/1.1 200 ")
+    assert got.endswith(b"\r\n\r\n5")
+
+
+def test_an_upload_without_a_limit_streams(program: Program):
+    connection = program.http()
+    connection.request("PUT", "/count", (bytes(MIB) for _ in range(80)), encode_chunked=True)
+    assert int(connection.getresponse().read()) == 80 * MIB
+    connection.close()
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/size"), ("PUT", "/count")])
+def test_a_body_that_stops_coming_is_408(program: Program, method: str, path: str):
+    got = everything(program.raw(asked(method, path, "Content-Length: 100") + b"some"))
+    assert got.startswith(b"HTTP/1.1 408 ")
+    assert b'"body_too_slow"' in got
+    lives(program)
+
+
+def test_a_body_that_comes_slowly_but_comes_is_taken(program: Program):
+    with program.raw(asked("POST", "/size", "Content-Length: 6", "Connection: close")) as connection:
+        for _ in range(6):
+            time.sleep(0.5)
+            connection.sendall(b"x")
+        assert everything(connection).endswith(b"\r\n\r\n6")
+
+
+@pytest.mark.parametrize("head", [b"", b"POST /si", b"POST /size HTTP/1.1\r\nHost: localhost\r\n"])
+def test_a_head_that_stops_coming_ends_the_connection(program: Program, head: bytes):
+    assert everything(program.raw(head)) == b""
+    lives(program)
+
+
+def test_an_upload_that_is_cut_leaves_the_server_alone(program: Program):
+    for method, path in (("POST", "/size"), ("PUT", "/count"), ("POST", "/nowhere")):
+        with program.raw(asked(method, path, "Content-Length: 100") + b"half") as connection:
+            connection.shutdown(socket.SHUT_WR)
+            connection.recv(1000)
+        program.raw(asked(method, path, "Content-Length: 100") + b"half").close()
+    lives(program)
+
+
+def test_a_client_that_has_said_all_and_closed_its_side_gets_its_answer(program: Program):
+    with program.raw(asked("GET", "/late")) as connection:
+        connection.shutdown(socket.SHUT_WR)
+        assert everything(connection).endswith(b'"late"')
+
+
+def test_requests_sent_at_once_are_answered_in_order(program: Program):
+    one = asked("POST", "/size", "Content-Length: 3") + b"abc"
+    last = asked("POST", "/size", "Content-Length: 1", "Connection: close") + b"x"
+    got = everything(program.raw(one + asked("GET", "/nowhere") + last))
+    assert [part[:3] for part in got.split(b"HTTP/1.1 ")[1:]] == [b"200", b"404", b"200"]
+
+
+def test_an_unread_small_body_does_not_become_the_next_request(program: Program):
+    hidden = asked("GET", "/late")
+    first = asked("POST", "/refuse", f"Content-Length: {len(hidden)}") + hidden
+    got = everything(program.raw(first + asked("POST", "/size", "Content-Length: 0", "Connection: close")))
+    assert [part[:3] for part in got.split(b"HTTP/1.1 ")[1:]] == [b"409", b"200"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01",
+        b"POST /size HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n",
+        b"POST /size HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"POST /size HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /size HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+def test_what_is_not_http_is_refused_in_json(program: Program, data: bytes):
+    got = everything(program.raw(data))
+    assert got.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(got.partition(b"\r\n\r\n")[2])["error"]["code"]
+    lives(program)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        asked("GET", "/size", "X-Long: " + "x" * 70_000),
+        asked("GET", "/size?" + "q" * 70_000),
+        asked("GET", "/size", *(f"X-{number}: {'y' * 100}" for number in range(1000))),
+    ],
+)
+def test_a_head_over_the_limit_is_431(program: Program, head: bytes):
+    got = everything(program.raw(head))
+    assert got.startswith(b"HTTP/1.1 431 ")
+    lives(program)
+
+
+def test_a_head_without_an_end_is_cut(program: Program):
+    with program.raw(b"GET /size HTTP/1.1\r\nX-Endless: ") as connection:
+        try:
+            for _ in range(1000):
+                connection.sendall(b"x" * 65536)
+        except ConnectionError:
+            pass
+        else:
+            pytest.fail("64 MiB of one header were taken")
+    lives(program)
+
+
+def test_a_large_body_in_the_same_packet_as_its_head_is_no_large_head(program: Program):
+    got = everything(
+        program.raw(asked("POST", "/size", "Content-Length: 900000", "Connection: close") + bytes(900_000))
+    )
+    assert got.endswith(b"\r\n\r\n900000")
+
+
+def test_an_answer_that_breaks_in_the_middle_never_looks_whole(program: Program):
+    connection = program.http()
+    connection.request("GET", "/breaks")
+    with pytest.raises(http.client.IncompleteRead):
+        connection.getresponse().read()
+    connection.close()
+    lives(program)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_it_finishes_what_it_has_begun_takes_no_more_and_ends_with_0(number: signal.Signals):
+    program = Program()
+    try:
+        idle = program.raw(b"")
+        connection = program.http()
+        got: list[bytes] = []
+        connection.request("GET", "/late")
+        waiting = threading.Thread(target=lambda: got.append(connection.getresponse().read()))
+        waiting.start()
+        time.sleep(0.2)
+        program.process.send_signal(number)
+        assert program.process.wait(timeout=30) == 0
+        waiting.join(timeout=30)
+        assert got == [b'"late"']
+        assert idle.recv(10) == b""
+        idle.close()
+        connection.close()
+        with pytest.raises(ConnectionRefusedError):
+            program.raw(b"")
+    finally:
+        program.end()

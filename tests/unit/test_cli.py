@@ -1,0 +1,203 @@
+"""The command line over a store in memory: flags, output, exit statuses, and never a traceback."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stepwell import __version__, app, cli
+from stepwell.core.errors import Conflict, Corrupt, Invalid
+from stepwell.core.model import Damage
+from stepwell.settings import load
+from stepwell.web import log, server
+from unit.web.asking import CredentialStore
+
+
+class ClosingStore(CredentialStore):
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.fixture(autouse=True)
+def log_as_pytest_does(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(log, "set_up", lambda **_: None)
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> ClosingStore:
+    made = ClosingStore()
+    monkeypatch.setattr(app, "open_store", lambda _directory, *, clock: made)
+    return made
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    def runs(*argv: str) -> tuple[int, str, str]:
+        try:
+            status = cli.main(argv)
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        told = capsys.readouterr()
+        return status, told.out, told.err
+
+    return runs
+
+
+def test_version(run: Any):
+    assert run("version") == (0, f"stepwell {__version__}\n", "")
+    assert run("--version") == (0, f"stepwell {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        (),
+        ("nonsense",),
+        ("serve", "--prot", "1"),
+        ("serve", "--port"),
+        ("serve", "--port", "many"),
+        ("serve", "--auth", "sometimes"),
+        ("serve", "--host", "0.0.0.0"),
+        ("serve", "--config", "/none.toml"),
+        ("credential",),
+        ("credential", "create"),
+        ("credential", "create", "--workspace", "w"),
+        ("credential", "revoke"),
+        ("check", "--port", "1"),
+    ],
+)
+def test_a_bad_flag_is_one_line_and_2(run: Any, argv: tuple[str, ...]):
+    status, out, err = run(*argv)
+    assert (status, out) == (2, "")
+    assert err.startswith("stepwell")
+    assert err.count("\n") == 1
+
+
+def test_a_credential_is_made_listed_and_revoked(run: Any, store: ClosingStore, tmp_path: Path):
+    place = ("--data-dir", str(tmp_path))
+    status, out, err = run(
+        "credential", "create", *place, "--workspace", "*", "--role", "writer", "--name", "é", "--expires", "2w"
+    )
+    assert (status, err) == (0, "")
+    made = json.loads(out)
+    assert (made["workspace"], made["role"], made["name"]) == ("*", "writer", "é")
+    assert made.pop("secret").startswith("sw_")
+    status, out, _ = run("credential", "list", *place)
+    assert (status, json.loads(out)) == (0, made)
+    status, out, _ = run("credential", "revoke", *place, made["id"])
+    assert status == 0
+    assert json.loads(out)["revoked_at"]
+    status, out, err = run("credential", "revoke", *place, "cr_none")
+    assert (status, out, err) == (1, "", "stepwell: no credential 'cr_none'\n")
+    assert store.closed == 4
+
+
+def test_a_given_secret_comes_from_standard_input(
+    run: Any, store: ClosingStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    argv = ("credential", "create", "--data-dir", str(tmp_path), "--workspace", "w", "--role", "reader")
+    monkeypatch.setattr("sys.stdin", io.StringIO("a secret of a vault".replace(" ", "-") + "\n"))
+    status, out, _ = run(*argv, "--id", "vault", "--secret-stdin")
+    assert status == 0
+    assert (json.loads(out)["id"], json.loads(out)["secret"]) == ("vault", "a-secret-of-a-vault")
+    monkeypatch.setattr("sys.stdin", io.StringIO("short\n"))
+    status, out, err = run(*argv, "--secret-stdin")
+    assert (status, out) == (2, "")
+    assert "16 to 255" in err
+    assert "short" not in err
+    assert list(store.kept) == ["vault"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"), [("--role", "owner"), ("--workspace", "a/b"), ("--expires", "soon"), ("--id", "a b")]
+)
+def test_a_bad_argument_is_2(run: Any, store: ClosingStore, tmp_path: Path, flag: str, value: str):
+    good = {"--workspace": "w", "--role": "reader", flag: value}
+    flags = [word for pair in good.items() for word in pair]
+    status, out, err = run("credential", "create", "--data-dir", str(tmp_path), *flags)
+    assert (status, out, err.count("\n"), store.kept) == (2, "", 1, {})
+
+
+def test_check_says_what_is_damaged(run: Any, store: ClosingStore, tmp_path: Path):
+    assert run("check", "--data-dir", str(tmp_path)) == (0, "no damage found\n", "")
+    store.damages.append(Damage(place="block 7", cost="100 points"))
+    assert run("check", "--data-dir", str(tmp_path)) == (1, "block 7: 100 points\n1 places are damaged\n", "")
+
+
+def test_gc(run: Any, store: ClosingStore, tmp_path: Path):
+    status, _, _ = run("gc", "--data-dir", str(tmp_path))
+    assert (status, store.done) == (0, ["flush", "compact"])
+
+
+@pytest.mark.parametrize("argv", [("check",), ("gc",), ("credential", "list"), ("credential", "revoke", "x")])
+def test_a_directory_that_is_not_there_is_said_and_not_made(run: Any, store: ClosingStore, tmp_path: Path, argv: Any):
+    status, out, err = run(*argv, "--data-dir", str(tmp_path / "none"))
+    assert (status, out) == (2, "")
+    assert "no such data directory" in err
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Conflict("another server has it"),
+        Invalid("the directory\nholds something else"),
+        Corrupt("the head is damaged"),
+        PermissionError(13, "Permission denied", "/somewhere"),
+    ],
+)
+def test_a_store_that_does_not_open_is_one_line(
+    run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception
+):
+    def refuse(_directory: Path, *, clock: object) -> None:
+        raise error
+
+    monkeypatch.setattr(app, "open_store", refuse)
+    status, out, err = run("serve", "--port", "0", "--data-dir", str(tmp_path))
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    status, out, err = run("check", "--data-dir", str(tmp_path))
+    assert status in (1, 2)
+    assert (out, err.count("\n")) == ("", 1)
+
+
+def test_a_port_in_use_is_one_line_and_nothing_is_opened(
+    run: Any, store: ClosingStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        status, out, err = run("serve", "--port", str(port), "--data-dir", str(tmp_path))
+    assert (status, out) == (2, "")
+    assert err == f"stepwell: 127.0.0.1:{port}: Address already in use\n"
+    assert store.closed == 0
+
+
+def test_an_address_that_is_not_ours_is_one_line(run: Any, store: ClosingStore, tmp_path: Path, monkeypatch: Any):
+    argv = ("--host", "192.0.2.1", "--auth", "required", "--insecure-http", "--data-dir", str(tmp_path))
+    status, _, err = run("serve", *argv)
+    assert (status, err.count("\n")) == (2, 1)
+    assert err.startswith("stepwell: 192.0.2.1:8585: ")
+
+
+def test_the_url_of_an_ipv6_address_has_brackets(store: ClosingStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    told: list[str] = []
+
+    async def serve_nothing(*_args: object, ready: Callable[[], None], **_options: object) -> None:
+        ready()
+
+    monkeypatch.setattr(server, "serve", serve_nothing)
+    settings = load({"host": "::1", "port": "0", "data_dir": str(tmp_path)}, environ={})
+    app.serve(settings, ready=told.append)
+    assert told[0].startswith("http://[::1]:")
+    assert store.closed == 1
+    assert threading.active_count() < 10
