@@ -15,7 +15,7 @@ from stepwell.dialects.native.asking import Ask
 from stepwell.dialects.native.decoding import Decoder
 from stepwell.dialects.native.errors import error_response
 from stepwell.dialects.native.files import Download, content_type
-from stepwell.dialects.native.operations import OPERATIONS, PREFIX, Handler, Operation
+from stepwell.dialects.native.operations import OPERATIONS, POINTS_BODY, PREFIX, Handler, Operation
 from stepwell.dialects.native.wire import Nothing, PointsWrite
 from stepwell.services import artifacts, ingest
 from stepwell.web.call import Call
@@ -23,6 +23,8 @@ from stepwell.web.response import Response, json_response, stream_response
 from stepwell.web.routing import Dialect, Endpoint, Route
 
 NAME: Final = "native"
+_NOTHING: Final = Decoder(Nothing)
+_POINTS: Final = Decoder(PointsWrite)
 _DECODE_HERE: Final = 64 << 10  # bytes of a body that are decoded faster than a thread is reached
 # Content of users never acts as a page of ours.
 _UNTRUSTED: Final = (
@@ -69,7 +71,8 @@ def describe(dialects: Sequence[Dialect]) -> dict[str, Any]:
 
 async def write_points(call: Call) -> Response:
     """Decode, translate, hand to the store, answer when it is durable."""
-    body = await call.body(_limit("write_points"))
+    _NOTHING.query(call.query)
+    body = await call.body(POINTS_BODY)
     if len(body) <= _DECODE_HERE:
         write = _points_write(call, body)
     else:
@@ -80,6 +83,7 @@ async def write_points(call: Call) -> Response:
 
 async def get_file(call: Call) -> Response:
     """Stream a file, never as something that a browser would run."""
+    _NOTHING.query(call.query)
     path = call.params["path"]
     reader = await call.run(
         artifacts.get, call.context.store, workspace=call.workspace, owner=call.params["run_id"], path=path
@@ -95,6 +99,7 @@ async def get_file(call: Call) -> Response:
 
 async def put_file(call: Call) -> Response:
     """Stream a file in; it is there, durable, when this answers, and else it never was."""
+    _NOTHING.query(call.query)
     writer = await call.run_write(
         artifacts.begin,
         call.context.store,
@@ -129,7 +134,7 @@ async def _handled(
 
 async def _fixed(response: Response, call: Call) -> Response:
     """An answer that never changes."""
-    Decoder(Nothing).query(call.query)
+    _NOTHING.query(call.query)
     return response
 
 
@@ -173,12 +178,5 @@ def _answer(handler: Handler, ask: Ask, asked: Any, status: int) -> Response:
     return json_response(handler(ask, asked), status)
 
 
-_POINTS: Final = Decoder(PointsWrite)
-
-
 def _points_write(call: Call, body: bytes) -> Any:
     return translate.run_write(call.params["run_id"], _POINTS.body(body), now=call.context.clock())
-
-
-def _limit(name: str) -> int:
-    return next(operation.body_limit for operation in OPERATIONS if operation.id == name)
