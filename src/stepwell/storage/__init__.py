@@ -14,6 +14,6 @@ def open_store(directory: Path, *, clock: Clock) -> Store:
     Conflict: another process has it open. Invalid: the directory holds something else, or is of a newer version.
     OSError: it cannot be made or written. StorageFailed, Corrupt.
     """
-    from stepwell.storage.embedded import open as open_embedded  # noqa: PLC0415  engines are loaded when asked for
+    from stepwell.storage.embedded import EmbeddedStore  # noqa: PLC0415  engines are loaded when asked for
 
-    return open_embedded(directory, clock=clock)
+    return EmbeddedStore(directory, clock=clock)

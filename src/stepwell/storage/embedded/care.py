@@ -150,6 +150,7 @@ class Background:
                 self._stop.wait(1.0)
 
     def _tick(self) -> None:
+        self._writer.look_for_room()
         now = monotonic()
         if self._head.end != self._seen_end:
             self._seen_end, self._changed, self._settled = self._head.end, now, False

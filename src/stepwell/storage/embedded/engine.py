@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Final, TypeVar
@@ -11,10 +11,11 @@ import apsw
 
 from stepwell.core.clock import Clock
 from stepwell.core.model import Damage, Stats
-from stepwell.storage.embedded import checking, recovery
+from stepwell.storage.embedded import backing, checking, recovery
 from stepwell.storage.embedded.blocks import Blocks
 from stepwell.storage.embedded.care import Background, Checkpoints, DiskSpace, wal_bytes
-from stepwell.storage.embedded.catalog import Catalog, functions
+from stepwell.storage.embedded.catalog import Catalog, functions, runs
+from stepwell.storage.embedded.catalog.runs import Purged
 from stepwell.storage.embedded.database import (
     FILE,
     Lock,
@@ -33,6 +34,7 @@ from stepwell.storage.embedded.packing import Packer
 from stepwell.storage.embedded.points import PointTables, RunCache, SeriesRows
 from stepwell.storage.embedded.reserve import Reserve
 from stepwell.storage.embedded.staging import Stage
+from stepwell.storage.embedded.statements import POINTS as SQL
 from stepwell.storage.embedded.writer import BUCKETS, Request, Writer
 
 T = TypeVar("T")
@@ -72,6 +74,7 @@ class EmbeddedStore(PointTables, Catalog):
             self._head = Head()
             next_arrival = recovery.replay(connection, self._head)
         packer, compressor, known_runs = Packer(), Compressor(), RunCache()
+        self._clock = clock
         self._cache = Blocks(packer)
         self._packer = packer
         self._readers = Readers(self._new_reader, size=READERS)
@@ -104,8 +107,6 @@ class EmbeddedStore(PointTables, Catalog):
             snapshot=self._readers.snapshot,
             live=self.live,
             files=files,
-            purged=self._purged,
-            clock=clock,
         )
         self._flusher = Flusher(
             head=self._head,
@@ -137,6 +138,23 @@ class EmbeddedStore(PointTables, Catalog):
 
         return self._writer.submit(Request(run=forgetting))
 
+    def purge_runs(self, *, workspace: str, run_ids: Sequence[str]) -> int:
+        """See CatalogStore. Alone in its commit: what came before is purged with the run, what comes after finds none."""
+
+        def run(connection: apsw.Connection, stage: Stage) -> Purged:
+            self._runs.forget()
+            purged = runs.purge(connection, workspace, run_ids, at=self._clock())
+            SQL.each(connection, "add_garbage", ((key,) for key in purged.series_keys))
+            return purged
+
+        def committed(purged: Purged) -> None:
+            self._head.forget_runs(purged.run_keys)
+
+        request = Request(run=run, alone=True, essential=True, committed=committed)
+        purged: Purged = self._writer.submit(request).result()
+        self.forget_files(purged.files)
+        return len(purged.run_keys)
+
     def flush(self) -> None:
         """See Maintenance."""
         self._background.flush()
@@ -154,6 +172,8 @@ class EmbeddedStore(PointTables, Catalog):
         """See Maintenance."""
         if self._writer.failed:
             return self._writer.failed
+        if self.files_failed():
+            return self.files_failed()
         return "the disk is full: reads go on, writes are refused" if self._writer.full else ""
 
     def stats(self) -> Stats:
@@ -173,7 +193,7 @@ class EmbeddedStore(PointTables, Catalog):
         }
         counters = {
             "commits": writer.counters["commits"],
-            "requests": writer.counters["requests"],
+            "commit_requests": writer.counters["requests"],
             "points": writer.counters["points"],
             "duplicates": writer.counters["duplicates"],
             "blocks_read": self._cache.opened,
@@ -189,6 +209,16 @@ class EmbeddedStore(PointTables, Catalog):
             counters={name: float(value) for name, value in counters.items()},
             commit_seconds=tuple(cumulative),
             commit_seconds_sum=writer.commit_seconds,
+        )
+
+    def backup(self, *, target: Path) -> None:
+        """See Maintenance."""
+        backing.backup(
+            self._readers.snapshot,
+            source=self._directory,
+            target=target,
+            at=self._clock(),
+            form=recovery.FORMAT,
         )
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from stepwell.core.buckets import Buckets, Samples
 from stepwell.core.errors import Corrupt
 from stepwell.core.series import F64, I64, canonical
 from stepwell.storage.embedded.codec import opened, sealed
-from stepwell.storage.embedded.packing import U64, Packer, fold, unfold, varint
+from stepwell.storage.embedded.packing import U64, Packer, fold, unfold, varint, widened
 
 WIDTH = 128  # points of a node, but for the last one of a block
 MAX_NODES = 65_536
@@ -127,7 +127,7 @@ def _floats(told: U64, *, narrow: bool) -> F64:
     words = np.bitwise_xor.accumulate(told, axis=1)
     values: F64 = words.view(np.float64)
     if narrow:
-        values[:4] = canonical(words[:4].astype(np.uint32).view(np.float32).astype(np.float64))
+        values[:4] = widened(words[:4].astype(np.uint32))
     return values
 
 

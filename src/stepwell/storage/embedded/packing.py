@@ -53,6 +53,8 @@ class Packer(threading.local):
 
     def decompress(self, frame: bytes | memoryview, size: int) -> bytes:
         """The `size` bytes of a frame; Corrupt when it is not a frame of that size."""
+        if frame[:1] != b"\x00":  # a frame with a header of another kind could ask for any amount of memory
+            raise Corrupt("a compressed column has an unknown header")
         try:
             raw = self._decompressor.decompress(frame, max_output_size=size)
         except zstandard.ZstdError as error:
@@ -303,12 +305,18 @@ def unpack_values(body: memoryview, count: int, packer: Packer) -> F64:
     if kind == FLOAT64:
         return unpack_ints(body[1:], count, packer).view(np.float64)
     if kind == FLOAT32:
-        return canonical(unpack_ints(body[1:], count, packer).astype(np.uint32).view(np.float32).astype(np.float64))
+        return widened(unpack_ints(body[1:], count, packer).astype(np.uint32))
     if kind == CONSTANT and len(body) == 9:
         return np.full(count, np.frombuffer(body[1:], "<f8")[0])
     if kind != SCALED or len(body) < 2 or body[1] > DECIMALS:
         raise Corrupt("a value column has an unknown encoding")
     return unpack_ints(body[2:], count, packer) / np.float64(10 ** body[1])
+
+
+def widened(bits: NDArray[np.uint32]) -> F64:
+    """The float64 values of float32 bits, NaN in its one form."""
+    with np.errstate(invalid="ignore"):  # a signalling NaN, which nobody writes, would warn
+        return canonical(bits.view(np.float32).astype(np.float64))
 
 
 def _narrow(values: F64) -> I64 | None:

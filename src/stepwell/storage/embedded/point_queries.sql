@@ -96,3 +96,9 @@ SELECT block.series_key, block.id FROM garbage JOIN block USING (series_key) LIM
 
 -- name: drop_garbage
 DELETE FROM garbage;
+
+-- name: blob_files
+SELECT file FROM blob ORDER BY file;
+
+-- name: drop_blob_file
+DELETE FROM blob WHERE file = ?;

@@ -23,7 +23,19 @@ from stepwell.storage.embedded.statements import POINTS as SQL
 
 FORMAT: Final = 1
 KNOWN_NAMES: Final = frozenset(
-    {FILE, f"{FILE}-wal", f"{FILE}-shm", f"{FILE}-journal", "lock", "reserve", "control", "blobs", "tmp", "keys"}
+    {
+        FILE,
+        f"{FILE}-wal",
+        f"{FILE}-shm",
+        f"{FILE}-journal",
+        "lock",
+        "reserve",
+        "control",
+        "blobs",
+        "tmp",
+        "keys",
+        "manifest.json",
+    }
 )
 _BATCH_POINTS: Final = 200_000
 _log = logging.getLogger("stepwell.storage")

@@ -96,7 +96,7 @@ class Writer:
                 raise StorageFailed("the store is closed")
             if self.failed:
                 raise StorageFailed(self.failed)
-            if self.full and not request.essential and not self._has_room():
+            if not request.essential and not self._has_room():
                 raise StorageFull
             if self.queued_bytes + request.size > QUEUE_BYTES and self._queue and not request.essential:
                 raise Busy
@@ -106,9 +106,14 @@ class Writer:
         return request.future
 
     def _has_room(self) -> bool:
-        if self._space.recovered():
+        if self.full and self._space.recovered():
             self.full = False
         return not self.full
+
+    def look_for_room(self) -> None:
+        """Take writes again once a full disk has room."""
+        with self._wake:
+            self._has_room()
 
     def close(self) -> None:
         """Finish what is queued and stop; idempotent."""
@@ -130,7 +135,12 @@ class Writer:
                 group = self._take()
             if not group:
                 return
-            self._commit(group)
+            try:
+                self._commit(group)
+            except Exception:  # noqa: BLE001 - after a commit: what is durable may not be visible, so nothing more is taken
+                _log.exception("a commit could not be published", extra={"action": "commit_failed"})
+                self.failed = "internal error after a commit; restart the server"
+                _release(group, StorageFailed(self.failed))
 
     def _take(self) -> list[Request]:
         group: list[Request] = []

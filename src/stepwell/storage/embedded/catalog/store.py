@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import apsw
 
 from stepwell.core.access import Credential
-from stepwell.core.clock import Clock
 from stepwell.core.model import (
     BlobInfo,
     Columns,
@@ -39,14 +38,16 @@ from stepwell.storage.embedded.catalog import (
 from stepwell.storage.embedded.catalog import records as record_rows
 from stepwell.storage.embedded.catalog.blobs import Blobs, Reader, Snapshot, Submit, Writer
 from stepwell.storage.embedded.catalog.live import LiveSeries
-from stepwell.storage.embedded.catalog.runs import Purged
 from stepwell.storage.embedded.files import Files
 
 T = TypeVar("T")
 
 
 class Catalog:
-    """Implements core.store.CatalogStore, RecordStore, LogStore and BlobStore. Any number of threads may share one."""
+    """Implements core.store.CatalogStore but for the purge of runs, RecordStore, LogStore, BlobStore.
+
+    Any number of threads may share one.
+    """
 
     def __init__(
         self,
@@ -55,17 +56,12 @@ class Catalog:
         snapshot: Snapshot,
         live: LiveSeries,
         files: Files,
-        purged: Callable[[apsw.Connection, Purged], None],
-        clock: Clock,
     ) -> None:
         """submit: runs a change inside a transaction of the writing thread; its Future resolves once it is durable.
-        snapshot: a reading connection. live: the series that wait in memory. files: rooted in the data directory.
-        purged: called on the writing thread, in the transaction of a purge, which takes the points along."""
+        snapshot: a reading connection. live: the series that wait in memory. files: rooted in the data directory."""
         self._catalog_submit = submit
         self._catalog_snapshot = snapshot
         self._catalog_live = live
-        self._catalog_purged = purged
-        self._catalog_clock = clock
         self._blobs = Blobs(files, submit=submit, snapshot=snapshot)
 
     def _done(self, run: Callable[[apsw.Connection], T]) -> T:
@@ -129,18 +125,6 @@ class Catalog:
         live = self._catalog_live([row.run.key for row in rows], columns.metrics)
         with self._catalog_snapshot() as conn:
             return run_rows.with_metrics(conn, rows, columns.metrics, live)
-
-    def purge_runs(self, *, workspace: str, run_ids: Sequence[str]) -> int:
-        """See CatalogStore."""
-
-        def purge(conn: apsw.Connection) -> Purged:
-            gone = runs.purge(conn, workspace, run_ids, at=self._catalog_clock())
-            self._catalog_purged(conn, gone)
-            return gone
-
-        gone = self._done(purge)
-        self._blobs.remove(gone.files)
-        return len(gone.run_keys)
 
     def read_events(self, *, workspace: str, run_id: str) -> list[Event]:
         """See CatalogStore."""
@@ -219,6 +203,10 @@ class Catalog:
     def delete_blobs(self, *, workspace: str, owner: str, path: str) -> int:
         """See BlobStore."""
         return self._blobs.delete_blobs(workspace=workspace, owner=owner, path=path)
+
+    def forget_files(self, names: Iterable[str]) -> None:
+        """Remove contents whose rows are gone."""
+        self._blobs.remove(names)
 
     def files_failed(self) -> str:
         """ "" or, in a sentence, why no file can be stored until a restart."""
