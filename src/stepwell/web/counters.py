@@ -51,11 +51,12 @@ class Counters:
 def histogram(
     name: str, pairs: Iterable[tuple[float, int]], *, total: int, summed: float, label: str = ""
 ) -> Iterable[str]:
-    """Lines of one histogram; `pairs` are upper bounds with cumulative counts."""
+    """Lines of one histogram; `pairs` are upper bounds with cumulative counts; the infinite one may be among them."""
     comma = "," if label else ""
     labels = f"{{{label}}}" if label else ""
     for bound, number in pairs:
-        yield f'{name}_bucket{{{label}{comma}le="{bound:g}"}} {number}'
+        if bound != float("inf"):
+            yield f'{name}_bucket{{{label}{comma}le="{bound:g}"}} {number}'
     yield f'{name}_bucket{{{label}{comma}le="+Inf"}} {total}'
     yield f"{name}_sum{labels} {summed:.6f}"
     yield f"{name}_count{labels} {total}"
