@@ -175,8 +175,10 @@ def _samples(samples: Samples) -> list[Sample]:
 
 def _lesser(a: Sample, b: Sample) -> Sample:
     """The one that is lesser in key order; `a` when they are equal."""
-    if (a.step, a.time) != (b.step, b.time):
-        return a if (a.step, a.time) < (b.step, b.time) else b
+    if a.step != b.step:
+        return a if a.step < b.step else b
+    if a.time != b.time:
+        return a if a.time < b.time else b
     return a if value_key(a.value) <= value_key(b.value) else b
 
 

@@ -117,6 +117,9 @@ def test_minus_zero_is_below_zero_and_ties_go_to_the_earlier_point():
     for both in (late.merge(early), early.merge(late)):
         assert (both.min.step, both.max.step) == (0, 1)
         assert math.copysign(1, both.min_value) == -1
+    zero, minus = summary([0.0], 1), summary([-0.0], 2)
+    for both in (zero.merge(minus), minus.merge(zero)):
+        assert (both.min.step, both.max.step) == (2, 1)
 
 
 def test_without_finite_values_there_is_no_mean_and_the_ends_are_kept():
@@ -202,6 +205,13 @@ def test_a_step_with_many_points_shows_the_one_with_the_greatest_time_then_arriv
     found = sample(points, 10)
     assert found.points.value.tolist() == [2.0, 8.0]
     assert found.rows == 2
+
+
+def test_rows_of_buckets_can_be_taken():
+    buckets = Buckets.of(line([1.0, 2.0, 3.0, 4.0]), np.array([0, 1, 2, 4]))
+    rows = bucket_rows(buckets)
+    for index in (np.array([2, 0]), np.array([True, False, True]), slice(1, None), slice(0, 0)):
+        assert bucket_rows(buckets.take(index)) == [rows[i] for i in np.arange(3)[index]]
 
 
 def test_samples_can_be_joined_and_taken():

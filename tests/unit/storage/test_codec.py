@@ -19,6 +19,7 @@ from stepwell.storage.embedded.packing import (
     pack_values,
     unpack_ints,
     unpack_values,
+    widened,
 )
 
 PACKER = Packer()
@@ -114,6 +115,11 @@ def test_every_nan_becomes_the_one_nan():
         assert back.view(np.int64)[:3].tolist() == [0x7FF8000000000000] * 3
 
 
+def test_even_a_signalling_nan_of_another_writer_becomes_the_one_nan():
+    bits = np.array([0x7F800001, 0xFFC00000, 0x80000000], np.uint32)
+    assert widened(bits).view(np.uint64).tolist() == [0x7FF8000000000000, 0x7FF8000000000000, 0x8000000000000000]
+
+
 @pytest.mark.parametrize(
     ("name", "points", "most"),
     [
@@ -206,6 +212,7 @@ def test_a_block_that_is_none_is_corrupt(body):
         b"\x01\x00\x03abc",  # a frame that is none
         b"\x01\x00" + bytes([len(PACKER.compress(b"abc"))]) + PACKER.compress(b"abc"),  # a frame of another length
         b"\x01\x00" + bytes([len(PACKER.compress(b"abcdef"))]) + PACKER.compress(b"abcdef"),
+        b"\x01\x00\x0a\xe0" + b"\x7f" * 9,  # a frame that claims to hold exabytes
         b"\x01\x00\x01",  # a constant plane without its byte
     ],
 )
