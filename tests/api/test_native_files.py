@@ -65,7 +65,7 @@ def test_removing(api: httpx.Client, files: str):
     assert api.get(f"{files}/a/1").json()["error"]["code"] == "not_found"
 
 
-@pytest.mark.parametrize("path", ["..%2F..%2Fetc", "a%2F..%2Fb", "%2Fetc", ".", "a%2F%2Fb", "a%5Cb", "a%00b"])
+@pytest.mark.parametrize("path", ["..%2F..%2Fetc", "a%2F..%2Fb", "%2Fetc", "a%2F.", "a%2F%2Fb", "a%5Cb", "a%00b"])
 def test_paths_that_leave_their_run(api: httpx.Client, files: str, path: str):
     for answer in (api.put(f"{files}/{path}", content=b"x"), api.get(f"{files}/{path}")):
         assert answer.status_code in {400, 404}

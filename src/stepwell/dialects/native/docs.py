@@ -40,7 +40,6 @@ def page(document: Mapping[str, Any]) -> Page:
     )
     security = (
         ("content-security-policy", f"{policy}; frame-ancestors 'none'"),
-        ("x-content-type-options", "nosniff"),
         ("referrer-policy", "no-referrer"),
     )
     return Page(html.encode(), security)

@@ -26,11 +26,8 @@ NAME: Final = "native"
 _NOTHING: Final = Decoder(Nothing)
 _POINTS: Final = Decoder(PointsWrite)
 _DECODE_HERE: Final = 64 << 10  # bytes of a body that are decoded faster than a thread is reached
-# Content of users never acts as a page of ours.
-_UNTRUSTED: Final = (
-    ("x-content-type-options", "nosniff"),
-    ("content-security-policy", "sandbox; default-src 'none'"),
-)
+# Content of users never acts as a page of ours. Every answer of the server is nosniff already.
+_UNTRUSTED: Final = ("content-security-policy", "sandbox; default-src 'none'")
 
 
 def dialect(neighbours: Sequence[Dialect] = ()) -> Dialect:
@@ -90,7 +87,7 @@ async def get_file(call: Call) -> Response:
     )
     name = quote(path.rpartition("/")[2], safe="")
     headers = (
-        *_UNTRUSTED,
+        _UNTRUSTED,
         ("content-disposition", f"attachment; filename*=UTF-8''{name}"),
         ("content-length", str(reader.info.size)),
     )
