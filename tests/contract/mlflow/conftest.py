@@ -21,10 +21,10 @@ class Raw:
     def __init__(self, url: str, **options: Any) -> None:
         self.http = httpx.Client(base_url=url, timeout=60, **options)
 
-    def get(self, path: str, **query: Any) -> httpx.Response:
+    def get(self, path: str, /, **query: Any) -> httpx.Response:
         return self.http.get(_path(path), params=query)
 
-    def post(self, path: str, body: Any = None, **fields: Any) -> httpx.Response:
+    def post(self, path: str, body: Any = None, /, **fields: Any) -> httpx.Response:
         return self.http.post(_path(path), json=fields if body is None else body)
 
     def send(self, path: str, content: bytes | str, content_type: str = "application/json") -> httpx.Response:

@@ -23,7 +23,7 @@ def points(metrics: list[Metric]) -> list[tuple[int, int, str]]:
     return [(m.timestamp, m.step, bits(m.value)) for m in metrics]
 
 
-def code_of(attempt: Callable[[], object], match: str = "") -> str:
+def code_of(attempt: Callable[[], object], match: str | None = None) -> str:
     """The error code with which the server refuses."""
     from mlflow.exceptions import MlflowException
 

@@ -129,7 +129,7 @@ def compare(pair: dict[str, Any], response: httpx.Response, replay: Replay) -> N
     if "points" in want:
         steps = [metric["step"] for metric in response.json()["metrics"]]
         assert (steps[0], steps[-1], steps == sorted(steps)) == (want["first"], want["last"], True)
-        assert 3 <= len(steps) <= want["points"]
+        assert 2 <= len(steps) <= want["points"]
     if "keys" in want:
         assert response.json().keys() >= set(want["keys"])
 
@@ -144,6 +144,7 @@ def test_the_recorded_conversation(server: Server) -> None:
             compare(pair, response, replay)
         except (AssertionError, ValueError, KeyError) as error:
             wrong.append(f"{pair['label']}: {error}")
+    replay.client.close()
     assert wrong == [], "\n\n".join(wrong)
 
 
@@ -152,5 +153,5 @@ def test_a_deviation_is_one(label: str) -> None:
     (pair,) = [pair for pair in pairs() if pair["label"] == label]
     want = expected(pair)
     assert label in LATER or want["why"]
-    same = all(want.get(key) == pair.get(key) for key in ("status", "error_code", "answer"))
+    same = all(json.dumps(want.get(key)) == json.dumps(pair.get(key)) for key in ("status", "error_code", "answer"))
     assert not same or want.keys() & {"points", "keys"}

@@ -37,6 +37,8 @@ class Reader(Generic[T]):
         """The message in a JSON body. Unreadable: not JSON (and where), not an object, too deep, or a field."""
         try:
             message = self._decoder.decode(body)
+            if not body.isascii():
+                body.decode()  # the fast decoder does not look into fields that it skips
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return cast("T", self._patient(parse(body), ""))
         # Fields that nobody asked for may nest; counting brackets is cheap, and only what looks odd is read again.
