@@ -16,7 +16,7 @@ from typing import Any, Final
 import apsw
 
 from stepwell.core.errors import StepwellError
-from stepwell.storage.embedded.database import FILE, pragma
+from stepwell.storage.embedded.database import BUSY_MS, FILE, pragma
 from stepwell.storage.embedded.flushing import Flusher
 from stepwell.storage.embedded.head import Head
 from stepwell.storage.embedded.reserve import RESERVE_BYTES, Reserve
@@ -24,10 +24,13 @@ from stepwell.storage.embedded.staging import Stage
 from stepwell.storage.embedded.writer import Request, Writer
 
 FLUSH_POINTS: Final = 400_000
-IDLE_SECONDS: Final = 1.5  # without new points, after which the head is flushed
+IDLE_SECONDS: Final = 1.5  # without new points, after which the head is flushed if it is worth it
+WORTH_POINTS: Final = 5_000
+SLOW_SECONDS: Final = 10.0  # between flushes of a head that is not
 OLDEST_SECONDS: Final = 60.0  # that points stay in the head at most
 CHECKPOINT_PAGES: Final = 4_096  # of the write-ahead log: 16 MiB
 HARD_PAGES: Final = 65_536  # 256 MiB
+WAIT_MS: Final = 100  # for readers, at the hard cap
 VACUUM_PAGES: Final = 1_024  # given back in one request
 SPARE_PAGES: Final = 1_024  # free pages kept: the next journal rows use them
 TICK: Final = 0.25
@@ -39,6 +42,7 @@ class Checkpoints:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.pages = 0
+        self._due = CHECKPOINT_PAGES
         connection.set_wal_hook(self._committed)
 
     def _committed(self, connection: apsw.Connection, name: str, pages: int) -> int:
@@ -47,20 +51,26 @@ class Checkpoints:
 
     def after_commit(self, connection: apsw.Connection) -> None:
         """Copy the log into the database when it has grown; wait for readers only at the hard cap."""
-        if self.pages < CHECKPOINT_PAGES:
+        if self.pages < self._due:
             return
-        mode = apsw.SQLITE_CHECKPOINT_RESTART if self.pages >= HARD_PAGES else apsw.SQLITE_CHECKPOINT_PASSIVE
+        hard = self.pages >= HARD_PAGES
+        # A reader may keep the log from being emptied for as long as it reads: try again once it has grown by as much.
+        self._due = self.pages + CHECKPOINT_PAGES
+        connection.set_busy_timeout(WAIT_MS if hard else 0)
         try:
+            mode = apsw.SQLITE_CHECKPOINT_RESTART if hard else apsw.SQLITE_CHECKPOINT_PASSIVE
             total, done = connection.wal_checkpoint(mode=mode)
+            if total == done:
+                self._due = CHECKPOINT_PAGES
         except apsw.BusyError:
-            return
-        if total == done:
-            self.pages = 0
+            pass
+        finally:
+            connection.set_busy_timeout(BUSY_MS)
 
     def truncate(self, connection: apsw.Connection, stage: Stage) -> None:
         """Empty the log, in a quiet moment."""
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        self.pages = 0
+        self.pages, self._due = 0, CHECKPOINT_PAGES
 
 
 class DiskSpace:
@@ -157,7 +167,7 @@ class Background:
         if not self._head.points:
             self._oldest = now
         quiet = now - self._changed >= IDLE_SECONDS
-        if self._head.points >= FLUSH_POINTS or (self._head.points and (quiet or now - self._oldest >= OLDEST_SECONDS)):
+        if self._due(now, quiet=quiet):
             with self._work:
                 self._flusher.flush()
             self._oldest = monotonic()
@@ -168,6 +178,14 @@ class Background:
                 self._remove_files()
                 self._shrink(SPARE_PAGES)
                 self._settled = True
+
+    def _due(self, now: float, *, quiet: bool) -> bool:
+        """Whether to flush: each flush rewrites the young blocks of its series, so few points wait for more."""
+        points, age = self._head.points, now - self._oldest
+        if not points:
+            return False
+        idle = quiet and (points >= WORTH_POINTS or age >= SLOW_SECONDS)
+        return points >= FLUSH_POINTS or age >= OLDEST_SECONDS or idle
 
     def _shrink(self, spare: int) -> None:
         """Give free pages and the log back to the file system, step by step."""

@@ -23,6 +23,7 @@ OLDEST_SQLITE: Final = (
     3,
 )  # older ones can corrupt a WAL database when two connections write or checkpoint at once
 PAGE_SIZE: Final = 4096
+BUSY_MS: Final = 10_000
 CACHE_KIB: Final = 16_384  # of the writer; a reader takes a quarter
 
 
@@ -70,7 +71,7 @@ def connect_writer(path: Path, *, vfs: str | None, prepare: Callable[[apsw.Conne
         raise StorageFailed(f"{path} cannot use a write-ahead log (journal mode {mode!r})")
     for pragma in ("synchronous=FULL", "wal_autocheckpoint=0", f"cache_size=-{CACHE_KIB}", "temp_store=MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
-    connection.set_busy_timeout(10_000)
+    connection.set_busy_timeout(BUSY_MS)
     prepare(connection)
     return connection
 
@@ -80,7 +81,7 @@ def connect_reader(path: Path, *, vfs: str | None, prepare: Callable[[apsw.Conne
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
     for pragma in ("query_only=ON", "wal_autocheckpoint=0", f"cache_size=-{CACHE_KIB // 4}", "temp_store=MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
-    connection.set_busy_timeout(10_000)
+    connection.set_busy_timeout(BUSY_MS)
     prepare(connection)
     return connection
 

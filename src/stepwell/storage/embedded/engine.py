@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
 import apsw
 
 from stepwell.core.clock import Clock
+from stepwell.core.errors import StepwellError
 from stepwell.core.model import Damage, Stats
 from stepwell.storage.embedded import backing, checking, recovery
 from stepwell.storage.embedded.blocks import Blocks
@@ -39,6 +42,7 @@ from stepwell.storage.embedded.writer import BUCKETS, Request, Writer
 
 T = TypeVar("T")
 READERS: Final = 8
+_log = logging.getLogger("stepwell.storage")
 
 
 class EmbeddedStore(PointTables, Catalog):
@@ -60,6 +64,7 @@ class EmbeddedStore(PointTables, Catalog):
         self._directory = directory
         self._path = directory / FILE
         self._vfs = vfs
+        self._closed = False
         self._lock = Lock(directory)
         try:
             self._open(clock, files or RealFiles(directory), background)
@@ -139,7 +144,7 @@ class EmbeddedStore(PointTables, Catalog):
         return self._writer.submit(Request(run=forgetting))
 
     def purge_runs(self, *, workspace: str, run_ids: Sequence[str]) -> int:
-        """See CatalogStore. Alone in its commit: what came before is purged with the run, what comes after finds none."""
+        """See CatalogStore. Alone in its commit: what came before is purged, what comes after finds no run."""
 
         def run(connection: apsw.Connection, stage: Stage) -> Purged:
             self._runs.forget()
@@ -222,12 +227,20 @@ class EmbeddedStore(PointTables, Catalog):
         )
 
     def close(self) -> None:
-        """See Maintenance."""
+        """See Maintenance. What cannot be moved into blocks any more stays in the journal; idempotent."""
+        if self._closed:
+            return
+        self._closed = True
         self._background.stop()
-        if not self._writer.failed and not self._writer.full:
-            self._background.flush()
-            self._writer.submit(Request(run=self._checkpoints.truncate, alone=True, outside=True)).result()
-        self._writer.close()
-        self._readers.close()
-        self._connection.close()
-        self._lock.release()
+        try:
+            if not self.healthy():
+                self._background.flush()
+                self._writer.submit(Request(run=self._checkpoints.truncate, alone=True, outside=True)).result()
+        except StepwellError as error:
+            _log.error(error.message, extra={"action": "close_failed"})
+        finally:
+            self._writer.close()
+            self._readers.close()
+            with suppress(apsw.Error):  # the last close checkpoints; if it cannot, the next start does
+                self._connection.close()
+            self._lock.release()

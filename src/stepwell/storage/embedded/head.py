@@ -7,7 +7,7 @@ reference copies only; the rows behind a state never change, since the writer on
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -105,6 +105,7 @@ class Head:
         self.flushes = 0  # flush steps done; together with the same number in the database it tells whether both agree
         self._by_run: dict[int, dict[Name, Series]] = {}
         self._dirty: dict[int, Series] = {}
+        self._dirty_of: dict[str, dict[int, Series]] = {}  # by metric: a search asks for few of many
         self._size = 0
 
     def find(self, run_key: int, name: Name) -> Series | None:
@@ -120,6 +121,7 @@ class Head:
                 series = item.series
                 if series.state.n == 0:
                     self._dirty[series.key] = series
+                    self._dirty_of.setdefault(series.metric, {})[series.key] = series
                     self._know(series)
                 series.append(item.rows, in_order=item.in_order, greatest=item.greatest)
                 self.points += item.rows.shape[1]
@@ -149,15 +151,26 @@ class Head:
             return self.end, [(s, s.state) for s in self._dirty.values()]
 
     def dirty(
-        self, run_keys: Iterable[int] | None = None, metrics: frozenset[str] | None = None
+        self, run_keys: Collection[int] | None = None, metrics: Collection[str] | None = None
     ) -> list[tuple[Series, State]]:
         """Series with points in the head, of the given runs and metrics (None: all), at one moment."""
         with self.lock:
-            if run_keys is None:
-                found: Iterator[Series] = iter(self._dirty.values())
-            else:
-                found = (s for key in run_keys for s in self._by_run.get(key, {}).values())
-            return [(s, s.state) for s in found if s.state.n and (metrics is None or s.metric in metrics)]
+            return [(s, s.state) for s in self._matching(run_keys, metrics) if s.state.n]
+
+    def _matching(self, run_keys: Collection[int] | None, metrics: Collection[str] | None) -> Iterable[Series]:
+        if run_keys is not None:
+            known = (s for key in run_keys for s in self._by_run.get(key, {}).values())
+            return known if metrics is None else (s for s in known if s.metric in metrics)
+        if metrics is not None:
+            return (s for metric in metrics for s in self._dirty_of.get(metric, {}).values())
+        return self._dirty.values()
+
+    def _clean(self, series: Series) -> None:
+        del self._dirty[series.key]
+        same = self._dirty_of[series.metric]
+        del same[series.key]
+        if not same:
+            del self._dirty_of[series.metric]
 
     def flushed(self, moved: Iterable[tuple[Series, int, Summary]]) -> None:
         """A flush step is committed: for each series how many of its points moved, and the summary of what is in
@@ -170,7 +183,7 @@ class Head:
                 series.drop(n, stored)
                 self.points -= n
                 if series.state.n == 0:
-                    del self._dirty[series.key]
+                    self._clean(series)
             self.flushes += 1
             if self._size > SERIES_KEPT:
                 self._forget_clean()
@@ -187,7 +200,8 @@ class Head:
             for run_key in run_keys:
                 for series in self._by_run.pop(run_key, {}).values():
                     self._size -= 1
-                    if self._dirty.pop(series.key, None) is not None:
+                    if series.key in self._dirty:
+                        self._clean(series)
                         self.points -= series.state.n
 
 

@@ -22,6 +22,7 @@ from stepwell.core.series import I64, Order, Points
 from stepwell.core.store import PointPage
 from stepwell.storage.embedded import blocks
 from stepwell.storage.embedded.blocks import Blocks, Header, nodes_of
+from stepwell.storage.embedded.nodes import WIDTH
 
 EXACT_BELOW: Final = 65_536  # points: a window this small is bucketed point by point
 _ORDER_WIDTH: Final = {Order.KEY: 5, Order.TIME: 5, Order.ARRIVAL: 1}
@@ -98,7 +99,9 @@ def collect(source: Source, window: Window) -> Points:
 def buckets(source: Source, *, window: Window, budget: int) -> Buckets:
     """At most `budget` buckets of the window's points, by rank."""
     meeting = [h for h in source.headers if _meets(h, window)]
-    if sum(h.length for h in meeting) + sum(map(len, source.fresh)) <= EXACT_BELOW:
+    # Below a node for each bucket the nodes are too coarse: the chart would show fewer buckets than were asked for.
+    exact_below = max(EXACT_BELOW, budget * WIDTH)
+    if sum(h.length for h in meeting) + sum(map(len, source.fresh)) <= exact_below:
         found = collect(source, window)
         return Buckets.of(found, rank_edges(len(found), budget))
     parts = []

@@ -235,9 +235,6 @@ JOIN labels ON labels.id = series.labels_id
 JOIN summary ON summary.series_key = series.key
 WHERE metric.name IN (SELECT value FROM json_each(:names));
 
--- name: stored_run_metrics
-SELECT run_key, metric_id, last, min, max, mean, count FROM run_metric WHERE run_key = ? AND metric_id = ?;
-
 -- name: labelled_metrics
 SELECT name FROM metric WHERE labelled = 1 AND name IN (SELECT value FROM json_each(?));
 
