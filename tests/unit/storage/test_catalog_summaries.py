@@ -1,0 +1,151 @@
+"""The dictionary of series, the bytes of summaries, and the named statements."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from apsw.ext import query_info
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalogs import database, new_run, summary_of
+from stepwell.core.errors import Corrupt
+from stepwell.core.series import value_key
+from stepwell.core.summary import Summary
+from stepwell.storage.embedded.catalog import runs, schema, series, summaries
+from stepwell.storage.embedded.catalog.sql import Statements
+
+INT64 = st.integers(-(2**63), 2**63 - 1)
+FLOAT = st.floats()
+PACKAGE = Path(series.__file__).parent
+
+
+def bits(summary: Summary) -> list[object]:
+    """All numbers of a summary so that NaN equals itself and -0.0 differs from 0.0."""
+    fields = [getattr(summary, name) for name in Summary.__slots__]
+    flat = [part for field in fields for part in (field if isinstance(field, tuple) else (field,))]
+    return [value_key(part) if isinstance(part, float) else part for part in flat]
+
+
+@given(rows=st.lists(st.tuples(INT64, INT64, FLOAT), min_size=1, max_size=5), mean=FLOAT, m2=FLOAT)
+def test_a_summary_survives_its_bytes(rows: list[tuple[int, int, float]], mean: float, m2: float):
+    summary = replace(summary_of(*rows), mean=mean, m2=m2)
+    assert bits(summaries.decode(summaries.encode(summary))) == bits(summary)
+
+
+def test_a_changed_byte_is_never_a_number():
+    body = summaries.encode(summary_of((1, 2, 3.0)))
+    for place in range(len(body)):
+        for damaged in (body[:place] + bytes([body[place] ^ 1]) + body[place + 1 :], body[:place]):
+            with pytest.raises(Corrupt):
+                summaries.decode(damaged)
+
+
+def test_a_summary_of_a_later_release_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(summaries, "VERSION", 2)
+    body = summaries.encode(summary_of((1, 2, 3.0)))
+    monkeypatch.undo()
+    with pytest.raises(Corrupt, match="version 2"):
+        summaries.decode(body)
+
+
+def test_series_keep_their_keys():
+    conn = database()
+    names = [("loss", ()), ("loss", (("w", "ü"), ("x", '"'))), ("acc", ()), ("loss", ())]
+    assert series.find(conn, 1, names) == [None, None, None, None]
+    keys = series.ensure(conn, 1, names)
+    assert keys[0] == keys[3]
+    assert len(set(keys)) == 3
+    assert series.find(conn, 1, names) == keys
+    assert series.ensure(conn, 1, [*reversed(names), ("new", ())])[:4] == keys[::-1]
+    assert not set(series.ensure(conn, 2, names)) & set(keys)
+    described = series.of_run(conn, 1)
+    assert [(one.metric, one.labels) for one in described] == [
+        ("acc", ()),
+        ("loss", ()),
+        ("loss", (("w", "ü"), ("x", '"'))),
+        ("new", ()),
+    ]
+    assert series.of_run(conn, 1, "acc") == [described[0]]
+    assert series.describe(conn, [keys[1], -1]) == {keys[1]: described[2]}
+
+
+def test_the_key_of_a_purged_series_is_not_given_again():
+    conn = database()
+    (run,) = runs.create(conn, "w", [new_run("r")])
+    (old,) = series.ensure(conn, run.key, [("loss", ())])
+    gone = runs.purge(conn, "w", ["r"], at=1)
+    assert gone.series_keys == (old,)
+    (new,) = series.ensure(conn, run.key + 1, [("loss", ())])
+    assert new > old
+    summaries.store(conn, [(old, summary_of((1, 1, 1.0))), (new, summary_of((1, 1, 2.0)))])
+    assert list(summaries.load(conn, [old, new])) == [new]
+
+
+def test_summaries_are_replaced_and_read_by_series_and_by_run():
+    conn = database()
+    one, two = (series.ensure(conn, run, [("loss", ()), ("acc", ())]) for run in (1, 2))
+    first, second, third = summary_of((1, 1, 1.0)), summary_of((1, 1, math.nan)), summary_of((2, 1, -0.0))
+    summaries.store(conn, [(one[0], second), (one[1], first), (two[0], third)])
+    summaries.store(conn, [(one[0], first)])
+    assert summaries.load(conn, [one[0], two[1]]) == {one[0]: first}
+    assert summaries.load_runs(conn, [1, 2, 3]) == {
+        (1, "loss"): {(): first},
+        (1, "acc"): {(): first},
+        (2, "loss"): {(): third},
+    }
+    assert summaries.load_runs(conn, [1, 2], ["acc", "none"]) == {(1, "acc"): {(): first}}
+
+
+def test_what_a_search_sees_is_the_union_of_the_label_sets():
+    conn = database()
+    labels = [(), (("w", "0"),), (("w", "1"),)]
+    plain, *labelled = series.ensure(conn, 1, [("loss", each) for each in labels])
+    parts = [summary_of((1, 1, 4.0)), summary_of((3, 1, -0.0)), summary_of((2, 1, math.inf))]
+    summaries.store(conn, [(plain, parts[0])])
+    assert numbers(conn) == summaries.searched(parts[0])
+    summaries.store(conn, list(zip(labelled, parts[1:], strict=True)))
+    assert numbers(conn) == summaries.searched(summaries.union(dict(zip(labels, parts, strict=True))))
+    last, least, greatest, _, count = numbers(conn)
+    assert (last, least, greatest, count) == (value_key(-0.0), value_key(-0.0), value_key(4.0), 3)
+
+
+def numbers(conn: object) -> tuple[int, ...]:
+    ((*found,),) = conn.execute("SELECT last, min, max, mean, count FROM run_metric")  # type: ignore[attr-defined]
+    return tuple(found)
+
+
+def test_the_tables_are_made_once_and_those_of_a_later_release_refused():
+    conn = database()
+    schema.create(conn)
+    conn.execute("UPDATE meta SET value = '2' WHERE name = 'catalog_format'")
+    with pytest.raises(Corrupt, match="format '2'"):
+        schema.create(conn)
+
+
+def test_every_statement_is_used_and_every_used_one_exists():
+    known = set(Statements.load("queries.sql"))
+    code = "\n".join(path.read_text("utf-8") for path in PACKAGE.glob("*.py"))
+    used = set(re.findall(r'"(\w+)"', code)) & known
+    called = set(re.findall(r'_SQL\.(?:all|one|run|each)\(\s*conn,\s*"(\w+)"', code))
+    assert called <= known
+    assert used == known
+
+
+def test_every_statement_compiles():
+    conn = database()
+    statements = Statements.load("queries.sql")
+    for name in statements:
+        assert query_info(conn, statements[name]).query == statements[name]
+
+
+def test_statements_have_names_of_their_own():
+    assert list(Statements("-- name: a\nSELECT 1;\n-- name: b\n-- why\nSELECT 2;\n")) == ["a", "b"]
+    with pytest.raises(ValueError, match="twice"):
+        Statements("-- name: a\nSELECT 1;\n-- name: a\nSELECT 2;")
+    with pytest.raises(KeyError):
+        Statements("")["a"]
