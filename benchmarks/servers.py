@@ -51,7 +51,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A server that answers. `data` is what its disk use is charged to."""
+    """A server that answers. `data` is what its disk use is charged to: a folder, or the beginning of file names."""
 
     url: str
     pid: int
@@ -82,7 +82,7 @@ def running(plan: Plan, folder: Path) -> Iterator[Running]:
     try:
         url = f"http://{HOST}:{port}"
         wait_ready(url, process, folder / "server.log")
-        yield Running(url=url, pid=process.pid, data=folder)
+        yield Running(url=url, pid=process.pid, data=folder / ("data" if plan.kind == "stepwell" else "mlflow.db"))
     finally:
         stop(process)
 
