@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,11 +16,13 @@ from stepwell.core.store import Store
 from stepwell.dialects import mlflow, native
 from stepwell.settings import Settings
 from stepwell.storage import open_store
-from stepwell.web import commands, control, operations, server
+from stepwell.web import commands, operations, server
 from stepwell.web.application import Application
 from stepwell.web.auth import Gate
 from stepwell.web.body import BodyBudget
 from stepwell.web.call import Context
+from stepwell.web.control import Arguments, Item
+from stepwell.web.control_server import ControlServer
 from stepwell.web.counters import Counters
 from stepwell.web.routing import Dialect, Router
 from stepwell.web.work import Work
@@ -77,29 +78,18 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
 async def _serve(
     settings: Settings, store: Store, work: Work, listener: socket.socket, *, ready: Callable[[], None]
 ) -> None:
-    commander = control.ControlServer(settings.data_dir, partial(commands.run, store, system_clock))
-    await commander.start()
+    control = ControlServer(settings.data_dir, partial(commands.run, store, system_clock))
+    await control.start()
     try:
         await server.serve(build_app(settings, store, work=work), listener, ready=ready)
     finally:
-        await commander.stop()
+        await control.stop()
 
 
-def ask(
-    directory: Path, command: str, arguments: commands.Arguments, *, create: bool = False
-) -> Iterator[commands.Item]:
-    """Run a command on a data directory: through the server that has it open, or, when none has, right here.
-
-    `create` makes a directory that is not there; otherwise FileNotFoundError. Refused, StepwellError, OSError.
-    """
-    answers = control.ask(directory, command, arguments)
-    if answers is not None:
-        yield from answers
-        return
-    if not create and not directory.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "no such data directory", str(directory))
+def command(directory: Path, name: str, arguments: Arguments) -> Iterator[Item]:
+    """Run a command on a data directory that no server has open. StepwellError, OSError."""
     store = open_store(directory, clock=system_clock)
     try:
-        yield from commands.run(store, system_clock, command, arguments)
+        yield from commands.run(store, system_clock, name, arguments)
     finally:
         store.close()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
-from stepwell import __version__, app
+from stepwell import __version__
 from stepwell.core.errors import StepwellError
 from stepwell.settings import AUTH, LOG_FORMATS, LOG_LEVELS, Settings, SettingsError, data_dir, load
-from stepwell.web import log
-from stepwell.web.control import Refused
+from stepwell.web import control, log
 
 _MISUSE = frozenset({"invalid", "too_large"})
 
@@ -32,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = asked.pop("run")
     try:
         return int(run(asked))
-    except (StepwellError, Refused) as error:
+    except (StepwellError, control.Refused) as error:
         told = error.message if isinstance(error, StepwellError) else str(error)
         return _fail(told, 2 if error.code in _MISUSE else 1)
     except OSError as error:
@@ -105,6 +104,8 @@ def _serve(asked: dict[str, object]) -> int:
         settings = load(asked)
     except SettingsError as error:
         return _fail(str(error), 2)
+    from stepwell import app  # noqa: PLC0415  as in _items
+
     log.set_up(level=settings.log_level, form=settings.log_format)
 
     def ready(url: str) -> None:
@@ -139,7 +140,7 @@ def _revoke(asked: dict[str, object]) -> int:
 
 def _check(asked: dict[str, object]) -> int:
     damaged = 0
-    for item in app.ask(_directory(asked), "check", {}):
+    for item in _items(asked, "check", {}):
         damaged += 1
         print(f"{item['place']}: {item['cost']}")
     print(f"{damaged} places are damaged" if damaged else "no damage found")
@@ -158,13 +159,24 @@ def _version(_asked: dict[str, object]) -> int:
 def _print_items(
     asked: dict[str, object], command: str, arguments: dict[str, str | None], *, create: bool = False
 ) -> int:
-    for item in app.ask(_directory(asked), command, arguments, create=create):
+    for item in _items(asked, command, arguments, create=create):
         print(json.dumps(item, ensure_ascii=False))
     return 0
 
 
-def _directory(asked: dict[str, object]) -> Path:
-    return data_dir(asked["data_dir"])
+def _items(
+    asked: dict[str, object], command: str, arguments: control.Arguments, *, create: bool = False
+) -> Iterator[control.Item]:
+    """Through the server that has the directory open, or, when none has, right here."""
+    directory = data_dir(asked["data_dir"])
+    answers = control.ask(directory, command, arguments)
+    if answers is not None:
+        return answers
+    if not create and not directory.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such data directory", str(directory))
+    from stepwell import app  # noqa: PLC0415  half a second that most commands need not spend
+
+    return app.command(directory, command, arguments)
 
 
 def _texts(asked: dict[str, object], *names: str) -> dict[str, str | None]:

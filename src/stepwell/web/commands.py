@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Final, TypeAlias
+from typing import Final
 
 from stepwell.core.access import Credential
 from stepwell.core.clock import Clock
 from stepwell.core.errors import Invalid
 from stepwell.core.store import Store
 from stepwell.services import credentials
-
-Item: TypeAlias = dict[str, object]
-Arguments: TypeAlias = Mapping[str, str | None]
+from stepwell.web.control import Arguments, Item
 
 
 def run(store: Store, clock: Clock, command: str, arguments: Arguments) -> Iterator[Item]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 import orjson
@@ -55,7 +56,7 @@ class CredentialStore:
         return Stats(
             gauges={"queue_bytes": 3.0},
             counters={"commits": 7.0},
-            commit_seconds=((0.001, 4), (0.01, 7)),
+            commit_seconds=((0.001, 4), (0.01, 7), (inf, 7)),
             commit_seconds_sum=0.02,
         )
 

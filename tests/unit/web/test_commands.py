@@ -9,12 +9,13 @@ import pytest
 from stepwell.core.errors import AlreadyExists, Invalid, NotFound, TooLarge
 from stepwell.core.model import Damage
 from stepwell.web import commands
+from stepwell.web.control import Item
 from unit.web.asking import CredentialStore
 
 NOW = 1_700_000_000_000_000
 
 
-def run(store: Any, command: str, **arguments: str | None) -> list[commands.Item]:
+def run(store: Any, command: str, **arguments: str | None) -> list[Item]:
     return list(commands.run(store, lambda: NOW, command, arguments))
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from stepwell.core.errors import NotFound
-from stepwell.web.commands import Arguments, Item
-from stepwell.web.control import NAME, ControlServer, Refused, ask
+from stepwell.web.control import NAME, Arguments, Item, Refused, ask
+from stepwell.web.control_server import ControlServer
 
 
 def answering(command: str, arguments: Arguments) -> Iterator[Item]:
