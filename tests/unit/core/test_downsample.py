@@ -110,6 +110,34 @@ def test_variance_keeps_its_digits_far_from_zero():
     assert summary([offset + 4, offset + 7]).merge(summary([offset + 13, offset + 16], 2)).variance == 30.0
 
 
+def test_a_mean_between_two_doubles_does_not_spoil_the_variance():
+    near = [1e16, 1e16 + 2]  # their mean is no double
+    assert whole(near).m2[0] == 2.0
+    assert Buckets.of(line(near), np.arange(3)).merge(np.array([0, 2])).m2[0] == 2.0
+
+
+def test_points_of_one_step_and_time_stand_in_the_order_of_their_values():
+    def at(value):
+        return Summary.of(line([value], step=[4], time=[4]))
+
+    for a, b in ((-0.0, 0.0), (1.0, NAN), (-INF, INF)):
+        for both in (at(a).merge(at(b)), at(b).merge(at(a))):
+            assert str([both.first_value, both.last_value]) == str([a, b])
+
+
+@pytest.mark.parametrize("budget", range(4, 30))
+def test_rugged_series_fill_their_budget_and_no_more(budget):
+    nodes = Buckets.of(line(noisy(5000, seed=budget)), rank_edges(5000, 500))
+    assert budget - 3 <= len(spread(nodes, budget)) <= budget
+
+
+def test_without_finite_values_the_place_of_the_extremes_is_the_first_point():
+    late, early = summary([NAN, INF], 7), summary([INF, NAN], 3)
+    for both in (late.merge(early), early.merge(late)):
+        assert (both.min.step, both.max.step) == (3, 3)
+        assert math.isnan(both.min_value)
+
+
 def test_minus_zero_is_below_zero_and_ties_go_to_the_earlier_point():
     buckets = whole([0.0, -0.0, 0.0, -0.0])
     assert (buckets.min.step[0], buckets.max.step[0]) == (1, 0)

@@ -14,7 +14,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from stepwell.core.errors import Corrupt
-from stepwell.core.series import F64, I64, INT64_MIN, canonical
+from stepwell.core.series import F64, I64, canonical
 
 U8: TypeAlias = NDArray[np.uint8]
 U64: TypeAlias = NDArray[np.uint64]
@@ -244,10 +244,10 @@ def _floor(numbers: I64) -> int:
 
 
 def _divisor(numbers: I64) -> int:
-    """A common divisor; 1 when there is none, and when numbers need all 64 bits."""
-    if np.gcd.reduce(numbers[:16]) == 1 or not numbers.any() or numbers.min() == INT64_MIN:
+    """The greatest common divisor; 1 when there is none (nothing but 0, or -2^63, which is its own negative)."""
+    if np.gcd.reduce(numbers[:16]) == 1:
         return 1
-    return int(np.gcd.reduce(numbers))
+    return max(int(np.gcd.reduce(numbers)), 1)
 
 
 def _width(words: U64) -> int:
