@@ -30,7 +30,7 @@ KNOWN_NAMES: Final = frozenset(
         f"{FILE}-journal",
         "lock",
         "reserve",
-        "control",
+        "control.sock",
         "blobs",
         "tmp",
         "keys",
