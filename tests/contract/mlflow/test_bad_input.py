@@ -452,6 +452,17 @@ def test_long_values_are_cut_and_a_repeat_is_no_conflict(raw: Any) -> None:
     data = raw.run(run_id)["data"]
     assert data["params"] == [{"key": "p", "value": "x" * 6000}]
     assert {"key": "t", "value": "y" * 8000} in data["tags"]
+    told = raw.get(f"/api/v1/runs/{run_id}/events").text
+    assert "param 'p' had 6001 characters" in told
+    assert "tag 't' had 8001 characters" in told
+
+
+def test_an_unknown_status_is_ignored_and_told(raw: Any) -> None:
+    run_id = raw.new_run()
+    answer = raw.post("runs/update", run_id=run_id, status="NOPE", end_time=99)
+    assert answer.status_code == 200
+    assert (answer.json()["run_info"]["status"], answer.json()["run_info"]["end_time"]) == ("RUNNING", 99)
+    assert "NOPE" in raw.get(f"/api/v1/runs/{run_id}/events").text
 
 
 def test_unknown_fields_and_the_older_name_of_a_run(raw: Any) -> None:
