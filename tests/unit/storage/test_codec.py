@@ -146,6 +146,14 @@ def test_nodes_are_as_small_as_promised():
     assert str(bucket_rows(nodes.decode(payload, PACKER))) == str(bucket_rows(buckets))
 
 
+@pytest.mark.parametrize("time", [0, 1, 999, 1000, -1, -1000, 2**63 - 1, -(2**63)])
+@pytest.mark.parametrize("other", [0, 1, 1000, -(2**63)])
+def test_nodes_keep_times_of_any_fineness(time, other):
+    points = points_of([(0, other, 1.0), (1, time, 2.0), (2, other, 0.0), (3, other, 0.5)])
+    buckets = Buckets.of(points, np.array([0, 2, 4]))
+    assert bucket_rows(nodes.decode(nodes.encode(buckets, PACKER), PACKER)) == bucket_rows(buckets)
+
+
 @pytest.mark.parametrize("count", [1, codec.MAX_POINTS])
 def test_the_smallest_and_the_largest_block(count):
     points = typical(random_values(count))
