@@ -29,10 +29,14 @@ _ERRORS: Final = {
     403: "The credential does not allow this, or the Host or Origin is foreign.",
     404: "It does not exist in this workspace.",
     409: "The name is taken, or the state of the thing does not allow this.",
+    408: "No byte of the body came for too long.",
     413: "The body is larger than the limit.",
+    415: "The body's Content-Encoding is not known.",
     503: "The server cannot take this now; nothing was stored. Retry-After says when to try again.",
     507: "No space is left on the device; nothing was stored.",
 }
+# Answered before anybody has read whose path it is.
+_TOO_LONG: Final = "The path, the query string or the headers are too long; the error has a code and a message only."
 _PARAMETERS: Final = {
     "experiment_id": {"type": "integer", "format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1},
     "run_id": {"type": "string", "minLength": 1},
@@ -91,7 +95,8 @@ def _operation(operation: Operation, schema_of: dict[Any, Any], components: dict
         "description": f"Needs the role {operation.role.word} or a greater one.",
         "parameters": parameters,
         "responses": {str(operation.status): _answer(operation, schema_of)}
-        | {str(status): _error(text, schema_of) for status, text in _ERRORS.items()},
+        | {str(status): _error(text, schema_of[answers.FailureAnswer]) for status, text in _ERRORS.items()}
+        | {"431": _error(_TOO_LONG, {"type": "object"})},
     }
     if operation.body is not None:
         shape = schema_of[operation.body]
@@ -133,8 +138,8 @@ def _answer(operation: Operation, schema_of: dict[Any, Any]) -> dict[str, Any]:
     return {"description": "Done.", "content": {"application/json": {"schema": schema_of[operation.answer]}}}
 
 
-def _error(text: str, schema_of: dict[Any, Any]) -> dict[str, Any]:
-    return {"description": text, "content": {"application/json": {"schema": schema_of[answers.FailureAnswer]}}}
+def _error(text: str, shape: dict[str, Any]) -> dict[str, Any]:
+    return {"description": text, "content": {"application/json": {"schema": shape}}}
 
 
 def _used(value: Any, components: dict[str, Any]) -> set[str]:

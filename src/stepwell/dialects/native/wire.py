@@ -42,6 +42,7 @@ SummaryColumn: TypeAlias = Literal[
     "least_time_us",
     "greatest_time_us",
 ]
+SummaryColumns: TypeAlias = Annotated[list[SummaryColumn], Meta(max_length=21)]
 
 
 class Request(Struct, forbid_unknown_fields=True):
@@ -106,7 +107,7 @@ class BucketsQuery(Request):
     min_time_us: Int64 | None = None
     max_time_us: Int64 | None = None
     budget: Budget = 1000
-    column: list[SummaryColumn] = []
+    column: SummaryColumns = []
 
 
 class FolderQuery(Request):
@@ -223,7 +224,7 @@ class BucketsRequest(Request):
     series: Annotated[list[SeriesChoice], Meta(max_length=1000)]
     window: Window = field(default_factory=Window)
     budget: Budget = 1000
-    columns: list[SummaryColumn] = []
+    columns: SummaryColumns = []
 
 
 class Follow(SeriesChoice):
@@ -245,4 +246,4 @@ class SummariesRequest(Request):
 
     run_ids: Annotated[list[str], Meta(max_length=1000)]
     metrics: Annotated[list[str], Meta(max_length=1000)] | None = None
-    columns: list[SummaryColumn] = []
+    columns: SummaryColumns = []
