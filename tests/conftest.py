@@ -30,6 +30,11 @@ FOREIGN = ("STEPWELL_", "MLFLOW_")
 KEPT = "STEPWELL_BIN"  # says what is under test
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--engine NAME`, more than once if wanted: the storage suite runs on these engines alone."""
+    parser.addoption("--engine", action="append", default=None, help="run tests/conformance on this engine only")
+
+
 def pytest_configure() -> None:
     """Forgets what the shell says about servers, and keeps the tests on this machine."""
     for name in [name for name in os.environ if name.startswith(FOREIGN) and name != KEPT]:

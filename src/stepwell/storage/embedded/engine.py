@@ -97,6 +97,7 @@ class EmbeddedStore(PointTables, Catalog):
             next_arrival=next_arrival,
             space=DiskSpace(reserve, self._directory),
             committed=self._checkpoints.after_commit,
+            undone=known_runs.forget,
         )
         PointTables.__init__(
             self,

@@ -71,11 +71,14 @@ class Writer:
         next_arrival: int,
         space: Space,
         committed: Callable[[apsw.Connection], None],
+        undone: Callable[[], None],
     ) -> None:
+        """`committed` runs after each commit; `undone` whenever changes were taken back, which others may have seen."""
         self._connection = connection
         self._new_stage = new_stage
         self._space = space
         self._after_commit = committed
+        self._undone = undone
         self._queue: deque[Request] = deque()
         self._wake = threading.Condition()
         self._closing = False
@@ -203,6 +206,7 @@ class Writer:
             if request.guarded:
                 connection.execute("ROLLBACK TO request")
                 connection.execute("RELEASE request")
+                self._undone()
             request.future.set_exception(error)
             return False
         if request.guarded:
@@ -224,6 +228,7 @@ class Writer:
         return meaning
 
     def _rollback(self) -> None:
+        self._undone()
         try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
