@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, TypeAlias
 import apsw
 
 from stepwell.core.filters import Aggregate
-from stepwell.core.series import Labels
+from stepwell.core.series import Labels, value_key
 from stepwell.core.summary import Summary
 from stepwell.storage.embedded.catalog import summaries
 
@@ -26,18 +26,13 @@ class Live(NamedTuple):
 # over: what is flushed in between is then in both, and neither is older than the call.
 LiveSeries: TypeAlias = Callable[[Collection[int] | None, Collection[str] | None], Sequence[Live]]
 ByRunAndMetric: TypeAlias = dict[tuple[int, str], dict[Labels, Summary]]
-_COLUMN: Final[Mapping[Aggregate, int]] = {
-    Aggregate.LAST: 0,
-    Aggregate.MIN: 1,
-    Aggregate.MAX: 2,
-    Aggregate.MEAN: 3,
-    Aggregate.COUNT: 4,
+_NUMBER: Final[Mapping[Aggregate, Callable[[Summary], int]]] = {
+    Aggregate.LAST: lambda summary: value_key(summary.last.value),
+    Aggregate.MIN: lambda summary: value_key(summary.min.value),
+    Aggregate.MAX: lambda summary: value_key(summary.max.value),
+    Aggregate.MEAN: lambda summary: value_key(summary.mean),
+    Aggregate.COUNT: lambda summary: summary.count,
 }
-
-
-def nothing(_runs: Collection[int] | None, _metrics: Collection[str] | None) -> Sequence[Live]:
-    """The live series of a store all of whose points are in blocks."""
-    return ()
 
 
 def lay_over(stored: ByRunAndMetric, live: Iterable[Live]) -> ByRunAndMetric:
@@ -52,14 +47,14 @@ class LiveValues:
 
     def __init__(self, conn: apsw.Connection, live: Sequence[Live]) -> None:
         over = lay_over(_stored_siblings(conn, live), live)
-        self._by_metric: dict[str, dict[int, tuple[int, ...]]] = {}
+        self._by_metric: dict[str, dict[int, Summary]] = {}
         for (run_key, metric), by_labels in over.items():
-            self._by_metric.setdefault(metric, {})[run_key] = summaries.searched(summaries.union(by_labels))
+            self._by_metric.setdefault(metric, {})[run_key] = summaries.union(by_labels)
 
     def of(self, metric: str, aggregate: Aggregate) -> dict[int, int]:
         """Run key -> number, as in the table `run_metric`."""
-        column = _COLUMN[aggregate]
-        return {run_key: values[column] for run_key, values in self._by_metric.get(metric, {}).items()}
+        number = _NUMBER[aggregate]
+        return {run_key: number(summary) for run_key, summary in self._by_metric.get(metric, {}).items()}
 
 
 def _stored_siblings(conn: apsw.Connection, live: Sequence[Live]) -> ByRunAndMetric:

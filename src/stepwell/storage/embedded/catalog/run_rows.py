@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -12,7 +12,7 @@ import apsw
 from stepwell.core.model import NOTHING, Columns, RunRow
 from stepwell.core.summary import Summary
 from stepwell.storage.embedded.catalog import runs, summaries
-from stepwell.storage.embedded.catalog.live import Live, lay_over
+from stepwell.storage.embedded.catalog.live import ByRunAndMetric, Live, lay_over
 from stepwell.storage.embedded.catalog.sql import Statements
 
 _SQL: Final = Statements.load("queries.sql")
@@ -31,7 +31,7 @@ def read(conn: apsw.Connection, workspace: str, keys: Sequence[int], columns: Co
 
 
 def with_metrics(
-    conn: apsw.Connection, rows: Sequence[RunRow], metrics: Collection[str] | None, live: Iterable[Live]
+    conn: apsw.Connection, rows: Sequence[RunRow], metrics: Collection[str] | None, live: Sequence[Live]
 ) -> list[RunRow]:
     """The rows with their metrics, all or the named ones; `live` are the live series of these runs and metrics."""
     keys = [row.run.key for row in rows]
@@ -40,14 +40,22 @@ def with_metrics(
 
 
 def metrics_of(
-    conn: apsw.Connection, keys: Collection[int], metrics: Collection[str] | None, live: Iterable[Live]
+    conn: apsw.Connection, keys: Collection[int], metrics: Collection[str] | None, live: Sequence[Live]
 ) -> dict[int, dict[str, Summary]]:
     """Run key -> metric -> summary over its label sets, names sorted; runs without metrics are absent."""
-    stored = summaries.load_runs(conn, keys, None if metrics is None else list(metrics))
+    rows = summaries.bodies_of_runs(conn, keys, metrics)
+    # Most metrics have no labels and nothing in memory: their one summary is the union.
+    joined = {metric for _, metric, labels, _ in rows if labels} | {series.metric for series in live}
+    parts: ByRunAndMetric = {}
     found: dict[int, dict[str, Summary]] = {}
-    for (key, metric), by_labels in sorted(lay_over(stored, live).items(), key=lambda item: item[0]):
+    for key, metric, labels, body in rows:
+        if metric in joined:
+            parts.setdefault((key, metric), {})[labels] = summaries.decode(body)
+        else:
+            found.setdefault(key, {})[metric] = summaries.decode(body)
+    for (key, metric), by_labels in lay_over(parts, live).items():
         found.setdefault(key, {})[metric] = summaries.union(by_labels)
-    return found
+    return {key: dict(sorted(by_metric.items())) for key, by_metric in found.items()}
 
 
 def _texts(

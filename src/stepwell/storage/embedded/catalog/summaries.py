@@ -51,15 +51,26 @@ def load_runs(
     conn: apsw.Connection, run_keys: Iterable[int], metrics: Sequence[str] | None = None
 ) -> dict[tuple[int, str], dict[Labels, Summary]]:
     """Stored summaries of runs: (run key, metric) -> labels -> summary, of all metrics or of the named ones."""
+    found: dict[tuple[int, str], dict[Labels, Summary]] = {}
+    for run_key, metric, labels, body in bodies_of_runs(conn, run_keys, metrics):
+        found.setdefault((run_key, metric), {})[labels] = decode(body)
+    return found
+
+
+def bodies_of_runs(
+    conn: apsw.Connection, run_keys: Iterable[int], metrics: Iterable[str] | None = None
+) -> list[tuple[int, str, Labels, bytes]]:
+    """Stored summaries of runs, not decoded yet, in no order: run key, metric, labels, body."""
     keys = json.dumps(list(run_keys))
     if metrics is None:
         rows = _SQL.all(conn, "summaries_of_runs", {"keys": keys})
     else:
         rows = _SQL.all(conn, "summaries_of_runs_and_metrics", {"keys": keys, "names": json.dumps(list(metrics))})
-    found: dict[tuple[int, str], dict[Labels, Summary]] = {}
-    for run_key, metric, labels, body in rows:
-        found.setdefault((run_key, metric), {})[labels_of(labels)] = decode(body)
-    return found
+    # A page repeats the same few names in every run: they are looked up once, not joined to each row.
+    names: dict[int, str] = dict(_SQL.all(conn, "metric_names", (json.dumps(list({row[1] for row in rows})),)))
+    texts = _SQL.all(conn, "labels_bodies", (json.dumps(list({row[2] for row in rows})),))
+    labels = {number: labels_of(text) for number, text in texts}
+    return [(run_key, names[metric], labels[label_set], body) for run_key, metric, label_set, body in rows]
 
 
 def labelled(conn: apsw.Connection, metrics: Iterable[str]) -> set[str]:
@@ -113,22 +124,27 @@ def decode(body: bytes) -> Summary:
     """The summary behind `encode`. Raises Corrupt."""
     if len(body) != BODY.size or zlib.crc32(body[:CHECKED]) != int.from_bytes(body[CHECKED:], "little"):
         raise Corrupt("a stored summary fails its checksum")
-    version, flags, *rest = BODY.unpack(body)
+    # All names at once: a page of runs decodes tens of thousands of these, and slices would cost as much as the rest.
+    (
+        version, flags,
+        first_step, first_time, first_value, last_step, last_time, last_value,
+        min_step, min_at, min_value, max_step, max_at, max_value,
+        count, finite_count, nan_count, pos_inf_count, neg_inf_count, min_time, max_time, mean, m2, _,
+    ) = BODY.unpack(body)  # fmt: skip
     if version != VERSION:
         raise Corrupt(f"a stored summary has version {version}, which this release does not know")
-    samples, (count, finite, nan, above, below, min_time, max_time, mean, m2, _) = rest[:12], rest[12:]
     return Summary(
         count=count,
-        first=Sample(*samples[0:3]),
-        last=Sample(*samples[3:6]),
-        min=Sample(*samples[6:9]),
-        max=Sample(*samples[9:12]),
-        finite_count=finite,
+        first=Sample(first_step, first_time, first_value),
+        last=Sample(last_step, last_time, last_value),
+        min=Sample(min_step, min_at, min_value),
+        max=Sample(max_step, max_at, max_value),
+        finite_count=finite_count,
         mean=mean,
         m2=m2,
-        nan_count=nan,
-        pos_inf_count=above,
-        neg_inf_count=below,
+        nan_count=nan_count,
+        pos_inf_count=pos_inf_count,
+        neg_inf_count=neg_inf_count,
         min_time=min_time,
         max_time=max_time,
         repeated_steps=bool(flags & 1),
