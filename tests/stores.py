@@ -51,13 +51,18 @@ ENGINES: Final[Mapping[str, Callable[[Path, Clock, bool], Store]]] = {"embedded"
 class Shelf:
     """A directory and the store that is open in it. Close it at the end: then the directories go too."""
 
-    def __init__(self, folder: Path, *, engine: str = "embedded", background: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, engine: str = "embedded", background: bool = False, new: Path | None = None
+    ) -> None:
+        """`new` is the directory of a store that holds nothing and is closed: a copy of it saves making another."""
         self._folder = folder
         self._engine = engine
         self._background = background
         self._lives = 0
         self._others: list[Store] = []
         self.directory = folder / "life-0"
+        if new is not None:
+            _copy(new, self.directory)
         self.store = self.open(self.directory)
 
     def open(self, directory: Path) -> Store:
@@ -84,7 +89,7 @@ class Shelf:
         """Open what a kill would leave: a copy of the files as they are now. Nobody may write meanwhile."""
         self._lives += 1
         copy = self._folder / f"life-{self._lives}"
-        shutil.copytree(self.directory, copy, ignore=shutil.ignore_patterns("reserve", "lock", "*-shm"))
+        _copy(self.directory, copy)
         self.store.close()
         shutil.rmtree(self.directory)
         self.directory = copy
@@ -96,6 +101,11 @@ class Shelf:
         for store in (self.store, *self._others):
             store.close()
         shutil.rmtree(self._folder)
+
+
+def _copy(directory: Path, copy: Path) -> None:
+    """A copy without what an opening makes again: held-back space, locks, shared memory."""
+    shutil.copytree(directory, copy, ignore=shutil.ignore_patterns("reserve", "lock", "*-shm", "control"))
 
 
 def batch(rows: Iterable[Row], *, metric: str = LOSS, labels: Labels = ()) -> PointBatch:
@@ -162,6 +172,29 @@ def in_order(rows: Iterable[Told], order: Order) -> list[Told]:
 def selector(run_id: str = RUN, metric: str = LOSS, labels: Labels | None = None) -> Selector:
     """The union of a metric's label sets, or one of them."""
     return Selector(run_id=run_id, metric=metric, labels=labels)
+
+
+def place(shelf: Shelf, where: str, rows: Sequence[Row], run_id: str = RUN, **series: Any) -> list[Row]:
+    """Write rows so that they lie somewhere; the rows in the order of their arrival.
+
+    head, journal: in memory only, or read back from what is durable. blocks, mixed: all or the older half in blocks.
+    overlapping: four parts whose ranges overlap, each flushed alone. compacted: the same, merged.
+    """
+    parts = [rows[start::4] for start in (3, 2, 1, 0)] if where in {"overlapping", "compacted"} else [rows]
+    if where == "mixed":
+        parts = [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
+    for number, part in enumerate(parts):
+        add(shelf.store, part, run_id, **series)
+        if where in {"blocks", "overlapping", "compacted"} or (where == "mixed" and number == 0):
+            shelf.store.flush()
+    if where == "compacted":
+        shelf.store.compact()
+    if where == "journal":
+        shelf.revive()
+    return [row for part in parts for row in part]
+
+
+PLACES: Final = ("head", "journal", "blocks", "mixed", "overlapping", "compacted")
 
 
 def read_points(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,18 +19,27 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("engine", asked or sorted(ENGINES), scope="session")
 
 
+@pytest.fixture(scope="session")
+def new_store(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The directory of a closed store that holds nothing."""
+    shelf = Shelf(tmp_path_factory.mktemp("new") / "shelf", engine=engine)
+    shelf.store.close()
+    yield shelf.directory
+    shutil.rmtree(shelf.directory)
+
+
 @pytest.fixture
-def shelf(engine: str, tmp_path: Path) -> Iterator[Shelf]:
+def shelf(engine: str, new_store: Path, tmp_path: Path) -> Iterator[Shelf]:
     """A new directory with an open store that moves nothing but when asked."""
-    shelf = Shelf(tmp_path / "shelf", engine=engine)
+    shelf = Shelf(tmp_path / "shelf", engine=engine, new=new_store)
     yield shelf
     shelf.close()
 
 
 @pytest.fixture
-def busy_shelf(engine: str, tmp_path: Path) -> Iterator[Shelf]:
+def busy_shelf(engine: str, new_store: Path, tmp_path: Path) -> Iterator[Shelf]:
     """The same with the engine's background work going on."""
-    shelf = Shelf(tmp_path / "shelf", engine=engine, background=True)
+    shelf = Shelf(tmp_path / "shelf", engine=engine, background=True, new=new_store)
     yield shelf
     shelf.close()
 
