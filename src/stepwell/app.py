@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-
-import uvloop
 
 from stepwell import __version__
 from stepwell.core.clock import Clock, system_clock
@@ -16,7 +12,7 @@ from stepwell.core.store import Store
 from stepwell.dialects import mlflow, native
 from stepwell.settings import Settings
 from stepwell.storage import open_store
-from stepwell.web import commands, operations, server
+from stepwell.web import commands, operations, running, server
 from stepwell.web.application import Application
 from stepwell.web.auth import Gate
 from stepwell.web.body import BodyBudget
@@ -68,22 +64,15 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
         store = open_store(settings.data_dir, clock=system_clock)
         work = Work()
         try:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_serve(settings, store, work, listener, ready=partial(ready, f"http://{host}:{port}")))
+            running.run(
+                build_app(settings, store, work=work),
+                listener,
+                control=ControlServer(settings.data_dir, partial(commands.run, store, system_clock)),
+                ready=partial(ready, f"http://{host}:{port}"),
+            )
         finally:
             work.close()
             store.close()
-
-
-async def _serve(
-    settings: Settings, store: Store, work: Work, listener: socket.socket, *, ready: Callable[[], None]
-) -> None:
-    control = ControlServer(settings.data_dir, partial(commands.run, store, system_clock))
-    await control.start()
-    try:
-        await server.serve(build_app(settings, store, work=work), listener, ready=ready)
-    finally:
-        await control.stop()
 
 
 def command(directory: Path, name: str, arguments: Arguments) -> Iterator[Item]:

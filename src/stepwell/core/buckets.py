@@ -153,6 +153,8 @@ class Buckets:
             low=low.value,
             high=high.value,
         ).moments(starts, ends)
+        with np.errstate(over="ignore"):  # +Inf is the answer when it does not fit
+            m2 = m2 + np.add.reduceat(self.m2, starts)
         return type(self)(
             count=np.add.reduceat(self.count, starts),
             first=self.first.take(starts),
@@ -161,7 +163,7 @@ class Buckets:
             max=high,
             finite_count=finite_count,
             mean=mean,
-            m2=m2 + np.add.reduceat(self.m2, starts),
+            m2=m2,
             nan_count=np.add.reduceat(self.nan_count, starts),
             pos_inf_count=np.add.reduceat(self.pos_inf_count, starts),
             neg_inf_count=np.add.reduceat(self.neg_inf_count, starts),

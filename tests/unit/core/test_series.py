@@ -10,7 +10,19 @@ from hypothesis.extra import numpy as hnp
 
 from stepwell.core.series import Order, Points, ascending, value_key, value_keys, value_of, values_of
 
-SPECIAL = [-math.inf, -1.7976931348623157e308, -1.0, -5e-324, -0.0, 0.0, 5e-324, 1.0, 1.7976931348623157e308, math.inf, math.nan]
+SPECIAL = [
+    -math.inf,
+    -1.7976931348623157e308,
+    -1.0,
+    -5e-324,
+    -0.0,
+    0.0,
+    5e-324,
+    1.0,
+    1.7976931348623157e308,
+    math.inf,
+    math.nan,
+]
 
 
 def bits(value: float) -> bytes:
@@ -54,7 +66,9 @@ def points(rows: list[tuple[int, int, float, int]]) -> Points:
 
 
 ROWS = st.lists(
-    st.tuples(st.integers(-3, 3), st.integers(0, 3), st.sampled_from(SPECIAL), st.integers(0, 1)), min_size=1, max_size=20
+    st.tuples(st.integers(-3, 3), st.integers(0, 3), st.sampled_from(SPECIAL), st.integers(0, 1)),
+    min_size=1,
+    max_size=20,
 )
 
 

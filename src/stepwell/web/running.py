@@ -1,0 +1,31 @@
+"""The event loop's life: the server and what runs beside it begin and end together."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+import uvloop
+
+from stepwell.web import server
+from stepwell.web.application import Application
+from stepwell.web.control_server import ControlServer
+
+
+def run(
+    application: Application, listener: socket.socket, *, control: ControlServer, ready: Callable[[], None]
+) -> None:
+    """Serve on the listening socket until SIGTERM or SIGINT. `ready` is called once requests are answered."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(application, listener, control=control, ready=ready))
+
+
+async def _serve(
+    application: Application, listener: socket.socket, *, control: ControlServer, ready: Callable[[], None]
+) -> None:
+    await control.start()
+    try:
+        await server.serve(application, listener, ready=ready)
+    finally:
+        await control.stop()
