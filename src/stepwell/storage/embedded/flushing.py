@@ -97,7 +97,7 @@ class Flusher:
             points = Points.concat(parts).sorted(Order.KEY)
         made = blocks.encode(series.key, points, self._packer)
         kept = [h for h in existing if h not in gone]
-        if _depth([*kept, *(m.header for m in made)]) > OVERLAP:
+        if len(_crowd([*kept, *(m.header for m in made)])) > OVERLAP:
             self._crowded.add(series.key)
         if summary is None:
             raise AssertionError("a series in the head has points")
@@ -205,30 +205,31 @@ def _tail(existing: list[Header], points: Points) -> list[Header]:
     return found
 
 
-def _depth(headers: list[Header]) -> int:
-    """How many blocks cover the most covered key."""
-    events = [((h.min_step, h.min_time), 0) for h in headers] + [((h.max_step, h.max_time), 1) for h in headers]
-    deepest = depth = 0
-    for _, ends in sorted(events):
-        depth += -1 if ends else 1
-        deepest = max(deepest, depth)
-    return deepest
+def _crowd(headers: list[Header]) -> list[Header]:
+    """The blocks over the most covered key.
+
+    A full block of a single step and time is left out: it cannot be sorted apart from others of that moment, so there
+    may be any number of them, and merging them would make them anew for ever.
+    """
+    spans = [((h.min_step, h.min_time), (h.max_step, h.max_time)) for h in headers]
+    counted = [n for n, (low, high) in enumerate(spans) if low < high or headers[n].length < POINTS]
+    events = sorted([(spans[n][0], 0, n) for n in counted] + [(spans[n][1], 1, n) for n in counted])
+    over: set[int] = set()
+    most: list[int] = []
+    for _, ends, n in events:
+        if ends:
+            over.remove(n)
+        else:
+            over.add(n)
+            if len(over) > len(most):
+                most = list(over)
+    return [headers[n] for n in most]
 
 
 def _overlapping(headers: list[Header]) -> list[Header]:
-    """Some blocks that overlap one another, when any key is covered too often."""
-    if _depth(headers) <= OVERLAP:
-        return []
-    cluster: list[Header] = []
-    end: tuple[int, int] | None = None
-    for header in sorted(headers, key=lambda h: (h.min_step, h.min_time)):
-        if end is not None and (header.min_step, header.min_time) > end:
-            if _depth(cluster) > OVERLAP:
-                break
-            cluster, end = [], None
-        cluster.append(header)
-        end = max(end or (header.max_step, header.max_time), (header.max_step, header.max_time))
-    return cluster[:MERGE_BLOCKS]
+    """Blocks over one key, the smallest ones, when any key is covered too often."""
+    found = _crowd(headers)
+    return sorted(found, key=lambda h: h.length)[:MERGE_BLOCKS] if len(found) > OVERLAP else []
 
 
 def _small(headers: list[Header]) -> list[Header]:
@@ -243,4 +244,4 @@ def _small(headers: list[Header]) -> list[Header]:
             found, total = [], 0
         found.append(header)
         total += header.length
-    return found if len(found) > 1 and _depth(ordered) == 1 else []
+    return found if len(found) > 1 and len(_crowd(ordered)) <= 1 else []
