@@ -54,7 +54,7 @@ def create_experiment(store: Store, *, workspace: str, new: NewExperiment) -> Ex
     return store.create_experiment(workspace=workspace, new=new)
 
 
-def get_experiment(store: Store, *, workspace: str, id: int | None = None, name: str | None = None) -> Experiment:  # noqa: A002
+def get_experiment(store: Store, *, workspace: str, id: int | None = None, name: str | None = None) -> Experiment:
     """By id or by name, deleted ones too. NotFound."""
     return store.get_experiment(workspace=workspace, id=id, name=name)
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from stepwell.core import limits, page
 from stepwell.core.filter_grammar import parse_filter, parse_order
-from stepwell.core.filters import EXPERIMENTS, RUNS, Comparison, Filter, Kind, Op, Schema
+from stepwell.core.filters import EXPERIMENTS, RUNS, Filter, Schema, milliseconds_to_microseconds
 from stepwell.core.model import (
     ALL_COLUMNS,
     Columns,
@@ -18,7 +16,6 @@ from stepwell.core.model import (
     RunRow,
     Visibility,
 )
-from stepwell.core.series import INT64_MAX, INT64_MIN
 from stepwell.core.store import Store
 from stepwell.services.checks import check_count, check_limit, check_text
 
@@ -31,18 +28,18 @@ def search_runs(
     *,
     workspace: str,
     experiment_ids: Sequence[int] | None,
-    filter: str = "",  # noqa: A002  the word of every API
+    filter: str = "",
     order: Sequence[str] = (),
     visibility: Visibility = Visibility.ACTIVE,
     limit: int,
     cursor: str | None = None,
     columns: Columns = ALL_COLUMNS,
-    time_unit: int = 1,
+    milliseconds: bool = False,
 ) -> tuple[list[RunRow], str | None]:
     """A page of runs and the cursor of the next page (None: this was the last).
 
-    `experiment_ids` None searches the whole workspace, an empty sequence nothing. `time_unit`: the microseconds in one
-    unit of the filter's times (1000 where they are milliseconds). Raises BadFilter, Invalid (cursor, limit), TooLarge.
+    `experiment_ids` None searches the whole workspace, an empty sequence nothing. `milliseconds`: the
+    filter's times are in milliseconds, not microseconds. Raises BadFilter, Invalid (cursor, limit), TooLarge.
     """
     check_limit(limit, field="limit", limit=limits.RUNS_PER_PAGE)
     check_text(filter, field="filter", limit=FILTER_LENGTH)
@@ -52,7 +49,7 @@ def search_runs(
         ids = tuple(sorted(set(experiment_ids)))
         if not ids:
             return [], None
-    conditions = in_microseconds(parse_filter(filter, schema=RUNS), schema=RUNS, unit=time_unit)
+    conditions = _parsed(filter, RUNS, milliseconds=milliseconds)
     sort = parse_order(order, schema=RUNS)
     query = page.fingerprint(workspace, ids, conditions, sort, visibility)
     found = store.search_runs(
@@ -74,17 +71,17 @@ def search_experiments(
     store: Store,
     *,
     workspace: str,
-    filter: str = "",  # noqa: A002
+    filter: str = "",
     order: Sequence[str] = (),
     visibility: Visibility = Visibility.ACTIVE,
     limit: int,
     cursor: str | None = None,
-    time_unit: int = 1,
+    milliseconds: bool = False,
 ) -> tuple[list[Experiment], str | None]:
     """A page of experiments and the cursor of the next; otherwise as `search_runs`."""
     check_limit(limit, field="limit", limit=limits.RUNS_PER_PAGE)
     check_text(filter, field="filter", limit=FILTER_LENGTH)
-    conditions = in_microseconds(parse_filter(filter, schema=EXPERIMENTS), schema=EXPERIMENTS, unit=time_unit)
+    conditions = _parsed(filter, EXPERIMENTS, milliseconds=milliseconds)
     sort = parse_order(order, schema=EXPERIMENTS)
     query = page.fingerprint(workspace, conditions, sort, visibility)
     found = store.search_experiments(
@@ -100,42 +97,6 @@ def search_experiments(
     return found.items, page.encode("experiments", query, found.after)
 
 
-def in_microseconds(conditions: Filter, *, schema: Schema, unit: int) -> Filter:
-    """The filter with its times in microseconds; it asks of a time what the text asks of it in units, rounded down.
-
-    `=` becomes an interval of one unit. `!=` cannot be said of an interval in one comparison: it excludes the beginning
-    of the unit only.
-    """
-    if unit == 1:
-        return conditions
-    scaled: list[Comparison] = []
-    for each in conditions:
-        if each.field.kind is Kind.ATTRIBUTE and schema.is_numeric(each.field) and isinstance(each.value, int | float):
-            scaled += _scaled(each, each.value, unit)
-        else:
-            scaled.append(each)
-    return tuple(scaled)
-
-
-def _scaled(comparison: Comparison, value: float, unit: int) -> list[Comparison]:
-    low, high = math.floor(value), math.ceil(value)
-
-    def compare(op: Op, units: int, extra: int = 0) -> Comparison:
-        time = min(max(units * unit + extra, INT64_MIN), INT64_MAX)
-        return replace(comparison, op=op, value=time)
-
-    match comparison.op:
-        case Op.GT:
-            return [compare(Op.GE, low + 1)]
-        case Op.GE:
-            return [compare(Op.GE, high)]
-        case Op.LT:
-            return [compare(Op.LT, high)]
-        case Op.LE:
-            return [compare(Op.LT, low + 1)]
-        case Op.EQ if low == high:
-            return [compare(Op.GE, low), compare(Op.LT, low + 1)]
-        case Op.EQ:  # no whole unit equals a fraction: an interval that holds nothing
-            return [compare(Op.GE, high), compare(Op.LT, high)]
-        case _:
-            return [replace(comparison, value=value * unit) if low != high else compare(Op.NE, low)]
+def _parsed(text: str, schema: Schema, *, milliseconds: bool) -> Filter:
+    conditions = parse_filter(text, schema=schema)
+    return milliseconds_to_microseconds(conditions, schema=schema) if milliseconds else conditions

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from stepwell.core import limits
 from stepwell.core.errors import BadFilter, Invalid, TooLarge
-from stepwell.core.filter_match import RowValues, compile_filter
-from stepwell.core.filters import RUNS, Comparison, Field, Kind, Op
+from stepwell.core.filters import Op
 from stepwell.core.model import ExperimentQuery, RunQuery
 from stepwell.core.page import Page
 from stepwell.core.store import Store
 from stepwell.services import search
-
-START = Field(kind=Kind.ATTRIBUTE, key="start_time")
-OPS = {Op.GT: operator.gt, Op.GE: operator.ge, Op.LT: operator.lt, Op.LE: operator.le, Op.EQ: operator.eq}
 
 
 class Asked:
@@ -41,38 +34,6 @@ class Asked:
         return Page(items=[], after=(1, "x", None))
 
 
-@given(
-    time=st.integers(min_value=-(10**16), max_value=10**16),
-    near=st.integers(min_value=-3, max_value=3),
-    fraction=st.sampled_from([0.0, 0.25, 0.5]),
-    op=st.sampled_from(sorted(OPS)),
-)
-def test_a_time_is_asked_what_its_milliseconds_are_asked(time: int, near: int, fraction: float, op: Op):
-    millis = time // 1000
-    value = millis + near + fraction if fraction else millis + near
-    written = Comparison(field=START, op=op, value=value)
-    asked = compile_filter(search.in_microseconds((written,), schema=RUNS, unit=1000))
-    assert asked(RowValues(attributes={"start_time": time})) == OPS[op](millis, value)
-
-
-def test_a_time_beyond_int64_is_asked_of_its_end():
-    huge = Comparison(field=START, op=Op.LT, value=2**63 - 1)
-    (asked,) = search.in_microseconds((huge,), schema=RUNS, unit=1000)
-    assert asked.value == 2**63 - 1
-
-
-def test_other_comparisons_stay_as_they_are():
-    others = (
-        Comparison(field=Field(kind=Kind.METRIC, key="start_time"), op=Op.GT, value=1.0),
-        Comparison(field=Field(kind=Kind.PARAM, key="p"), op=Op.EQ, value="1"),
-        Comparison(field=START, op=Op.NE, value=5),
-    )
-    asked = search.in_microseconds(others, schema=RUNS, unit=1000)
-    assert asked[:2] == others[:2]
-    assert asked[2].value == 5000
-    assert search.in_microseconds(others, schema=RUNS, unit=1) is others
-
-
 def test_the_words_of_a_search_become_a_query():
     asked = Asked()
     search.search_runs(
@@ -82,7 +43,7 @@ def test_the_words_of_a_search_become_a_query():
         filter="min(metrics.loss) < 0.5",
         order=["params.lr DESC"],
         limit=7,
-        time_unit=1000,
+        milliseconds=True,
     )
     (query,) = asked.queries
     assert query.experiment_ids == (1, 3)

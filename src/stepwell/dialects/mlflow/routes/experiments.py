@@ -61,7 +61,7 @@ async def search(call: Call) -> Response:
         visibility=translate.visibility(message.view_type, "view_type"),
         limit=rules.check_results(message.max_results, "max_results", rules.SEARCH_RESULTS),
         cursor=message.page_token or None,
-        time_unit=1000,
+        milliseconds=True,
     )
     experiments = [render.experiment(each) for each in found]
     return answer(wire.ExperimentsAnswer(experiments=experiments, next_page_token=cursor or ""))

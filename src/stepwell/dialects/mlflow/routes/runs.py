@@ -135,7 +135,7 @@ def _search(call: Call, message: wire.SearchRuns) -> Response:
         visibility=translate.visibility(message.run_view_type, "run_view_type"),
         limit=rules.check_results(message.max_results, "max_results", rules.SEARCH_RESULTS),
         cursor=message.page_token or None,
-        time_unit=1000,
+        milliseconds=True,
     )
     return answer(wire.RunsAnswer(runs=[render.run(row) for row in found], next_page_token=cursor or ""))
 
