@@ -103,6 +103,14 @@ class Shelf:
         shutil.rmtree(self._folder)
 
 
+# The same store now, after a restart, and after a kill.
+LIVES: Final[Mapping[str, Callable[[Shelf], Store]]] = {
+    "at once": lambda shelf: shelf.store,
+    "reopened": Shelf.reopen,
+    "killed": Shelf.revive,
+}
+
+
 def _copy(directory: Path, copy: Path) -> None:
     """A copy without what an opening makes again: held-back space, locks, shared memory."""
     shutil.copytree(directory, copy, ignore=shutil.ignore_patterns("reserve", "lock", "*-shm", "control"))

@@ -253,6 +253,17 @@ def test_a_bad_request_spoils_no_other(store: Store):
     assert read_points(store).step.tolist() == [n for n in range(30) if n % 3]
 
 
+def test_what_cannot_be_stored_spoils_no_other(store: Store):
+    """Half of a surrogate pair is no text; whoever lets it through harms himself alone."""
+    bad = RunWrite(run_id=RUN, points=batch([(100, 0, 0.0)]), set_tags={"a": "\ud800"}, at=NOW)
+    good = [RunWrite(run_id=RUN, points=batch([(n, 0, 0.0)]), set_tags={"n": str(n)}, at=NOW) for n in range(30)]
+    futures = [store.write(workspace=W, writes=[good[n]] if n % 3 else [good[n], bad]) for n in range(30)]
+    assert [future.exception() is None for future in futures] == [bool(n % 3) for n in range(30)]
+    assert all(isinstance(future.exception(), StepwellError) for future in futures[::3])
+    assert read_points(store).step.tolist() == [n for n in range(30) if n % 3]
+    assert store.healthy() == ""
+
+
 def test_an_empty_batch_and_an_empty_request_are_nothing(store: Store):
     change(store, points=batch([]))
     store.write(workspace=W, writes=[]).result()

@@ -22,10 +22,9 @@ from stepwell.core.model import (
     Visibility,
 )
 from stepwell.core.store import Store
-from stores import NOW, RUN, Shelf, W, add, change, make_runs, new_run, search_ids
+from stores import LIVES, NOW, RUN, Shelf, W, add, change, make_runs, new_run, search_ids
 
-AGAIN = [lambda shelf: shelf.store, lambda shelf: shelf.reopen(), lambda shelf: shelf.revive()]
-again = pytest.mark.parametrize("again", AGAIN, ids=["at once", "reopened", "killed"])
+again = pytest.mark.parametrize("again", LIVES.values(), ids=LIVES)
 
 
 def get(store: Store, run_id: str = RUN, columns: Columns = ALL_COLUMNS) -> RunRow:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from stepwell.core.access import Credential
+from stepwell.core.access import Credential, WorkspaceAlias
 from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import Sampled
 from stepwell.core.model import (
@@ -120,6 +120,18 @@ class CatalogStore(Protocol):
         """Sorted by name."""
         ...
 
+    def put_workspace_alias(self, *, alias: WorkspaceAlias) -> None:
+        """Store it in the place of an older one of the same dialect and id. The workspace need not exist yet."""
+        ...
+
+    def list_workspace_aliases(self) -> list[WorkspaceAlias]:
+        """Sorted by dialect, then id."""
+        ...
+
+    def delete_workspace_alias(self, *, dialect: str, id: str) -> WorkspaceAlias:
+        """The one that was removed. NotFound."""
+        ...
+
     def create_experiment(self, *, workspace: str, new: NewExperiment) -> Experiment:
         """Makes the workspace too when it is missing. AlreadyExists: the name is taken, also by a deleted one."""
         ...
@@ -149,7 +161,9 @@ class CatalogStore(Protocol):
         ...
 
     def search_runs(self, *, workspace: str, query: RunQuery) -> Page[RunRow]:
-        """A page in the order of the query; each run at most once over all pages, whatever is written meanwhile."""
+        """A page in the order of the query. Over all pages, whatever is written meanwhile, a run is found exactly once
+        as long as its place in the order stays; one whose sort values change may be found again further on, or missed.
+        """
         ...
 
     def purge_runs(self, *, workspace: str, run_ids: Sequence[str]) -> int:
@@ -161,11 +175,13 @@ class CatalogStore(Protocol):
         ...
 
     def put_credential(self, *, credential: Credential) -> None:
-        """Store it; makes its workspace when missing. AlreadyExists: the id or the secret is taken."""
+        """Store it; makes its workspace when missing. AlreadyExists: the id, the secret or the key id is taken."""
         ...
 
-    def get_credential(self, *, id: str | None = None, secret_hash: bytes | None = None) -> Credential | None:
-        """By id or by the hash of its secret; revoked and expired ones too."""
+    def get_credential(
+        self, *, id: str | None = None, secret_hash: bytes | None = None, key_id: str | None = None
+    ) -> Credential | None:
+        """By the first of these that is given; revoked and expired ones too."""
         ...
 
     def list_credentials(self) -> list[Credential]:

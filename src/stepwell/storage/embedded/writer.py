@@ -23,6 +23,7 @@ GROUP_POINTS: Final = 100_000
 GROUP_REQUESTS: Final = 1_024
 QUEUE_BYTES: Final = 64 * 2**20
 BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # seconds, of a commit
+_REQUEST_ERRORS: Final = (apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError, apsw.SQLError)
 _log = logging.getLogger("stepwell.storage")
 
 
@@ -201,17 +202,25 @@ class Writer:
             connection.execute("SAVEPOINT request")
         try:
             request.result = request.run(connection, stage)
-        except StepwellError as error:
+        except Exception as error:
             stage.reset(mark)
-            if request.guarded:
-                connection.execute("ROLLBACK TO request")
-                connection.execute("RELEASE request")
-                self._undone()
-            request.future.set_exception(error)
+            if not isinstance(error, StepwellError) and not (request.guarded and _of_request(error)):
+                raise  # the transaction cannot go on, and with it the whole group
+            self._refuse(request, error)
             return False
         if request.guarded:
             connection.execute("RELEASE request")
         return True
+
+    def _refuse(self, request: Request, error: Exception) -> None:
+        if request.guarded:
+            self._connection.execute("ROLLBACK TO request")
+            self._connection.execute("RELEASE request")
+            self._undone()
+        if not isinstance(error, StepwellError):
+            _log.error("a request could not be written", exc_info=error, extra={"action": "request_failed"})
+            error = StorageFailed(f"internal error while writing: {type(error).__name__}")
+        request.future.set_exception(error)
 
     def _broken(self, error: apsw.Error) -> StepwellError:
         """The commit did not happen, or nobody knows: say so, and decide whether writing goes on."""
@@ -245,6 +254,11 @@ class Writer:
         self.counters["requests"] += len(group)
         self.counters["points"] += new
         self.counters["duplicates"] += duplicates
+
+
+def _of_request(error: Exception) -> bool:
+    """Whether an error that is not the domain's lies in what was asked, and the transaction can go on without it."""
+    return isinstance(error, _REQUEST_ERRORS) or not isinstance(error, apsw.Error)
 
 
 def _release(group: Sequence[Request], error: StepwellError) -> None:
