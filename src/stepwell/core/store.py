@@ -197,7 +197,8 @@ class RecordStore(Protocol):
     """Typed entities that need no table of their own."""
 
     def put_records(self, *, workspace: str, records: Sequence[Record]) -> None:
-        """Insert or replace by (kind, id), all or none. AlreadyExists: a unique value belongs to another id."""
+        """Insert or replace by (kind, id), all or none. AlreadyExists: a unique value belongs to another id;
+        NotFound: the parent is no run."""
         ...
 
     def get_records(self, *, workspace: str, kind: str, ids: Sequence[str]) -> list[Record | None]:
