@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../requirements"
 PATH="$PWD/../.venv/bin:$PATH"
 
-for name in serve build dev clients/mlflow; do
+for input in serve.in build.in dev.in clients/*.in; do
+    name="${input%.in}"
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
         --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
         "$@" "$name.in" --output-file "$name.txt" >/dev/null
