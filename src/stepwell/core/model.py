@@ -181,7 +181,8 @@ class Event:
 class RunWrite:
     """Everything one request changes about one run, all or none. None means unchanged.
 
-    A param once set keeps its value: setting it again to the same is nothing, to another is a Conflict.
+    A param once set keeps its value: setting it again to the same is nothing, to another is a Conflict. `records`
+    have this run as their parent; they are inserted or replaced by (kind, id).
     """
 
     run_id: str
@@ -197,6 +198,7 @@ class RunWrite:
     end_time: int | None = None
     lifecycle: Lifecycle | None = None
     events: tuple[Event, ...] = ()
+    records: tuple[Record, ...] = ()
     at: int
 
     @property
@@ -207,6 +209,7 @@ class RunWrite:
             or self.set_tags
             or self.remove_tags
             or self.events
+            or self.records
             or self.name is not None
             or self.status is not None
             or self.status_reason is not None

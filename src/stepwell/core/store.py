@@ -70,7 +70,7 @@ class PointStore(Protocol):
     def write(self, *, workspace: str, writes: Sequence[RunWrite]) -> Future[None]:
         """Apply all writes, in one transaction. NotFound: no such run; Conflict: the run is deleted (restoring it is
         allowed),
-        or a param has another value; NotFound: a tag to remove is not there."""
+        or a param has another value; NotFound: a tag to remove is not there; AlreadyExists: as for put_records."""
         ...
 
     def list_series(self, *, workspace: str, run_id: str, metric: str | None = None) -> list[SeriesInfo]:
@@ -196,9 +196,17 @@ class CatalogStore(Protocol):
 class RecordStore(Protocol):
     """Typed entities that need no table of their own."""
 
-    def put_records(self, *, workspace: str, records: Sequence[Record]) -> None:
-        """Insert or replace by (kind, id), all or none. AlreadyExists: a unique value belongs to another id;
-        NotFound: the parent is no run."""
+    def put_records(
+        self,
+        *,
+        workspace: str,
+        records: Sequence[Record],
+        remove: Sequence[Record] = (),
+        unchanged: Sequence[Record] = (),
+    ) -> None:
+        """Insert or replace by (kind, id), and remove others, all or none. AlreadyExists: a unique value belongs to
+        another id; NotFound: the parent is no run; Conflict: one of `unchanged` is not stored any more with the body
+        and times that it has here."""
         ...
 
     def get_records(self, *, workspace: str, kind: str, ids: Sequence[str]) -> list[Record | None]:
@@ -209,6 +217,13 @@ class RecordStore(Protocol):
         self, *, workspace: str, kind: str, where: Mapping[str, str], after: Position | None, limit: int
     ) -> Page[Record]:
         """Records whose unique, indexed or 'parent' values equal all of `where`, in the order of creation, then id."""
+        ...
+
+    def records_of_runs(
+        self, *, workspace: str, kinds: Sequence[str], run_ids: Sequence[str]
+    ) -> dict[str, list[Record]]:
+        """run id -> the records of these kinds whose parent it is, in the order of creation, then kind, then id. Runs
+        without any are absent."""
         ...
 
     def delete_records(self, *, workspace: str, kind: str, ids: Sequence[str]) -> int:

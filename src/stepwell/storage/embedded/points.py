@@ -19,7 +19,7 @@ from stepwell.core.store import PointPage
 from stepwell.core.summary import Summary
 from stepwell.storage.embedded import reading
 from stepwell.storage.embedded.blocks import Blocks
-from stepwell.storage.embedded.catalog import runs, series, summaries
+from stepwell.storage.embedded.catalog import records, runs, series, summaries
 from stepwell.storage.embedded.catalog.live import Live, lay_over
 from stepwell.storage.embedded.catalog.runs import RunState
 from stepwell.storage.embedded.head import Head, Name
@@ -101,6 +101,8 @@ class PointTables:
             if write.lifecycle is not None:
                 self._runs.forget()
             state = runs.apply(connection, workspace, write)
+            if write.records:
+                records.put(connection, workspace, write.records)
         if write.points is not None:
             if state.lifecycle is Lifecycle.DELETED:
                 raise runs.deleted(write.run_id)
@@ -202,4 +204,5 @@ class PointTables:
 
 def _text_size(write: RunWrite) -> int:
     texts = (*write.params, *write.params.values(), *write.set_tags, *write.set_tags.values())
-    return sum(map(len, texts)) + 256 * len(write.events)
+    bodies = sum(len(record.body) for record in write.records)
+    return sum(map(len, texts)) + bodies + 256 * (len(write.events) + len(write.records))

@@ -318,6 +318,13 @@ WHERE run_key = :run_key AND kind = :kind AND (:created_at IS NULL OR (created_a
 ORDER BY created_at, id
 LIMIT :limit;
 
+-- name: find_records_of_runs
+SELECT record.key, record.run_key
+FROM json_each(:run_keys) AS wanted
+CROSS JOIN json_each(:kinds) AS of_kind
+CROSS JOIN record INDEXED BY record_by_run ON record.run_key = wanted.value AND record.kind = of_kind.value
+ORDER BY record.created_at, record.kind, record.id;
+
 -- name: find_records_by_value
 SELECT record.key, record.created_at, record.id
 FROM record

@@ -8,7 +8,7 @@ from typing import Final
 
 import apsw
 
-from stepwell.core.errors import AlreadyExists, Invalid
+from stepwell.core.errors import AlreadyExists, Conflict, Invalid
 from stepwell.core.model import Record
 from stepwell.core.page import Page, Position
 from stepwell.storage.embedded.catalog import runs, workspaces
@@ -27,6 +27,42 @@ def put(conn: apsw.Connection, workspace: str, records: Sequence[Record]) -> Non
     keys = [_put(conn, workspace, record) for record in records]
     for key, record in zip(keys, records, strict=True):
         _put_values(conn, workspace, key, record)
+
+
+def change(
+    conn: apsw.Connection,
+    workspace: str,
+    records: Sequence[Record],
+    *,
+    remove: Sequence[Record],
+    unchanged: Sequence[Record],
+) -> None:
+    """As `put`, and remove others first. Conflict: one of `unchanged` is not stored as it is here."""
+    for record in unchanged:
+        (found,) = get(conn, workspace, record.kind, (record.id,))
+        if found is None or _state(found) != _state(record):
+            raise Conflict(f"the {record.kind} {record.id!r} was changed meanwhile; nothing was stored")
+    for record in remove:
+        delete(conn, workspace, record.kind, (record.id,))
+    put(conn, workspace, records)
+
+
+def of_runs(
+    conn: apsw.Connection, workspace: str, kinds: Sequence[str], run_ids: Iterable[str]
+) -> dict[str, list[Record]]:
+    """run id -> its records of these kinds, by creation, then kind, then id."""
+    by_key = {key: run_id for run_id, key in runs.keys_of(conn, workspace, run_ids).items()}
+    bindings = {"run_keys": json.dumps(list(by_key)), "kinds": json.dumps(list(kinds))}
+    rows = _SQL.all(conn, "find_records_of_runs", bindings)
+    found = _read(conn, [key for key, _ in rows])
+    result: dict[str, list[Record]] = {}
+    for key, run_key in rows:
+        result.setdefault(by_key[run_key], []).append(found[key])
+    return result
+
+
+def _state(record: Record) -> tuple[str, int, int]:
+    return record.body, record.created_at, record.updated_at
 
 
 def get(conn: apsw.Connection, workspace: str, kind: str, ids: Iterable[str]) -> list[Record | None]:

@@ -153,9 +153,16 @@ class Catalog:
 
     # Records ----------------------------------------------------------------------------------------------------------
 
-    def put_records(self, *, workspace: str, records: Sequence[Record]) -> None:
+    def put_records(
+        self,
+        *,
+        workspace: str,
+        records: Sequence[Record],
+        remove: Sequence[Record] = (),
+        unchanged: Sequence[Record] = (),
+    ) -> None:
         """See RecordStore."""
-        self._done(lambda conn: record_rows.put(conn, workspace, records))
+        self._done(lambda conn: record_rows.change(conn, workspace, records, remove=remove, unchanged=unchanged))
 
     def get_records(self, *, workspace: str, kind: str, ids: Sequence[str]) -> list[Record | None]:
         """See RecordStore."""
@@ -168,6 +175,13 @@ class Catalog:
         """See RecordStore."""
         with self._catalog_snapshot() as conn:
             return record_rows.find(conn, workspace, kind, where=where, after=after, limit=limit)
+
+    def records_of_runs(
+        self, *, workspace: str, kinds: Sequence[str], run_ids: Sequence[str]
+    ) -> dict[str, list[Record]]:
+        """See RecordStore."""
+        with self._catalog_snapshot() as conn:
+            return record_rows.of_runs(conn, workspace, kinds, run_ids)
 
     def delete_records(self, *, workspace: str, kind: str, ids: Sequence[str]) -> int:
         """See RecordStore."""
