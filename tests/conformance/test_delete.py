@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future
 from collections.abc import Callable
 
 import numpy as np
@@ -188,7 +189,7 @@ def test_a_deleted_run_can_be_purged(store: Store):
 
 def test_writes_in_flight_precede_the_purge_or_find_no_run(store: Store):
     for round_number in range(5):
-        futures = []
+        futures: list[Future[None]] = []
         started = threading.Event()
 
         def write(futures: list = futures, started: threading.Event = started) -> None:
