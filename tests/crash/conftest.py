@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from crash.powerloss import PowerLossDisk
+pytest.register_assert_rewrite("crash.story", "crash.reopening")
+
+from crash.powerloss import PowerLossDisk  # noqa: E402
 
 
 @pytest.fixture
