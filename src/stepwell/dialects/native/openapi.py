@@ -40,6 +40,7 @@ _TOO_LONG: Final = "The path, the query string or the headers are too long; the 
 _PARAMETERS: Final = {
     "experiment_id": {"type": "integer", "format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1},
     "run_id": {"type": "string", "minLength": 1},
+    "task": {"type": "string", "minLength": 1, "maxLength": 255},
     "path": {"type": "string", "minLength": 1},
 }
 
@@ -132,6 +133,8 @@ def _plain(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answer(operation: Operation, schema_of: dict[Any, Any]) -> dict[str, Any]:
+    if operation.status == 204:
+        return {"description": "Done."}
     if operation.answer is None:
         content = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
         return {"description": "The bytes.", "content": content}

@@ -16,8 +16,8 @@ from stepwell.dialects.native.decoding import Decoder
 from stepwell.dialects.native.errors import error_response
 from stepwell.dialects.native.files import Download, content_type
 from stepwell.dialects.native.operations import OPERATIONS, POINTS_BODY, PREFIX, Handler, Operation
-from stepwell.dialects.native.wire import Nothing, PointsWrite
-from stepwell.services import artifacts, ingest
+from stepwell.dialects.native.wire import Nothing, PointsWrite, ResourcesWrite
+from stepwell.services import artifacts, ingest, resources
 from stepwell.web.call import Call
 from stepwell.web.response import Response, json_response, stream_response
 from stepwell.web.routing import Dialect, Endpoint, Route
@@ -25,6 +25,7 @@ from stepwell.web.routing import Dialect, Endpoint, Route
 NAME: Final = "native"
 _NOTHING: Final = Decoder(Nothing)
 _POINTS: Final = Decoder(PointsWrite)
+_RESOURCES: Final = Decoder(ResourcesWrite)
 _DECODE_HERE: Final = 64 << 10  # bytes of a body that are decoded faster than a thread is reached
 # Content of users never acts as a page of ours. Every answer of the server is nosniff already.
 _UNTRUSTED: Final = ("content-security-policy", "sandbox; default-src 'none'")
@@ -76,6 +77,13 @@ async def write_points(call: Call) -> Response:
         write = await call.run_write(_points_write, call, body)
     await call.durable(ingest.write(call.context.store, workspace=call.workspace, write=write))
     return json_response({"points": 0 if write.points is None else len(write.points)})
+
+
+async def write_resources(call: Call) -> Response:
+    """Decode, translate and store in one thread: what is missing is made first."""
+    _NOTHING.query(call.query)
+    await call.run_write(_write_resources, call, await call.body(POINTS_BODY))
+    return Response(204)
 
 
 async def get_file(call: Call) -> Response:
@@ -136,7 +144,12 @@ async def _fixed(response: Response, call: Call) -> Response:
 
 
 def _routes() -> list[Route]:
-    own: dict[str, Endpoint] = {"write_points": write_points, "get_file": get_file, "put_file": put_file}
+    own: dict[str, Endpoint] = {
+        "write_points": write_points,
+        "write_resources": write_resources,
+        "get_file": get_file,
+        "put_file": put_file,
+    }
     routes = [
         Route(operation.verb, PREFIX + operation.path, own.get(operation.id) or _endpoint(operation), operation.role)
         for operation in OPERATIONS
@@ -177,3 +190,17 @@ def _answer(handler: Handler, ask: Ask, asked: Any, status: int) -> Response:
 
 def _points_write(call: Call, body: bytes) -> Any:
     return translate.run_write(call.params["run_id"], _POINTS.body(body), now=call.context.clock())
+
+
+def _write_resources(call: Call, body: bytes) -> None:
+    message = _RESOURCES.body(body)
+    resources.record(
+        call.context.store,
+        workspace=call.workspace,
+        run_id=call.params["run_id"],
+        task=call.params["task"],
+        start_time=None if message.start_time is None else translate.milliseconds(message.start_time),
+        samples=translate.samples(message.samples),
+        origin=NAME,
+        now=call.context.clock(),
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 import numpy as np
 
@@ -18,7 +20,8 @@ from stepwell.core.model import (
     Status,
     Window,
 )
-from stepwell.core.series import INT64_MAX, INT64_MIN, Labels
+from stepwell.core.resources import Resource, Samples
+from stepwell.core.series import F64, INT64_MAX, INT64_MIN, Labels
 from stepwell.dialects.native import wire
 
 ORIGIN = "native"
@@ -96,6 +99,34 @@ def _times(each: wire.SeriesPoints, now: int) -> np.ndarray[tuple[int], np.dtype
     if each.times_us is None:
         return np.full(len(each.steps), now, np.int64)
     return np.array(each.times_us, np.int64)
+
+
+def samples(given: Sequence[wire.ResourceSample]) -> Samples:
+    """Samples of a task. Invalid: a percentage or time that is not finite, an empty device."""
+    for i, each in enumerate(given):
+        if each.device == "":
+            raise Invalid(f"samples[{i}].device is empty", field=f"samples[{i}].device")
+    return Samples(
+        time=np.array([milliseconds(each.time, f"samples[{i}].time") for i, each in enumerate(given)], np.int64),
+        device=tuple(each.device or "" for each in given),
+        usage={resource: _usage(given, resource) for resource in Resource},
+    )
+
+
+def _usage(given: Sequence[wire.ResourceSample], resource: Resource) -> F64:
+    column: list[float | None] = [getattr(each, resource.value) for each in given]
+    for i, value in enumerate(column):
+        if value is not None and not math.isfinite(value):
+            field = f"samples[{i}].{resource.value}"
+            raise Invalid(f"{field} is not a finite number", field=field)
+    return np.array([math.nan if value is None else value for value in column], np.float64)
+
+
+def milliseconds(time: float, field: str = "start_time") -> int:
+    """A time in milliseconds, with the fraction as it was written, in whole microseconds, rounded down. Invalid."""
+    if not math.isfinite(time):
+        raise Invalid(f"{field} is not a finite number", field=field)
+    return int(time) * 1000 if time.is_integer() else math.floor(Decimal(repr(time)) * 1000)
 
 
 def labels(pairs: Mapping[str, str]) -> Labels:

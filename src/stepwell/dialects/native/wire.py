@@ -12,6 +12,8 @@ from msgspec import Meta, Struct, field
 
 Int64: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1, extra_json_schema={"format": "int64"})]
 Number: TypeAlias = float | Literal["NaN", "Infinity", "-Infinity"]
+Milliseconds: TypeAlias = Annotated[float, Meta(ge=0, le=9_223_372_036_854_775)]
+Percent: TypeAlias = Annotated[float, Meta(ge=0)]
 StatusWord: TypeAlias = Literal["SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED"]
 Visibility: TypeAlias = Literal["active", "deleted", "all"]
 Lifecycle: TypeAlias = Literal["active", "deleted"]
@@ -199,6 +201,26 @@ class PointsWrite(RunChange):
     """Points and whatever else changes with them: all is stored, or nothing."""
 
     series: list[SeriesPoints] = []
+
+
+class ResourceSample(Request):
+    """The usage of one moment in percent; what is absent or null was not measured. `time`: milliseconds since 1970."""
+
+    time: Milliseconds
+    device: str | None = None
+    cpu: Percent | None = None
+    mem: Percent | None = None
+    gpu: Percent | None = None
+    gpu_mem: Percent | None = None
+    npu: Percent | None = None
+    npu_mem: Percent | None = None
+
+
+class ResourcesWrite(Request):
+    """Samples of one task. `start_time` (milliseconds) becomes the run's start if it has none."""
+
+    start_time: Milliseconds | None = None
+    samples: list[ResourceSample] = []
 
 
 class SeriesChoice(Request):
