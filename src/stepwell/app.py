@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
 from stepwell import __version__
 from stepwell.core.clock import Clock, system_clock
 from stepwell.core.store import Store
 from stepwell.dialects import mlflow, native
+from stepwell.services.sealing import ServerKey
 from stepwell.settings import Settings
 from stepwell.storage import open_store
-from stepwell.web import commands, operations, running, server
+from stepwell.web import key_file, oauth, operations, running, server
+from stepwell.web.aliases import Aliases
 from stepwell.web.application import Application
 from stepwell.web.auth import Gate
 from stepwell.web.body import BodyBudget
 from stepwell.web.call import Context
+from stepwell.web.commands import Commands
 from stepwell.web.control import Arguments, Item
 from stepwell.web.control_server import ControlServer
 from stepwell.web.counters import Counters
@@ -30,8 +32,15 @@ def dialects() -> list[Dialect]:
     return [native.dialect(vendors), *vendors]
 
 
-def build_app(settings: Settings, store: Store, *, work: Work, clock: Clock = system_clock) -> Application:
-    """The ASGI application over an open store. The caller closes `work` and the store."""
+def build_app(
+    settings: Settings, store: Store, *, work: Work, key: ServerKey | None = None, clock: Clock = system_clock
+) -> Application:
+    """The ASGI application over an open store. The caller closes `work` and the store. Without `key`, the key file's.
+
+    Invalid, OSError: the key file cannot be used.
+    """
+    key = key or key_file.load(settings.key_path)
+    required = settings.auth_required
     counters = Counters()
     budget = BodyBudget()
     mounted = dialects()
@@ -44,9 +53,12 @@ def build_app(settings: Settings, store: Store, *, work: Work, clock: Clock = sy
         }
 
     return Application(
-        Router([*mounted, operations.dialect(counters=counters, gauges=gauges)], fallback=mounted[0]),
-        gate=Gate(required=settings.auth_required, bound_host=settings.host, store=store, clock=clock),
-        context=Context(store=store, clock=clock, version=__version__),
+        Router(
+            [*mounted, oauth.dialect(required=required, key=key), operations.dialect(counters=counters, gauges=gauges)],
+            fallback=mounted[0],
+        ),
+        gate=Gate(required=required, bound_host=settings.host, store=store, key=key, clock=clock),
+        context=Context(store=store, clock=clock, version=__version__, aliases=Aliases(store)),
         work=work,
         counters=counters,
         budget=budget,
@@ -56,7 +68,7 @@ def build_app(settings: Settings, store: Store, *, work: Work, clock: Clock = sy
 def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT. `ready` gets the URL once requests are answered.
 
-    OSError: the address cannot be bound or the directory not written; StepwellError: the store does not open.
+    OSError: the address cannot be bound or a file not written; StepwellError: store or key file cannot be used.
     """
     with server.listen(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]
@@ -64,10 +76,11 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
         store = open_store(settings.data_dir, clock=system_clock)
         work = Work()
         try:
+            key = key_file.load(settings.key_path)
             running.run(
-                build_app(settings, store, work=work),
+                build_app(settings, store, work=work, key=key),
                 listener,
-                control=ControlServer(settings.data_dir, partial(commands.run, store, system_clock)),
+                control=ControlServer(settings.data_dir, _commands(store, key).run),
                 ready=partial(ready, f"http://{host}:{port}"),
             )
         finally:
@@ -75,10 +88,14 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
             store.close()
 
 
-def command(directory: Path, name: str, arguments: Arguments) -> Iterator[Item]:
+def command(places: Settings, name: str, arguments: Arguments) -> Iterator[Item]:
     """Run a command on a data directory that no server has open. StepwellError, OSError."""
-    store = open_store(directory, clock=system_clock)
+    store = open_store(places.data_dir, clock=system_clock)
     try:
-        yield from commands.run(store, system_clock, name, arguments)
+        yield from _commands(store, key_file.load(places.key_path)).run(name, arguments)
     finally:
         store.close()
+
+
+def _commands(store: Store, key: ServerKey) -> Commands:
+    return Commands(store=store, key=key, clock=system_clock, dialects=lambda: [each.name for each in dialects()])

@@ -7,13 +7,15 @@ import errno
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from stepwell import __version__
 from stepwell.core.errors import StepwellError
-from stepwell.settings import AUTH, LOG_FORMATS, LOG_LEVELS, Settings, SettingsError, data_dir, load
+from stepwell.settings import AUTH, LOG_FORMATS, LOG_LEVELS, Settings, SettingsError, load, places
 from stepwell.web import control, log
 
+_KEY_FILE_CHARACTERS = 32_000
 _MISUSE = frozenset({"invalid", "too_large"})
 
 
@@ -46,6 +48,7 @@ def parser() -> Parser:
 
     _add_serve(commands.add_parser("serve", help="serve a data directory"))
     _add_credential(commands.add_parser("credential", help="create, list or revoke credentials"))
+    _add_workspace(commands.add_parser("workspace", help="say which workspace a vendor's id means"))
     check = commands.add_parser("check", help="read everything and name what is damaged")
     _add_data_dir(check)
     check.set_defaults(run=_check)
@@ -63,6 +66,7 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     serve.add_argument("--port", metavar="P", help=f"port; 0 takes a free one ({default.port})")
     _add_data_dir(serve)
     serve.add_argument("--auth", metavar="|".join(AUTH), help=f"whether callers need a credential ({default.auth})")
+    _add_key_file(serve)
     serve.add_argument(
         "--insecure-http",
         action="store_const",
@@ -85,6 +89,14 @@ def _add_credential(credential: argparse.ArgumentParser) -> None:
     create.add_argument("--expires", metavar="90d", help="a number with s, m, h, d or w (never)")
     create.add_argument("--id", metavar="ID", help="a given id (a new one is made)")
     create.add_argument("--secret-stdin", action="store_true", help="read a given secret from standard input")
+    create.add_argument(
+        "--no-signing", action="store_true", help="keep no encrypted secret: signed requests are refused"
+    )
+    create.add_argument(
+        "--oci-key-id", metavar="T/U/F", help="tenancy/user/fingerprint under which requests are signed"
+    )
+    create.add_argument("--public-key", metavar="FILE", help="PEM file with the RSA public key of that key id")
+    _add_key_file(create)
     create.set_defaults(run=_create)
     listing = actions.add_parser("list", help="print all credentials, one JSON object a line")
     _add_data_dir(listing)
@@ -93,6 +105,28 @@ def _add_credential(credential: argparse.ArgumentParser) -> None:
     _add_data_dir(revoke)
     revoke.add_argument("id", metavar="ID")
     revoke.set_defaults(run=_revoke)
+
+
+def _add_workspace(workspace: argparse.ArgumentParser) -> None:
+    actions = workspace.add_subparsers(required=True, metavar="alias|aliases|unalias")
+    alias = actions.add_parser("alias", help="let a dialect's id mean a workspace")
+    _add_data_dir(alias)
+    alias.add_argument("dialect", metavar="DIALECT")
+    alias.add_argument("id", metavar="ID")
+    alias.add_argument("workspace", metavar="WORKSPACE")
+    alias.set_defaults(run=_alias)
+    aliases = actions.add_parser("aliases", help="print all aliases, one JSON object a line")
+    _add_data_dir(aliases)
+    aliases.set_defaults(run=_aliases)
+    unalias = actions.add_parser("unalias", help="let the id mean itself again")
+    _add_data_dir(unalias)
+    unalias.add_argument("dialect", metavar="DIALECT")
+    unalias.add_argument("id", metavar="ID")
+    unalias.set_defaults(run=_unalias)
+
+
+def _add_key_file(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--key-file", metavar="K", help=f"the server's key (<data-dir>/{Settings().key_file})")
 
 
 def _add_data_dir(command: argparse.ArgumentParser) -> None:
@@ -127,6 +161,11 @@ def _create(asked: dict[str, object]) -> int:
     arguments = _texts(asked, "workspace", "role", "name", "expires", "id")
     if asked["secret_stdin"]:
         arguments["secret"] = sys.stdin.readline().rstrip("\r\n")
+    if asked["no_signing"]:
+        arguments["signing"] = "no"
+    arguments["key_id"] = _texts(asked, "oci_key_id")["oci_key_id"]
+    if asked["public_key"] is not None:
+        arguments["public_key"] = _small_file(Path(str(asked["public_key"])))
     return _print_items(asked, "credential create", arguments, create=True)
 
 
@@ -136,6 +175,18 @@ def _list(asked: dict[str, object]) -> int:
 
 def _revoke(asked: dict[str, object]) -> int:
     return _print_items(asked, "credential revoke", _texts(asked, "id"))
+
+
+def _alias(asked: dict[str, object]) -> int:
+    return _print_items(asked, "workspace alias", _texts(asked, "dialect", "id", "workspace"))
+
+
+def _aliases(asked: dict[str, object]) -> int:
+    return _print_items(asked, "workspace aliases", {})
+
+
+def _unalias(asked: dict[str, object]) -> int:
+    return _print_items(asked, "workspace unalias", _texts(asked, "dialect", "id"))
 
 
 def _check(asked: dict[str, object]) -> int:
@@ -168,7 +219,8 @@ def _items(
     asked: dict[str, object], command: str, arguments: control.Arguments, *, create: bool = False
 ) -> Iterator[control.Item]:
     """Through the server that has the directory open, or, when none has, right here."""
-    directory = data_dir(asked["data_dir"])
+    found = places(data_dir=asked["data_dir"], key_file=asked.get("key_file"))
+    directory = found.data_dir
     answers = control.ask(directory, command, arguments)
     if answers is not None:
         return answers
@@ -176,7 +228,13 @@ def _items(
         raise FileNotFoundError(errno.ENOENT, "no such data directory", str(directory))
     from stepwell import app  # noqa: PLC0415  half a second that most commands need not spend
 
-    return app.command(directory, command, arguments)
+    return app.command(found, command, arguments)
+
+
+def _small_file(path: Path) -> str:
+    """The text of a file that somebody named; OSError. Of a large one the beginning, which then is no key."""
+    with path.open("r", encoding="utf-8", errors="replace") as file:
+        return file.read(_KEY_FILE_CHARACTERS)
 
 
 def _texts(asked: dict[str, object], *names: str) -> dict[str, str | None]:

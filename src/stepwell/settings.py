@@ -28,6 +28,7 @@ class Settings:
     port: int = 8585
     data_dir: Path = Path("stepwell-data")
     auth: str = "off"
+    key_file: Path = Path("keys/server.key")  # relative paths begin at data_dir
     insecure_http: bool = False
     log_level: str = "info"
     log_format: str = "auto"
@@ -36,6 +37,11 @@ class Settings:
     def auth_required(self) -> bool:
         """Whether callers need a credential."""
         return self.auth == "required"
+
+    @property
+    def key_path(self) -> Path:
+        """Where the server's key is."""
+        return self.data_dir / self.key_file
 
 
 def load(flags: Mapping[str, object], *, environ: Mapping[str, str] | None = None) -> Settings:
@@ -57,11 +63,14 @@ def load(flags: Mapping[str, object], *, environ: Mapping[str, str] | None = Non
     return settings
 
 
-def data_dir(flag: object, *, environ: Mapping[str, str] | None = None) -> Path:
-    """Only the data directory, for commands that need nothing else."""
+def places(*, data_dir: object, key_file: object = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Only data directory and key file, for commands that need nothing else; None means not given."""
     env = os.environ if environ is None else environ
-    given = flag or env.get(PREFIX + "DATA_DIR") or Settings().data_dir
-    return Path(str(given))
+    default = Settings()
+    return Settings(
+        data_dir=Path(str(data_dir or env.get(PREFIX + "DATA_DIR") or default.data_dir)),
+        key_file=Path(str(key_file or env.get(PREFIX + "KEY_FILE") or default.key_file)),
+    )
 
 
 def is_loopback(host: str) -> bool:
@@ -143,6 +152,7 @@ _READERS: Final[Mapping[str, Callable[[object, str], object]]] = {
     "port": _port,
     "data_dir": _path,
     "auth": _one_of(AUTH),
+    "key_file": _path,
     "insecure_http": _switch,
     "log_level": _one_of(LOG_LEVELS),
     "log_format": _one_of(LOG_FORMATS),

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import uvloop
 
 from stepwell.core.clock import system_clock
+from stepwell.services.sealing import ServerKey, new_key
 from stepwell.web import server
+from stepwell.web.aliases import Aliases
 from stepwell.web.application import Application
 from stepwell.web.auth import Gate
 from stepwell.web.body import BodyBudget
@@ -50,6 +52,13 @@ async def breaks(call: Call) -> Response:
     return stream_response(call, made)
 
 
+class Nothing:
+    """The part of a store that every request asks."""
+
+    def list_workspace_aliases(self) -> list[object]:
+        return []
+
+
 def main() -> None:
     dialect = Dialect(
         name="tested",
@@ -65,11 +74,12 @@ def main() -> None:
         error_response=error_response,
     )
     work = Work()
-    nothing: object = None
+    key = ServerKey(new_key())
+    nothing = Nothing()
     app = Application(
         Router([dialect], fallback=dialect),
-        gate=Gate(required=False, bound_host="127.0.0.1", store=nothing, clock=system_clock),  # type: ignore[arg-type]
-        context=Context(store=nothing, clock=system_clock, version="0"),  # type: ignore[arg-type]
+        gate=Gate(required=False, bound_host="127.0.0.1", store=nothing, key=key, clock=system_clock),  # type: ignore[arg-type]
+        context=Context(store=nothing, clock=system_clock, version="0", aliases=Aliases(nothing)),  # type: ignore[arg-type]
         work=work,
         counters=Counters(),
         budget=BodyBudget(),

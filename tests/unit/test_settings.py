@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stepwell.settings import Settings, SettingsError, data_dir, is_loopback, load
+from stepwell.settings import Settings, SettingsError, is_loopback, load, places
 
 
 def test_without_anything_the_defaults_hold():
@@ -28,6 +28,7 @@ def test_every_setting_can_come_from_each_source(tmp_path: Path):
         port=0,
         data_dir=Path("d"),
         auth="required",
+        key_file=Path("k"),
         insecure_http=True,
         log_level="warning",
         log_format="json",
@@ -37,6 +38,7 @@ def test_every_setting_can_come_from_each_source(tmp_path: Path):
         "port": "0",
         "data_dir": "d",
         "auth": "required",
+        "key_file": "k",
         "insecure_http": "true",
         "log_level": "warning",
         "log_format": "json",
@@ -67,6 +69,7 @@ def test_every_setting_can_come_from_each_source(tmp_path: Path):
         ("host", 5),
         ("data_dir", ""),
         ("data_dir", "a\0b"),
+        ("key_file", ""),
         ("insecure_http", "perhaps"),
         ("log_level", "loud"),
         ("log_format", "xml"),
@@ -125,7 +128,13 @@ def test_loopback(host: str, local: bool):
     assert is_loopback(host) is local
 
 
-def test_the_data_directory_alone():
-    assert data_dir(None, environ={}) == Path("stepwell-data")
-    assert data_dir(None, environ={"STEPWELL_DATA_DIR": "e"}) == Path("e")
-    assert data_dir("f", environ={"STEPWELL_DATA_DIR": "e"}) == Path("f")
+def test_data_directory_and_key_file_alone():
+    assert places(data_dir=None, environ={}) == Settings()
+    env = {"STEPWELL_DATA_DIR": "e", "STEPWELL_KEY_FILE": "k"}
+    assert places(data_dir=None, environ=env) == Settings(data_dir=Path("e"), key_file=Path("k"))
+    assert places(data_dir="f", key_file="g", environ=env) == Settings(data_dir=Path("f"), key_file=Path("g"))
+
+
+def test_a_relative_key_file_is_in_the_data_directory():
+    assert Settings(data_dir=Path("d")).key_path == Path("d/keys/server.key")
+    assert Settings(data_dir=Path("d"), key_file=Path("/run/secrets/key")).key_path == Path("/run/secrets/key")

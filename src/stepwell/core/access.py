@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import IntEnum
 
+from stepwell.core.clock import utc_text
 from stepwell.core.errors import Forbidden
 
 ANY_WORKSPACE = "*"
@@ -25,7 +26,10 @@ class Role(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """Proof of a principal. The secret itself is never kept: only its SHA-256. Times in microseconds UTC."""
+    """Proof of a principal. Times in microseconds UTC.
+
+    The secret itself is never kept: only its SHA-256, and encrypted where signatures made with it are to be checked.
+    """
 
     id: str
     secret_hash: bytes
@@ -35,10 +39,26 @@ class Credential:
     created_at: int = 0
     expires_at: int | None = None
     revoked_at: int | None = None
+    sealed_secret: bytes | None = None  # encrypted under the server's key
+    key_id: str | None = None  # the name under which signatures by the owner of `public_key` come
+    public_key: bytes | None = None  # DER, SubjectPublicKeyInfo
 
-    def valid_at(self, now: int) -> bool:
-        """Neither revoked nor expired."""
-        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+    def why_invalid(self, now: int) -> str:
+        """ "" or, in a sentence, why it no longer holds."""
+        if self.revoked_at is not None:
+            return f"the credential was revoked at {utc_text(self.revoked_at)}"
+        if self.expires_at is not None and now >= self.expires_at:
+            return f"the credential expired at {utc_text(self.expires_at)}"
+        return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceAlias:
+    """The workspace that is meant where requests of one dialect name `id`."""
+
+    dialect: str
+    id: str
+    workspace: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 Clock: TypeAlias = Callable[[], int]
@@ -10,3 +11,8 @@ Clock: TypeAlias = Callable[[], int]
 def system_clock() -> int:
     """Now, in microseconds UTC."""
     return time.time_ns() // 1000
+
+
+def utc_text(at: int) -> str:
+    """A time as people read it, to the second: 2026-11-21T02:40:30Z."""
+    return datetime.fromtimestamp(at // 10**6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,15 +1,22 @@
-"""Credentials: making, listing, revoking, and finding who a secret belongs to. Secrets are never stored or logged."""
+"""Credentials: making, listing, revoking, and finding who a secret, token or signature belongs to.
+
+Secrets are stored hashed and, for signatures, encrypted; they are never logged.
+"""
 
 from __future__ import annotations
 
 import hmac
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from stepwell.core.access import ANY_WORKSPACE, Credential, Principal, Role, hash_secret
+from stepwell.core.clock import utc_text
 from stepwell.core.errors import Invalid, TooLarge, Unauthenticated
 from stepwell.core.ids import check_workspace, new_credential_id, new_secret
 from stepwell.core.store import Store
+from stepwell.services import public_keys, tokens
+from stepwell.services.sealing import ServerKey, Unsealable
 
 SHORTEST_SECRET: Final = 16
 LONGEST: Final = 255
@@ -18,8 +25,26 @@ _LIFETIME: Final = re.compile(r"(\d{1,6})([smhdw])")
 _MICROSECONDS: Final = {"s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86_400 * 10**6, "w": 604_800 * 10**6}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signatory:
+    """A credential with what its signatures are checked with: a shared secret or a public key (DER), one of them."""
+
+    credential: Credential
+    secret: bytes = b""
+    public_key: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """A token and how many seconds it holds."""
+
+    token: str
+    seconds: int
+
+
 def create(
     store: Store,
+    key: ServerKey,
     *,
     workspace: str,
     role: str,
@@ -27,12 +52,17 @@ def create(
     lifetime: str | None = None,
     credential_id: str | None = None,
     secret: str | None = None,
+    signing: bool = True,
+    key_id: str | None = None,
+    public_key: str | None = None,
     now: int,
 ) -> tuple[Credential, str]:
     """Store a credential and give it with its secret, which nobody can learn again.
 
-    `lifetime` is a number with s, m, h, d or w; None never expires. Invalid: a malformed argument; AlreadyExists: the
-    id or the secret is taken.
+    `lifetime` is a number with s, m, h, d or w; None never expires. With `signing` requests may be signed with the
+    secret, which is therefore kept encrypted too. `key_id` and `public_key` (PEM) come together: requests signed by
+    the owner of that key under that name are the credential's as well. Invalid: a malformed argument; AlreadyExists:
+    the id, the secret or the key id is taken.
     """
     if workspace != ANY_WORKSPACE:
         check_workspace(workspace)
@@ -42,15 +72,21 @@ def create(
         )
     if len(name) > LONGEST:
         raise TooLarge(f"name has {len(name)} characters; the limit is {LONGEST}", field="name", limit=LONGEST)
+    if (key_id is None) != (public_key is None):
+        raise Invalid("a key id and a public key come together", field="key_id" if key_id is None else "public_key")
     secret = new_secret() if secret is None else _checked_secret(secret)
+    credential_id = credential_id or new_credential_id()
     credential = Credential(
-        id=credential_id or new_credential_id(),
+        id=credential_id,
         secret_hash=hash_secret(secret),
         workspace=workspace,
         role=_role(role),
         name=name,
         created_at=now,
         expires_at=None if lifetime is None else now + _microseconds(lifetime),
+        sealed_secret=key.seal(secret, owner=credential_id) if signing else None,
+        key_id=None if key_id is None else public_keys.checked_id(key_id),
+        public_key=None if public_key is None else public_keys.from_pem(public_key),
     )
     store.put_credential(credential=credential)
     return credential, secret
@@ -66,16 +102,80 @@ def revoke(store: Store, *, credential_id: str, now: int) -> Credential:
     return store.revoke_credential(id=credential_id, at=now)
 
 
-def identify(store: Store, *, secret: str, credential_id: str | None = None, now: int) -> Principal:
-    """Who has this secret, or (with `credential_id`) whether it is its. Unauthenticated, without saying why."""
+def identify(store: Store, key: ServerKey, *, secret: str, credential_id: str | None = None, now: int) -> Principal:
+    """Who has this secret or token, or (with `credential_id`) whether the secret is its. Unauthenticated.
+
+    Whoever has the right secret is told that it is revoked or expired; everyone else, that it is unknown.
+    """
+    if credential_id is None:
+        claims = tokens.read(key, secret)
+        if claims is not None:
+            return _of_token(store, claims, now)
+    return principal(_with_secret(store, credential_id, secret), now)
+
+
+def exchange(store: Store, key: ServerKey, *, credential_id: str, secret: str, now: int) -> Issued:
+    """A token for whoever has the secret; it ends no later than the credential. Unauthenticated."""
+    credential = _with_secret(store, credential_id, secret)
+    principal(credential, now)
+    seconds = tokens.LIFETIME_SECONDS
+    if credential.expires_at is not None:
+        seconds = min(seconds, -(-(credential.expires_at - now) // 10**6))
+    return Issued(token=tokens.issue(key, credential_id=credential.id, now=now, seconds=seconds), seconds=seconds)
+
+
+def signatory(
+    store: Store, key: ServerKey, *, credential_id: str | None = None, key_id: str | None = None
+) -> Signatory:
+    """Whose signatures come under this credential id, or under this key id. Expired and revoked ones too, so that
+    `principal` can tell whoever proves to be one. Unauthenticated: there is none, or it cannot sign."""
+    if key_id is not None:
+        owner = store.get_credential(key_id=key_id)
+        if owner is None or owner.public_key is None:
+            raise Unauthenticated("the signature's key id is unknown")
+        return Signatory(credential=owner, public_key=owner.public_key)
+    credential = store.get_credential(id=credential_id)
+    if credential is None:
+        raise Unauthenticated("the signature's access key is unknown")
+    if credential.sealed_secret is None:
+        raise Unauthenticated(
+            "this credential cannot sign requests: it was made with --no-signing or by an old release"
+        )
+    try:
+        secret = key.unseal(credential.sealed_secret, owner=credential.id)
+    except Unsealable as error:
+        raise Unauthenticated(str(error)) from None
+    return Signatory(credential=credential, secret=secret.encode("utf-8", "surrogatepass"))
+
+
+def principal(credential: Credential, now: int) -> Principal:
+    """Who somebody is that has proved to own a credential. Unauthenticated: it is revoked or expired."""
+    why = credential.why_invalid(now)
+    if why:
+        raise Unauthenticated(why)
+    return Principal(credential_id=credential.id, workspace=credential.workspace, role=credential.role)
+
+
+def _with_secret(store: Store, credential_id: str | None, secret: str) -> Credential:
     given = hash_secret(secret)
     if credential_id is None:
         credential = store.get_credential(secret_hash=given)
     else:
         credential = store.get_credential(id=credential_id)
-    if credential is None or not hmac.compare_digest(credential.secret_hash, given) or not credential.valid_at(now):
-        raise Unauthenticated("the credential is unknown, expired or revoked")
-    return Principal(credential_id=credential.id, workspace=credential.workspace, role=credential.role)
+    if credential is None or not hmac.compare_digest(credential.secret_hash, given):
+        raise Unauthenticated("the credential is unknown or its secret is wrong")
+    return credential
+
+
+def _of_token(store: Store, claims: tokens.Claims, now: int) -> Principal:
+    if now >= claims.expires_at:
+        raise Unauthenticated(f"the token expired at {utc_text(claims.expires_at)}; ask for a new one")
+    if claims.credential_id == tokens.NOBODY:
+        raise Unauthenticated("the token was issued while the server wanted no credentials; ask for a new one")
+    credential = store.get_credential(id=claims.credential_id)
+    if credential is None:
+        raise Unauthenticated("the token's credential is unknown")
+    return principal(credential, now)
 
 
 def _role(word: str) -> Role:

@@ -26,7 +26,7 @@ from stepwell.web.work import Work
 Send: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[None]]
 SLOW_SECONDS: Final = 1.0
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_SINGLE: Final = (b"host", b"origin", b"authorization", b"content-length", b"content-encoding")
+_SINGLE: Final = (b"host", b"origin", b"authorization", b"x-auth-token", b"content-length", b"content-encoding")
 _log = logging.getLogger("stepwell.web")
 
 
@@ -39,6 +39,7 @@ class Application:
         self._router = router
         self._gate = gate
         self._context = context
+        self._aliases = context.aliases
         self._work = work
         self._counters = counters
         self._budget = budget
@@ -79,7 +80,7 @@ class Application:
             if len(headers) != len(scope["headers"]):
                 _refuse_repeats(scope["headers"])
             self._gate.guard(headers)
-            response = await self._respond(call, headers.get(b"authorization"))
+            response = await self._respond(call, scope, headers, body)
             if not isinstance(response.body, bytes):
                 response = await _begun(response, response.body)
         except (StepwellError, HttpProblem) as error:
@@ -90,7 +91,7 @@ class Application:
             response = self._shape(internal(call.request_id), call)
         return response, close or body.leaves_much
 
-    async def _respond(self, call: Call, authorization: bytes | None) -> Response:
+    async def _respond(self, call: Call, scope: Scope, headers: Mapping[bytes, bytes], body: Body) -> Response:
         match = self._router.literal(call.method, call.raw_path)
         if match is None:
             match = self._router.find(call.method, call.raw_path)
@@ -100,10 +101,14 @@ class Application:
         if route.public:
             call.principal = NOBODY
         else:
-            principal = self._gate.known(authorization)
+            principal = self._gate.known(headers)
             if principal is None:
-                principal = await self._gate.look_up(authorization, self._work)
+                principal = await self._gate.look_up(
+                    call.method, call.raw_path, scope["query_string"], headers=headers, body=body, work=self._work
+                )
             call.principal = principal
+            if self._aliases.stale:
+                await self._aliases.refresh(self._work)
             call.workspace = workspace = match.dialect.workspace(call)
             require(principal, role=route.role, workspace=workspace)
         return await route.endpoint(call)

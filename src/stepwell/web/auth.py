@@ -1,4 +1,8 @@
-"""Who is calling: Bearer and Basic credentials, and what protects a server without credentials from foreign pages."""
+"""Who is calling, in whatever way they prove it, and what protects a server without credentials from foreign pages.
+
+A secret, or a token issued for it, comes as Bearer, as Basic with the id, or as X-Auth-Token; a signature (signatures/)
+comes in the Authorization header. X-Auth-Token decides where both come: clients that sign always send a token beside.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +12,23 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, TypeAlias
 
 from stepwell.core.access import ANYONE, Principal, Role
 from stepwell.core.clock import Clock
 from stepwell.core.errors import Unauthenticated
 from stepwell.core.store import Store
 from stepwell.services import credentials
+from stepwell.services.credentials import Signatory
+from stepwell.services.sealing import ServerKey
+from stepwell.web.body import Body
 from stepwell.web.errors import HttpProblem
+from stepwell.web.signatures import SCHEMES
+from stepwell.web.signatures.request import Claim, Received, check_age
 from stepwell.web.work import Work
+
+Headers: TypeAlias = Mapping[bytes, bytes]
+AsSent: TypeAlias = Callable[[Headers, bytes], tuple[bytes, bytes]]
 
 # Every route that needs no credential is named here; the router refuses any other that claims to be public.
 PUBLIC_PATHS: Final = frozenset(
@@ -26,6 +38,7 @@ PUBLIC_PATHS: Final = frozenset(
         "/api/v1/openapi.json",
         "/health",
         "/healthz",
+        "/oauth/token",
         "/readyz",
         "/ui/",
         "/ui/{name:path}",
@@ -34,13 +47,22 @@ PUBLIC_PATHS: Final = frozenset(
 )
 NOBODY: Final = Principal(credential_id="", workspace="", role=Role.READER)  # the caller of a public route
 REMEMBER_SECONDS: Final = 0.5  # a revoked credential is refused within one second
+SIGNED_BODY: Final = 32 << 20  # of a body whose digest only the signature knows: it is read before anybody may enter
 _REMEMBERED: Final = 4096
 _AUTHORITY: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?")
 _ORIGIN: Final = re.compile(r"https?://([^/?#@\s]+)")
 
 
+def directly(headers: Headers, raw_path: bytes) -> tuple[bytes, bytes]:
+    """Host and raw path as the client sent them, when nothing between has changed them."""
+    return headers.get(b"host", b""), raw_path
+
+
 class Gate:
-    """Decides who a caller is. Unless `required`, whoever comes from this machine and no foreign page is ANYONE."""
+    """Decides who a caller is. Unless `required`, whoever comes from this machine and no foreign page is ANYONE.
+
+    `as_sent` tells host and raw path as the client sent, and therefore signed, them.
+    """
 
     def __init__(
         self,
@@ -48,18 +70,23 @@ class Gate:
         required: bool,
         bound_host: str,
         store: Store,
+        key: ServerKey,
         clock: Clock,
         monotonic: Callable[[], float] = time.monotonic,
+        as_sent: AsSent = directly,
     ) -> None:
         self._required = required
         self._bound_host = bound_host.strip("[]").lower()
         self._store = store
+        self._key = key
         self._clock = clock
         self._monotonic = monotonic
+        self._as_sent = as_sent
         self._sources: set[tuple[bytes, bytes | None]] = set()  # found to be ours
         self._principals: dict[bytes, tuple[float, Principal]] = {}
+        self._signatories: dict[tuple[str | None, str | None], tuple[float, Signatory]] = {}
 
-    def guard(self, headers: Mapping[bytes, bytes]) -> None:
+    def guard(self, headers: Headers) -> None:
         """HttpProblem 403 for a request that a foreign page may have made."""
         host, origin = headers.get(b"host"), headers.get(b"origin")
         if (host, origin) in self._sources:
@@ -74,28 +101,72 @@ class Gate:
         if len(self._sources) < _REMEMBERED:
             self._sources.add((host, origin))
 
-    def known(self, authorization: bytes | None) -> Principal | None:
+    def known(self, headers: Headers) -> Principal | None:
         """The caller, if that needs no look-up."""
         if not self._required:
             return ANYONE
-        remembered = self._principals.get(authorization or b"")
+        remembered = self._principals.get(_shown(headers))
         if remembered is None or remembered[0] < self._monotonic():
             return None
         return remembered[1]
 
-    async def look_up(self, authorization: bytes | None, work: Work) -> Principal:
-        """The caller, from the store. Unauthenticated."""
-        if not authorization:
+    async def look_up(
+        self, method: str, raw_path: bytes, query: bytes, *, headers: Headers, body: Body, work: Work
+    ) -> Principal:
+        """The caller, from the store. Unauthenticated, and where the body is signed what reading it raises."""
+        shown = _shown(headers)
+        if not shown:
             raise Unauthenticated("a credential is required: send 'Authorization: Bearer SECRET' or Basic ID:SECRET")
-        id_, secret = _parse(authorization.decode("latin-1"))
+        if b"x-auth-token" in headers:
+            return await self._by_secret(shown, None, headers[b"x-auth-token"].decode("latin-1").strip(), work)
+        scheme, _, rest = shown.decode("latin-1").partition(" ")
+        scheme = scheme.lower()
+        if scheme == "bearer":
+            return await self._by_secret(shown, None, rest.strip(), work)
+        if scheme == "basic":
+            return await self._by_secret(shown, *basic_pair(rest.strip()), work)
+        if scheme in SCHEMES:
+            host, path = self._as_sent(headers, raw_path)
+            received = Received(method=method, path=path, query=query, host=host, headers=headers)
+            return await self._by_signature(SCHEMES[scheme](rest, received), body, work)
+        raise Unauthenticated("the Authorization header must be Bearer, Basic, SDK-HMAC-SHA256 or Signature")
+
+    async def _by_secret(self, shown: bytes, id_: str | None, secret: str, work: Work) -> Principal:
         asked_at = self._monotonic()
         principal = await work.identify(
-            credentials.identify, self._store, credential_id=id_, secret=secret, now=self._clock()
+            credentials.identify, self._store, self._key, credential_id=id_, secret=secret, now=self._clock()
         )
         if len(self._principals) >= _REMEMBERED:
             self._principals.clear()
-        self._principals[authorization] = (asked_at + REMEMBER_SECONDS, principal)
+        self._principals[shown] = (asked_at + REMEMBER_SECONDS, principal)
         return principal
+
+    async def _by_signature(self, claim: Claim, body: Body, work: Work) -> Principal:
+        """The cheap questions first; the body is read only for a credential that exists."""
+        check_age(claim, self._clock())
+        signatory = await self._signatory(claim, work)
+        digest = await body.hold(SIGNED_BODY, work) if claim.needs_body else None
+        if not claim.proved_by(signatory, digest):
+            raise Unauthenticated(
+                "the signature does not match the request: another secret or key, or a changed request"
+            )
+        if claim.digest is not None:
+            body.expect(claim.digest)
+        return credentials.principal(signatory.credential, self._clock())
+
+    async def _signatory(self, claim: Claim, work: Work) -> Signatory:
+        whose = claim.credential_id, claim.key_id
+        asked_at = self._monotonic()
+        remembered = self._signatories.get(whose)
+        if remembered is not None and remembered[0] >= asked_at:
+            return remembered[1]
+        signatory = await work.identify(
+            credentials.signatory, self._store, self._key, credential_id=whose[0], key_id=whose[1]
+        )
+        if len(self._signatories) >= _REMEMBERED:
+            self._signatories.clear()
+        self._signatories[whose] = (asked_at + REMEMBER_SECONDS, signatory)
+        return signatory
 
     def _is_ours(self, authority: str) -> bool:
         match = _AUTHORITY.fullmatch(authority)
@@ -110,7 +181,7 @@ class Gate:
             return False
 
 
-def _guard_basic(headers: Mapping[bytes, bytes]) -> None:
+def _guard_basic(headers: Headers) -> None:
     """A browser sends Basic credentials for a foreign page too; a Bearer token it never adds by itself."""
     origin = headers.get(b"origin")
     if origin is None or not headers.get(b"authorization", b"").lower().startswith(b"basic"):
@@ -135,18 +206,18 @@ def _foreign(what: str) -> HttpProblem:
     )
 
 
-def _parse(authorization: str) -> tuple[str | None, str]:
-    """(id or None, secret) of an Authorization header. Unauthenticated."""
-    scheme, _, rest = authorization.partition(" ")
-    rest = rest.strip()
-    if scheme.lower() == "bearer":
-        return None, rest
-    if scheme.lower() == "basic":
-        try:
-            id_, colon, secret = base64.b64decode(rest, validate=True).decode("utf-8").partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            raise Unauthenticated("the Basic credential is not base64 of ID:SECRET in UTF-8") from None
-        if not colon:
-            raise Unauthenticated("the Basic credential is not ID:SECRET")
-        return id_, secret
-    raise Unauthenticated("only Bearer and Basic credentials are understood here")
+def _shown(headers: Headers) -> bytes:
+    """What a caller shows, as a whole; empty for nothing."""
+    token = headers.get(b"x-auth-token")
+    return headers.get(b"authorization", b"") if token is None else b"x-auth-token:" + token
+
+
+def basic_pair(encoded: str) -> tuple[str, str]:
+    """Id and secret of a Basic credential. Unauthenticated."""
+    try:
+        id_, colon, secret = base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, ValueError):
+        raise Unauthenticated("the Basic credential is not base64 of ID:SECRET in UTF-8") from None
+    if not colon:
+        raise Unauthenticated("the Basic credential is not ID:SECRET")
+    return id_, secret

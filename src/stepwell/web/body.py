@@ -6,11 +6,13 @@ What the bytes mean is the dialect's.
 from __future__ import annotations
 
 import asyncio
+import hmac
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from hashlib import sha256
 from typing import Any, Final, TypeAlias
 
-from stepwell.core.errors import Busy
+from stepwell.core.errors import Busy, Unauthenticated
 from stepwell.web.errors import HttpProblem, body_too_large
 from stepwell.web.work import Work
 
@@ -39,7 +41,18 @@ class BodyBudget:
 class Body:
     """The body of one request. Read it once, whole or in chunks; call `release` when the request is done."""
 
-    __slots__ = ("_budget", "_encoding", "_expects", "_length", "_receive", "_scope", "_taken", "complete")
+    __slots__ = (
+        "_budget",
+        "_digest",
+        "_encoding",
+        "_expects",
+        "_held",
+        "_length",
+        "_receive",
+        "_scope",
+        "_taken",
+        "complete",
+    )
 
     def __init__(
         self,
@@ -56,6 +69,8 @@ class Body:
         self._encoding = headers.get(b"content-encoding")
         self._expects = b"expect" in headers
         self._taken = 0
+        self._held: bytes | None = None  # read already, not yet given out
+        self._digest: bytes | None = None  # what it must have
         self.complete = not self._length and b"transfer-encoding" not in headers
 
     @property
@@ -66,16 +81,9 @@ class Body:
     async def whole(self, limit: int, work: Work) -> bytes:
         """See Call.body."""
         packed = self._packed()
-        if self._length is not None and self._length > limit:
-            raise body_too_large(limit)
-        data = await self._next()
-        self._take(data, limit)
-        parts = [data]
-        while not self.complete:
-            parts.append(await self._next())
-            self._take(parts[-1], limit)
-        if len(parts) > 1:
-            data = b"".join(parts)
+        data = await self._raw(limit)
+        if self._digest is not None:
+            _check_digest(await _digest_of(data, work), self._digest)
         if not packed:
             return data
         if len(data) <= _UNPACK_HERE and limit <= _UNPACK_HERE:
@@ -86,10 +94,44 @@ class Body:
         """See Call.chunks."""
         if self._packed():
             raise _bad_encoding("identity")
+        if self._held is not None:
+            if self._held:
+                yield self._held
+            return
+        seen = sha256() if self._digest is not None else None
         while not self.complete:
             chunk = await self._next()
             if chunk:
+                if seen is not None:
+                    seen.update(chunk)
                 yield chunk
+        if seen is not None and self._digest is not None:
+            _check_digest(seen.digest(), self._digest)
+
+    async def hold(self, limit: int, work: Work) -> bytes:
+        """Read all of it now, to be given out later; its SHA-256 as it came. Problems as for `Call.body`."""
+        self._held = await self._raw(limit)
+        return await _digest_of(self._held, work)
+
+    def expect(self, digest: bytes) -> None:
+        """Its SHA-256 as it comes must be this: else reading it whole, or its last chunk, is Unauthenticated."""
+        self._digest = digest
+
+    async def _raw(self, limit: int) -> bytes:
+        """All bytes as they come, or as they are held. HttpProblem 413, Busy."""
+        if self._length is not None and self._length > limit:
+            raise body_too_large(limit)
+        if self._held is not None:
+            if len(self._held) > limit:
+                raise body_too_large(limit)
+            return self._held
+        data = await self._next()
+        self._take(data, limit)
+        parts = [data]
+        while not self.complete:
+            parts.append(await self._next())
+            self._take(parts[-1], limit)
+        return data if len(parts) == 1 else b"".join(parts)
 
     async def discard(self) -> None:
         """Read on and forget, within bounds, so that a client that is still sending gets to read our answer."""
@@ -152,6 +194,17 @@ class Body:
         if not unpacker.eof or unpacker.unused_data:
             raise HttpProblem(400, "malformed_gzip", "the body is not one whole gzip member")
         return plain
+
+
+async def _digest_of(data: bytes, work: Work) -> bytes:
+    if len(data) <= _UNPACK_HERE:
+        return sha256(data).digest()
+    return await work.read(lambda: sha256(data).digest())
+
+
+def _check_digest(found: bytes, expected: bytes) -> None:
+    if not hmac.compare_digest(found, expected):
+        raise Unauthenticated("the body is not the one that was signed: its SHA-256 is another")
 
 
 def _bad_encoding(accepted: str) -> HttpProblem:

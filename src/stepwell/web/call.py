@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 from stepwell.core.access import ANYONE
 from stepwell.core.clock import Clock
 from stepwell.core.store import Store
+from stepwell.web.aliases import Aliases
 from stepwell.web.body import Body
 from stepwell.web.errors import HttpProblem
 from stepwell.web.work import Work
@@ -30,6 +31,7 @@ class Context:
     store: Store
     clock: Clock
     version: str
+    aliases: Aliases
 
 
 class Query:
@@ -120,6 +122,10 @@ class Call:
         """A header by its name in any case; the last one where it repeats. Bytes above 127 read as Latin-1."""
         value = self._headers.get(name.lower().encode("latin-1"))
         return None if value is None else value.decode("latin-1")
+
+    def workspace_named(self, id_: str) -> str:
+        """The workspace that a vendor's id is joined to in this dialect (`stepwell workspace alias`), else the id."""
+        return self.context.aliases.workspace(self.dialect, id_)
 
     async def body(self, limit: int) -> bytes:
         """The whole body, gzip undone. HttpProblem: 413 over `limit` bytes, 408 too slow, 415 unknown content-encoding,

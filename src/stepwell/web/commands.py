@@ -2,68 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from stepwell.core.access import Credential
-from stepwell.core.clock import Clock
+from stepwell.core.access import Credential, WorkspaceAlias
+from stepwell.core.clock import Clock, utc_text
 from stepwell.core.errors import Invalid
 from stepwell.core.store import Store
-from stepwell.services import credentials
+from stepwell.services import aliases, credentials
+from stepwell.services.sealing import ServerKey
 from stepwell.web.control import Arguments, Item
 
 
-def run(store: Store, clock: Clock, command: str, arguments: Arguments) -> Iterator[Item]:
-    """The items that the command tells, as they come. StepwellError; unknown commands and arguments are Invalid."""
-    chosen = _COMMANDS.get(command)
-    if chosen is None:
-        raise Invalid(f"unknown command {command!r}", field="command")
-    return chosen(store, clock, arguments)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commands:
+    """The commands over one store. `dialects` tells the names of those that the server speaks."""
+
+    store: Store
+    key: ServerKey
+    clock: Clock
+    dialects: Callable[[], Collection[str]]
+
+    def run(self, command: str, arguments: Arguments) -> Iterator[Item]:
+        """The items that a command tells, as they come. StepwellError; unknown commands and arguments are Invalid."""
+        chosen = _COMMANDS.get(command)
+        if chosen is None:
+            raise Invalid(f"unknown command {command!r}", field="command")
+        return chosen(self, arguments)
 
 
-def _create(store: Store, clock: Clock, arguments: Arguments) -> Iterator[Item]:
+def _create(on: Commands, arguments: Arguments) -> Iterator[Item]:
     credential, secret = credentials.create(
-        store,
+        on.store,
+        on.key,
         workspace=_needed(arguments, "workspace"),
         role=_needed(arguments, "role"),
         name=arguments.get("name") or "",
         lifetime=arguments.get("expires"),
         credential_id=arguments.get("id"),
         secret=arguments.get("secret"),
-        now=clock(),
+        signing=arguments.get("signing") != "no",
+        key_id=arguments.get("key_id"),
+        public_key=arguments.get("public_key"),
+        now=on.clock(),
     )
     told = _told(credential)
     yield {"id": told.pop("id"), "secret": secret, **told}
 
 
-def _list(store: Store, _clock: Clock, _arguments: Arguments) -> Iterator[Item]:
-    for credential in credentials.list_all(store):
+def _list(on: Commands, _arguments: Arguments) -> Iterator[Item]:
+    for credential in credentials.list_all(on.store):
         yield _told(credential)
 
 
-def _revoke(store: Store, clock: Clock, arguments: Arguments) -> Iterator[Item]:
-    yield _told(credentials.revoke(store, credential_id=_needed(arguments, "id"), now=clock()))
+def _revoke(on: Commands, arguments: Arguments) -> Iterator[Item]:
+    yield _told(credentials.revoke(on.store, credential_id=_needed(arguments, "id"), now=on.clock()))
 
 
-def _check(store: Store, _clock: Clock, _arguments: Arguments) -> Iterator[Item]:
-    for damage in store.check():
+def _alias(on: Commands, arguments: Arguments) -> Iterator[Item]:
+    alias = aliases.put(
+        on.store,
+        dialect=_dialect(on, arguments),
+        alias_id=_needed(arguments, "id"),
+        workspace=_needed(arguments, "workspace"),
+    )
+    yield _told_alias(alias)
+
+
+def _aliases(on: Commands, _arguments: Arguments) -> Iterator[Item]:
+    for alias in aliases.list_all(on.store):
+        yield _told_alias(alias)
+
+
+def _unalias(on: Commands, arguments: Arguments) -> Iterator[Item]:
+    alias_id = _needed(arguments, "id")
+    yield _told_alias(aliases.remove(on.store, dialect=_needed(arguments, "dialect"), alias_id=alias_id))
+
+
+def _check(on: Commands, _arguments: Arguments) -> Iterator[Item]:
+    for damage in on.store.check():
         yield {"place": damage.place, "cost": damage.cost}
 
 
-def _gc(store: Store, _clock: Clock, _arguments: Arguments) -> Iterator[Item]:
-    store.flush()
-    store.compact()
+def _gc(on: Commands, _arguments: Arguments) -> Iterator[Item]:
+    on.store.flush()
+    on.store.compact()
     yield {"status": "done"}
 
 
-_COMMANDS: Final[Mapping[str, Callable[[Store, Clock, Arguments], Iterator[Item]]]] = {
+_COMMANDS: Final[Mapping[str, Callable[[Commands, Arguments], Iterator[Item]]]] = {
     "credential create": _create,
     "credential list": _list,
     "credential revoke": _revoke,
+    "workspace alias": _alias,
+    "workspace aliases": _aliases,
+    "workspace unalias": _unalias,
     "check": _check,
     "gc": _gc,
 }
+
+
+def _dialect(on: Commands, arguments: Arguments) -> str:
+    dialect = _needed(arguments, "dialect")
+    known = on.dialects()
+    if dialect not in known:
+        raise Invalid(f"there is no dialect {dialect!r}, only {', '.join(sorted(known))}", field="dialect")
+    return dialect
 
 
 def _needed(arguments: Arguments, name: str) -> str:
@@ -80,13 +125,17 @@ def _told(credential: Credential) -> Item:
         "workspace": credential.workspace,
         "role": credential.role.word,
         "name": credential.name,
+        "signing": credential.sealed_secret is not None,
+        "key_id": credential.key_id,
         "created_at": _time(credential.created_at),
         "expires_at": _time(credential.expires_at),
         "revoked_at": _time(credential.revoked_at),
     }
 
 
+def _told_alias(alias: WorkspaceAlias) -> Item:
+    return {"dialect": alias.dialect, "id": alias.id, "workspace": alias.workspace}
+
+
 def _time(at: int | None) -> str | None:
-    if at is None:
-        return None
-    return datetime.fromtimestamp(at / 1e6, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return None if at is None else utc_text(at)

@@ -10,10 +10,12 @@ from typing import Any
 
 import orjson
 
-from stepwell.core.access import Credential
+from stepwell.core.access import Credential, WorkspaceAlias
 from stepwell.core.errors import AlreadyExists, NotFound
 from stepwell.core.model import Damage, Stats
-from stepwell.web import operations
+from stepwell.services.sealing import ServerKey, new_key
+from stepwell.web import oauth, operations
+from stepwell.web.aliases import Aliases
 from stepwell.web.application import Application
 from stepwell.web.auth import Gate
 from stepwell.web.body import BodyBudget
@@ -28,6 +30,7 @@ class CredentialStore:
 
     def __init__(self) -> None:
         self.kept: dict[str, Credential] = {}
+        self.aliases: dict[tuple[str, str], WorkspaceAlias] = {}
         self.reason = ""
         self.damages: list[Damage] = []
         self.done: list[str] = []
@@ -37,8 +40,12 @@ class CredentialStore:
             raise AlreadyExists(f"credential {credential.id} exists")
         self.kept[credential.id] = credential
 
-    def get_credential(self, *, id: str | None = None, secret_hash: bytes | None = None) -> Credential | None:
-        return next((one for one in self.kept.values() if one.id == id or one.secret_hash == secret_hash), None)
+    def get_credential(
+        self, *, id: str | None = None, secret_hash: bytes | None = None, key_id: str | None = None
+    ) -> Credential | None:
+        asked = {"id": id, "secret_hash": secret_hash, "key_id": key_id}
+        name = next(name for name, value in asked.items() if value is not None)
+        return next((one for one in self.kept.values() if getattr(one, name) == asked[name]), None)
 
     def list_credentials(self) -> list[Credential]:
         return list(self.kept.values())
@@ -48,6 +55,17 @@ class CredentialStore:
             raise NotFound(f"no credential {id!r}")
         self.kept[id] = replace(self.kept[id], revoked_at=at)
         return self.kept[id]
+
+    def put_workspace_alias(self, *, alias: WorkspaceAlias) -> None:
+        self.aliases[alias.dialect, alias.id] = alias
+
+    def list_workspace_aliases(self) -> list[WorkspaceAlias]:
+        return [self.aliases[key] for key in sorted(self.aliases)]
+
+    def delete_workspace_alias(self, *, dialect: str, id: str) -> WorkspaceAlias:
+        if (dialect, id) not in self.aliases:
+            raise NotFound(f"no alias {id!r}")
+        return self.aliases.pop((dialect, id))
 
     def healthy(self) -> str:
         return self.reason
@@ -101,6 +119,7 @@ class Asking:
         budget: int = 1 << 20,
     ) -> None:
         self.store = CredentialStore()
+        self.key = ServerKey(new_key())
         self.now = 1_000_000_000
         self.monotonic = 0.0
         self.counters = Counters()
@@ -115,15 +134,28 @@ class Asking:
         )
         store: Any = self.store
         self.app = Application(
-            Router([dialect, operations.dialect(counters=self.counters, gauges=dict)], fallback=dialect),
+            Router(
+                [
+                    dialect,
+                    oauth.dialect(required=required, key=self.key),
+                    operations.dialect(counters=self.counters, gauges=dict),
+                ],
+                fallback=dialect,
+            ),
             gate=Gate(
                 required=required,
                 bound_host="stepwell.example",
                 store=store,
+                key=self.key,
                 clock=lambda: self.now,
                 monotonic=lambda: self.monotonic,
             ),
-            context=Context(store=store, clock=lambda: self.now, version="9.9"),
+            context=Context(
+                store=store,
+                clock=lambda: self.now,
+                version="9.9",
+                aliases=Aliases(store, monotonic=lambda: self.monotonic),
+            ),
             work=self.work,
             counters=self.counters,
             budget=self.budget,

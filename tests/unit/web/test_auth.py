@@ -35,6 +35,7 @@ def locked(*, workspace: str = "*", role: str = "admin", lifetime: str | None = 
     store = asking.store
     credential, secret = credentials.create(
         store,  # type: ignore[arg-type]
+        asking.key,
         workspace=workspace,
         role=role,
         lifetime=lifetime,
@@ -89,7 +90,7 @@ def test_without_a_credential_it_is_401_and_says_how():
 
 def test_a_secret_of_another_credential_is_401():
     asking, id_, _ = locked()
-    _, other = credentials.create(asking.store, workspace="w", role="reader", now=0)  # type: ignore[arg-type]
+    _, other = credentials.create(asking.store, asking.key, workspace="w", role="reader", now=0)  # type: ignore[arg-type]
     assert read(asking, basic(id_, other)).status == 401
 
 

@@ -8,15 +8,18 @@ import pytest
 
 from stepwell.core.errors import AlreadyExists, Invalid, NotFound, TooLarge
 from stepwell.core.model import Damage
-from stepwell.web import commands
+from stepwell.services.sealing import ServerKey, new_key
+from stepwell.web.commands import Commands
 from stepwell.web.control import Item
 from unit.web.asking import CredentialStore
 
 NOW = 1_700_000_000_000_000
+KEY = ServerKey(new_key())
+DIALECTS = ("native", "other")
 
 
 def run(store: Any, command: str, **arguments: str | None) -> list[Item]:
-    return list(commands.run(store, lambda: NOW, command, arguments))
+    return list(Commands(store=store, key=KEY, clock=lambda: NOW, dialects=lambda: DIALECTS).run(command, arguments))
 
 
 def test_a_credential_is_created_listed_and_revoked():
@@ -30,6 +33,8 @@ def test_a_credential_is_created_listed_and_revoked():
         "workspace": "w",
         "role": "writer",
         "name": "ci",
+        "signing": True,
+        "key_id": None,
         "created_at": "2023-11-14T22:13:20Z",
         "expires_at": "2024-02-12T22:13:20Z",
         "revoked_at": None,

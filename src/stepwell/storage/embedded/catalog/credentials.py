@@ -1,4 +1,4 @@
-"""Credentials. Secrets are known by their hash alone."""
+"""Credentials. Secrets come here hashed and encrypted, never in clear."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ _SQL: Final = Statements.load("queries.sql")
 
 
 def put(conn: apsw.Connection, credential: Credential) -> None:
-    """Store one; makes its workspace when missing. AlreadyExists: the id or the secret is taken."""
+    """Store one; makes its workspace when missing. AlreadyExists: the id, the secret or the key id is taken."""
     if get(conn, id=credential.id) is not None:
         raise AlreadyExists(f"a credential {credential.id!r} exists already", field="id")
     if get(conn, secret_hash=credential.secret_hash) is not None:
         raise AlreadyExists("another credential has this secret already", field="secret")
+    if credential.key_id is not None and get(conn, key_id=credential.key_id) is not None:
+        raise AlreadyExists(f"another credential has the key id {credential.key_id!r} already", field="key_id")
     if credential.workspace != ANY_WORKSPACE:
         workspaces.ensure(conn, credential.workspace, at=credential.created_at)
     bindings = {
@@ -33,14 +35,21 @@ def put(conn: apsw.Connection, credential: Credential) -> None:
         "revoked_at": credential.revoked_at,
     }
     _SQL.run(conn, "add_credential", bindings)
+    key = {name: getattr(credential, name) for name in ("sealed_secret", "key_id", "public_key")}
+    if any(value is not None for value in key.values()):
+        _SQL.run(conn, "add_credential_key", {"id": credential.id, **key})
 
 
-def get(conn: apsw.Connection, *, id: str | None = None, secret_hash: bytes | None = None) -> Credential | None:
-    """By id, or else by the hash of the secret; revoked and expired ones too."""
+def get(
+    conn: apsw.Connection, *, id: str | None = None, secret_hash: bytes | None = None, key_id: str | None = None
+) -> Credential | None:
+    """By the first of these that is given; revoked and expired ones too."""
     if id is not None:
         row = _SQL.one(conn, "find_credential", (id,))
-    else:
+    elif secret_hash is not None:
         row = _SQL.one(conn, "find_credential_by_secret", (secret_hash,))
+    else:
+        row = _SQL.one(conn, "find_credential_by_key", (key_id,))
     return None if row is None else _credential(row)
 
 
@@ -59,7 +68,7 @@ def revoke(conn: apsw.Connection, id: str, *, at: int) -> Credential:
 
 
 def _credential(row: Row) -> Credential:
-    number, secret_hash, workspace, role, name, created_at, expires_at, revoked_at = row
+    number, secret_hash, workspace, role, name, created_at, expires_at, revoked_at, sealed, key_id, public_key = row
     return Credential(
         id=number,
         secret_hash=secret_hash,
@@ -69,4 +78,7 @@ def _credential(row: Row) -> Credential:
         created_at=created_at,
         expires_at=expires_at,
         revoked_at=revoked_at,
+        sealed_secret=sealed,
+        key_id=key_id,
+        public_key=public_key,
     )

@@ -8,6 +8,15 @@ SELECT key, name, created_at FROM workspace WHERE name = ?;
 -- name: list_workspaces
 SELECT key, name, created_at FROM workspace ORDER BY name;
 
+-- name: put_workspace_alias
+INSERT OR REPLACE INTO workspace_alias (dialect, id, workspace) VALUES (:dialect, :id, :workspace);
+
+-- name: list_workspace_aliases
+SELECT dialect, id, workspace FROM workspace_alias ORDER BY dialect, id;
+
+-- name: drop_workspace_alias
+DELETE FROM workspace_alias WHERE dialect = :dialect AND id = :id RETURNING workspace;
+
 -- name: add_workspace
 INSERT INTO workspace (name, created_at, next_experiment) VALUES (:name, :at, :next_experiment) RETURNING key;
 
@@ -102,6 +111,9 @@ INSERT INTO tag (run_key, name, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SE
 -- name: remove_tag
 DELETE FROM tag WHERE run_key = ? AND name = ?;
 
+-- name: set_custom_info
+INSERT INTO custom_info (run_key, name, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value;
+
 -- name: add_event
 INSERT INTO event (run_key, seq, time, kind, text, detail)
 SELECT :run_key, 1 + ifnull(max(seq), 0), :time, :kind, :text, :detail FROM event WHERE run_key = :run_key;
@@ -121,6 +133,12 @@ FROM json_each(:keys) AS wanted JOIN tag ON tag.run_key = wanted.value
 WHERE :names IS NULL OR tag.name IN (SELECT value FROM json_each(:names))
 ORDER BY tag.run_key, tag.name;
 
+-- name: custom_info_of
+SELECT info.run_key, info.name, info.value
+FROM json_each(:keys) AS wanted JOIN custom_info AS info ON info.run_key = wanted.value
+WHERE :names IS NULL OR info.name IN (SELECT value FROM json_each(:names))
+ORDER BY info.run_key, info.name;
+
 -- name: bury
 INSERT INTO tombstone (run_key, purged_at) VALUES (?, ?);
 
@@ -132,6 +150,9 @@ DELETE FROM param WHERE run_key = ?;
 
 -- name: purge_tags
 DELETE FROM tag WHERE run_key = ?;
+
+-- name: purge_custom_info
+DELETE FROM custom_info WHERE run_key = ?;
 
 -- name: purge_events
 DELETE FROM event WHERE run_key = ?;
@@ -187,6 +208,13 @@ SELECT series.key, metric.name, labels.body
 FROM series JOIN metric ON metric.id = series.metric_id JOIN labels ON labels.id = series.labels_id
 WHERE series.run_key = :run_key AND (:metric IS NULL OR metric.name = :metric)
 ORDER BY metric.name, labels.body;
+
+-- name: series_of_runs
+SELECT series.key, series.run_key, metric.name, labels.body
+FROM json_each(?) AS wanted
+JOIN series ON series.run_key = wanted.value
+JOIN metric ON metric.id = series.metric_id
+JOIN labels ON labels.id = series.labels_id;
 
 -- name: describe_series
 SELECT series.key, series.run_key, metric.name, labels.body
@@ -369,16 +397,29 @@ LIMIT :limit;
 INSERT INTO credential (id, secret_hash, workspace, role, name, created_at, expires_at, revoked_at)
 VALUES (:id, :secret_hash, :workspace, :role, :name, :created_at, :expires_at, :revoked_at);
 
+-- name: add_credential_key
+INSERT INTO credential_key (credential_id, sealed_secret, key_id, public_key)
+VALUES (:id, :sealed_secret, :key_id, :public_key);
+
 -- name: find_credential
-SELECT id, secret_hash, workspace, role, name, created_at, expires_at, revoked_at FROM credential WHERE id = ?;
+SELECT id, secret_hash, workspace, role, name, created_at, expires_at, revoked_at, sealed_secret, key_id, public_key
+FROM credential LEFT JOIN credential_key ON credential_id = id
+WHERE id = ?;
 
 -- name: find_credential_by_secret
-SELECT id, secret_hash, workspace, role, name, created_at, expires_at, revoked_at
-FROM credential WHERE secret_hash = ?;
+SELECT id, secret_hash, workspace, role, name, created_at, expires_at, revoked_at, sealed_secret, key_id, public_key
+FROM credential LEFT JOIN credential_key ON credential_id = id
+WHERE secret_hash = ?;
+
+-- name: find_credential_by_key
+SELECT id, secret_hash, workspace, role, name, created_at, expires_at, revoked_at, sealed_secret, key_id, public_key
+FROM credential LEFT JOIN credential_key ON credential_id = id
+WHERE key_id = ?;
 
 -- name: list_credentials
-SELECT id, secret_hash, workspace, role, name, created_at, expires_at, revoked_at
-FROM credential ORDER BY created_at, id;
+SELECT id, secret_hash, workspace, role, name, created_at, expires_at, revoked_at, sealed_secret, key_id, public_key
+FROM credential LEFT JOIN credential_key ON credential_id = id
+ORDER BY created_at, id;
 
 -- name: revoke_credential
 UPDATE credential SET revoked_at = ifnull(revoked_at, :at) WHERE id = :id;

@@ -12,6 +12,13 @@ CREATE TABLE IF NOT EXISTS workspace (
     next_experiment INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE IF NOT EXISTS workspace_alias (
+    dialect TEXT NOT NULL,
+    id TEXT NOT NULL,
+    workspace TEXT NOT NULL,
+    PRIMARY KEY (dialect, id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS experiment (
     workspace_key INTEGER NOT NULL,
     id INTEGER NOT NULL,
@@ -78,6 +85,13 @@ CREATE TABLE IF NOT EXISTS tag (
     value TEXT NOT NULL,
     PRIMARY KEY (run_key, name)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS custom_info (
+    run_key INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    UNIQUE (run_key, name)
+) STRICT;
 
 -- Values may be long; their beginning is enough to find the few runs that equal one.
 CREATE INDEX IF NOT EXISTS param_by_value ON param (name, substr(value, 1, 64), run_key);
@@ -175,6 +189,13 @@ CREATE TABLE IF NOT EXISTS credential (
     created_at INTEGER NOT NULL,
     expires_at INTEGER,
     revoked_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS credential_key (
+    credential_id TEXT PRIMARY KEY,
+    sealed_secret BLOB,
+    key_id TEXT UNIQUE,
+    public_key BLOB
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS blob (

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import apsw
 
-from stepwell.core.access import Credential
+from stepwell.core.access import Credential, WorkspaceAlias
 from stepwell.core.model import (
     BlobInfo,
     Columns,
@@ -78,6 +78,19 @@ class Catalog:
         with self._catalog_snapshot() as conn:
             return workspaces.every(conn)
 
+    def put_workspace_alias(self, *, alias: WorkspaceAlias) -> None:
+        """See CatalogStore."""
+        self._done(lambda conn: workspaces.put_alias(conn, alias))
+
+    def list_workspace_aliases(self) -> list[WorkspaceAlias]:
+        """See CatalogStore."""
+        with self._catalog_snapshot() as conn:
+            return workspaces.aliases(conn)
+
+    def delete_workspace_alias(self, *, dialect: str, id: str) -> WorkspaceAlias:
+        """See CatalogStore."""
+        return self._done(lambda conn: workspaces.drop_alias(conn, dialect, id))
+
     def create_experiment(self, *, workspace: str, new: NewExperiment) -> Experiment:
         """See CatalogStore."""
         return self._done(lambda conn: experiments.create(conn, workspace, new))
@@ -137,10 +150,12 @@ class Catalog:
         """See CatalogStore."""
         self._done(lambda conn: credentials.put(conn, credential))
 
-    def get_credential(self, *, id: str | None = None, secret_hash: bytes | None = None) -> Credential | None:
+    def get_credential(
+        self, *, id: str | None = None, secret_hash: bytes | None = None, key_id: str | None = None
+    ) -> Credential | None:
         """See CatalogStore."""
         with self._catalog_snapshot() as conn:
-            return credentials.get(conn, id=id, secret_hash=secret_hash)
+            return credentials.get(conn, id=id, secret_hash=secret_hash, key_id=key_id)
 
     def list_credentials(self) -> list[Credential]:
         """See CatalogStore."""

@@ -1,4 +1,4 @@
-"""Workspaces: made by their first write, each with its experiment 0."""
+"""Workspaces, made by their first write, each with its experiment 0; and what else dialects call them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Final
 
 import apsw
 
+from stepwell.core.access import WorkspaceAlias
+from stepwell.core.errors import NotFound
 from stepwell.core.model import DEFAULT_EXPERIMENT, Workspace
 from stepwell.storage.embedded.catalog.sql import Statements
 
@@ -36,6 +38,26 @@ def put(conn: apsw.Connection, name: str, *, at: int) -> Workspace:
 def every(conn: apsw.Connection) -> list[Workspace]:
     """All of them, sorted by name."""
     return [Workspace(name=name, created_at=at) for _, name, at in _SQL.all(conn, "list_workspaces")]
+
+
+def put_alias(conn: apsw.Connection, alias: WorkspaceAlias) -> None:
+    """Store it in the place of an older one."""
+    bindings = {"dialect": alias.dialect, "id": alias.id, "workspace": alias.workspace}
+    _SQL.run(conn, "put_workspace_alias", bindings)
+
+
+def aliases(conn: apsw.Connection) -> list[WorkspaceAlias]:
+    """All of them, sorted by dialect, then id."""
+    rows = _SQL.all(conn, "list_workspace_aliases")
+    return [WorkspaceAlias(dialect=dialect, id=id_, workspace=workspace) for dialect, id_, workspace in rows]
+
+
+def drop_alias(conn: apsw.Connection, dialect: str, id_: str) -> WorkspaceAlias:
+    """Remove it. NotFound."""
+    row = _SQL.one(conn, "drop_workspace_alias", {"dialect": dialect, "id": id_})
+    if row is None:
+        raise NotFound(f"dialect {dialect!r} has no alias {id_!r}", field="id")
+    return WorkspaceAlias(dialect=dialect, id=id_, workspace=row[0])
 
 
 def _add(conn: apsw.Connection, name: str, at: int) -> int:
