@@ -14,7 +14,6 @@ from stepwell.web import server
 from stepwell.web.application import Application
 from stepwell.web.control_server import ControlServer
 
-
 COLLECT: Final = (50_000, 20, 50)  # allocations that are not freed yet before each generation is collected
 
 
@@ -22,8 +21,8 @@ def run(
     application: Application, listener: socket.socket, *, control: ControlServer, ready: Callable[[], None]
 ) -> None:
     """Serve on the listening socket until SIGTERM or SIGINT. `ready` is called once requests are answered."""
-    # What was made so far lives as long as the server; the collector need not look at it again, and pages of thousands of
-    # short-lived rows need not wake it.
+    # What was made so far lives as long as the server: the collector need not look at it again, and pages of thousands
+    # of short-lived rows need not wake it.
     gc.freeze()
     gc.set_threshold(*COLLECT)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
