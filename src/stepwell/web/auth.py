@@ -34,8 +34,6 @@ AsSent: TypeAlias = Callable[[Headers, bytes], tuple[bytes, bytes]]
 PUBLIC_PATHS: Final = frozenset(
     {
         "/",
-        "/api/v1/docs",
-        "/api/v1/openapi.json",
         "/health",
         "/healthz",
         "/oauth/token",
