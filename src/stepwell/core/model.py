@@ -182,15 +182,18 @@ class RunWrite:
     """Everything one request changes about one run, all or none. None means unchanged.
 
     A param once set keeps its value: setting it again to the same is nothing, to another is a Conflict. `records`
-    have this run as their parent; they are inserted or replaced by (kind, id).
+    have this run as their parent; they are inserted or replaced by (kind, id). `make` is the run to make first where
+    there is none of this id, and its workspace with it.
     """
 
     run_id: str
+    make: NewRun | None = None
     points: PointBatch | None = None
     repeats: Repeats = Repeats.RETRY
     params: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     set_tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     remove_tags: tuple[str, ...] = ()
+    set_custom_info: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     name: str | None = None
     status: Status | None = None
     status_reason: str | None = None
@@ -205,9 +208,11 @@ class RunWrite:
     def only_points(self) -> bool:
         """Whether nothing but points changes: the path that must be fast."""
         return not (
-            self.params
+            self.make is not None
+            or self.params
             or self.set_tags
             or self.remove_tags
+            or self.set_custom_info
             or self.events
             or self.records
             or self.name is not None
@@ -252,11 +257,14 @@ class SeriesInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """What of each run a search brings along: names, or None for all of that kind."""
+    """What of each run a search brings along: names, or None for all of that kind. Custom info, which may be
+    megabytes, only comes when it is asked for.
+    """
 
     metrics: tuple[str, ...] | None = None
     params: tuple[str, ...] | None = None
     tags: tuple[str, ...] | None = None
+    custom_info: tuple[str, ...] | None = ()
 
 
 ALL_COLUMNS: Final = Columns()
@@ -271,6 +279,7 @@ class RunRow:
     metrics: Mapping[str, Summary] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    custom_info: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,7 +49,7 @@ from stepwell.core.model import (
     Workspace,
 )
 from stepwell.core.page import Page, Position
-from stepwell.core.series import Order, Points
+from stepwell.core.series import I64, Labels, Order, Points
 from stepwell.core.summary import Summary
 
 
@@ -64,13 +64,25 @@ class PointPage:
     after: Position | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPoints:
+    """Points of all series of one run as they arrived: point i belongs to the series `series[which[i]]`.
+
+    `series` has each (metric, labels) once, and only those with a point in here; which: int64.
+    """
+
+    series: tuple[tuple[str, Labels], ...]
+    which: I64
+    points: Points
+
+
 class PointStore(Protocol):
     """Points in and out."""
 
     def write(self, *, workspace: str, writes: Sequence[RunWrite]) -> Future[None]:
-        """Apply all writes, in one transaction. NotFound: no such run; Conflict: the run is deleted (restoring it is
-        allowed),
-        or a param has another value; NotFound: a tag to remove is not there; AlreadyExists: as for put_records."""
+        """Apply all writes, in one transaction. NotFound: no such run, or a tag to remove is not there; Conflict: the
+        run is deleted (restoring it is allowed), or a param has another value; AlreadyExists: as for put_records; for a
+        run to make also what create_runs says."""
         ...
 
     def list_series(self, *, workspace: str, run_id: str, metric: str | None = None) -> list[SeriesInfo]:
@@ -88,6 +100,13 @@ class PointStore(Protocol):
         limit: int,
     ) -> PointPage:
         """Up to `limit` points of the window in `order`, after a position of that order. Unknown series are empty."""
+        ...
+
+    def read_runs(self, *, workspace: str, run_ids: Sequence[str], after: int | None, limit: int) -> list[RunPoints]:
+        """For each run, in the order given, the points of all its series as they arrived; none where there is no such
+        run. At most `limit` points in all: the run that reaches it is the last one of the answer, perhaps with a part
+        of its points; ask again from that run on with the arrival of the last point as `after`, which concerns the
+        first run alone."""
         ...
 
     def read_buckets(

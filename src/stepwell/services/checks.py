@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from stepwell.core import limits
 from stepwell.core.errors import Invalid, TooLarge
-from stepwell.core.model import PointBatch
+from stepwell.core.ids import check_run_id
+from stepwell.core.model import NewRun, PointBatch
 from stepwell.core.series import Labels
 
 
@@ -47,6 +48,16 @@ def check_labels(labels: Labels, *, metric: str) -> None:
     names = [name for name, _ in labels]
     if names != sorted(set(names)):
         raise Invalid(f"{field}: each label once, sorted by name", field="labels")
+
+
+def check_new_run(new: NewRun) -> None:
+    """A run to make."""
+    check_run_id(new.id)
+    check_name(new.name, field="name", limit=limits.RUN_NAME_LENGTH)
+    check_text(new.user, field="user", limit=limits.NAME_LENGTH)
+    check_text(new.artifact_uri, field="artifact_uri", limit=limits.TAG_VALUE_LENGTH)
+    check_pairs(new.params, field="params", value_limit=limits.PARAM_VALUE_LENGTH)
+    check_pairs(new.tags, field="tags", value_limit=limits.TAG_VALUE_LENGTH)
 
 
 def check_points(points: PointBatch) -> None:

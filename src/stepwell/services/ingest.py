@@ -6,9 +6,19 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 
 from stepwell.core import limits
+from stepwell.core.errors import Invalid
+from stepwell.core.ids import check_workspace
 from stepwell.core.model import RunWrite
 from stepwell.core.store import Store
-from stepwell.services.checks import check_count, check_name, check_names, check_pairs, check_points, check_text
+from stepwell.services.checks import (
+    check_count,
+    check_name,
+    check_names,
+    check_new_run,
+    check_pairs,
+    check_points,
+    check_text,
+)
 
 
 def write(store: Store, *, workspace: str, write: RunWrite) -> Future[None]:
@@ -26,6 +36,8 @@ def write_many(store: Store, *, workspace: str, writes: Sequence[RunWrite]) -> F
     check_count(sum(len(w.points) for w in writes if w.points), field="points", limit=limits.POINTS_PER_WRITE)
     for each in writes:
         check_write(each)
+    if any(each.make is not None for each in writes):
+        check_workspace(workspace)
     return store.write(workspace=workspace, writes=writes)
 
 
@@ -35,9 +47,14 @@ def check_write(write: RunWrite) -> None:
         check_points(write.points)
     if write.only_points:
         return
+    if write.make is not None:
+        check_new_run(write.make)
+        if write.make.id != write.run_id:
+            raise Invalid(f"the run to make is {write.make.id!r}, the run to write to {write.run_id!r}", field="run_id")
     check_pairs(write.params, field="params", value_limit=limits.PARAM_VALUE_LENGTH)
     check_pairs(write.set_tags, field="tags", value_limit=limits.TAG_VALUE_LENGTH)
     check_names(write.remove_tags, field="tags")
+    check_pairs(write.set_custom_info, field="custom_info", value_limit=limits.CUSTOM_INFO_LENGTH)
     if write.name is not None:
         check_name(write.name, field="name", limit=limits.RUN_NAME_LENGTH)
     if write.status_reason is not None:

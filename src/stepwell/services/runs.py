@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from stepwell.core import limits
 from stepwell.core.access import ANY_WORKSPACE
 from stepwell.core.errors import NotFound
-from stepwell.core.ids import check_run_id, check_workspace
+from stepwell.core.ids import check_workspace
 from stepwell.core.model import (
     ALL_COLUMNS,
     NO_COLUMNS,
@@ -22,7 +22,7 @@ from stepwell.core.model import (
     Workspace,
 )
 from stepwell.core.store import Store
-from stepwell.services.checks import check_count, check_name, check_names, check_pairs, check_text
+from stepwell.services.checks import check_count, check_name, check_names, check_new_run, check_pairs, check_text
 from stepwell.services.search import search_experiments, search_runs
 
 __all__ = [
@@ -74,12 +74,7 @@ def create_run(store: Store, *, workspace: str, new: NewRun) -> Run:
     NotFound: no such experiment; Conflict: it is deleted; AlreadyExists: the id is taken.
     """
     check_workspace(workspace)
-    check_run_id(new.id)
-    check_name(new.name, field="name", limit=limits.RUN_NAME_LENGTH)
-    check_text(new.user, field="user", limit=limits.NAME_LENGTH)
-    check_text(new.artifact_uri, field="artifact_uri", limit=limits.TAG_VALUE_LENGTH)
-    check_pairs(new.params, field="params", value_limit=limits.PARAM_VALUE_LENGTH)
-    check_pairs(new.tags, field="tags", value_limit=limits.TAG_VALUE_LENGTH)
+    check_new_run(new)
     (run,) = store.create_runs(workspace=workspace, new=(new,))
     return run
 

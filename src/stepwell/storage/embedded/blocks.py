@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -115,6 +116,11 @@ class Blocks:
 def headers(connection: apsw.Connection, series_keys: Iterable[int]) -> list[Header]:
     """Headers of all blocks of the series."""
     return [Header(*row) for key in series_keys for row in SQL.all(connection, "headers", (key,))]
+
+
+def headers_of_many(connection: apsw.Connection, series_keys: Iterable[int]) -> list[Header]:
+    """The same in one statement, in no order."""
+    return [Header(*row) for row in SQL.all(connection, "headers_of_many", (json.dumps(list(series_keys)),))]
 
 
 def nodes_of(points: Points) -> Buckets:

@@ -145,6 +145,11 @@ class Head:
                 found = [s for s in names.values() if metric is None or s.metric == metric]
             return self.flushes, [(s, s.state) for s in found if s.state.n]
 
+    def capture_runs(self, run_keys: Collection[int]) -> tuple[int, list[tuple[Series, State]]]:
+        """The flush count, and the dirty series of some runs, at one moment."""
+        with self.lock:
+            return self.flushes, [(s, s.state) for s in self._matching(run_keys, None) if s.state.n]
+
     def everything(self) -> tuple[int, list[tuple[Series, State]]]:
         """All dirty series, and the arrival number after their last point, at one moment."""
         with self.lock:

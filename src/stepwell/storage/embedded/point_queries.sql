@@ -29,6 +29,11 @@ SELECT first_arrival, count FROM journal_damaged ORDER BY first_arrival;
 SELECT series_key, id, count, min_step, max_step, min_time, max_time, min_arrival, max_arrival
 FROM block WHERE series_key = ? ORDER BY id;
 
+-- name: headers_of_many
+SELECT block.series_key, block.id, block.count, block.min_step, block.max_step, block.min_time, block.max_time,
+       block.min_arrival, block.max_arrival
+FROM json_each(?) AS wanted JOIN block ON block.series_key = wanted.value;
+
 -- name: headers_after
 SELECT series_key, id, count, min_step, max_step, min_time, max_time, min_arrival, max_arrival
 FROM block WHERE (series_key, id) > (?, ?) ORDER BY series_key, id LIMIT ?;

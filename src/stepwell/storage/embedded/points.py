@@ -15,10 +15,11 @@ from stepwell.core.errors import Busy
 from stepwell.core.model import Lifecycle, Repeats, RunWrite, Selector, SeriesInfo, Window
 from stepwell.core.page import Position
 from stepwell.core.series import Order
-from stepwell.core.store import PointPage
+from stepwell.core.store import PointPage, RunPoints
 from stepwell.core.summary import Summary
 from stepwell.storage.embedded import reading
-from stepwell.storage.embedded.blocks import Blocks
+from stepwell.storage.embedded.arrivals import BEFORE_ALL, RunParts
+from stepwell.storage.embedded.blocks import Blocks, headers_of_many
 from stepwell.storage.embedded.catalog import records, runs, series, summaries
 from stepwell.storage.embedded.catalog.live import Live, lay_over
 from stepwell.storage.embedded.catalog.runs import RunState
@@ -138,6 +139,29 @@ class PointTables:
         with self._source(workspace, selector) as source:
             return reading.page(source, order=order, window=window, after=after, limit=limit)
 
+    def read_runs(self, *, workspace: str, run_ids: Sequence[str], after: int | None, limit: int) -> list[RunPoints]:
+        """See PointStore. Head first, then the snapshot, as in `_source`."""
+        with self._snapshot() as connection:
+            known = runs.keys_of(connection, workspace, run_ids)
+        flushes, captured = self._head.capture_runs(known.values())
+        with self._snapshot() as connection:
+            ((now,),) = SQL.all(connection, "flushes")
+            there = set(runs.keys_of(connection, workspace, run_ids).values())
+            rows = series.of_runs(connection, there.intersection(known.values()))
+            found = headers_of_many(connection, [row.key for row in rows])
+            fresh = {s.key: state.points() for s, state in captured}
+            if now != flushes:
+                fresh = reading.not_in_blocks(found, fresh)
+            parts = RunParts(rows, found, fresh)
+            answer: list[RunPoints] = []
+            for run_id in run_ids:
+                first = after if after is not None and not answer else BEFORE_ALL
+                answer.append(parts.read(connection, self._cache, known.get(run_id), after=first, limit=limit))
+                limit -= len(answer[-1].points)
+                if limit <= 0:
+                    break
+            return answer
+
     def read_buckets(
         self, *, workspace: str, selectors: Sequence[Selector], window: Window, budget: int
     ) -> list[Buckets]:
@@ -204,5 +228,5 @@ class PointTables:
 
 def _text_size(write: RunWrite) -> int:
     texts = (*write.params, *write.params.values(), *write.set_tags, *write.set_tags.values())
-    bodies = sum(len(record.body) for record in write.records)
+    bodies = sum(len(record.body) for record in write.records) + sum(map(len, write.set_custom_info.values()))
     return sum(map(len, texts)) + bodies + 256 * (len(write.events) + len(write.records))

@@ -50,12 +50,17 @@ def source(
     """`fresh`: series key -> the head's points. `moved`: a flush happened between head and snapshot."""
     found = blocks.headers(connection, series_keys)
     if moved:
-        flushed: dict[int, int] = {}
-        for header in found:
-            flushed[header.series_key] = max(header.max_arrival, flushed.get(header.series_key, -1))
-        # A flush takes a series' oldest arrivals first, so what is above the greatest in blocks is only in the head.
-        fresh = {key: points.take(points.arrival > flushed.get(key, -1)) for key, points in fresh.items()}
+        fresh = not_in_blocks(found, fresh)
     return Source(connection=connection, blocks=cache, headers=found, fresh=[p for p in fresh.values() if len(p)])
+
+
+def not_in_blocks(headers: list[Header], fresh: dict[int, Points]) -> dict[int, Points]:
+    """The head's points without those that a flush put into the blocks."""
+    flushed: dict[int, int] = {}
+    for header in headers:
+        flushed[header.series_key] = max(header.max_arrival, flushed.get(header.series_key, -1))
+    # A flush takes a series' oldest arrivals first, so what is above the greatest in blocks is only in the head.
+    return {key: points.take(points.arrival > flushed.get(key, -1)) for key, points in fresh.items()}
 
 
 def page(source: Source, *, order: Order, window: Window, after: Position | None, limit: int) -> PointPage:

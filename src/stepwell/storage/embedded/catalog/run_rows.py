@@ -23,8 +23,14 @@ def read(conn: apsw.Connection, workspace: str, keys: Sequence[int], columns: Co
     found = runs.read(conn, workspace, keys)
     params = _texts(conn, "params_of", keys, columns.params)
     tags = _texts(conn, "tags_of", keys, columns.tags)
+    info = _texts(conn, "custom_info_of", keys, columns.custom_info)
     return [
-        RunRow(run=found[key], params=params.get(key, NOTHING), tags=tags.get(key, NOTHING))
+        RunRow(
+            run=found[key],
+            params=params.get(key, NOTHING),
+            tags=tags.get(key, NOTHING),
+            custom_info=info.get(key, NOTHING),
+        )
         for key in keys
         if key in found
     ]

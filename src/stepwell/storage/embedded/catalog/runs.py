@@ -19,6 +19,7 @@ _SHOWN: Final = 100  # characters of a value in a message
 _BELONGINGS: Final = (
     "purge_params",
     "purge_tags",
+    "purge_custom_info",
     "purge_events",
     "purge_lines",
     "purge_record_values",
@@ -105,9 +106,11 @@ def keys_of(conn: apsw.Connection, workspace: str, run_ids: Iterable[str]) -> di
 def apply(conn: apsw.Connection, workspace: str, write: RunWrite) -> RunState:
     """Everything of a write but its points; the state after it.
 
-    NotFound: no such run, or a tag to remove is not there; Conflict: the run is deleted (and not restored by this
-    write), or a param has another value.
+    NotFound: no such run and none to make, or a tag to remove is not there; Conflict: the run is deleted (and not
+    restored by this write), or a param has another value.
     """
+    if write.make is not None and find(conn, workspace, write.run_id) is None:
+        _create(conn, workspaces.ensure(conn, workspace, at=write.make.at), workspace, write.make)
     state = existing(conn, workspace, write.run_id)
     if state.lifecycle is Lifecycle.DELETED and write.lifecycle is not Lifecycle.ACTIVE and not _only_deletes(write):
         raise deleted(write.run_id)
@@ -119,6 +122,7 @@ def apply(conn: apsw.Connection, workspace: str, write: RunWrite) -> RunState:
         if not _SQL.run(conn, "remove_tag", (state.key, name)):
             raise NotFound(f"run {write.run_id!r} has no tag {name!r}", field="tag")
     _SQL.each(conn, "set_tag", ((state.key, name, value) for name, value in write.set_tags.items()))
+    _SQL.each(conn, "set_custom_info", ((state.key, name, text) for name, text in write.set_custom_info.items()))
     add_events(conn, state.key, write.events)
     return RunState(key=state.key, experiment_id=state.experiment_id, lifecycle=write.lifecycle or state.lifecycle)
 

@@ -47,6 +47,12 @@ def of_run(conn: apsw.Connection, run_key: int, metric: str | None = None) -> li
     return sorted(found, key=lambda series: (series.metric, series.labels))
 
 
+def of_runs(conn: apsw.Connection, run_keys: Iterable[int]) -> list[Described]:
+    """All series of some runs."""
+    rows = _SQL.all(conn, "series_of_runs", (json.dumps(list(run_keys)),))
+    return [Described(key, run_key, name, labels_of(body)) for key, run_key, name, body in rows]
+
+
 def describe(conn: apsw.Connection, keys: Iterable[int]) -> dict[int, Described]:
     """What series keys stand for; keys of purged series are absent."""
     rows = _SQL.all(conn, "describe_series", (json.dumps(list(keys)),))

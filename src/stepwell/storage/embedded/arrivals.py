@@ -1,0 +1,90 @@
+"""The points of many series as they arrived, one after another. Reading one series, in any order, is in reading.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import apsw
+import numpy as np
+
+from stepwell.core.series import I64, Points
+from stepwell.core.store import RunPoints
+from stepwell.storage.embedded.blocks import Blocks, Header
+from stepwell.storage.embedded.catalog.series import Described
+
+BEFORE_ALL: Final = -1  # below every arrival number
+
+
+class RunParts:
+    """What a snapshot and the head hold of some runs, run by run."""
+
+    def __init__(self, rows: Sequence[Described], headers: Sequence[Header], fresh: Mapping[int, Points]) -> None:
+        """rows: every series of the runs; headers: of all their blocks; fresh: series key -> points in none of them."""
+        self._rows = {row.key: row for row in rows}
+        self._headers: dict[int, list[Header]] = {}
+        self._fresh: dict[int, dict[int, Points]] = {}
+        for header in headers:
+            self._headers.setdefault(self._rows[header.series_key].run_key, []).append(header)
+        for key, points in fresh.items():
+            if key in self._rows and len(points):
+                self._fresh.setdefault(self._rows[key].run_key, {})[key] = points
+
+    def read(
+        self, connection: apsw.Connection, cache: Blocks, run_key: int | None, *, after: int, limit: int
+    ) -> RunPoints:
+        """Up to `limit` points of one run with arrivals above `after`, oldest first."""
+        key = -1 if run_key is None else run_key
+        headers, fresh = self._headers.get(key, []), self._fresh.get(key, {})
+        keys, points = arrived(connection, cache, headers, fresh, after=after, limit=limit)
+        present, which = np.unique(keys, return_inverse=True)
+        names = tuple((self._rows[one].metric, self._rows[one].labels) for one in present.tolist())
+        return RunPoints(series=names, which=which.astype(np.int64), points=points)
+
+
+def arrived(
+    connection: apsw.Connection,
+    cache: Blocks,
+    headers: Sequence[Header],
+    fresh: Mapping[int, Points],
+    *,
+    after: int,
+    limit: int,
+) -> tuple[I64, Points]:
+    """Up to `limit` points with arrivals above `after`, oldest first, and the series key of each.
+
+    headers: of all blocks of the series; fresh: series key -> points that are in none of them. Blocks are opened in the
+    order of their first arrival. Each round opens as many as were opened before, so that there are few rounds also when
+    the blocks of a thousand series lie side by side.
+    """
+    pool = [(key, _later(points, after)) for key, points in fresh.items()]
+    waiting = sorted((h for h in headers if h.max_arrival > after), key=lambda header: header.min_arrival)
+    opened = 0
+    while opened < len(waiting):
+        bound = waiting[opened].min_arrival
+        missing = limit - sum(int((points.arrival < bound).sum()) for _, points in pool)
+        if missing <= 0:
+            break
+        enough = opened + max(1, opened)
+        while opened < len(waiting) and (missing > 0 or opened < enough):
+            header = waiting[opened]
+            pool.append((header.series_key, _later(cache.points(connection, header), after)))
+            missing -= header.length
+            opened += 1
+    return _merged(pool, waiting[opened].min_arrival if opened < len(waiting) else None, limit)
+
+
+def _merged(pool: list[tuple[int, Points]], bound: int | None, limit: int) -> tuple[I64, Points]:
+    """The first points of all, none of them at or above the first arrival that may be missing here."""
+    if bound is not None:
+        pool = [(key, points.take(points.arrival < bound)) for key, points in pool]
+    points = Points.concat([part for _, part in pool])
+    keys = np.repeat(np.array([key for key, _ in pool], np.int64), [len(part) for _, part in pool])
+    order = np.argsort(points.arrival, kind="stable")[:limit]
+    return keys[order], points.take(order)
+
+
+def _later(points: Points, after: int) -> Points:
+    if after == BEFORE_ALL:
+        return points
+    return points.take(points.arrival > after)
