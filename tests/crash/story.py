@@ -84,9 +84,10 @@ class Write:
     status: Status | None = None
     append: bool = False
 
-    def do(self, store: EmbeddedStore) -> Future[None]:
+    def requests(self) -> list[RunWrite]:
+        """As a store is told."""
         repeats = Repeats.APPEND if self.append else Repeats.RETRY
-        writes = [
+        return [
             RunWrite(
                 run_id=run,
                 points=batch_of(series),
@@ -98,7 +99,9 @@ class Write:
             )
             for run, series in self.points.items()
         ]
-        return store.write(workspace=W, writes=writes)
+
+    def do(self, store: EmbeddedStore) -> Future[None]:
+        return store.write(workspace=W, writes=self.requests())
 
     def change(self, state: State) -> None:
         if any(run not in state.runs or self._clashes(state.runs[run]) for run in self.points):

@@ -64,6 +64,16 @@ def connect_writer(path: Path, *, vfs: str | None, prepare: Callable[[apsw.Conne
     """The one connection that writes and checkpoints; creates the file. `prepare` adds functions."""
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     connection = apsw.Connection(str(path), flags=flags, vfs=vfs)
+    try:
+        _set_up_writer(connection, path)
+        prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _set_up_writer(connection: apsw.Connection, path: Path) -> None:
     connection.execute(f"PRAGMA page_size={PAGE_SIZE}")
     connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     mode = connection.execute("PRAGMA journal_mode=WAL").fetchall()
@@ -72,8 +82,6 @@ def connect_writer(path: Path, *, vfs: str | None, prepare: Callable[[apsw.Conne
     for pragma in ("synchronous=FULL", "wal_autocheckpoint=0", f"cache_size=-{CACHE_KIB}", "temp_store=MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
     connection.set_busy_timeout(BUSY_MS)
-    prepare(connection)
-    return connection
 
 
 def connect_reader(path: Path, *, vfs: str | None, prepare: Callable[[apsw.Connection], None]) -> apsw.Connection:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import apsw
 
 from stepwell.core.clock import Clock
-from stepwell.core.errors import StepwellError
+from stepwell.core.errors import StepwellError, StorageFailed
 from stepwell.core.model import Damage, Stats
 from stepwell.storage.embedded import backing, checking, recovery
 from stepwell.storage.embedded.blocks import Blocks
@@ -66,15 +66,17 @@ class EmbeddedStore(PointTables, Catalog):
         self._vfs = vfs
         self._closed = False
         self._lock = Lock(directory)
-        try:
-            self._open(clock, files or RealFiles(directory), background)
-        except BaseException:
-            self._lock.release()
-            raise
+        with ExitStack() as undo:
+            undo.callback(self._lock.release)
+            self._open(clock, files or RealFiles(directory), background, undo)
+            undo.pop_all()
 
-    def _open(self, clock: Clock, files: Files, background: bool) -> None:
+    def _open(self, clock: Clock, files: Files, background: bool, undo: ExitStack) -> None:
+        """`undo` learns how to close what was opened, should a later step fail."""
         with database_errors():
             connection = connect_writer(self._path, vfs=self._vfs, prepare=functions.register)
+            undo.callback(self._disconnect)
+            self._connection = connection
             recovery.prepare_schema(connection, self._path)
             self._head = Head()
             next_arrival = recovery.replay(connection, self._head)
@@ -86,7 +88,6 @@ class EmbeddedStore(PointTables, Catalog):
         reserve = Reserve(files)
         reserve.fill()
         self._checkpoints = Checkpoints(connection)
-        self._connection = connection
 
         def new_stage() -> Stage:
             return Stage(head=self._head, table=SeriesRows(), stored=self._cache.near, compressor=compressor)
@@ -99,11 +100,13 @@ class EmbeddedStore(PointTables, Catalog):
             committed=self._checkpoints.after_commit,
             undone=known_runs.forget,
         )
+        undo.callback(self._readers.close)
+        undo.callback(self._writer.close)
         PointTables.__init__(
             self,
             head=self._head,
             cache=self._cache,
-            submit=self._writer.submit,
+            submit=self._submit,
             snapshot=self._readers.snapshot,
             known_runs=known_runs,
         )
@@ -118,7 +121,7 @@ class EmbeddedStore(PointTables, Catalog):
             head=self._head,
             cache=self._cache,
             packer=packer,
-            submit=self._writer.submit,
+            submit=self._submit,
             snapshot=self._readers.snapshot,
         )
         self._background = Background(
@@ -142,7 +145,13 @@ class EmbeddedStore(PointTables, Catalog):
             known_runs.forget()
             return run(connection)
 
-        return self._writer.submit(Request(run=forgetting))
+        return self._submit(Request(run=forgetting))
+
+    def _submit(self, request: Request) -> Future[Any]:
+        """To the writer, unless a file could not be synced: then nothing is called durable before a restart."""
+        if reason := self.files_failed():
+            raise StorageFailed(reason)
+        return self._writer.submit(request)
 
     def purge_runs(self, *, workspace: str, run_ids: Sequence[str]) -> int:
         """See CatalogStore. Alone in its commit: what came before is purged, what comes after finds no run."""
@@ -157,7 +166,7 @@ class EmbeddedStore(PointTables, Catalog):
             self._head.forget_runs(purged.run_keys)
 
         request = Request(run=run, alone=True, essential=True, committed=committed)
-        purged: Purged = self._writer.submit(request).result()
+        purged: Purged = self._submit(request).result()
         self.forget_files(purged.files)
         return len(purged.run_keys)
 
@@ -242,6 +251,9 @@ class EmbeddedStore(PointTables, Catalog):
         finally:
             self._writer.close()
             self._readers.close()
-            with suppress(apsw.Error):  # the last close checkpoints; if it cannot, the next start does
-                self._connection.close()
+            self._disconnect()
             self._lock.release()
+
+    def _disconnect(self) -> None:
+        with suppress(apsw.Error):  # the last close checkpoints; if it cannot, the next start does
+            self._connection.close()

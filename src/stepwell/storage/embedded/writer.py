@@ -184,7 +184,10 @@ class Writer:
                 request.committed(request.result)
         for request in accepted:
             request.future.set_result(request.result)
-        self._after_commit(self._connection)
+        try:
+            self._after_commit(self._connection)
+        except apsw.Error as error:  # what was committed is durable; whether writing goes on is another matter
+            self._broken(error)
         return None
 
     def _care(self, request: Request) -> None:

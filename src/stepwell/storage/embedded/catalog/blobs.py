@@ -288,7 +288,7 @@ class _Guard(AbstractContextManager[None]):
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, StorageFailed) and not self._blobs.failed:
-            self._blobs.failed = error.message
+            self._blobs.failed = f"{error.message}; restart the server"
 
 
 def _new_file() -> str:
