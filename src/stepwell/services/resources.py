@@ -12,11 +12,10 @@ from typing import Final
 import numpy as np
 
 from stepwell.core import limits
-from stepwell.core.errors import AlreadyExists, Conflict, Invalid, NotFound
+from stepwell.core.errors import Invalid, NotFound
 from stepwell.core.ids import check_run_id, check_workspace
 from stepwell.core.model import (
     NO_COLUMNS,
-    Lifecycle,
     NewRun,
     PointBatch,
     Record,
@@ -60,48 +59,50 @@ def record(
     origin: str,
     now: int,
 ) -> None:
-    """Store samples of a task, durable and readable when it returns; make the run and register the task if missing.
+    """Store samples of a task, all or none, durable and readable when it returns; make run and task if missing.
 
     `start_time` becomes the run's where it has none. Raises Invalid or TooLarge (names, counts), Conflict when the run
     is deleted, Busy, StorageFull, StorageFailed.
     """
     check_workspace(workspace)
     check_run_id(run_id)
-    check_task(task)
+    (entry,) = new_tasks(run_id, (task,), now=now)
     points = _points(task, samples)
-    write = RunWrite(run_id=run_id, points=points, at=now)
-    ingest.check_write(write)
-    run = _find_or_make(store, workspace, run_id, start_time, origin, now)
-    if run.lifecycle is Lifecycle.DELETED:
-        raise Conflict(f"the run {run_id!r} is deleted", field="run_id")
-    register(store, workspace=workspace, run_id=run_id, tasks=(task,), now=now)
-    if start_time is not None and run.start_time is None:
-        write = RunWrite(run_id=run_id, points=points, start_time=start_time, at=now)
-    if points is not None or write.start_time is not None:
-        ingest.write(store, workspace=workspace, write=write).result()
-
-
-def register(store: Store, *, workspace: str, run_id: str, tasks: Sequence[str], now: int) -> None:
-    """Say that a run has these tasks; those that it has already stay as they are."""
-    check_count(len(tasks), field="tasks", limit=TASKS_PER_RUN)
-    ids = [f"{run_id}/{check_task(task)}" for task in tasks]
-    found = store.get_records(workspace=workspace, kind=TASK_KIND, ids=ids)
-    missing = [
-        Record(kind=TASK_KIND, id=each, body="{}", parent=run_id, created_at=now, updated_at=now)
-        for each, there in zip(ids, found, strict=True)
-        if there is None
-    ]
-    if missing:
-        store.put_records(workspace=workspace, records=missing)
-
-
-def tasks(store: Store, *, workspace: str, run_id: str) -> list[str]:
-    """The registered tasks of a run, worker-2 before worker-10; the first task alone where none is."""
-    found = store.find_records(
-        workspace=workspace, kind=TASK_KIND, where={"parent": run_id}, after=None, limit=TASKS_PER_RUN
+    (row,) = store.get_runs(workspace=workspace, run_ids=(run_id,), columns=NO_COLUMNS)
+    (known,) = store.get_records(workspace=workspace, kind=TASK_KIND, ids=(entry.id,))
+    starts = start_time is not None and row is not None and row.run.start_time is None
+    if row is not None and known is not None and points is None and not starts:
+        return
+    write = RunWrite(
+        run_id=run_id,
+        make=None if row else NewRun(id=run_id, name=run_id, origin=origin, start_time=start_time, at=now),
+        points=points,
+        start_time=start_time if starts else None,
+        records=() if known else (entry,),
+        at=now,
     )
-    names = [record.id.removeprefix(f"{run_id}/") for record in found.items]
-    return sorted(names, key=_natural) or [FIRST_TASK]
+    ingest.write(store, workspace=workspace, write=write).result()
+
+
+def new_tasks(run_id: str, names: Sequence[str], *, now: int) -> tuple[Record, ...]:
+    """The records that say that a run has these tasks; writing them again changes nothing. Invalid, TooLarge."""
+    check_count(len(names), field="tasks", limit=TASKS_PER_RUN)
+    return tuple(
+        Record(
+            kind=TASK_KIND, id=f"{run_id}/{check_task(name)}", body="{}", parent=run_id, created_at=now, updated_at=now
+        )
+        for name in names
+    )
+
+
+def tasks(store: Store, *, workspace: str, run_ids: Sequence[str]) -> dict[str, list[str]]:
+    """run id -> its registered tasks, worker-2 before worker-10; the first task alone where none is."""
+    found = store.records_of_runs(workspace=workspace, kinds=(TASK_KIND,), run_ids=run_ids)
+    return {
+        run_id: sorted((each.id.removeprefix(f"{run_id}/") for each in found.get(run_id, ())), key=_natural)
+        or [FIRST_TASK]
+        for run_id in run_ids
+    }
 
 
 def usage_by_minute(
@@ -114,7 +115,7 @@ def usage_by_minute(
     """
     series = store.list_series(workspace=workspace, run_id=run.id)
     mine = _series_of(series, task, aliases)
-    if not mine and task not in tasks(store, workspace=workspace, run_id=run.id):
+    if not mine and task not in tasks(store, workspace=workspace, run_ids=(run.id,))[run.id]:
         raise NotFound(f"no task {task!r} in run {run.id!r}", field="task")
     if not mine:
         return MinuteMeans(0, -1).columns()
@@ -133,21 +134,6 @@ def check_task(task: str) -> str:
     if "/" in task or not task.isprintable():
         raise Invalid(f"task {task!r} must be printable and without '/'", field="task")
     return task
-
-
-def _find_or_make(store: Store, workspace: str, run_id: str, start_time: int | None, origin: str, now: int) -> Run:
-    (row,) = store.get_runs(workspace=workspace, run_ids=(run_id,), columns=NO_COLUMNS)
-    if row is not None:
-        return row.run
-    new = NewRun(id=run_id, name=run_id, origin=origin, start_time=start_time, at=now)
-    try:
-        (run,) = store.create_runs(workspace=workspace, new=(new,))
-    except AlreadyExists:  # made by another request meanwhile
-        (row,) = store.get_runs(workspace=workspace, run_ids=(run_id,), columns=NO_COLUMNS)
-        if row is None:
-            raise NotFound(f"no run {run_id!r}", field="run_id") from None
-        return row.run
-    return run
 
 
 def _points(task: str, samples: Samples) -> PointBatch | None:
@@ -227,4 +213,4 @@ def _natural(name: str) -> tuple[list[str | int], str]:
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
 
 
-__all__ = ["check_task", "record", "register", "tasks", "usage_by_minute"]
+__all__ = ["check_task", "new_tasks", "record", "tasks", "usage_by_minute"]

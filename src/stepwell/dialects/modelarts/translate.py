@@ -1,0 +1,271 @@
+"""ModelArts' words to ours and back: phases, conditions of a search, new jobs, and whatever is answered. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+from stepwell.core.errors import Invalid
+from stepwell.core.filters import Field, Kind, OrderBy
+from stepwell.core.model import Event, NewRun, Record, Run, Status
+from stepwell.core.resources import FIRST_TASK, Resource
+from stepwell.core.series import F64
+from stepwell.dialects.modelarts import decoding, wire
+from stepwell.dialects.modelarts.decoding import BadQuery
+
+ORIGIN: Final = "modelarts"
+JOB_KIND: Final = "job"  # of the record that keeps what a job was made with
+NOT_SAMPLED: Final = -1.0
+METRICS: Final = {  # in the order of the vendor's page
+    "cpuUsage": Resource.CPU,
+    "memUsage": Resource.MEMORY,
+    "gpuUtil": Resource.GPU,
+    "gpuMemUsage": Resource.GPU_MEMORY,
+    "npuUtil": Resource.NPU,
+    "npuMemUsage": Resource.NPU_MEMORY,
+}
+PHASES: Final = {  # phase, secondary phase
+    Status.SCHEDULED: ("Pending", "Queuing"),
+    Status.RUNNING: ("Running", "Running"),
+    Status.FINISHED: ("Completed", "Completed"),
+    Status.FAILED: ("Failed", "Failed"),
+    Status.KILLED: ("Terminated", "Terminated"),
+}
+SORTS: Final = {"create_time": "start_time", "name": "run_name", "id": "run_id", "job_id": "run_id"}
+ORDERS: Final = ("desc", "asc")
+LEVELS: Final = ("Info", "Warning", "Error")
+WARNINGS: Final = frozenset({"value_cut", "status_ignored"})  # kinds of events
+_NUMBER: Final = re.compile(r"-?[0-9]{1,19}")
+
+Wanted: TypeAlias = Callable[[Run], bool]
+
+
+# --- times ------------------------------------------------------------------------------------------------------------
+
+
+def created(run: Run) -> int:
+    """When a job was made, in milliseconds: when it started, where that is known."""
+    return (run.created_at if run.start_time is None else run.start_time) // 1000
+
+
+def _timestamp(microseconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(microseconds / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):  # beyond the years 1 to 9999
+        return str(microseconds // 1000)
+
+
+def moment(text: str, field: str) -> int:
+    """A time in milliseconds or RFC 3339, in microseconds. BadQuery."""
+    if _NUMBER.fullmatch(text):
+        return int(text) * 1000
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadQuery(f"{text[:40]!r} is neither milliseconds nor a date and time", field=field) from None
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1e6)
+
+
+# --- making and finding jobs ------------------------------------------------------------------------------------------
+
+
+def new_run(message: wire.NewJob, *, run_id: str, now: int) -> NewRun:
+    """The run of a new job. It is running: nothing here schedules anything. Its hyperparameters are params."""
+    algorithm = decoding.part(message.algorithm or {}, wire.AlgorithmView, inside="algorithm")
+    return NewRun(
+        id=run_id,
+        name=message.metadata.name,
+        origin=ORIGIN,
+        start_time=now,
+        params={each.name: each.value or "" for each in algorithm.parameters or ()},
+        at=now,
+    )
+
+
+def task_names(message: wire.NewJob) -> list[str]:
+    """One task a node: worker-0, worker-1, ..."""
+    spec = decoding.part(message.spec, wire.SpecView, inside="spec")
+    stem = FIRST_TASK.rstrip("0")
+    return [f"{stem}{i}" for i in range(spec.resource.node_count)]
+
+
+def job_record(message: wire.NewJob, *, run_id: str, now: int) -> Record:
+    """What a job was made with, as it came."""
+    body = decoding.encode(message).decode()
+    return Record(kind=JOB_KIND, id=run_id, body=body, parent=run_id, created_at=now, updated_at=now)
+
+
+def terminates(message: wire.Action) -> None:
+    """Invalid for any other action."""
+    if message.action_type != "terminate":
+        raise Invalid(f"{message.action_type[:40]!r} is no action; there is terminate", field="action_type")
+
+
+def order_of(message: wire.Search) -> tuple[OrderBy, ...]:
+    """How a search is sorted. Invalid."""
+    key = message.sort_by or "create_time"
+    if key not in SORTS:
+        raise Invalid(f"{key[:40]!r} cannot be sorted by; there are {', '.join(SORTS)}", field="sort_by")
+    field = Field(kind=Kind.ATTRIBUTE, key=SORTS[key])
+    return (OrderBy(field=field, descending=direction(message.order, "order", Invalid) == "desc"),)
+
+
+def direction(word: str | None, field: str, kind: type[Invalid]) -> str:
+    """desc or asc; desc where nothing is said."""
+    if not word:
+        return "desc"
+    if word not in ORDERS:
+        raise kind(f"{word[:40]!r} is neither desc nor asc", field=field)
+    return word
+
+
+def wanted(message: wire.Search) -> Wanted:
+    """What a search asks for. Invalid: a condition that cannot be judged here is refused, never passed over."""
+    for field in ("tags", "host_ips", "group_by"):
+        if getattr(message, field):
+            raise Invalid("searching by this is not supported", field=field)
+    tests = [_test(each, f"filters[{i}]") for i, each in enumerate(message.filters or ())]
+    if message.train_type not in (None, "", "job"):
+        tests.append(lambda _: False)  # fine-tuning jobs of the service's own; there are none
+    return lambda run: all(test(run) for test in tests)
+
+
+_TEXTS: Final[Mapping[str, Callable[[Run], str]]] = {
+    "name": lambda run: run.name,
+    "id": lambda run: run.id,
+    "job_id": lambda run: run.id,
+    "phase": lambda run: PHASES[run.status][0],
+    "status": lambda run: PHASES[run.status][0],
+    "user_name": lambda run: run.user,
+    "kind": lambda _: "job",
+    "job_type": lambda _: "job",
+}
+_TIMES: Final[Mapping[str, Callable[[Run], int | None]]] = {
+    "create_time": created,
+    "start_time": created,
+    "end_time": lambda run: None if run.end_time is None else run.end_time // 1000,
+}
+
+
+def _test(condition: wire.Condition, place: str) -> Wanted:
+    key, values = condition.key, condition.value
+    if key in _TIMES and condition.operator == "between":
+        return _between(_TIMES[key], values, place)
+    if key not in _TEXTS:
+        known = ", ".join((*_TEXTS, *_TIMES))
+        raise Invalid(
+            f"{key[:40]!r} with {condition.operator[:40]!r} is not known; keys: {known}", field=f"{place}.key"
+        )
+    text = _TEXTS[key]
+    match condition.operator:
+        case "like":
+            parts = [value.casefold() for value in values]
+            return lambda run: any(value in text(run).casefold() for value in parts)
+        case "in":
+            return lambda run: text(run) in values
+        case "not":
+            return lambda run: text(run) not in values
+    raise Invalid(f"{condition.operator[:40]!r} is none of like, in, not", field=f"{place}.operator")
+
+
+def _between(time: Callable[[Run], int | None], values: Sequence[str], place: str) -> Wanted:
+    if len(values) != 2 or not all(_NUMBER.fullmatch(value) for value in values):
+        raise Invalid("between takes two times in milliseconds", field=f"{place}.value")
+    low, high = map(int, values)
+    return lambda run: (at := time(run)) is not None and low <= at <= high
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+
+def job(run: Run, *, tasks: Sequence[str], record: Record | None, now: int) -> wire.Job:
+    """A run as a job; `record` is what it was made with, if it was made here."""
+    made = wire.NewJob(metadata=wire.NewMetadata(name=run.name), spec={"resource": {"node_count": len(tasks)}})
+    if record is not None:
+        made = decoding.body(record.body.encode(), wire.NewJob)
+    phase, secondary = PHASES[run.status]
+    start = created(run)
+    end = (now if run.status in (Status.SCHEDULED, Status.RUNNING) else run.end_time or run.updated_at) // 1000
+    return wire.Job(
+        kind=made.kind,
+        metadata=wire.Metadata(
+            id=run.id,
+            name=run.name,
+            description=made.metadata.description or "",
+            create_time=start,
+            annotations=made.metadata.annotations or {},
+            user_name=run.user,
+        ),
+        status=wire.Status(
+            phase=phase,
+            secondary_phase=secondary,
+            duration=max(0, end - start),
+            start_time=start,
+            tasks=list(tasks),
+            node_count_metrics=[(start, len(tasks))],
+        ),
+        algorithm=_algorithm(made.algorithm or {}),
+        spec=made.spec,
+    )
+
+
+def _algorithm(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Requests have the environment as an object, answers as a list of them; the client reads nothing else."""
+    environments = given.get("environments")
+    return {**given, "environments": [environments]} if isinstance(environments, dict) else dict(given)
+
+
+def metrics(usage: Mapping[Resource, F64]) -> wire.TaskMetrics:
+    """All six, in percent; NOT_SAMPLED where there was no sample."""
+    columns = ((name, usage[resource]) for name, resource in METRICS.items())
+    return wire.TaskMetrics(
+        metrics=[
+            wire.Usage(metric=name, value=np.where(np.isnan(column), NOT_SAMPLED, column).tolist())
+            for name, column in columns
+        ]
+    )
+
+
+def events(run: Run, stored: Sequence[Event], asked: wire.EventsQuery) -> wire.Events:
+    """A page of what happened to a job, its making and its end with it. BadQuery."""
+    order = direction(asked.order, "order", BadQuery)
+    if asked.level and asked.level not in LEVELS:
+        raise BadQuery(f"{asked.level[:40]!r} is none of {', '.join(LEVELS)}", field="level")
+    low = moment(asked.start_time, "start_time") if asked.start_time else None
+    high = moment(asked.end_time, "end_time") if asked.end_time else None
+    found = [
+        (at, event)
+        for at, event in sorted(_all_events(run, stored), key=lambda pair: pair[0], reverse=order == "desc")
+        if (low is None or at >= low)
+        and (high is None or at <= high)
+        and asked.level in ("", event.level)
+        and asked.pattern in event.message
+    ]
+    start = asked.offset * asked.limit
+    return wire.Events(
+        total=len(found),
+        limit=asked.limit,
+        offset=asked.offset,
+        order=order,
+        start_time=asked.start_time,
+        end_time=asked.end_time,
+        events=[event for _, event in found[start : start + asked.limit]],
+    )
+
+
+def _all_events(run: Run, stored: Sequence[Event]) -> list[tuple[int, wire.Event]]:
+    def entry(at: int, message: str, level: str = "Info") -> tuple[int, wire.Event]:
+        return at, wire.Event(message=message, level=level, time=_timestamp(at))
+
+    found = [entry(run.created_at, "Training job created.")]
+    found += [entry(each.time, each.text, "Warning" if each.kind in WARNINGS else "Info") for each in stored]
+    if run.end_time is not None:
+        phase, _ = PHASES[run.status]
+        level = "Error" if run.status is Status.FAILED else "Info"
+        reason = f" {run.status_reason}" if run.status_reason else ""
+        found.append(entry(run.end_time, f"Training job ended: {phase}.{reason}", level))
+    return found
