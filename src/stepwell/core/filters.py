@@ -234,3 +234,47 @@ EXPERIMENTS = Schema(
     ),
     default_order=(_by("creation_time", descending=True), _by("experiment_id", descending=True)),
 )
+
+LOGGED_MODELS = Schema(
+    rows="models",
+    kinds=frozenset({Kind.METRIC, Kind.PARAM, Kind.TAG, Kind.ATTRIBUTE}),
+    attributes=(
+        _text("name", ops=TEXT_OPS | LIST_OPS),
+        _text("model_id", ops=TEXT_OPS | LIST_OPS),
+        _text("model_type", ops=TEXT_OPS | LIST_OPS),
+        _text("status", ops=TEXT_OPS | LIST_OPS),
+        _text("source_run_id", ops=TEXT_OPS | LIST_OPS),
+        _number("creation_time", "creation_timestamp", "creation_timestamp_ms"),
+        _number("last_update_time", "last_updated_timestamp", "last_updated_timestamp_ms", "last_updated_time"),
+    ),
+    default_order=(_by("creation_time", descending=True), _by("model_id")),
+)
+
+REGISTERED_MODELS = Schema(
+    rows="registered models",
+    kinds=frozenset({Kind.TAG, Kind.ATTRIBUTE}),
+    attributes=(
+        _text("name", ops=TEXT_OPS | LIST_OPS),
+        _number("creation_time", "creation_timestamp"),
+        _number("last_update_time", "last_updated_timestamp", "timestamp"),
+    ),
+    default_order=(_by("name"),),
+)
+
+MODEL_VERSIONS = Schema(
+    rows="model versions",
+    kinds=frozenset({Kind.TAG, Kind.ATTRIBUTE}),
+    attributes=(
+        _text("name", ops=TEXT_OPS | LIST_OPS),
+        _number("version_number"),
+        _text("run_id", ops=TEXT_OPS | LIST_OPS),
+        _text("source_path", ops=TEXT_OPS | LIST_OPS),
+        _number("creation_time", "creation_timestamp"),
+        _number("last_update_time", "last_updated_timestamp"),
+    ),
+    default_order=(
+        _by("last_update_time", descending=True),
+        _by("name"),
+        _by("version_number", descending=True),
+    ),
+)

@@ -347,10 +347,11 @@ ORDER BY created_at, id
 LIMIT :limit;
 
 -- name: find_records_of_runs
-SELECT record.key, record.run_key
-FROM json_each(:run_keys) AS wanted
+SELECT record.key, run.id
+FROM json_each(:run_ids) AS wanted
+CROSS JOIN run ON run.workspace_key = :workspace_key AND run.id = wanted.value
 CROSS JOIN json_each(:kinds) AS of_kind
-CROSS JOIN record INDEXED BY record_by_run ON record.run_key = wanted.value AND record.kind = of_kind.value
+CROSS JOIN record INDEXED BY record_by_run ON record.run_key = run.key AND record.kind = of_kind.value
 ORDER BY record.created_at, record.kind, record.id;
 
 -- name: find_records_by_value

@@ -51,13 +51,16 @@ def of_runs(
     conn: apsw.Connection, workspace: str, kinds: Sequence[str], run_ids: Iterable[str]
 ) -> dict[str, list[Record]]:
     """run id -> its records of these kinds, by creation, then kind, then id."""
-    by_key = {key: run_id for run_id, key in runs.keys_of(conn, workspace, run_ids).items()}
-    bindings = {"run_keys": json.dumps(list(by_key)), "kinds": json.dumps(list(kinds))}
+    bindings = {
+        "workspace_key": workspaces.find(conn, workspace),
+        "run_ids": json.dumps(list(dict.fromkeys(run_ids))),
+        "kinds": json.dumps(list(kinds)),
+    }
     rows = _SQL.all(conn, "find_records_of_runs", bindings)
     found = _read(conn, [key for key, _ in rows])
     result: dict[str, list[Record]] = {}
-    for key, run_key in rows:
-        result.setdefault(by_key[run_key], []).append(found[key])
+    for key, run_id in rows:
+        result.setdefault(run_id, []).append(found[key])
     return result
 
 
