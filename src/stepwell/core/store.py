@@ -179,6 +179,27 @@ class CatalogStore(Protocol):
         """One item for each id, in that order; None where there is no such run. Deleted runs too."""
         ...
 
+    def run_ids(self, *, workspace: str, keys: Sequence[int]) -> list[str | None]:
+        """The ids of runs by their keys, deleted ones too: one item for each key, None where there is no such run."""
+        ...
+
+    def run_ids_by_number(self, *, workspace: str, numbers: Sequence[tuple[int, int]]) -> list[str | None]:
+        """As `run_ids`, by (experiment id, project number)."""
+        ...
+
+    def metric_names(
+        self,
+        *,
+        workspace: str,
+        experiment_id: int,
+        run_ids: Sequence[str] | None = None,
+        contains: str = "",
+        limit: int,
+    ) -> list[str]:
+        """The first `limit` names, sorted, of the metrics in an experiment's active runs, or in those of them that
+        `run_ids` names; `contains` in any case of ASCII letters."""
+        ...
+
     def search_runs(self, *, workspace: str, query: RunQuery) -> Page[RunRow]:
         """A page in the order of the query. Over all pages, whatever is written meanwhile, a run is found exactly once
         as long as its place in the order stays; one whose sort values change may be found again further on, or missed.

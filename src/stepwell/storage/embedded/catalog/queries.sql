@@ -99,6 +99,30 @@ UPDATE run SET
     updated_at = :at
 WHERE key = :key;
 
+-- name: run_id_of_key
+SELECT id FROM run WHERE key = ? AND workspace_key = ?;
+
+-- name: run_id_of_number
+SELECT id FROM run INDEXED BY run_by_number WHERE workspace_key = ? AND experiment_id = ? AND project_number = ?;
+
+-- name: names_of_metrics
+SELECT DISTINCT metric.name
+FROM run INDEXED BY run_by_experiment
+CROSS JOIN series ON series.run_key = run.key
+CROSS JOIN metric ON metric.id = series.metric_id
+WHERE run.workspace_key = :workspace_key AND run.experiment_id = :experiment_id AND run.deleted = 0
+    AND instr(lower(metric.name), lower(:contains)) > 0
+ORDER BY metric.name LIMIT :limit;
+
+-- name: names_of_metrics_in_runs
+SELECT DISTINCT metric.name
+FROM json_each(:run_ids) AS wanted
+CROSS JOIN run ON run.workspace_key = :workspace_key AND run.id = wanted.value
+CROSS JOIN series ON series.run_key = run.key
+CROSS JOIN metric ON metric.id = series.metric_id
+WHERE run.experiment_id = :experiment_id AND run.deleted = 0 AND instr(lower(metric.name), lower(:contains)) > 0
+ORDER BY metric.name LIMIT :limit;
+
 -- name: find_param
 SELECT value FROM param WHERE run_key = ? AND name = ?;
 

@@ -67,6 +67,8 @@ CREATE TABLE IF NOT EXISTS run (
 CREATE INDEX IF NOT EXISTS run_by_start ON run (workspace_key, deleted, start_rank, start_missing, id);
 CREATE INDEX IF NOT EXISTS run_by_experiment ON run (workspace_key, experiment_id, deleted, start_rank, start_missing, id);
 
+CREATE INDEX IF NOT EXISTS run_by_number ON run (workspace_key, experiment_id, project_number);
+
 CREATE TABLE IF NOT EXISTS tombstone (
     run_key INTEGER PRIMARY KEY,
     purged_at INTEGER NOT NULL

@@ -30,6 +30,7 @@ from stepwell.storage.embedded.catalog import (
     credentials,
     experiments,
     logs,
+    lookup,
     run_rows,
     runs,
     searching,
@@ -122,6 +123,29 @@ class Catalog:
             rows = run_rows.read(conn, workspace, keys, columns)
         found = {row.run.id: row for row in self._with_metrics(rows, columns)}
         return [found.get(run_id) for run_id in run_ids]
+
+    def run_ids(self, *, workspace: str, keys: Sequence[int]) -> list[str | None]:
+        """See CatalogStore."""
+        with self._catalog_snapshot() as conn:
+            return lookup.ids_of_keys(conn, workspace, keys)
+
+    def run_ids_by_number(self, *, workspace: str, numbers: Sequence[tuple[int, int]]) -> list[str | None]:
+        """See CatalogStore."""
+        with self._catalog_snapshot() as conn:
+            return lookup.ids_of_numbers(conn, workspace, numbers)
+
+    def metric_names(
+        self,
+        *,
+        workspace: str,
+        experiment_id: int,
+        run_ids: Sequence[str] | None = None,
+        contains: str = "",
+        limit: int,
+    ) -> list[str]:
+        """See CatalogStore."""
+        with self._catalog_snapshot() as conn:
+            return lookup.metric_names(conn, workspace, experiment_id, run_ids=run_ids, contains=contains, limit=limit)
 
     def search_runs(self, *, workspace: str, query: RunQuery) -> Page[RunRow]:
         """See CatalogStore. The metrics of the rows may be newer than what chose them, never older."""
