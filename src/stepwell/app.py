@@ -8,7 +8,7 @@ from functools import partial
 from stepwell import __version__
 from stepwell.core.clock import Clock, system_clock
 from stepwell.core.store import Store
-from stepwell.dialects import mlflow, modelarts, native
+from stepwell.dialects import mlflow, modelarts, native, sap
 from stepwell.dialects.mlflow import usage as mlflow_usage
 from stepwell.services.sealing import ServerKey
 from stepwell.settings import Settings
@@ -29,7 +29,7 @@ from stepwell.web.work import Work
 
 def dialects() -> list[Dialect]:
     """Every vendor's interface, and ours, which answers for paths that belong to nobody."""
-    vendors = [mlflow.dialect(), modelarts.dialect(mlflow_usage.ALIASES)]
+    vendors = [mlflow.dialect(), modelarts.dialect(mlflow_usage.ALIASES), sap.dialect()]
     return [native.dialect(vendors), *vendors]
 
 

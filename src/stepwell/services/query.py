@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from stepwell.core import limits, page
@@ -12,22 +11,13 @@ from stepwell.core.downsample import spread
 from stepwell.core.errors import Invalid
 from stepwell.core.model import EVERYTHING, Selector, SeriesInfo, Window
 from stepwell.core.series import Order, Points
-from stepwell.core.store import RunPoints, Store
+from stepwell.core.store import Store
 from stepwell.core.summary import Summary
 from stepwell.services.checks import check_count, check_limit
 
 CHUNK_POINTS: Final = 10_000  # of a whole history: what is encoded at once, and the longest that one snapshot is held
 
 _COLUMNS: Final = {Order.KEY: 5, Order.TIME: 5, Order.ARRIVAL: 1}  # of a position: every order ends at the arrival
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunArrivals:
-    """A piece of a run, which is the one at `place` in the question; whether its points begin with this piece."""
-
-    place: int
-    first: bool
-    points: RunPoints
 
 
 def history(
@@ -94,25 +84,6 @@ def arrivals(
     following = page.encode(_kind(Order.ARRIVAL), query, found.after)
     assert following is not None, "an engine gives the position of every page in arrival order"
     return found.points, following
-
-
-def run_arrivals(
-    store: Store, *, workspace: str, run_ids: Sequence[str], chunk: int = CHUNK_POINTS
-) -> Iterator[RunArrivals]:
-    """All points of all series of some runs, run after run in the order given, each as its points arrived.
-
-    Of at most `chunk` points together, each read is a short snapshot of its own. Every run has at least one piece.
-    """
-    begin, after = 0, None
-    while begin < len(run_ids):
-        wanted = run_ids[begin:]
-        found = store.read_runs(workspace=workspace, run_ids=wanted, after=after, limit=chunk)
-        for place, points in enumerate(found):
-            yield RunArrivals(place=begin + place, first=place > 0 or after is None, points=points)
-        last = found[-1].points
-        full = sum(len(each.points) for each in found) >= chunk
-        after = int(last.arrival[-1]) if full and len(last) else None
-        begin += len(found) - (after is not None)
 
 
 def buckets(

@@ -1,0 +1,44 @@
+"""The SAP dialect as the router takes it: its two paths, and whose workspace a request means."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from stepwell.core.errors import Invalid
+from stepwell.core.ids import check_workspace
+from stepwell.dialects.sap.errors import error_response
+from stepwell.dialects.sap.routes import ROUTES
+from stepwell.web.call import Call
+from stepwell.web.routing import Dialect
+
+API: Final = "/v2/lm"
+IN_CLUSTER: Final = "/api/v1"  # what executions use; only its path `metrics` is this dialect's
+GROUP_HEADER: Final = "AI-Resource-Group"
+
+
+def workspace_of(call: Call) -> str:
+    """The resource group, or the workspace that it is joined to. Invalid: it is missing, or no name of a workspace.
+
+    Clients within an execution send none: there it is the credential's own.
+    """
+    group = call.header(GROUP_HEADER)
+    if not group:
+        if call.path.startswith(API):
+            raise Invalid(f"the header {GROUP_HEADER} is missing", field=GROUP_HEADER)
+        return call.principal.home
+    try:
+        return check_workspace(call.workspace_named(group))
+    except Invalid as error:
+        raise Invalid(f"{GROUP_HEADER}: {error.message}", field=GROUP_HEADER) from None
+
+
+def dialect() -> Dialect:
+    """All of it, under both paths."""
+    return Dialect(
+        name="sap",
+        prefixes=(API, f"{IN_CLUSTER}/metrics"),
+        routes=tuple(replace(route, path=base + route.path) for base in (API, IN_CLUSTER) for route in ROUTES),
+        workspace=workspace_of,
+        error_response=error_response,
+    )
