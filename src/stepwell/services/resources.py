@@ -199,7 +199,7 @@ def _read(
     after = None
     while True:
         page = store.read(
-            workspace=workspace, selector=selector, order=Order.TIME, window=window, after=after, limit=_CHUNK
+            workspace=workspace, selector=selector, order=Order.KEY, window=window, after=after, limit=_CHUNK
         )
         means.add(resource, page.points.time, page.points.value)
         after = page.after

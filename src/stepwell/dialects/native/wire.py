@@ -12,7 +12,8 @@ from msgspec import Meta, Struct, field
 
 Int64: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1, extra_json_schema={"format": "int64"})]
 Number: TypeAlias = float | Literal["NaN", "Infinity", "-Infinity"]
-Milliseconds: TypeAlias = Annotated[float, Meta(ge=0, le=9_223_372_036_854_775)]
+# The last time of core.limits is odd, and no double: this is the greatest double below it.
+Milliseconds: TypeAlias = Annotated[float, Meta(ge=0, le=9_223_372_036_854_774)]
 Percent: TypeAlias = Annotated[float, Meta(ge=0)]
 StatusWord: TypeAlias = Literal["SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED"]
 Visibility: TypeAlias = Literal["active", "deleted", "all"]
