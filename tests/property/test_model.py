@@ -160,6 +160,12 @@ class StoreMachine(RuleBasedStateMachine):
         rows = [(step, step % 3, value) for step in range(first, first + count)]
         self.write([RunWrite(run_id=run_id, points=batch_of({name: rows}), at=NOW)])
 
+    @rule(run_id=run_ids, name=names, numbers=st.lists(st.integers(0, 60), min_size=8, max_size=40, unique=True))
+    def write_a_crowd(self, run_id: str, name: Name, numbers: list[int]) -> None:
+        """Many values of few moments, so that ties go over the edges of blocks and pages."""
+        rows = [(number % 2, number % 3 // 2, float(number)) for number in numbers]
+        self.write([RunWrite(run_id=run_id, points=batch_of({name: rows}), at=NOW)])
+
     @rule(some=st.lists(run_ids, min_size=1, max_size=2))
     def purge(self, some: list[str]) -> None:
         assert self.store.purge_runs(workspace=W, run_ids=some) == self.model.purge(some)
