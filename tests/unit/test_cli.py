@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from signing import PrivateKey
 from stepwell import __version__, app, cli
 from stepwell.core.errors import Conflict, Corrupt, Invalid
 from stepwell.core.model import Damage
@@ -117,6 +118,50 @@ def test_a_given_secret_comes_from_standard_input(
     assert "16 to 255" in err
     assert "short" not in err
     assert list(store.kept) == ["vault"]
+
+
+def test_a_public_key_comes_from_a_file(run: Any, store: ClosingStore, tmp_path: Path):
+    private = PrivateKey()
+    (tmp_path / "public.pem").write_text(private.pem)
+    argv = ("credential", "create", "--data-dir", str(tmp_path), "--workspace", "w", "--role", "reader", "--no-signing")
+    key = ("--oci-key-id", private.key_id, "--public-key", str(tmp_path / "public.pem"))
+    status, out, err = run(*argv, *key)
+    assert (status, err) == (0, "")
+    assert (json.loads(out)["key_id"], json.loads(out)["signing"]) == (private.key_id, False)
+    status, _, err = run(*argv, "--oci-key-id", "a/b/c", "--public-key", str(tmp_path / "none.pem"))
+    assert (status, err) == (2, f"stepwell: {tmp_path}/none.pem: No such file or directory\n")
+    (tmp_path / "large.pem").write_bytes(b"\xff" * 100_000)
+    status, _, err = run(*argv, "--oci-key-id", "a/b/c", "--public-key", str(tmp_path / "large.pem"))
+    assert (status, "not PEM" in err) == (2, True)
+    assert len(store.kept) == 1
+
+
+def test_the_key_file_is_made_where_it_is_named(run: Any, store: ClosingStore, tmp_path: Path):
+    argv = ("credential", "create", "--workspace", "w", "--role", "reader", "--data-dir")
+    assert run(*argv, str(tmp_path / "one"))[0] == 0
+    assert (tmp_path / "one" / "keys" / "server.key").is_file()
+    assert run(*argv, str(tmp_path / "two"), "--key-file", str(tmp_path / "my.key"))[0] == 0
+    assert (tmp_path / "my.key").is_file()
+    assert not (tmp_path / "two").exists(), "the store of this test makes none"
+    (tmp_path / "my.key").write_text("not a key")
+    status, out, err = run(*argv, str(tmp_path / "two"), "--key-file", str(tmp_path / "my.key"))
+    assert (status, out) == (2, "")
+    assert "64 hexadecimal digits" in err
+
+
+def test_an_alias_is_made_listed_and_removed(run: Any, store: ClosingStore, tmp_path: Path):
+    place = ("--data-dir", str(tmp_path))
+    joined = {"dialect": "mlflow", "id": "0123", "workspace": "w"}
+    status, out, _ = run("workspace", "alias", *place, "mlflow", "0123", "w")
+    assert (status, json.loads(out)) == (0, joined)
+    status, out, _ = run("workspace", "aliases", *place)
+    assert (status, json.loads(out)) == (0, joined)
+    status, out, _ = run("workspace", "unalias", *place, "mlflow", "0123")
+    assert (status, json.loads(out), store.aliases) == (0, joined, {})
+    status, _, err = run("workspace", "alias", *place, "nobody", "0123", "w")
+    assert status == 2
+    assert "there is no dialect 'nobody', only " in err
+    assert run("workspace", "unalias", *place, "mlflow", "0123")[0] == 1
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from signing import PrivateKey
 from stepwell.core.errors import AlreadyExists, Invalid, NotFound, TooLarge
 from stepwell.core.model import Damage
 from stepwell.services.sealing import ServerKey, new_key
@@ -97,3 +98,41 @@ def test_check_names_damage_and_gc_flushes_and_compacts():
     assert run(store, "check") == [{"place": "block 7", "cost": "100 points"}]
     assert run(store, "gc") == [{"status": "done"}]
     assert store.done == ["flush", "compact"]
+
+
+def test_a_credential_without_signing_and_one_with_a_key():
+    store = CredentialStore()
+    [plain] = run(store, "credential create", workspace="w", role="reader", signing="no")
+    assert (plain["signing"], plain["key_id"]) == (False, None)
+    private = PrivateKey()
+    given = {"workspace": "w", "role": "reader", "key_id": private.key_id, "public_key": private.pem}
+    [keyed] = run(store, "credential create", **given)
+    assert (keyed["signing"], keyed["key_id"]) == (True, private.key_id)
+    for wrong in ({"key_id": "a/b"}, {"public_key": "x"}, {"key_id": None}, {"public_key": None}):
+        with pytest.raises(Invalid):
+            run(store, "credential create", **{**given, **wrong})
+    assert len(store.kept) == 2
+
+
+def test_an_alias_is_made_listed_and_removed():
+    store = CredentialStore()
+    joined = {"dialect": "other", "id": "0123/ é", "workspace": "w"}
+    assert run(store, "workspace alias", **joined) == [joined]
+    again = {**joined, "workspace": "v"}
+    assert run(store, "workspace alias", **again) == [again]
+    assert run(store, "workspace aliases") == [again]
+    assert run(store, "workspace unalias", dialect="other", id="0123/ é") == [again]
+    with pytest.raises(NotFound):
+        run(store, "workspace unalias", dialect="other", id="0123/ é")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("dialect", "none"), ("dialect", None), ("id", ""), ("id", "x" * 256), ("id", "a\nb"), ("workspace", "lm")],
+)
+def test_a_bad_alias_is_named(field: str, value: str | None):
+    store = CredentialStore()
+    with pytest.raises(Invalid) as caught:
+        run(store, "workspace alias", **{"dialect": "other", "id": "x", "workspace": "w", field: value})
+    assert caught.value.field == field
+    assert not store.aliases
