@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from stepwell.core.filters import Aggregate, Comparison, Field, Kind, Op
-from stepwell.core.model import ALL_COLUMNS, EVERYTHING, NewExperiment, RunWrite
+from stepwell.core.model import ALL_COLUMNS, EVERYTHING, NewExperiment, RunWrite, Window
 from stepwell.core.page import Position
 from stepwell.core.series import Order
 from stepwell.core.store import Store
@@ -134,6 +134,26 @@ def test_a_request_is_seen_whole_or_not_at_all(store: Store):
             change(store, points=columns(part, part * 3, part.astype(np.float64)))
     assert read_points(store).step.tolist() == list(range(3000))
     assert len(sizes) > 2
+
+
+def test_late_points_that_come_during_a_flush_are_put_in_order(store: Store):
+    """Whatever a flush leaves in memory goes on standing as it came, and moves in order the next time."""
+    every = np.arange(18_000)
+    early = every[every % 3 > 0]
+    change(store, points=columns(early, early, early * 1.0))
+    store.flush()
+    steps = np.random.default_rng(4).permutation(every[::3]).reshape(200, 30)
+    with going_on(store.flush):
+        for part in steps:
+            change(store, points=columns(part, part, part * 1.0))
+    store.flush()
+    for order in (Order.KEY, Order.TIME):
+        assert read_points(store, order=order, page=97).step.tolist() == every.tolist()
+    window = Window(min_step=2_500, max_step=2_600)
+    assert read_points(store, window=window, page=10).step.tolist() == list(range(2_500, 2_601))
+    (buckets,) = store.read_buckets(workspace=W, selectors=[selector()], window=EVERYTHING, budget=60)
+    assert buckets.first.step.tolist() == list(range(0, 18_000, 300))
+    assert list(store.check()) == []
 
 
 def test_live_readers_miss_nothing_and_see_nothing_twice(store: Store):

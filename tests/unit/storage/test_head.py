@@ -62,6 +62,19 @@ def test_the_summary_follows_and_survives_a_flush() -> None:
     assert moved == Summary.of(points_of(rows([1, 2, 3, 4], 0)).sorted(Order.KEY))
 
 
+def test_late_points_that_came_during_a_flush_are_read_in_order() -> None:
+    head, one = Head(), series()
+    put(head, one, [1, 2])
+    moved = one.summary(one.state)
+    assert moved is not None
+    put(head, one, [7, 8], in_order=True)
+    put(head, one, [3, 9], in_order=False)
+    head.flushed([(one, 2, moved)])
+    assert one.state.points().step.tolist() == [3, 7, 8, 9]
+    put(head, one, [10])
+    assert one.state.points().step.tolist() == [3, 7, 8, 9, 10]
+
+
 def test_a_clean_series_is_not_dirty_and_still_known() -> None:
     head, one = Head(), series()
     put(head, one, [1])
