@@ -66,8 +66,8 @@ class Blocks:
         if found is None:
             payload = self._payload(connection, "block_data", header)
             found = _decoded(lambda: codec.decode(payload, self._packer), header)
-            if len(found) != header.length:
-                raise Corrupt(f"block {header.id} holds {len(found)} points, its header says {header.length}")
+            if header_of(header.series_key, found)._replace(id=header.id) != header:
+                raise Corrupt(f"block {header.id} of series {header.series_key} does not hold what its header says")
             with self._lock:
                 self._points.put(header.id, found, len(found) * _POINT_BYTES)
         return found
@@ -87,8 +87,8 @@ class Blocks:
             return nodes_of(self.points(connection, header))
         payload = self._payload(connection, "block_nodes", header)
         found = _decoded(lambda: nodes.decode(payload, self._packer), header)
-        if int(found.count.sum()) != header.length:
-            raise Corrupt(f"the nodes of block {header.id} hold {int(found.count.sum())} points, not {header.length}")
+        if not describes(header, found):
+            raise Corrupt(f"the nodes of block {header.id} of series {header.series_key} are not those of the block")
         return found
 
     def _payload(self, connection: apsw.Connection, query: str, header: Header) -> bytes:
@@ -152,6 +152,18 @@ def header_of(series_key: int, points: Points) -> Header:
         max_time=int(points.time.max()),
         min_arrival=int(points.arrival.min()),
         max_arrival=int(points.arrival.max()),
+    )
+
+
+def describes(header: Header, found: Buckets) -> bool:
+    """Whether nodes are those of a block, as far as its header tells."""
+    return bool(
+        len(found)
+        and int(found.count.sum()) == header.length
+        and found.first.step[0] == header.min_step
+        and found.last.step[-1] == header.max_step
+        and found.min_time.min() == header.min_time
+        and found.max_time.max() == header.max_time
     )
 
 

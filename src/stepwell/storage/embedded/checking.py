@@ -21,10 +21,29 @@ _PAGE = 1_000
 
 def check(snapshot: Snapshot, packer: Packer) -> Iterator[Damage]:
     """Damage of the database, the journal, blocks, nodes and summaries, in that order. Memory stays small."""
+    yield from going_on("database", _database(snapshot))
+    yield from going_on("journal", _journal(snapshot))
+    yield from going_on("blocks", _blocks(snapshot, packer))
+    yield from going_on("summaries", _summaries(snapshot))
+
+
+def going_on(place: str, found: Iterator[Damage]) -> Iterator[Damage]:
+    """What a part of the check finds, up to where nothing more of it can be read: that is one more damage."""
+    try:
+        yield from found
+    except Corrupt as error:
+        yield Damage(place=place, cost=f"from here on nothing can be checked: {error.message}")
+
+
+def _database(snapshot: Snapshot) -> Iterator[Damage]:
+    """Not the quick check: an index that leads to another row is worse than one that is broken."""
     with snapshot() as connection:
-        yield from _database(connection)
-    with snapshot() as connection:
-        yield from _journal(connection)
+        for (line,) in connection.execute("PRAGMA integrity_check(100)"):
+            if line != "ok":
+                yield Damage(place="database", cost=f"SQLite says: {line}")
+
+
+def _blocks(snapshot: Snapshot, packer: Packer) -> Iterator[Damage]:
     after = (-(2**63), -1)
     while True:
         with snapshot() as connection:
@@ -34,19 +53,14 @@ def check(snapshot: Snapshot, packer: Packer) -> Iterator[Damage]:
         if len(headers) < _PAGE:
             break
         after = (headers[-1].series_key, headers[-1].id)
-    yield from _summaries(snapshot)
 
 
-def _database(connection: apsw.Connection) -> Iterator[Damage]:
-    try:
-        for (line,) in connection.execute("PRAGMA quick_check(100)"):
-            if line != "ok":
-                yield Damage(place="database", cost=f"SQLite says: {line}")
-    except apsw.CorruptError as error:
-        yield Damage(place="database", cost=f"SQLite says: {error}")
+def _journal(snapshot: Snapshot) -> Iterator[Damage]:
+    with snapshot() as connection:
+        yield from _journal_rows(connection)
 
 
-def _journal(connection: apsw.Connection) -> Iterator[Damage]:
+def _journal_rows(connection: apsw.Connection) -> Iterator[Damage]:
     for first, count in SQL.all(connection, "damaged_journal"):
         yield Damage(
             place=f"journal row {first} (set aside)", cost=f"{count} points that were acknowledged cannot be read"
@@ -61,14 +75,14 @@ def _journal(connection: apsw.Connection) -> Iterator[Damage]:
 
 def _block(connection: apsw.Connection, header: Header, packer: Packer) -> Iterator[Damage]:
     place = f"block {header.id} of series {_series(connection, header.series_key)}"
-    data = SQL.one(connection, "block_data", (header.id,))
-    if data is None:
-        yield Damage(place=place, cost=f"{header.length} points are missing")
-        return
     try:
+        data = SQL.one(connection, "block_data", (header.id,))
+        if data is None:
+            yield Damage(place=place, cost=f"{header.length} points are missing")
+            return
         points = codec.decode(data[0], packer)
-    except Corrupt as error:
-        yield Damage(place=place, cost=f"{header.length} points cannot be read: {error.message}")
+    except (Corrupt, apsw.CorruptError) as error:
+        yield Damage(place=place, cost=f"{header.length} points cannot be read: {error}")
         return
     if blocks.header_of(header.series_key, points)._replace(id=header.id) != header:
         yield Damage(place=place, cost="its header does not describe its points")
@@ -77,14 +91,12 @@ def _block(connection: apsw.Connection, header: Header, packer: Packer) -> Itera
 
 
 def _nodes(connection: apsw.Connection, header: Header, packer: Packer, place: str) -> Iterator[Damage]:
-    row = SQL.one(connection, "block_nodes", (header.id,))
     try:
-        if row is None or int(nodes.decode(row[0], packer).count.sum()) != header.length:
+        row = SQL.one(connection, "block_nodes", (header.id,))
+        if row is None or not blocks.describes(header, nodes.decode(row[0], packer)):
             yield Damage(place=f"nodes of {place}", cost="charts of this series fail; its points are whole")
-    except Corrupt as error:
-        yield Damage(
-            place=f"nodes of {place}", cost=f"charts of this series fail; its points are whole: {error.message}"
-        )
+    except (Corrupt, apsw.CorruptError) as error:
+        yield Damage(place=f"nodes of {place}", cost=f"charts of this series fail; its points are whole: {error}")
 
 
 def _summaries(snapshot: Snapshot) -> Iterator[Damage]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -137,11 +138,13 @@ class Readers:
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """The driver's errors in the domain's words."""
+    """The driver's errors in the domain's words; and text that is none, which only damage leaves."""
     try:
         yield
     except apsw.Error as error:
         raise translated(error) from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise Corrupt(f"the database file is damaged: stored text cannot be read: {error}") from error
 
 
 def translated(error: apsw.Error) -> StepwellError:

@@ -181,7 +181,7 @@ class EmbeddedStore(PointTables, Catalog):
     def check(self) -> Iterator[Damage]:
         """See Maintenance."""
         yield from checking.check(self._readers.snapshot, self._packer)
-        yield from self.check_files()
+        yield from checking.going_on("files", self.check_files())
 
     def healthy(self) -> str:
         """See Maintenance."""
