@@ -81,7 +81,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
             running.run(
                 build_app(settings, store, work=work, key=key),
                 listener,
-                control=ControlServer(settings.data_dir, _commands(store, key).run),
+                control=ControlServer(settings.data_dir, _commands(store, lambda: key).run),
                 ready=partial(ready, f"http://{host}:{port}"),
             )
         finally:
@@ -93,10 +93,10 @@ def command(places: Settings, name: str, arguments: Arguments) -> Iterator[Item]
     """Run a command on a data directory that no server has open. StepwellError, OSError."""
     store = open_store(places.data_dir, clock=system_clock)
     try:
-        yield from _commands(store, key_file.load(places.key_path)).run(name, arguments)
+        yield from _commands(store, partial(key_file.load, places.key_path)).run(name, arguments)
     finally:
         store.close()
 
 
-def _commands(store: Store, key: ServerKey) -> Commands:
+def _commands(store: Store, key: Callable[[], ServerKey]) -> Commands:
     return Commands(store=store, key=key, clock=system_clock, dialects=lambda: [each.name for each in dialects()])

@@ -138,6 +138,10 @@ def test_a_public_key_comes_from_a_file(run: Any, store: ClosingStore, tmp_path:
 
 def test_the_key_file_is_made_where_it_is_named(run: Any, store: ClosingStore, tmp_path: Path):
     argv = ("credential", "create", "--workspace", "w", "--role", "reader", "--data-dir")
+    (tmp_path / "one").mkdir()
+    for other in (("check",), ("gc",), ("credential", "list"), ("workspace", "aliases")):
+        assert run(*other, "--data-dir", str(tmp_path / "one"))[0] == 0
+    assert list((tmp_path / "one").iterdir()) == [], "most commands need no key"
     assert run(*argv, str(tmp_path / "one"))[0] == 0
     assert (tmp_path / "one" / "keys" / "server.key").is_file()
     assert run(*argv, str(tmp_path / "two"), "--key-file", str(tmp_path / "my.key"))[0] == 0

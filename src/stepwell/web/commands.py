@@ -17,10 +17,11 @@ from stepwell.web.control import Arguments, Item
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commands:
-    """The commands over one store. `dialects` tells the names of those that the server speaks."""
+    """The commands over one store. `key` gives the server's key, which most do not need; `dialects` tells the names of
+    those that the server speaks."""
 
     store: Store
-    key: ServerKey
+    key: Callable[[], ServerKey]
     clock: Clock
     dialects: Callable[[], Collection[str]]
 
@@ -35,7 +36,7 @@ class Commands:
 def _create(on: Commands, arguments: Arguments) -> Iterator[Item]:
     credential, secret = credentials.create(
         on.store,
-        on.key,
+        on.key(),
         workspace=_needed(arguments, "workspace"),
         role=_needed(arguments, "role"),
         name=arguments.get("name") or "",

@@ -48,7 +48,7 @@ def dialect(neighbours: Sequence[Dialect] = ()) -> Dialect:
 def workspace_of(call: Call) -> str:
     """The workspace that the header names, else the credential's. Invalid for what cannot name one."""
     named = call.header("x-stepwell-workspace")
-    return check_workspace(named) if named is not None else call.principal.home
+    return check_workspace(call.workspace_named(named)) if named is not None else call.principal.home
 
 
 def describe(dialects: Sequence[Dialect]) -> dict[str, Any]:
