@@ -20,6 +20,7 @@ METRIC_PREFIX: Final = "resource/"
 TASK_LABEL: Final = "task"
 DEVICE_LABEL: Final = "device"
 FIRST_TASK: Final = "worker-0"  # the task of a run that names none
+PERCENT_MAX: Final = 1e6  # every core of a large machine, counted one by one; what is greater is no percentage
 MINUTE: Final = 60_000_000  # microseconds
 MINUTES_SHOWN: Final = 366 * 24 * 60  # later samples are kept, but show in no minute: one wrong clock must not cost all
 
@@ -91,8 +92,8 @@ class MinuteMeans:
         return min(self.start + self._length * MINUTE - 1, INT64_MAX)
 
     def add(self, resource: Resource, time: I64, usage: F64) -> None:
-        """Count samples in. What is negative or not finite is none."""
-        good = np.isfinite(usage) & (usage >= 0) & (time >= self.start) & (time <= self.end)
+        """Count samples in. What is not within 0 and PERCENT_MAX is none."""
+        good = (usage >= 0) & (usage <= PERCENT_MAX) & (time >= self.start) & (time <= self.end)
         minute, usage = (time[good] - self.start) // MINUTE, usage[good]
         if not len(minute):
             return

@@ -14,7 +14,7 @@ Int64: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1, extra_json_sch
 Number: TypeAlias = float | Literal["NaN", "Infinity", "-Infinity"]
 # The last time of core.limits is odd, and no double: this is the greatest double below it.
 Milliseconds: TypeAlias = Annotated[float, Meta(ge=0, le=9_223_372_036_854_774)]
-Percent: TypeAlias = Annotated[float, Meta(ge=0)]
+Percent: TypeAlias = Annotated[float, Meta(ge=0, le=1_000_000)]
 StatusWord: TypeAlias = Literal["SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED"]
 Visibility: TypeAlias = Literal["active", "deleted", "all"]
 Lifecycle: TypeAlias = Literal["active", "deleted"]
