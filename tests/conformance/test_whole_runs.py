@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -201,7 +201,9 @@ def test_many_series_side_by_side(shelf: Shelf):
     make_runs(shelf.store, RUN)
     expected = []
     for step in range(4):
-        series = {(f"m{number:03}", ()): [(step, step, float(number))] for number in range(200)}
+        series: Mapping[tuple[str, Labels], list[Row]] = {
+            (f"m{number:03}", ()): [(step, step, float(number))] for number in range(200)
+        }
         change(shelf.store, points=batch_of(series))
         expected += [each for (metric, _), rows in series.items() for each in wanted(metric, rows)]
         shelf.store.flush()

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from ai_core_sdk.tracking import Tracking
 
-from contract.sap.conftest import _clean, execution, group, raw, tracking, tracking_of  # noqa: F401
+from contract.sap.conftest import *  # noqa: F403
+from contract.sap.conftest import tracking_of
 from contract.sap.test_client import *  # noqa: F403
 from contract.sap.test_client import metric, resource
 from serving import Server

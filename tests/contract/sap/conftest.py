@@ -56,7 +56,7 @@ class Raw:
 
 
 @pytest.fixture(autouse=True)
-def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def clean_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """The client takes its settings from variables and a folder of the user's; here from the test alone."""
     for name in [name for name in os.environ if name.upper().startswith(("AICORE_", "AI-", "VCAP_"))]:
         monkeypatch.delenv(name)
