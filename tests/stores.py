@@ -121,8 +121,8 @@ def batch(rows: Iterable[Row], *, metric: str = LOSS, labels: Labels = ()) -> Po
     return batch_of({(metric, labels): list(rows)})
 
 
-def batch_of(series: Mapping[tuple[str, Labels], Sequence[Row]]) -> PointBatch:
-    """Rows of several series, one series after another."""
+def batch_of(series: Mapping[Any, Sequence[Row]]) -> PointBatch:
+    """Rows of several series by (metric, labels), one series after another."""
     rows = [row for each in series.values() for row in each]
     return PointBatch(
         series=tuple(series),

@@ -7,6 +7,7 @@ head, blocks and nodes.
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ from stepwell.core.page import Position
 from stepwell.core.series import INT64_MAX, INT64_MIN, Labels, Order, Points, value_key
 from stepwell.core.store import Store
 from stepwell.core.summary import Sample, Summary
-from stepwell.storage.embedded import blocks, flushing, head, nodes, reading, writer
+from stepwell.storage.embedded import blocks, flushing, head, nodes, reading, recovery, writer
+from stepwell.storage.embedded import points as point_tables
 from store_model import Model, Name, Stored, columns, place
 from stores import NOW, Shelf, W, batch_of, new_run, search
 
@@ -334,6 +336,10 @@ def _told(point: Sample) -> tuple[int, int, int]:
     return point.step, point.time, value_key(point.value)
 
 
+class EarlyEndError(Exception):
+    """A flush is to end here."""
+
+
 class TightMachine(StoreMachine):
     """The embedded engine with limits that a few points reach."""
 
@@ -351,7 +357,54 @@ class TightMachine(StoreMachine):
         self.patch.setattr(flushing, "GARBAGE_BLOCKS", 3)
         self.patch.setattr(head, "SERIES_KEPT", 2)
         self.patch.setattr(writer, "GROUP_REQUESTS", 3)
+        self.patch.setattr(recovery, "_BATCH_POINTS", 5)
+        self.patch.setattr(blocks, "CACHE_BYTES", 1_000)
+        self.patch.setattr(point_tables, "RUNS_KEPT", 1)
         super().__init__()
+
+    @rule(steps=st.integers(0, 3), trimmed=st.booleans(), kill=st.booleans())
+    def flush_in_part(self, steps: int, *, trimmed: bool, kill: bool) -> None:
+        """A flush that ends early, after some of its transactions; then perhaps the process."""
+        left = iter(range(steps))
+        real = flushing.Flusher._step
+
+        def some(flusher: flushing.Flusher, step: Any) -> None:
+            if next(left, None) is None:
+                raise EarlyEndError
+            real(flusher, step)
+
+        def none(flusher: flushing.Flusher, end: int) -> None:
+            raise EarlyEndError
+
+        with pytest.MonkeyPatch.context() as patch, suppress(EarlyEndError):
+            patch.setattr(flushing.Flusher, "_step", some)
+            if not trimmed:
+                patch.setattr(flushing.Flusher, "_trim", none)
+            self.store.flush()
+        if kill:
+            self.shelf.revive()
+
+    @rule(which=selectors, order=orders, page=st.sampled_from(PAGES))
+    def read_within_a_flush(self, which: Selector, order: Order, page: int) -> None:
+        """While points are in blocks already and in the head still."""
+        broken: list[BaseException] = []
+        real = head.Head.flushed
+
+        def look(one: head.Head, moved: Any) -> None:
+            try:
+                self.read(which, order, EVERYTHING, page)
+                self.bucket(which, EVERYTHING, page)
+                self.take_a_sample(which, EVERYTHING, page)
+                self.sum_up()
+            except BaseException as error:  # noqa: BLE001 - this is the writer's thread; shown by the main one
+                broken.append(error)
+            real(one, moved)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(head.Head, "flushed", look)
+            self.store.flush()
+        for error in broken:
+            raise error
 
     def teardown(self) -> None:
         try:
