@@ -35,7 +35,8 @@ class Route:
 class Dialect:
     """A vendor's interface. The longest prefix that fits a path decides whose error shape unknown paths and verbs get.
 
-    A prefix fits itself and everything below it. `workspace` may raise StepwellError or HttpProblem.
+    A prefix fits itself and everything below it, one of `paths` itself alone. `workspace` may raise StepwellError or
+    HttpProblem.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Dialect:
     routes: tuple[Route, ...]
     workspace: Callable[[Call], str]
     error_response: Callable[[StepwellError | HttpProblem, Call], Response]
+    paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Router:
             key=lambda pair: len(pair[0]),
             reverse=True,
         )
+        self._paths = {path: dialect for dialect in dialects for path in dialect.paths}
         self.dialects = tuple(dialects)
         for dialect in dialects:
             for route in dialect.routes:
@@ -103,6 +106,8 @@ class Router:
 
     def dialect_of(self, path: str) -> Dialect:
         """Whose error shape an unknown path gets."""
+        if path in self._paths:
+            return self._paths[path]
         for prefix, dialect in self._prefixes:
             if path.startswith(prefix) and (len(path) == len(prefix) or path[len(prefix)] == "/"):
                 return dialect

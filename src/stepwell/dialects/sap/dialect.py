@@ -13,7 +13,7 @@ from stepwell.web.call import Call
 from stepwell.web.routing import Dialect
 
 API: Final = "/v2/lm"
-IN_CLUSTER: Final = "/api/v1"  # what executions use; only its path `metrics` is this dialect's
+IN_CLUSTER_PATH: Final = "/api/v1/metrics"  # what executions use; nothing below it is this dialect's
 GROUP_HEADER: Final = "AI-Resource-Group"
 
 
@@ -37,8 +37,9 @@ def dialect() -> Dialect:
     """All of it, under both paths."""
     return Dialect(
         name="sap",
-        prefixes=(API, f"{IN_CLUSTER}/metrics"),
-        routes=tuple(replace(route, path=base + route.path) for base in (API, IN_CLUSTER) for route in ROUTES),
+        prefixes=(API,),
+        paths=(IN_CLUSTER_PATH,),
+        routes=tuple(replace(route, path=path) for path in (f"{API}/metrics", IN_CLUSTER_PATH) for route in ROUTES),
         workspace=workspace_of,
         error_response=error_response,
     )

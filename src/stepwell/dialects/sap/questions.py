@@ -84,14 +84,14 @@ def _filtered(arguments: Arguments) -> tuple[str, ...] | None:
 
 def _execution_ids(texts: Sequence[str], field: str) -> tuple[str, ...]:
     rules.check_count(len(texts), field, rules.EXECUTIONS)
-    return tuple(dict.fromkeys(rules.check_execution_id(each.strip(), field) for each in texts))
+    return tuple(dict.fromkeys(rules.check_execution_id(each.strip(" "), field) for each in texts))
 
 
 def _parts(arguments: Arguments) -> frozenset[str]:
     every = frozenset((METRICS, TAGS, CUSTOM_INFO))
     if "$select" not in arguments:
         return every
-    named = [each.strip() for text in arguments["$select"] for each in text.split(",")]
+    named = [each.strip(" ") for text in arguments["$select"] for each in text.split(",")]
     for each in named:
         if each not in every and each != ALL:
             raise Invalid(
@@ -122,7 +122,7 @@ def _comparison(expression: str) -> Comparison:
     if equals and name.endswith("!"):
         name, op = name[:-1], Op.NE
     try:
-        plain, wanted = unquote(name, errors="strict").strip(), unquote(value, errors="strict")
+        plain, wanted = unquote(name, errors="strict"), unquote(value, errors="strict")
     except UnicodeDecodeError:
         raise Invalid(
             f"tagFilters: {rules.shown(expression)} is not percent-encoded UTF-8", field="tagFilters"
