@@ -18,6 +18,7 @@ BUCKETS: Final = 10_000  # buckets of one series
 BUCKETS_PER_READ: Final = 1_000_000  # buckets of all series of one read
 SERIES_PER_READ: Final = 1_000
 RUNS_PER_PAGE: Final = 50_000
+METRIC_NAMES: Final = 10_000  # of one answer
 BLOB_PATH_LENGTH: Final = 4_096
 DATASET_TEXT_LENGTH: Final = 16_777_216  # characters of a data set's source, schema or profile
 LINKS_PER_WRITE: Final = 1_000  # data sets and models that one request ties to a run

@@ -7,7 +7,7 @@ from typing import Final
 
 from stepwell.core import limits, page
 from stepwell.core.buckets import Buckets, Samples
-from stepwell.core.downsample import spread
+from stepwell.core.downsample import Sampled, spread
 from stepwell.core.errors import Invalid
 from stepwell.core.model import EVERYTHING, Selector, SeriesInfo, Window
 from stepwell.core.series import Order, Points
@@ -109,6 +109,15 @@ def interval(
         _all(store, workspace, selector, window, budget) if rows.count.sum() <= budget else spread(rows, budget)
         for selector, rows in zip(selectors, found, strict=True)
     ]
+
+
+def sample(
+    store: Store, *, workspace: str, selectors: Sequence[Selector], window: Window = EVERYTHING, limit: int
+) -> list[Sampled]:
+    """For each selector at most `limit` stored points of the window, one a step, by the rule of core.downsample."""
+    check_count(len(selectors), field="series", limit=limits.SERIES_PER_READ)
+    check_limit(limit, field="limit", limit=limits.PAGE_POINTS)
+    return store.sample(workspace=workspace, selectors=selectors, window=window, limit=limit)
 
 
 def series(store: Store, *, workspace: str, run_id: str, metric: str | None = None) -> list[SeriesInfo]:

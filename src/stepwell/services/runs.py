@@ -22,7 +22,15 @@ from stepwell.core.model import (
     Workspace,
 )
 from stepwell.core.store import Store
-from stepwell.services.checks import check_count, check_name, check_names, check_new_run, check_pairs, check_text
+from stepwell.services.checks import (
+    check_count,
+    check_limit,
+    check_name,
+    check_names,
+    check_new_run,
+    check_pairs,
+    check_text,
+)
 from stepwell.services.search import search_experiments, search_runs
 
 __all__ = [
@@ -32,7 +40,10 @@ __all__ = [
     "get_experiment",
     "get_run",
     "get_runs",
+    "ids_of_keys",
+    "ids_of_numbers",
     "list_workspaces",
+    "metric_names",
     "purge_runs",
     "read_events",
     "search_experiments",
@@ -93,6 +104,33 @@ def get_runs(
     """One item for each id, in that order; None where there is no such run."""
     check_count(len(run_ids), field="run_ids", limit=limits.RUNS_PER_PAGE)
     return store.get_runs(workspace=workspace, run_ids=run_ids, columns=columns)
+
+
+def ids_of_keys(store: Store, *, workspace: str, keys: Sequence[int]) -> list[str | None]:
+    """Run ids by the keys of runs, deleted ones too; None where there is no such run."""
+    check_count(len(keys), field="run_ids", limit=limits.RUNS_PER_PAGE)
+    return store.run_ids(workspace=workspace, keys=keys)
+
+
+def ids_of_numbers(store: Store, *, workspace: str, numbers: Sequence[tuple[int, int]]) -> list[str | None]:
+    """Run ids by (experiment id, project number), deleted ones too; None where there is no such run."""
+    return store.run_ids_by_number(workspace=workspace, numbers=numbers)
+
+
+def metric_names(
+    store: Store,
+    *,
+    workspace: str,
+    experiment_id: int,
+    run_ids: Sequence[str] | None = None,
+    contains: str = "",
+    limit: int,
+) -> list[str]:
+    """The first `limit` names, sorted, of the metrics in an experiment's active runs; see the store."""
+    check_limit(limit, field="limit", limit=limits.METRIC_NAMES)
+    return store.metric_names(
+        workspace=workspace, experiment_id=experiment_id, run_ids=run_ids, contains=contains, limit=limit
+    )
 
 
 def purge_runs(store: Store, *, workspace: str, run_ids: Sequence[str]) -> int:
