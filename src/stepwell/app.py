@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Final
 
 from stepwell import __version__
 from stepwell.core.clock import Clock, system_clock
 from stepwell.core.store import Store
-from stepwell.dialects import mlflow, modelarts, native, sap
+from stepwell.dialects import mlflow, modelarts, native, pluto, sap
 from stepwell.dialects.mlflow import usage as mlflow_usage
-from stepwell.services.sealing import ServerKey
+from stepwell.dialects.pluto import usage as pluto_usage
+from stepwell.services import liveness
+from stepwell.services.rounds import Rounds
+from stepwell.services.sealing import ServerKey, new_key
 from stepwell.settings import Settings
 from stepwell.storage import open_store
 from stepwell.web import key_file, oauth, operations, running, server
@@ -26,10 +30,20 @@ from stepwell.web.counters import Counters
 from stepwell.web.routing import Dialect, Router
 from stepwell.web.work import Work
 
+WATCH_SECONDS: Final = 15.0
 
-def dialects() -> list[Dialect]:
-    """Every vendor's interface, and ours, which answers for paths that belong to nobody."""
-    vendors = [mlflow.dialect(), modelarts.dialect(mlflow_usage.ALIASES), sap.dialect()]
+
+def dialects(key: ServerKey | None = None) -> list[Dialect]:
+    """Every vendor's interface, and ours, which answers for paths that belong to nobody.
+
+    `key` signs what they sign; without it nobody can check that, so it is for those who only look at names and routes.
+    """
+    vendors = [
+        mlflow.dialect(),
+        modelarts.dialect((*mlflow_usage.ALIASES, *pluto_usage.ALIASES)),
+        sap.dialect(),
+        pluto.dialect(key or ServerKey(new_key())),
+    ]
     return [native.dialect(vendors), *vendors]
 
 
@@ -44,7 +58,7 @@ def build_app(
     required = settings.auth_required
     counters = Counters()
     budget = BodyBudget()
-    mounted = dialects()
+    mounted = dialects(key)
 
     def gauges() -> dict[str, float]:
         return {
@@ -78,15 +92,22 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
         work = Work()
         try:
             key = key_file.load(settings.key_path)
-            running.run(
-                build_app(settings, store, work=work, key=key),
-                listener,
-                control=ControlServer(settings.data_dir, _commands(store, lambda: key).run),
-                ready=partial(ready, f"http://{host}:{port}"),
-            )
+            with _watch(store):
+                running.run(
+                    build_app(settings, store, work=work, key=key),
+                    listener,
+                    control=ControlServer(settings.data_dir, _commands(store, lambda: key).run),
+                    ready=partial(ready, f"http://{host}:{port}"),
+                )
         finally:
             work.close()
             store.close()
+
+
+def _watch(store: Store) -> Rounds:
+    """Looks for runs that went silent, from now on."""
+    since = system_clock()
+    return Rounds("watch", lambda: liveness.fail_silent(store, now=system_clock(), since=since), seconds=WATCH_SECONDS)
 
 
 def command(places: Settings, name: str, arguments: Arguments) -> Iterator[Item]:

@@ -34,7 +34,13 @@ AsSent: TypeAlias = Callable[[Headers, bytes], tuple[bytes, bytes]]
 PUBLIC_PATHS: Final = frozenset(
     {
         "/",
+        "/api/health",
+        "/api/health/ready",
+        "/api/runs/{sqid}",
+        "/api/version",
         "/health",
+        "/health/dlq",
+        "/health/ready",
         "/healthz",
         "/oauth/token",
         "/readyz",

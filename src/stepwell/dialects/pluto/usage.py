@@ -1,7 +1,6 @@
 """Which of the metrics that Pluto's client logs by itself say how much of a machine is used, in percent.
 
-Cores count like devices. `sys/memory.used`, `sys/memory.active` and a GPU's `memory.used` are bytes without a total,
-and a GPU's `memory.utilization` is how busy its memory is, not how full: no samples.
+Bytes, watts and rates have no total: no sample. Each core and each GPU counts like a device.
 """
 
 from __future__ import annotations
@@ -11,7 +10,13 @@ from typing import Final
 
 from stepwell.core.resources import Alias, Resource
 
+
+def _alias(name: str, resource: Resource) -> Alias:
+    return Alias(name=re.compile(rf"sys/{name}"), resource=resource)
+
+
 ALIASES: Final = (
-    Alias(name=re.compile(r"sys/cpu\.percentage\.[0-9]+"), resource=Resource.CPU),
-    Alias(name=re.compile(r"sys/gpu\.[0-9]+\..+(?<!\.memory)\.utilization"), resource=Resource.GPU),
+    _alias(r"cpu\.percentage\.[0-9]+", Resource.CPU),
+    _alias(r"gpu\.[0-9]+\.[^/]+\.memory\.utilization", Resource.GPU_MEMORY),
+    _alias(r"gpu\.[0-9]+\.(?![^/]+\.memory\.utilization)[^/]+\.utilization", Resource.GPU),
 )
