@@ -39,6 +39,7 @@ def elliptic_pem() -> str:
         ("nonsense \udcff", "not PEM"),
         (KEY.pem[:200], "not PEM"),
     ],
+    ids=["private", "elliptic", "small", "empty", "nonsense", "cut"],
 )
 def test_what_is_no_such_key_is_refused_without_showing_it(pem: str, told: str):
     with pytest.raises(Invalid, match=told) as caught:
