@@ -65,7 +65,7 @@ def test_a_client_with_a_region(project: Project) -> None:
 
 
 def test_a_minute_is_the_mean_of_its_samples_over_all_devices(project: Project) -> None:
-    samples = [
+    samples: list[dict[str, Any]] = [
         {"time": START, "cpu": 10, "mem": 40.5},
         {"time": START + 59_999.999, "cpu": 20},
         {"time": START + MINUTE, "device": "0", "gpu": 100, "gpu_mem": 80},
