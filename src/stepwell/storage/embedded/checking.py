@@ -9,6 +9,7 @@ import apsw
 
 from stepwell.core.errors import Corrupt
 from stepwell.core.model import Damage
+from stepwell.core.series import Order, ascending
 from stepwell.storage.embedded import blocks, codec, journal, nodes
 from stepwell.storage.embedded.blocks import Header
 from stepwell.storage.embedded.catalog import series, summaries
@@ -86,6 +87,8 @@ def _block(connection: apsw.Connection, header: Header, packer: Packer) -> Itera
         return
     if blocks.header_of(header.series_key, points)._replace(id=header.id) != header:
         yield Damage(place=place, cost="its header does not describe its points")
+    if not ascending(points.sort_columns(Order.KEY)).all():
+        yield Damage(place=place, cost="its points are out of order: pages and charts of this series may be wrong")
     if header.length >= blocks.NODES_FROM:
         yield from _nodes(connection, header, packer, place)
 
