@@ -78,10 +78,10 @@ def test_the_good_resource_is_good(raw: Raw) -> None:
 )
 def test_required_fields(raw: Raw, path: str) -> None:
     refused(raw.patch(changed(path, MISSING)), f"{said(path)} is missing")
-    for wrong in (None, 1, 1.5, True, [], {}) if path != "metrics.0.value" else (None, "1", True, [], {}):
+    number = path == "metrics.0.value"
+    types: list[Any] = [None, True, [], {}, *(["1", ""] if number else [1, 1.5, ""])]
+    for wrong in types:
         refused(raw.patch(changed(path, wrong)), said(path))
-    if path != "metrics.0.value":
-        refused(raw.patch(changed(path, "")), said(path))
     assert raw.find("exec") == []
 
 
@@ -94,7 +94,8 @@ def test_optional_fields(raw: Raw, path: str) -> None:
         assert raw.patch(changed(path, None)).status_code == 204
     else:
         assert raw.patch(changed(path, [])).status_code == 204
-        for wrong_item in (None, 1, "x", [], [{}]):
+        items: list[Any] = [None, 1, "x", [], [{}]]
+        for wrong_item in items:
             refused(raw.patch(changed(path, [wrong_item])), f"{said(path)}[0]")
 
 
@@ -304,7 +305,7 @@ def test_other_content_types(raw: Raw, kind: str) -> None:
 
 def test_a_label_with_two_values(raw: Raw) -> None:
     pairs = [{"name": "l", "value": "1"}, {"name": "l", "value": "2"}]
-    refused(raw.patch(changed("metrics.0.labels", pairs)), "metrics[0].labels[1]")
+    refused(raw.patch(changed("metrics.0.labels", pairs)), "metrics[0].labels[1].value")
     assert raw.patch(changed("metrics.0.labels", [pairs[0], pairs[0]])).status_code == 204
     assert raw.find("exec")[0]["metrics"][0]["labels"] == [pairs[0]]
 
@@ -376,7 +377,7 @@ def test_delete_needs_one_execution(raw: Raw, query: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("group", ["a b", "lm", "../x", "x" * 256, "-x", "ä"])
 def test_resource_groups_that_name_no_workspace(shared_server: Server, group: str) -> None:
-    headers = {"AI-Resource-Group": group.encode()}
+    headers = {b"AI-Resource-Group": group.encode()}
     answer = httpx.get(f"{shared_server.url}{API}", params={"executionIds": "exec"}, headers=headers)
     refused(answer, "AI-Resource-Group")
 

@@ -9,7 +9,7 @@ import pytest
 
 from stepwell.core import limits
 from stepwell.core.errors import Invalid, TooLarge
-from stepwell.core.model import Event, PointBatch, RunWrite
+from stepwell.core.model import Event, NewRun, PointBatch, RunWrite
 from stepwell.core.series import Labels
 from stepwell.services import ingest
 from unit.services.held import Held
@@ -62,6 +62,11 @@ def test_points_that_no_run_takes(points: PointBatch, field: str):
         ({"name": "n" * (limits.RUN_NAME_LENGTH + 1)}, "name", limits.RUN_NAME_LENGTH),
         ({"status_reason": "\0"}, "status_reason", None),
         ({"events": (Event(time=0, kind="", text=""),)}, "events.kind", None),
+        ({"set_custom_info": {"": "x"}}, "custom_info", None),
+        ({"set_custom_info": {"c": "v" * (limits.CUSTOM_INFO_LENGTH + 1)}}, "custom_info.c", limits.CUSTOM_INFO_LENGTH),
+        ({"make": NewRun(id="r", name="", origin="o", at=0)}, "name", None),
+        ({"make": NewRun(id="a/b", name="n", origin="o", at=0)}, "run_id", None),
+        ({"make": NewRun(id="other", name="n", origin="o", at=0)}, "run_id", None),
     ],
 )
 def test_changes_that_no_run_takes(change: dict[str, Any], field: str, limit: int | None):
@@ -80,6 +85,17 @@ def test_the_longest_names_and_values_are_good():
         params={"p" * limits.NAME_LENGTH: "v" * limits.PARAM_VALUE_LENGTH},
         at=0,
     )
+    ingest.write(held.store, workspace="w", write=write)
+    assert held.writes == [write]
+
+
+def test_a_run_is_made_only_in_a_workspace_that_can_be():
+    held = Held()
+    write = RunWrite(run_id="r", make=NewRun(id="r", name="n", origin="o", at=0), at=0)
+    with pytest.raises(Invalid) as caught:
+        ingest.write(held.store, workspace="lm", write=write)
+    assert caught.value.field == "workspace"
+    assert held.writes == []
     ingest.write(held.store, workspace="w", write=write)
     assert held.writes == [write]
 

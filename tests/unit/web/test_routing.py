@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from stepwell.web.call import Call
@@ -50,6 +52,13 @@ def test_parameters_caught_on_a_way_that_was_left_are_forgotten():
     found = router(("GET", "/a/{x}/{y}/end"), ("GET", "/{all:path}"))
     assert dict(found.find("GET", b"/a/1/2/3").params) == {"all": "a/1/2/3"}
     assert dict(found.find("GET", b"/a/1/2/end").params) == {"x": "1", "y": "2"}
+
+
+def test_a_path_alone_is_not_a_prefix():
+    wide, narrow = dialect("wide", ("/a",)), replace(dialect("narrow", ("/b",)), paths=("/a/b",))
+    found = Router([wide, narrow], fallback=wide)
+    paths = {"/a/b": "narrow", "/a": "wide", "/a/b/c": "wide", "/a/bc": "wide", "/b/c": "narrow", "/c": "wide"}
+    assert {path: found.dialect_of(path).name for path in paths} == paths
 
 
 @pytest.mark.parametrize("path", [b"/a/", b"/a//x", b"/", b"", b"/a/x/", b"a/x"])

@@ -74,7 +74,7 @@ def _labels(pairs: Sequence[wire.Pair], field: str) -> Labels:
         rules.check_text(pair.value, f"{field}[{place}].value")
         if found.setdefault(pair.name, pair.value) != pair.value:
             raise Invalid(
-                f"{field}[{place}]: the label {pair.name!r} has two values, {found[pair.name]!r} and {pair.value!r}",
+                f"{field}[{place}].value: the label {pair.name!r} is {found[pair.name]!r} already, not {pair.value!r}",
                 field=f"{field}[{place}].value",
             )
     return tuple(sorted(found.items()))
