@@ -272,8 +272,8 @@ def flushed_points_come_back(patch: pytest.MonkeyPatch) -> None:
     """A recovery that does not look at what blocks hold already."""
     real = recovery._load
 
-    def load(connection: Any, keys: Any, known: Any, flushed: dict[int, int]) -> None:
-        real(connection, keys, known, flushed)
+    def load(connection: Any, cache: Any, keys: Any, known: Any, flushed: dict[int, int]) -> None:
+        real(connection, cache, keys, known, flushed)
         flushed.clear()
 
     patch.setattr(recovery, "_load", load)

@@ -73,24 +73,24 @@ class EmbeddedStore(PointTables, Catalog):
 
     def _open(self, clock: Clock, files: Files, background: bool, undo: ExitStack) -> None:
         """`undo` learns how to close what was opened, should a later step fail."""
+        packer, compressor, known_runs = Packer(), Compressor(), RunCache()
+        self._packer = packer
+        self._cache = Blocks(packer)
         with database_errors():
             connection = connect_writer(self._path, vfs=self._vfs, prepare=functions.register)
             undo.callback(self._disconnect)
             self._connection = connection
             recovery.prepare_schema(connection, self._path)
             self._head = Head()
-            next_arrival = recovery.replay(connection, self._head)
-        packer, compressor, known_runs = Packer(), Compressor(), RunCache()
+            next_arrival = recovery.replay(connection, self._head, self._cache)
         self._clock = clock
-        self._cache = Blocks(packer)
-        self._packer = packer
         self._readers = Readers(self._new_reader, size=READERS)
         reserve = Reserve(files)
         reserve.fill()
         self._checkpoints = Checkpoints(connection)
 
         def new_stage() -> Stage:
-            return Stage(head=self._head, table=SeriesRows(), stored=self._cache.near, compressor=compressor)
+            return Stage(head=self._head, table=SeriesRows(self._cache), stored=self._cache.near, compressor=compressor)
 
         self._writer = Writer(
             connection,

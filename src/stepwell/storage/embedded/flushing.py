@@ -7,6 +7,7 @@ A step reads and encodes in the background; only the insertion of its rows is a 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
@@ -15,9 +16,10 @@ from typing import Final
 
 import apsw
 
+from stepwell.core.errors import Corrupt
 from stepwell.core.series import Order, Points
 from stepwell.core.summary import Summary
-from stepwell.storage.embedded import blocks, journal
+from stepwell.storage.embedded import blocks, journal, mending
 from stepwell.storage.embedded.blocks import POINTS, Blocks, Encoded, Header
 from stepwell.storage.embedded.catalog import summaries
 from stepwell.storage.embedded.head import Head, Series, State
@@ -32,6 +34,8 @@ TRIM_ROWS: Final = 256
 OVERLAP: Final = 8  # ranges of blocks that may cover one key before they are merged
 MERGE_BLOCKS: Final = 32  # at most, in one step
 GARBAGE_BLOCKS: Final = 500
+
+_log = logging.getLogger("stepwell.storage")
 
 Submit = Callable[[Request], Future[object]]
 Snapshot = Callable[[], AbstractContextManager[apsw.Connection]]
@@ -76,7 +80,7 @@ class Flusher:
             moves = [self._plan(connection, series, state) for series, state in step]
 
         def run(connection: apsw.Connection, stage: Stage) -> list[_Move]:
-            return _move(connection, moves)
+            return _move(connection, moves, self._cache)
 
         def committed(moved: list[_Move]) -> None:
             self._head.flushed((m.series, m.n, m.summary) for m in moved)
@@ -92,9 +96,11 @@ class Flusher:
         points = state.points()
         existing = blocks.headers(connection, [series.key]) if state.stored is not None else []
         gone = _tail(existing, points)
-        if gone:
-            parts = [*(self._cache.points(connection, header) for header in gone), points]
-            points = Points.concat(parts).sorted(Order.KEY)
+        old = self._joined(connection, gone) if gone else None
+        if old is None:
+            gone = []
+        else:
+            points = Points.concat([old, points]).sorted(Order.KEY)
         made = blocks.encode(series.key, points, self._packer)
         kept = [h for h in existing if h not in gone]
         if len(_crowd([*kept, *(m.header for m in made)])) > OVERLAP:
@@ -102,6 +108,16 @@ class Flusher:
         if summary is None:
             raise AssertionError("a series in the head has points")
         return _Move(series=series, n=state.n, summary=summary, gone=gone, made=made)
+
+    def _joined(self, connection: apsw.Connection, headers: list[Header]) -> Points | None:
+        """The points of some blocks, in no order. None when one is damaged: then they stay as they are, since what
+        stays can be told and perhaps be saved, and other series must not wait for it.
+        """
+        try:
+            return Points.concat([self._cache.points(connection, header) for header in headers])
+        except Corrupt as error:
+            _log.error(error.message, extra={"action": "block_damaged"})
+            return None
 
     def _trim(self, end: int) -> None:
         """The journal below `end` is in blocks."""
@@ -120,11 +136,11 @@ class Flusher:
         with self._snapshot() as connection:
             headers = blocks.headers(connection, [series_key])
             gone = _overlapping(headers) or _small(headers)
-            if not gone:
-                self._crowded.discard(series_key)
-                return False
-            points = Points.concat([self._cache.points(connection, header) for header in gone]).sorted(Order.KEY)
-        made = blocks.encode(series_key, points, self._packer)
+            points = self._joined(connection, gone)
+        if not gone or points is None:
+            self._crowded.discard(series_key)
+            return False
+        made = blocks.encode(series_key, points.sorted(Order.KEY), self._packer)
 
         def run(connection: apsw.Connection, stage: Stage) -> None:
             if _alive(connection, [series_key]):
@@ -173,14 +189,19 @@ def _steps(dirty: list[tuple[Series, State]]) -> Iterator[list[tuple[Series, Sta
         yield step
 
 
-def _move(connection: apsw.Connection, moves: list[_Move]) -> list[_Move]:
+def _move(connection: apsw.Connection, moves: list[_Move], cache: Blocks) -> list[_Move]:
     """Inside the transaction: what still exists moves; purged series have nothing to move."""
     alive = _alive(connection, [m.series.key for m in moves])
     moved = [m for m in moves if m.series.key in alive]
     for move in moved:
         blocks.delete(connection, _names(move.gone))
         blocks.insert(connection, move.made)
-    summaries.store(connection, [(m.series.key, m.summary) for m in moved])
+    totals = [(m.series.key, m.summary) for m in moved]
+    try:
+        summaries.store(connection, totals)
+    except Corrupt:  # of another label set of a metric, with which a total is joined
+        mending.mend_runs(connection, cache, list({m.series.run_key for m in moved}))
+        summaries.store(connection, totals)
     SQL.run(connection, "count_flush")
     return moved
 

@@ -17,7 +17,7 @@ from stepwell.core.page import Position
 from stepwell.core.series import Order
 from stepwell.core.store import PointPage, RunPoints
 from stepwell.core.summary import Summary
-from stepwell.storage.embedded import reading
+from stepwell.storage.embedded import mending, reading
 from stepwell.storage.embedded.arrivals import BEFORE_ALL, RunParts
 from stepwell.storage.embedded.blocks import Blocks, headers_of_many
 from stepwell.storage.embedded.catalog import records, runs, series, summaries
@@ -39,12 +39,15 @@ Snapshot = Callable[[], AbstractContextManager[apsw.Connection]]
 class SeriesRows:
     """The database's series, as staging needs them."""
 
+    def __init__(self, cache: Blocks) -> None:
+        self._cache = cache
+
     def ensure(
         self, connection: apsw.Connection, run_key: int, names: Sequence[Name]
     ) -> list[tuple[int, Summary | None]]:
         """Key and stored summary of each, made where missing."""
         keys = series.ensure(connection, run_key, names)
-        stored = summaries.load(connection, keys)
+        stored = mending.load(connection, self._cache, keys)
         return [(key, stored.get(key)) for key in keys]
 
 

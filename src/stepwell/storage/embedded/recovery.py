@@ -14,8 +14,9 @@ import numpy as np
 
 from stepwell.core.errors import Corrupt, Invalid
 from stepwell.core.series import I64, Key, Order
-from stepwell.storage.embedded import blocks, journal
-from stepwell.storage.embedded.catalog import schema, summaries
+from stepwell.storage.embedded import blocks, journal, mending
+from stepwell.storage.embedded.blocks import Blocks
+from stepwell.storage.embedded.catalog import schema
 from stepwell.storage.embedded.catalog import series as series_table
 from stepwell.storage.embedded.database import APPLICATION_ID, FILE, pragma
 from stepwell.storage.embedded.head import ARRIVAL, COLUMNS, Appended, Head, Series, points_of
@@ -75,11 +76,11 @@ def prepare_schema(connection: apsw.Connection, path: Path) -> None:
     connection.execute("COMMIT")
 
 
-def replay(connection: apsw.Connection, head: Head) -> int:
+def replay(connection: apsw.Connection, head: Head, cache: Blocks) -> int:
     """Bring the journal's points back into the head; the next arrival number.
 
     Points of purged runs are left out, and those that a flush had moved before the power went. Damaged rows are set
-    aside.
+    aside; the blocks behind a damaged summary give it anew.
     """
     counters: dict[str, int] = dict(SQL.all(connection, "counters"))
     head.flushes = counters["flushes"]
@@ -87,9 +88,11 @@ def replay(connection: apsw.Connection, head: Head) -> int:
     known: dict[int, Series | None] = {}
     flushed: dict[int, int] = {}
     for columns, arrivals in _batches(connection):
-        _load(connection, columns[0], known, flushed)
+        _load(connection, cache, columns[0], known, flushed)
         head.publish(list(_appended(columns, arrivals, known, flushed)), end=end)
     head.end = end
+    if journal.any_aside(connection):  # rows set aside tell no longer how far the numbers went
+        SQL.run(connection, "raise_next_arrival", (end,))
     return end
 
 
@@ -121,10 +124,12 @@ def _batches(connection: apsw.Connection) -> Iterator[tuple[I64, I64]]:
         connection.execute("COMMIT")
 
 
-def _load(connection: apsw.Connection, keys: I64, known: dict[int, Series | None], flushed: dict[int, int]) -> None:
+def _load(
+    connection: apsw.Connection, cache: Blocks, keys: I64, known: dict[int, Series | None], flushed: dict[int, int]
+) -> None:
     new = [int(key) for key in np.unique(keys) if int(key) not in known]
     described = series_table.describe(connection, new)
-    stored = summaries.load(connection, new)
+    stored = mending.load(connection, cache, new)
     for key in new:
         found = described.get(key)
         known[key] = None

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 import apsw
 
-from stepwell.core.errors import Busy, StepwellError, StorageFailed, StorageFull
+from stepwell.core.errors import Busy, Corrupt, StepwellError, StorageFailed, StorageFull
 from stepwell.storage.embedded.database import translated
 from stepwell.storage.embedded.staging import Stage
 
@@ -172,6 +172,8 @@ class Writer:
             self._connection.execute("COMMIT")
         except apsw.Error as error:
             return _release(group, self._broken(error))
+        except Corrupt as error:
+            return self._one_by_one(group, error)
         except Exception as error:  # noqa: BLE001 - a defect of ours: nobody is told "stored", and the thread lives on
             self._rollback()
             _log.exception("a commit failed", extra={"action": "commit_failed"})
@@ -188,6 +190,16 @@ class Writer:
             self._after_commit(self._connection)
         except apsw.Error as error:  # what was committed is durable; whether writing goes on is another matter
             self._broken(error)
+        return None
+
+    def _one_by_one(self, group: Sequence[Request], error: Corrupt) -> None:
+        """Damage that one request met refuses that one, not those that happened to be committed with it."""
+        self._rollback()
+        if len(group) == 1:
+            return _release(group, error)
+        for request in group:
+            if not request.future.done():
+                self._commit([request])
         return None
 
     def _care(self, request: Request) -> None:

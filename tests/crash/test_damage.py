@@ -1,0 +1,378 @@
+"""Bytes rot: a read is right or says what is damaged, never wrong; the check names place and cost; the rest goes on."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+import numpy as np
+import pytest
+
+from crash.museum import RUNS, Visit, build, visit, write
+from crash.reopening import after_crash
+from stepwell.core.errors import Corrupt, Invalid, StorageFailed
+from stepwell.core.model import RunWrite
+from stepwell.storage.embedded import EmbeddedStore, reading
+from stepwell.storage.embedded.writer import Request
+from stores import W, columns, read_points, selector
+
+DATABASE = "stepwell.db"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nodes_for_few_points() -> Iterator[None]:
+    """Charts of a few thousand points use nodes, which else only those of many do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "EXACT_BELOW", 1_000)
+        yield
+
+
+@pytest.fixture(scope="module")
+def museum(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory that copies are made of."""
+    directory = tmp_path_factory.mktemp("museum") / "whole"
+    build(directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def truth(museum: Path, tmp_path_factory: pytest.TempPathFactory) -> Visit:
+    """What everything is."""
+    copy = tmp_path_factory.mktemp("truth") / "copy"
+    shutil.copytree(museum, copy)
+    with after_crash(copy) as store:
+        found = visit(store)
+        assert not found.errors
+        assert not list(store.check())
+    return found
+
+
+@pytest.fixture
+def copy(museum: Path, tmp_path: Path) -> Path:
+    """A directory to damage."""
+    shutil.copytree(museum, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Bytes of one thing: the row that holds them, which answers need them, and how the check calls them.
+
+    `column` of `table` where `where` has one row. `touched` are beginnings of (question, run, metric).
+    """
+
+    table: str
+    column: str
+    where: str
+    named: str
+    cost: str
+    touched: tuple[tuple[str, str, str], ...]
+
+
+def of_series(run: str, metric: str) -> str:
+    return (
+        "(SELECT series.key FROM series JOIN run ON run.key = series.run_key JOIN metric ON metric.id = metric_id"
+        f" WHERE run.id = '{run}' AND metric.name = '{metric}')"
+    )
+
+
+def block_of(run: str, metric: str) -> str:
+    return f"id = (SELECT min(id) FROM block WHERE series_key = {of_series(run, metric)})"
+
+
+POINTS_OF_LONG = (("points", "two", "long"), ("sample", "two", "long"))
+PLACES = {
+    "block": Place(
+        table="block_data",
+        column="data",
+        where=block_of("two", "long"),
+        named="series 'long' of run two",
+        cost="points cannot be read",
+        touched=POINTS_OF_LONG,
+    ),
+    "block without nodes": Place(
+        table="block_data",
+        column="data",
+        where=block_of("one", "short"),
+        named="series 'short' of run one",
+        cost="5 points cannot be read",
+        touched=(("points", "one", "short"), ("sample", "one", "short"), ("buckets", "one", "short")),
+    ),
+    "nodes": Place(
+        table="block_nodes",
+        column="nodes",
+        where=block_of("two", "long"),
+        named="nodes of block",
+        cost="its points are whole",
+        touched=(("buckets", "two", "long"),),
+    ),
+    "summary": Place(
+        table="summary",
+        column="body",
+        where=f"series_key = {of_series('three', 'noisy')}",
+        named="summary of series 'noisy' of run three",
+        cost="checksum",
+        touched=(("summary", "three", "noisy"), ("run", "three", "")),
+    ),
+}
+
+
+@pytest.fixture(params=list(PLACES.values()), ids=list(PLACES))
+def place(request: pytest.FixtureRequest) -> Place:
+    found: Place = request.param
+    return found
+
+
+def flipped(data: bytes, rng: random.Random) -> bytes:
+    at = rng.randrange(len(data))
+    return data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :]
+
+
+def cut(data: bytes, rng: random.Random) -> bytes:
+    return data[: rng.randrange(len(data))]
+
+
+def lengthened(data: bytes, rng: random.Random) -> bytes:
+    return data + rng.randbytes(rng.randint(1, 9))
+
+
+def zeros(data: bytes, rng: random.Random) -> bytes:
+    start = rng.randrange(max(1, len(data) - 16))
+    while not any(data[start : start + 16]):
+        start = (start + 16) % len(data)
+    return data[:start] + bytes(len(data[start : start + 16])) + data[start + 16 :]
+
+
+WAYS = [flipped, cut, lengthened, zeros]
+Way = Callable[[bytes, random.Random], bytes]
+
+
+def damage(directory: Path, place: Place, way: Way, seed: int) -> None:
+    """Change the bytes of a row behind the store's back."""
+    db = apsw.Connection(str(directory / DATABASE))
+    query = f"SELECT {place.column} FROM {place.table} WHERE {place.where}"
+    ((data,),) = db.execute(query).fetchall()
+    assert isinstance(data, bytes)
+    worse = way(data, random.Random(seed))
+    assert worse != data
+    db.execute(f"UPDATE {place.table} SET {place.column} = ? WHERE {place.where}", (worse,))
+    db.close()
+
+
+def assert_right_or_told(found: Visit, truth: Visit) -> None:
+    """No wrong answer."""
+    wrong = [exhibit for exhibit, answer in found.answers.items() if answer != truth.answers[exhibit]]
+    assert not wrong, f"wrong answers, no error: {wrong}"
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("seed", range(2))
+def test_damage_is_told_and_named_and_leaves_the_rest(copy: Path, truth: Visit, place: Place, way: Way, seed: int):
+    damage(copy, place, way, seed)
+    with after_crash(copy) as store:
+        found = visit(store)
+        assert_right_or_told(found, truth)
+        for (question, run, metric), message in found.errors.items():
+            assert any(question.startswith(q) and (run, metric) == (r, m) for q, r, m in place.touched), message
+        assert {error[1:] for error in found.errors} == {(r, m) for _, r, m in place.touched}
+        (named,) = list(store.check())
+        assert place.named in named.place
+        assert place.cost in named.cost
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_damaged_journal_row_is_set_aside_and_named(copy: Path, truth: Visit, way: Way):
+    """Whose its points were nobody can tell any more: the others are there, the check counts the lost ones."""
+    row = "first_arrival = (SELECT min(first_arrival) FROM journal WHERE count = 200)"  # of 'short' of the first run
+    rows = Place(table="journal", column="payload", where=row, named="journal row", cost="200 points", touched=())
+    damage(copy, rows, way, 3)
+    for _ in range(2):  # also by the next start
+        with after_crash(copy) as store:
+            found = visit(store)
+            assert not found.errors
+            wrong = {exhibit[1:] for exhibit, answer in found.answers.items() if answer != truth.answers[exhibit]}
+            assert wrong <= {("one", "short"), ("one", "")}
+            assert len(read_points(store, selector("one", "short"))) == 5
+            (named,) = list(store.check())
+            assert "journal row" in named.place
+            assert "200 points that were acknowledged cannot be read" in named.cost
+
+
+def test_the_numbers_of_a_row_set_aside_are_not_given_again(copy: Path):
+    """The last row of the journal, so that nothing after it says how far the numbers went."""
+    last = Place(
+        table="journal",
+        column="payload",
+        where="first_arrival = (SELECT max(first_arrival) FROM journal)",
+        named="",
+        cost="",
+        touched=(),
+    )
+    with after_crash(copy) as store:
+        used = store._writer.next_arrival
+        copied = copy.with_name("again")
+        shutil.copytree(copy, copied, ignore=shutil.ignore_patterns("lock", "reserve"))
+    damage(copied, last, flipped, 1)
+    for _ in range(2):
+        with after_crash(copied) as store:
+            assert store._writer.next_arrival >= used
+
+
+def test_writes_and_flushes_go_on_beside_damage(copy: Path, place: Place):
+    """Every other series takes points and moves them into blocks; what is damaged stays damaged, and named."""
+    damage(copy, place, flipped, 5)
+    with after_crash(copy) as store:
+        for run in RUNS:
+            for metric in ("long", "noisy", "short"):
+                write(store, run, columns(np.arange(3) + 10**6, np.arange(3), np.ones(3), metric=metric))
+        store.flush()
+        store.compact()
+        assert store.stats().gauges["head_points"] == 0
+        for run in RUNS:
+            for metric in ("long", "noisy", "short"):
+                healthy_or_damaged(store, run, metric, place)
+        assert all(place.named in named.place for named in store.check())
+
+
+def healthy_or_damaged(store: EmbeddedStore, run: str, metric: str, place: Place) -> None:
+    """The new points are there, unless the damage lies under them."""
+    if place.table == "block_data" and (run, metric) in {(r, m) for _, r, m in place.touched}:
+        with pytest.raises(Corrupt, match="block"):
+            read_points(store, selector(run, metric))
+    else:
+        assert read_points(store, selector(run, metric)).step[-3:].tolist() == [10**6, 10**6 + 1, 10**6 + 2]
+
+
+def test_a_late_point_that_needs_a_damaged_block_is_refused_alone(copy: Path):
+    """Whether it repeats a stored point cannot be told; the requests that share its commit are stored."""
+    damage(copy, PLACES["block"], flipped, 5)
+    with after_crash(copy) as store:
+        with one_commit(store):
+            one, two, three = (store.write(workspace=W, writes=[late(run, "long")]) for run in RUNS)
+        one.result(60)
+        three.result(60)
+        with pytest.raises(Corrupt, match="block"):
+            two.result(60)
+        assert store.healthy() == ""
+
+
+@contextmanager
+def one_commit(store: EmbeddedStore) -> Iterator[None]:
+    """What is written meanwhile waits, and is one group."""
+    begun, go = threading.Event(), threading.Event()
+
+    def run(connection: object, stage: object) -> None:
+        begun.set()
+        go.wait(60)
+
+    future = store._writer.submit(Request(run=run, alone=True, outside=True))
+    begun.wait(60)
+    yield
+    go.set()
+    future.result(60)
+
+
+def late(run: str, metric: str) -> RunWrite:
+    batch = columns(np.array([30]), np.array([30_500]), np.array([0.75]), metric=metric)
+    return RunWrite(run_id=run, points=batch, at=0)
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", [*WAYS, None], ids=["flipped", "cut", "lengthened", "zeros", "gone"])
+def test_a_damaged_file_is_told_and_named(copy: Path, truth: Visit, way: Way | None):
+    victim = sorted(path for path in (copy / "blobs").rglob("*") if path.is_file())[0]
+    if way is None:
+        victim.unlink()
+    else:
+        victim.write_bytes(way(victim.read_bytes(), random.Random(1)))
+    with after_crash(copy) as store:
+        found = visit(store)
+        assert_right_or_told(found, truth)
+        ((question, _, _),) = found.errors
+        assert question == "files"
+        (named,) = list(store.check())
+        assert "file 'model/weights.bin'" in named.place
+
+
+# --- the database file ------------------------------------------------------------------------------------------------
+
+
+def pages_of_points(directory: Path) -> list[int]:
+    """Numbers of the pages whose content is covered by checksums: payloads, nodes, journal; and the block headers."""
+    db = apsw.Connection(str(directory / DATABASE))
+    tables = ("block_data", "block_nodes", "journal", "block", "summary")
+    found = [
+        page
+        for table in tables
+        for (page,) in db.execute("SELECT pageno FROM dbstat WHERE name = ? ORDER BY pageno", (table,))
+    ]
+    db.close()
+    return found
+
+
+def rotten(museum: Path, copy: Path, rng: random.Random, pages: list[int]) -> str:
+    """One to four bits of one of the pages, where there is something on it; what was done."""
+    data = bytearray((museum / DATABASE).read_bytes())
+    start = 4096 * (rng.choice(pages) - 1)
+    used = [at for at in range(start, start + 4096) if data[at]]
+    done = []
+    for at in rng.sample(used, min(len(used), rng.randint(1, 4))):
+        data[at] ^= 1 << rng.randrange(8)
+        done.append(f"byte {at}")
+    (copy / DATABASE).write_bytes(data)
+    return ", ".join(done)
+
+
+def rot(museum: Path, copy: Path, truth: Visit, *, seed: int, times: int) -> None:
+    rng = random.Random(seed)
+    pages = pages_of_points(museum)
+    seen = {"right": 0, "told": 0, "not opened": 0}
+    for _ in range(times):
+        done = rotten(museum, copy, rng, pages)
+        try:
+            with after_crash(copy) as store:
+                found, named = visit(store), list(store.check())
+        except (Corrupt, StorageFailed):
+            seen["not opened"] += 1
+            continue
+        set_aside = any("journal" in one.place for one in named)
+        wrong = [exhibit for exhibit, answer in found.answers.items() if answer != truth.answers[exhibit]]
+        assert set_aside or not wrong, f"{done}: wrong answers, no error: {wrong}"
+        assert named or not found.errors, f"{done}: {found.errors} and the check names nothing"
+        seen["told" if found.errors else "right"] += 1
+    assert seen["told"] > times / 5, seen
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_flipped_bits_of_the_database_never_change_a_number(museum: Path, copy: Path, truth: Visit, seed: int):
+    rot(museum, copy, truth, seed=seed, times=15)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(100, 108))
+def test_thousands_of_flipped_bits_never_change_a_number(museum: Path, copy: Path, truth: Visit, seed: int):
+    rot(museum, copy, truth, seed=seed, times=1_000)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.9, 0.999])
+def test_a_cut_database_is_refused_or_told(museum: Path, copy: Path, truth: Visit, share: float):
+    data = (museum / DATABASE).read_bytes()
+    (copy / DATABASE).write_bytes(data[: int(len(data) * share)])
+    try:
+        with after_crash(copy) as store:
+            if share == 0:
+                assert store.list_workspaces() == []  # as good as new
+                return
+            found, named = visit(store), list(store.check())
+    except (Corrupt, Invalid, StorageFailed):
+        return  # in the domain's words
+    assert_right_or_told(found, truth)
+    assert named
