@@ -1,6 +1,7 @@
 """Which of the metrics that Pluto's client logs by itself say how much of a machine is used, in percent.
 
-Bytes, watts and rates have no total: no sample. Each core and each GPU counts like a device.
+Each core and each GPU counts like a device. Bytes, watts and rates have no total, and a GPU's `memory.utilization` says
+how busy its memory is, not how full: no samples.
 """
 
 from __future__ import annotations
@@ -17,6 +18,5 @@ def _alias(name: str, resource: Resource) -> Alias:
 
 ALIASES: Final = (
     _alias(r"cpu\.percentage\.[0-9]+", Resource.CPU),
-    _alias(r"gpu\.[0-9]+\.[^/]+\.memory\.utilization", Resource.GPU_MEMORY),
-    _alias(r"gpu\.[0-9]+\.(?![^/]+\.memory\.utilization)[^/]+\.utilization", Resource.GPU),
+    _alias(r"gpu\.[0-9]+\.[^/]+(?<!\.memory)\.utilization", Resource.GPU),
 )

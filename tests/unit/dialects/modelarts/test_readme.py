@@ -12,6 +12,7 @@ from stepwell.core.resources import MINUTES_SHOWN, recognised
 from stepwell.dialects import modelarts
 from stepwell.dialects.mlflow import usage as mlflow_usage
 from stepwell.dialects.modelarts import errors, translate
+from stepwell.dialects.pluto import usage as pluto_usage
 from stepwell.web.routing import Router
 
 README = Path(modelarts.__file__).with_name("README.md").read_text()
@@ -48,9 +49,20 @@ def test_the_names_of_mlflow():
             assert recognised(name.replace("system/", "system/node-1/"), mlflow_usage.ALIASES) is resource
 
 
+def test_the_names_of_pluto():
+    for cells in rows("Metrics of a task"):
+        for name in (name for name in quoted(cells[3]) if name.startswith("sys/")):
+            assert recognised(name, pluto_usage.ALIASES) is translate.METRICS[quoted(cells[0])[0]]
+
+
 @pytest.mark.parametrize(
     "name",
     [
+        "sys/memory.used",
+        "sys/gpu.0.nvidia_h100.memory.used",
+        "sys/gpu.0.nvidia_h100.memory.utilization",
+        "sys/gpu.0.nvidia_h100.power",
+        "sys/network.bytes_sent.rate",
         "system/gpu_0_power_usage_percentage",
         "system/gpu_0_memory_usage_megabytes",
         "system/system_memory_usage_megabytes",
@@ -61,7 +73,7 @@ def test_the_names_of_mlflow():
     ],
 )
 def test_what_is_not_usage(name: str):
-    assert recognised(name, mlflow_usage.ALIASES) is None
+    assert recognised(name, (*mlflow_usage.ALIASES, *pluto_usage.ALIASES)) is None
 
 
 def test_the_phases():
