@@ -34,8 +34,10 @@ AsSent: TypeAlias = Callable[[Headers, bytes], tuple[bytes, bytes]]
 PUBLIC_PATHS: Final = frozenset(
     {
         "/",
+        "/api/docs",
         "/api/health",
         "/api/health/ready",
+        "/api/openapi.json",
         "/api/runs/{sqid}",
         "/api/version",
         "/health",
@@ -44,6 +46,7 @@ PUBLIC_PATHS: Final = frozenset(
         "/healthz",
         "/oauth/token",
         "/readyz",
+        "/storage/{place:path}",
         "/ui/",
         "/ui/{name:path}",
         "/version",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from stepwell.dialects.pluto.errors import error_response
-from stepwell.dialects.pluto.routes import account, ingest, metrics, runs, signs
+from stepwell.dialects.pluto.routes import account, analysis, console, ingest, listing, metrics, runs, signs
+from stepwell.dialects.pluto.routes.files import Files
 from stepwell.services.sealing import ServerKey
 from stepwell.web.call import Call
 from stepwell.web.routing import Dialect
@@ -17,6 +18,8 @@ PREFIXES: Final = (
     "/api/chart-data",
     "/api/health",
     "/api/version",
+    "/api/openapi.json",
+    "/api/docs",
     "/ingest",
     "/files",
     "/storage",
@@ -33,5 +36,16 @@ def workspace_of(call: Call) -> str:
 
 def dialect(key: ServerKey) -> Dialect:
     """All of it. `key` signs the links to files."""
-    routes = (*account.ROUTES, *runs.ROUTES, *ingest.ROUTES, *signs.ROUTES, *metrics.ROUTES)
+    routes = (
+        *account.ROUTES,
+        *runs.ROUTES,
+        *listing.ROUTES,
+        *metrics.ROUTES,
+        *analysis.ROUTES,
+        *console.ROUTES,
+        *ingest.ROUTES,
+        *signs.ROUTES,
+        *Files(key).routes(),
+    )
+    routes = (*routes, *account.description_routes(routes))
     return Dialect(name=NAME, prefixes=PREFIXES, routes=routes, workspace=workspace_of, error_response=error_response)

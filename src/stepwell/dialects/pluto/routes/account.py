@@ -58,8 +58,26 @@ async def decode_id(call: Call) -> Response:
     return answer({"runId": key})
 
 
-def description(routes: Sequence[Route]) -> bytes:
-    """The OpenAPI document of these routes: paths, verbs, and who may call."""
+def description_routes(routes: Sequence[Route]) -> tuple[Route, ...]:
+    """Where the OpenAPI document of these routes is; a browser that looks for the documents finds it too."""
+    document = _description(routes)
+
+    async def openapi(_call: Call) -> Response:
+        """GET /api/openapi.json"""
+        return Response(200, document)
+
+    async def docs(_call: Call) -> Response:
+        """GET /api/docs"""
+        return Response(307, b"", _TEXT, (("location", "/api/openapi.json"),))
+
+    return (
+        Route("GET", "/api/openapi.json", openapi, public=True),
+        Route("GET", "/api/docs", docs, public=True),
+    )
+
+
+def _description(routes: Sequence[Route]) -> bytes:
+    """Paths, verbs, and who may call."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         told: dict[str, Any] = {
