@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -252,6 +253,18 @@ def test_a_failed_request_leaves_nothing_behind(raw: Raw) -> None:
     before = raw.find("exec")
     assert raw.patch({"executionId": "exec", **good, "tags": [{"name": "a", "value": 1}]}).status_code == 400
     assert raw.find("exec") == before
+
+
+def test_many_first_patches_at_once(raw: Raw) -> None:
+    def send(number: int) -> int:
+        body = {"executionId": "race", "metrics": [metric(step=number)], "tags": [{"name": f"t{number}", "value": "1"}]}
+        return raw.patch(body).status_code
+
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(send, range(64))) == {204}
+    (found,) = raw.find("race")
+    assert sorted(m["step"] for m in found["metrics"]) == list(range(64))
+    assert len(found["tags"]) == 64
 
 
 def test_head_tells_the_length(raw: Raw) -> None:
