@@ -56,6 +56,8 @@ NAMING: Mapping[str, Naming] = {
     "operations": Naming(),
     "oauth": Naming(),
 }
+# Public routes whose URL is itself the proof: who calls does not matter, and without a signed URL nobody gets in.
+SIGNED_URLS = {"/storage/{place:path}"}
 NAMED = [(name, route) for name, route in LOCKED if NAMING.get(name, Naming()) != Naming()]
 
 
@@ -192,10 +194,16 @@ def test_every_caller_is_asked_about(locked: Locked):
     assert locked.callers.keys() == {*REFUSED, *ADMINS, *(role.word for role in Role), "foreign"}
 
 
-@by_route([(name, route) for name, route in ROUTES if route.public])
+@by_route([(name, route) for name, route in ROUTES if route.public and route.path not in SIGNED_URLS])
 def test_a_public_route_lets_everybody_in(locked: Locked, dialect: str, route: Route):
     got = {caller: locked.status(dialect, route, caller) for caller in locked.callers}
     assert not {401, 403} & set(got.values()), got
+
+
+@by_route([(name, route) for name, route in ROUTES if route.path in SIGNED_URLS])
+def test_a_url_that_is_not_signed_lets_nobody_in(locked: Locked, dialect: str, route: Route):
+    assert route.public
+    assert {locked.status(dialect, route, caller) for caller in locked.callers} == {403}
 
 
 @by_route(LOCKED)
@@ -226,6 +234,6 @@ def test_no_route_lets_into_another_workspace(locked: Locked, dialect: str, rout
 
 def test_writing_needs_more_than_reading():
     """A POST that only asks may be a reader's; whatever puts, patches or deletes may not."""
-    changing = [route for _, route in ROUTES if route.verb in ("PUT", "PATCH", "DELETE")]
+    changing = [route for _, route in ROUTES if route.verb in ("PUT", "PATCH", "DELETE") and not route.public]
     assert changing
     assert [route.path for route in changing if route.role < Role.WRITER] == []
