@@ -6,13 +6,14 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from stepwell.core import limits
 from stepwell.core.entities import Dataset, DatasetInput, DatasetUse, Links, ModelInput, ModelOutput, ModelPoint
+from stepwell.core.errors import NotFound
 from stepwell.core.model import NO_COLUMNS, Record, RunWrite
 from stepwell.core.series import value_key, values_of
 from stepwell.core.store import Store
@@ -24,6 +25,7 @@ DATASET_INPUT: Final = "dataset_input"  # engines find runs by its values name, 
 MODEL_INPUT: Final = "model_input"
 MODEL_OUTPUT: Final = "model_output"
 MODEL_POINTS: Final = "model_points"
+LOGGED_MODEL: Final = "logged_model"
 _LINKS: Final = (DATASET_INPUT, MODEL_INPUT, MODEL_OUTPUT)
 
 
@@ -147,6 +149,20 @@ def _check_dataset(each: DatasetInput) -> None:
 
 
 # --- points of models -------------------------------------------------------------------------------------------------
+
+
+def write_measured(store: Store, *, workspace: str, write: RunWrite, points: Sequence[ModelPoint]) -> Future[None]:
+    """Apply a write of points, of which `points` measured models or were measured on data sets, all or none.
+
+    NotFound: there is no such model; otherwise as ingest.write.
+    """
+    wanted = list(dict.fromkeys(each.model_id for each in points if each.model_id))
+    found = store.get_records(workspace=workspace, kind=LOGGED_MODEL, ids=wanted)
+    for model_id, record in zip(wanted, found, strict=True):
+        if record is None:
+            raise NotFound(f"there is no model {model_id!r}", field="model_id")
+    records = (*write.records, *point_records(points, at=write.at))
+    return ingest.write(store, workspace=workspace, write=replace(write, records=records))
 
 
 def point_records(points: Iterable[ModelPoint], *, at: int) -> tuple[Record, ...]:

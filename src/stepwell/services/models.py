@@ -17,11 +17,10 @@ from stepwell.core.store import Store
 from stepwell.services import runs
 from stepwell.services.checks import check_count, check_limit, check_name, check_pairs, check_text
 from stepwell.services.entity_records import Body, decode, encode, every, persist
-from stepwell.services.lineage import points_of_model
+from stepwell.services.lineage import LOGGED_MODEL, points_of_model
 from stepwell.services.search import EXPERIMENTS_PER_SEARCH, FILTER_LENGTH
 from stepwell.services.selection import Row, select
 
-KIND: Final = "logged_model"
 _MEASURED: Final = "measured"  # in front of the name of a metric that a search sorts by, once for each sort key
 
 
@@ -40,9 +39,9 @@ def create(store: Store, *, workspace: str, new: LoggedModel) -> LoggedModel:
     return new
 
 
-def get(store: Store, *, workspace: str, model_id: str) -> LoggedModel:
-    """NotFound: there is no such model, or it is deleted."""
-    return decode(_stored(store, workspace, model_id), _model)
+def get(store: Store, *, workspace: str, model_id: str, deleted_too: bool = False) -> LoggedModel:
+    """NotFound: there is no such model, or it is deleted and deleted ones were not asked for."""
+    return decode(_stored(store, workspace, model_id, deleted_too=deleted_too), _model)
 
 
 def set_status(store: Store, *, workspace: str, model_id: str, status: ModelStatus, at: int) -> LoggedModel:
@@ -85,15 +84,6 @@ def delete(store: Store, *, workspace: str, model_id: str, at: int) -> None:
     _change(store, workspace, model_id, lambda model: replace(model, lifecycle=Lifecycle.DELETED), at=at)
 
 
-def check_exist(store: Store, *, workspace: str, model_ids: Sequence[str]) -> None:
-    """NotFound when one of the models is not there."""
-    wanted = list(dict.fromkeys(model_ids))
-    found = store.get_records(workspace=workspace, kind=KIND, ids=wanted)
-    for model_id, record in zip(wanted, found, strict=True):
-        if record is None:
-            raise _missing(model_id)
-
-
 def _change(
     store: Store, workspace: str, model_id: str, change: Callable[[LoggedModel], LoggedModel], *, at: int
 ) -> LoggedModel:
@@ -106,9 +96,9 @@ def _change(
     return persist(attempt)
 
 
-def _stored(store: Store, workspace: str, model_id: str) -> Record:
-    (record,) = store.get_records(workspace=workspace, kind=KIND, ids=(model_id,))
-    if record is None or record.indexed["lifecycle"] == Lifecycle.DELETED:
+def _stored(store: Store, workspace: str, model_id: str, *, deleted_too: bool = False) -> Record:
+    (record,) = store.get_records(workspace=workspace, kind=LOGGED_MODEL, ids=(model_id,))
+    if record is None or (record.indexed["lifecycle"] == Lifecycle.DELETED and not deleted_too):
         raise _missing(model_id)
     return record
 
@@ -122,7 +112,7 @@ def _record(model: LoggedModel) -> Record:
     if model.source_run_id:
         indexed["run"] = model.source_run_id
     return Record(
-        kind=KIND,
+        kind=LOGGED_MODEL,
         id=model.id,
         body=encode(model),
         indexed=indexed,
@@ -210,7 +200,7 @@ class _Found:
             place = {"name": "name", "source_run_id": "run"}.get(each.field.key)
             if each.field.kind is Kind.ATTRIBUTE and place and each.op is Op.EQ and isinstance(each.value, str):
                 where[place] = each.value
-        records = every(self._store, workspace=self._workspace, kind=KIND, where=where)
+        records = every(self._store, workspace=self._workspace, kind=LOGGED_MODEL, where=where)
         return [decode(record, _model) for record in records]
 
     def measured(self, model: LoggedModel, conditions: Filter, datasets: Sequence[DatasetChoice]) -> bool:

@@ -467,7 +467,7 @@ def test_an_unknown_status_is_ignored_and_told(raw: Any) -> None:
 
 def test_unknown_fields_and_the_older_name_of_a_run(raw: Any) -> None:
     run_id = raw.new_run()
-    body = GOOD | {"run_uuid": run_id, "foo": {"bar": [1]}, "model_id": "m-1"}
+    body = GOOD | {"run_uuid": run_id, "foo": {"bar": [1]}, "bar": "m-1"}
     assert raw.post("runs/log-metric", body).status_code == 200
     assert raw.get("runs/get", run_uuid=run_id).json()["run"]["data"]["metrics"][0]["value"] == 1.0
     assert len(raw.history(run_id, "k")) == 1

@@ -112,6 +112,8 @@ def _reader(info: inspect.Type) -> Read:
             return forms.integer
         case inspect.FloatType():
             return forms.double
+        case inspect.BoolType():
+            return forms.flag
         case inspect.UnionType():
             kinds = [kind for kind in info.types if not isinstance(kind, inspect.NoneType)]
             return forms.word if len(kinds) > 1 else _reader(kinds[0])

@@ -8,7 +8,17 @@ from typing import Final
 
 from stepwell.core.ids import check_workspace
 from stepwell.dialects.mlflow.errors import error_response
-from stepwell.dialects.mlflow.routes import artifacts, experiments, metrics, runs, server
+from stepwell.dialects.mlflow.routes import (
+    artifacts,
+    experiments,
+    lineage,
+    metrics,
+    model_versions,
+    models,
+    registered_models,
+    runs,
+    server,
+)
 from stepwell.web.call import Call
 from stepwell.web.routing import Dialect, Route
 
@@ -34,14 +44,24 @@ def workspace_of(call: Call) -> str:
 
 def dialect() -> Dialect:
     """All of it. What is in 2.0 answers under /api and /ajax-api; what the vendor's page alone asks, only there."""
-    both = (*runs.ROUTES, *metrics.ROUTES, *experiments.ROUTES, *artifacts.ROUTES, *server.ROUTES)
+    both = (
+        *runs.ROUTES,
+        *metrics.ROUTES,
+        *experiments.ROUTES,
+        *artifacts.ROUTES,
+        *lineage.ROUTES,
+        *models.ROUTES,
+        *registered_models.ROUTES,
+        *model_versions.ROUTES,
+    )
     routes = (
         *_at(API, both),
         *_at(AJAX, both),
-        *_at(AJAX, metrics.AJAX_ROUTES),
+        *_at(AJAX, (*metrics.AJAX_ROUTES, *models.AJAX_ROUTES)),
         *_at("/api/3.0", server.V3_ROUTES),
         *_at("/ajax-api/3.0", server.V3_ROUTES),
         *artifacts.ROOT_ROUTES,
+        *model_versions.ROOT_ROUTES,
         *server.ROOT_ROUTES,
     )
     return Dialect(

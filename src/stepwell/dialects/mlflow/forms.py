@@ -80,6 +80,15 @@ def double(value: object, path: str) -> float:
     return number
 
 
+def flag(value: object, path: str) -> bool:
+    """true or false, bare or in a string."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and not isinstance(value, Token) and value in ("true", "false"):
+        return value == "true"
+    raise refused(value, path, "true or false")
+
+
 def word(value: object, path: str) -> str | int:
     """A name of an enumeration or its number."""
     if isinstance(value, int) and not isinstance(value, bool):

@@ -11,12 +11,14 @@ import msgspec
 import numpy as np
 
 from stepwell.core.buckets import Samples
+from stepwell.core.entities import Links
 from stepwell.core.model import BlobInfo, Experiment, Run, RunRow
 from stepwell.core.series import F64, Points
 from stepwell.core.summary import Summary
-from stepwell.dialects.mlflow import translate, wire
+from stepwell.dialects.mlflow import lineage, translate, wire
 
 _ENCODER: Final = msgspec.json.Encoder()
+_NO_LINKS: Final = Links()
 
 
 def encode(answer: msgspec.Struct) -> bytes:
@@ -38,14 +40,15 @@ def experiment(found: Experiment) -> wire.Experiment:
     )
 
 
-def run(row: RunRow) -> wire.Run:
-    """A run with the latest value of each of its metrics."""
+def run(row: RunRow, links: Links = _NO_LINKS) -> wire.Run:
+    """A run with the latest value of each of its metrics, what it used and what it made."""
     data = wire.RunData(
         metrics=[_latest(key, summary) for key, summary in row.metrics.items()],
         params=pairs(row.params),
         tags=pairs(row.tags),
     )
-    return wire.Run(info=run_info(row.run), data=data)
+    inputs, outputs = lineage.run_inputs(links), lineage.run_outputs(links)
+    return wire.Run(info=run_info(row.run), data=data, inputs=inputs, outputs=outputs)
 
 
 def run_info(found: Run) -> wire.RunInfo:

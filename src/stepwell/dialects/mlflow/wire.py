@@ -10,6 +10,8 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 
+from stepwell.dialects.mlflow.lineage_wire import RunInputs, RunOutputs
+
 Int64: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Word: TypeAlias = str | int  # a name of an enumeration, or its number
 Double: TypeAlias = float | str  # on the way out: the string forms where JSON has no number
@@ -23,12 +25,15 @@ class Pair(Struct, gc=False):
 
 
 class MetricIn(Struct, gc=False):
-    """A metric of log-batch. What the client adds (run_id, model_id, dataset_name) is ignored."""
+    """A metric of log-batch. The run_id that the client adds is ignored."""
 
     key: str
     value: float
     timestamp: Int64
     step: Int64 = 0
+    model_id: str = ""
+    dataset_name: str = ""
+    dataset_digest: str = ""
 
 
 class LogMetric(Struct):
@@ -40,6 +45,9 @@ class LogMetric(Struct):
     step: Int64 = 0
     run_id: str = ""
     run_uuid: str = ""
+    model_id: str = ""
+    dataset_name: str = ""
+    dataset_digest: str = ""
 
 
 class LogBatch(Struct):
@@ -259,17 +267,13 @@ class RunData(Struct, omit_defaults=True):
     tags: list[Pair] = []
 
 
-class Nothing(Struct, frozen=True):
-    """An empty object."""
-
-
 class Run(Struct):
-    """A run. Inputs and outputs are present and empty."""
+    """A run. Inputs and outputs are there even when they are empty."""
 
     info: RunInfo
     data: RunData
-    inputs: Nothing = Nothing()
-    outputs: Nothing = Nothing()
+    inputs: RunInputs
+    outputs: RunOutputs
 
 
 class RunAnswer(Struct):

@@ -43,7 +43,7 @@ def test_a_plain_message() -> None:
 
 
 def test_unknown_fields_are_ignored_and_null_is_absent() -> None:
-    body = metric(step="null", model_id='"m-1"', extra='{"a":[1,2]}', run_uuid="null")
+    body = metric(step="null", model_id="null", extra='{"a":[1,2]}', run_uuid="null")
     assert METRIC.body(body.encode()) == METRIC.body(metric().encode())
 
 

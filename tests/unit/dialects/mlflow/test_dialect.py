@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -29,16 +30,30 @@ WRITES = {
     "experiments/update",
     "experiments/set-experiment-tag",
     "experiments/delete-experiment-tag",
+    "runs/log-inputs",
+    "runs/outputs",
+    "runs/log-model",
+    "logged-models",
+    "logged-models/{model_id}/params",
+    "registered-models/create",
+    "registered-models/rename",
+    "registered-models/set-tag",
+    "registered-models/alias",
+    "model-versions/create",
+    "model-versions/transition-stage",
+    "model-versions/set-tag",
 }
 
 
 def call(workspace: str | None = None, principal: Principal = ANYONE) -> Call:
-    return cast("Call", SimpleNamespace(header=lambda name: workspace, principal=principal))
+    held = {"header": lambda name: workspace, "principal": principal, "workspace_named": lambda name: name}
+    return cast("Call", SimpleNamespace(**held))
 
 
 def test_what_writes_needs_a_writer_and_nothing_else_does() -> None:
     for route in dialect().routes:
-        writes = route.verb in {"PUT", "DELETE"} or any(route.path.endswith(f"/mlflow/{path}") for path in WRITES)
+        named = any(route.path.endswith(f"/mlflow/{path}") for path in WRITES)
+        writes = route.verb in {"PUT", "PATCH", "DELETE"} or (route.verb == "POST" and named)
         assert route.role is (Role.WRITER if writes else Role.READER), route.path
 
 
@@ -50,7 +65,7 @@ def test_every_route_is_below_a_prefix_and_found() -> None:
     router = Router([dialect()], fallback=dialect())
     for route in dialect().routes:
         assert any(route.path == prefix or route.path.startswith(f"{prefix}/") for prefix in PREFIXES)
-        path = route.path.replace("{path:path}", "a/b")
+        path = re.sub(r"\{\w+\}", "m-1", route.path.replace("{path:path}", "a/b"))
         assert router.find(route.verb, path.encode()).route.endpoint is route.endpoint
 
 
@@ -60,7 +75,10 @@ def test_both_prefixes_have_the_same_but_for_what_the_vendors_page_asks() -> Non
         for prefix, found in paths.items():
             if route.path.startswith(f"{prefix}/"):
                 found.add((route.verb, route.path.removeprefix(prefix)))
-    assert paths["/ajax-api/2.0"] - paths["/api/2.0"] == {("GET", "/mlflow/metrics/get-history-bulk")}
+    assert paths["/ajax-api/2.0"] - paths["/api/2.0"] == {
+        ("GET", "/mlflow/metrics/get-history-bulk"),
+        ("GET", "/mlflow/logged-models/{model_id}/artifacts/files"),
+    }
     assert paths["/api/2.0"] <= paths["/ajax-api/2.0"]
 
 

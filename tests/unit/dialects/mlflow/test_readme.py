@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from stepwell.dialects import mlflow
-from stepwell.dialects.mlflow import wire
+from stepwell.dialects.mlflow import lineage_wire, models_wire, registry_wire, wire
 from stepwell.dialects.mlflow.decoding import Reader
 from stepwell.dialects.mlflow.forms import Unreadable
 
@@ -33,21 +33,26 @@ INTEGERS: list[Place] = [
     (wire.GetHistoryInterval, "max_results"),
     (wire.GetHistoryInterval, "start_step"),
     (wire.GetHistoryInterval, "end_step"),
+    (lineage_wire.ModelOutput, "step"),
+    (models_wire.SearchModels, "max_results"),
+    (registry_wire.Search, "max_results"),
+    (registry_wire.SearchVersions, "max_results"),
 ]
 REQUESTS = [
     shape
-    for shape in vars(wire).values()
+    for module in (wire, lineage_wire, models_wire, registry_wire)
+    for shape in vars(module).values()
     if isinstance(shape, type)
     and issubclass(shape, msgspec.Struct)
     and shape.__doc__
-    and re.match("(POST|GET)", shape.__doc__)
-] + [wire.MetricIn]
+    and re.match("(POST|GET|PATCH|DELETE) ", shape.__doc__)
+] + [wire.MetricIn, lineage_wire.ModelOutput]
 FORMS = re.findall(r"^\| `(.+)` \| (yes|no) \| (yes|no) \|$", README, re.MULTILINE)
 
 
 def reads(shape: type[msgspec.Struct], field: str, form: str) -> bool:
     """Whether a message with this form in this field, and something good in the others, can be read."""
-    good = {"key": '"k"', "value": "1", "timestamp": "1", "run_id": '"r"', "metric_key": '"k"'}
+    good = {"key": '"k"', "value": "1", "timestamp": "1", "run_id": '"r"', "metric_key": '"k"', "model_id": '"m"'}
     if shape is wire.GetHistoryBulk:
         good["run_id"] = '["r"]'
     names = {f.name for f in msgspec.structs.fields(shape)}
@@ -56,6 +61,8 @@ def reads(shape: type[msgspec.Struct], field: str, form: str) -> bool:
     where = field
     if shape is wire.MetricIn:
         body, shape, where = '{"run_id":"r","metrics":[' + body + "]}", wire.LogBatch, f"metrics[0].{field}"
+    if shape is lineage_wire.ModelOutput:
+        body, shape, where = '{"run_id":"r","models":[' + body + "]}", lineage_wire.LogOutputs, f"models[0].{field}"
     refused: Unreadable | None = None
     try:
         Reader(shape).body(body.encode())
@@ -106,7 +113,7 @@ def test_every_endpoint_is_in_the_readme_and_nothing_else() -> None:
     for route in mlflow.dialect().routes:
         path = re.sub(r"^/(?:ajax-)?api/[23]\.0", "", route.path)
         served.add(f"{route.verb} {path}")
-    named = set(re.findall(r"^\| `((?:GET|POST|PUT|DELETE) \S+)` \|", README, re.MULTILINE))
+    named = set(re.findall(r"^\| `((?:GET|POST|PUT|PATCH|DELETE) \S+)` \|", README, re.MULTILINE))
     assert named == served
 
 

@@ -48,7 +48,7 @@ async def list_of_run(call: Call) -> Response:
 
 def _list_of_run(call: Call, run_id: str, folder: str) -> Response:
     run = _run(call, run_id)
-    found = _children(call, Place(run_id, folder))
+    found = children(call, Place(run_id, folder))
     return answer(wire.FilesAnswer(root_uri=render.artifact_uri(run), files=render.files(found)))
 
 
@@ -61,12 +61,12 @@ async def list_stored(call: Call) -> Response:
 
 
 def _list_stored(call: Call, path: str) -> Response:
-    place = _place(call, path)
-    files = render.files(_children(call, place), relative_to=place.path)
+    place = place_of(call, path)
+    files = render.files(children(call, place), relative_to=place.path)
     return answer(wire.FilesAnswer(files=files))
 
 
-def _children(call: Call, place: Place) -> list[BlobInfo]:
+def children(call: Call, place: Place) -> list[BlobInfo]:
     """What is in a folder. A file has no children: this is how the client tells files from folders."""
     found = service.list_folder(call.context.store, workspace=call.workspace, owner=place.owner, folder=place.path)
     return [each for each in found if each.path != place.path]
@@ -75,7 +75,7 @@ def _children(call: Call, place: Place) -> list[BlobInfo]:
 async def upload(call: Call) -> Response:
     """PUT mlflow-artifacts/artifacts/<path>: the body, streamed to disk. 200 once it is durable, or nothing is kept."""
     path = translate.artifact_path(call.params["path"])
-    place = await call.run(_place, call, path)
+    place = await call.run(place_of, call, path)
     writer = await call.run_write(
         service.begin,
         call.context.store,
@@ -106,17 +106,18 @@ async def _copy(call: Call, writer: BlobWriter) -> None:
 async def download(call: Call) -> Response:
     """GET mlflow-artifacts/artifacts/<path>"""
     path = translate.artifact_path(call.params["path"])
-    return await _send(call, await call.run(_place, call, path))
+    return await send(call, await call.run(place_of, call, path))
 
 
 async def download_of_run(call: Call) -> Response:
     """GET /get-artifact?run_id=&path="""
     message = query_of(call, _GET)
     run_id = translate.run_id_of(message.run_id, message.run_uuid)
-    return await _send(call, Place(run_id, translate.artifact_path(translate.required(message.path, "path"))))
+    return await send(call, Place(run_id, translate.artifact_path(translate.required(message.path, "path"))))
 
 
-async def _send(call: Call, place: Place) -> Response:
+async def send(call: Call, place: Place) -> Response:
+    """The bytes of a file, streamed."""
     reader = await call.run(
         service.get, call.context.store, workspace=call.workspace, owner=place.owner, path=place.path
     )
@@ -153,14 +154,14 @@ class _Pieces:
 async def delete(call: Call) -> Response:
     """DELETE mlflow-artifacts/artifacts/<path>: a file, or a folder with all that is in it."""
     path = translate.artifact_path(call.params["path"])
-    place = await call.run(_place, call, path)
+    place = await call.run(place_of, call, path)
     await call.run_write(
         service.delete, call.context.store, workspace=call.workspace, owner=place.owner, path=place.path
     )
     return DONE
 
 
-def _place(call: Call, path: str) -> Place:
+def place_of(call: Call, path: str) -> Place:
     """A path below the artifact root of a run is that run's; any other belongs to the workspace."""
     found = translate.run_in_path(path)
     if found is not None:

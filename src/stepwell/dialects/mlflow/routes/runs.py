@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from stepwell.core import ids
 from stepwell.core.access import Role
+from stepwell.core.entities import Links, ModelPoint
 from stepwell.core.errors import Conflict
 from stepwell.core.model import NO_COLUMNS, Lifecycle, RunRow, RunWrite
 from stepwell.core.store import Store
+from stepwell.dialects.mlflow import lineage as links
 from stepwell.dialects.mlflow import render, rules, translate, wire
 from stepwell.dialects.mlflow.decoding import Reader
 from stepwell.dialects.mlflow.routes.reading import DONE, answer, body_of, query_of
-from stepwell.services import ingest
+from stepwell.services import ingest, lineage
 from stepwell.services import runs as service
 from stepwell.web.call import Call
 from stepwell.web.response import Response
@@ -27,16 +30,21 @@ _LOG_METRIC: Final = Reader(wire.LogMetric)
 _LOG_BATCH: Final = Reader(wire.LogBatch)
 _SET_PAIR: Final = Reader(wire.SetPair)
 _DELETE_TAG: Final = Reader(wire.DeleteTag)
+_NO_LINKS: Final = Links()
 
 
 async def log_metric(call: Call) -> Response:
     """POST runs/log-metric"""
-    return await _write(call, translate.log_metric(await body_of(call, _LOG_METRIC), at=call.context.clock()))
+    message = await body_of(call, _LOG_METRIC)
+    write = translate.log_metric(message, at=call.context.clock())
+    return await _write_points(call, write, links.model_points((message,), write.run_id))
 
 
 async def log_batch(call: Call) -> Response:
     """POST runs/log-batch"""
-    return await _write(call, translate.log_batch(await body_of(call, _LOG_BATCH), at=call.context.clock()))
+    message = await body_of(call, _LOG_BATCH)
+    write = translate.log_batch(message, at=call.context.clock())
+    return await _write_points(call, write, links.model_points(message.metrics, write.run_id))
 
 
 async def log_parameter(call: Call) -> Response:
@@ -56,6 +64,16 @@ async def delete_tag(call: Call) -> Response:
 
 async def _write(call: Call, write: RunWrite) -> Response:
     await call.durable(ingest.write(call.context.store, workspace=call.workspace, write=write))
+    return DONE
+
+
+async def _write_points(call: Call, write: RunWrite, measured: Sequence[ModelPoint]) -> Response:
+    if not measured:
+        return await _write(call, write)
+    future = await call.run(
+        lineage.write_measured, call.context.store, workspace=call.workspace, write=write, points=measured
+    )
+    await call.durable(future)
     return DONE
 
 
@@ -115,7 +133,14 @@ async def get(call: Call) -> Response:
 
 def _get_answer(call: Call, run_id: str) -> Response:
     row = service.get_run(call.context.store, workspace=call.workspace, run_id=run_id)
-    return answer(wire.RunAnswer(run=render.run(row)))
+    (run,) = _rendered(call, [row])
+    return answer(wire.RunAnswer(run=run))
+
+
+def _rendered(call: Call, rows: Sequence[RunRow]) -> list[wire.Run]:
+    run_ids = [row.run.id for row in rows]
+    found = lineage.links_of_runs(call.context.store, workspace=call.workspace, run_ids=run_ids)
+    return [render.run(row, found.get(row.run.id, _NO_LINKS)) for row in rows]
 
 
 async def search(call: Call) -> Response:
@@ -137,7 +162,7 @@ def _search(call: Call, message: wire.SearchRuns) -> Response:
         cursor=message.page_token or None,
         milliseconds=True,
     )
-    return answer(wire.RunsAnswer(runs=[render.run(row) for row in found], next_page_token=cursor or ""))
+    return answer(wire.RunsAnswer(runs=_rendered(call, found), next_page_token=cursor or ""))
 
 
 ROUTES: Final = (

@@ -1,11 +1,11 @@
-"""What the server says of itself, and the one search over entities that this dialect does not have yet."""
+"""What the server says of itself."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from stepwell.dialects.mlflow import rules, wire
-from stepwell.dialects.mlflow.routes.reading import DONE, answer
+from stepwell.dialects.mlflow import wire
+from stepwell.dialects.mlflow.routes.reading import answer
 from stepwell.web.call import Call
 from stepwell.web.response import Response
 from stepwell.web.routing import Route
@@ -38,13 +38,6 @@ async def server_info(call: Call) -> Response:
     )
 
 
-async def search_logged_models(call: Call) -> Response:
-    """POST logged-models/search: there are none. The client asks whenever it lists artifacts."""
-    await call.body(rules.BODY_BYTES)
-    return DONE
-
-
-ROUTES: Final = (Route("POST", "/mlflow/logged-models/search", search_logged_models),)
 V3_ROUTES: Final = (Route("GET", "/mlflow/server-info", server_info),)
 ROOT_ROUTES: Final = (
     Route("GET", "/health", health, public=True),
