@@ -39,7 +39,7 @@ PREFIXES: Final = (
 def workspace_of(call: Call) -> str:
     """The header's workspace, else the credential's own."""
     named = call.header(WORKSPACE_HEADER)
-    return check_workspace(named) if named else call.principal.home
+    return check_workspace(call.workspace_named(named)) if named else call.principal.home
 
 
 def dialect() -> Dialect:
