@@ -34,7 +34,8 @@ class Link:
 
     @classmethod
     def of(cls, method: str, place: str, query: dict[str, str], key: ServerKey, *, now: int) -> Self:
-        """The link behind a request for `place`, the path behind the prefix. Forbidden: not ours, changed, too old."""
+        """The link behind a request for `place`, the path behind the prefix. Forbidden: it is none of
+        ours, was changed, or is too old."""
         workspace, _, rest = place.partition("/")
         run_key, _, path = rest.partition("/")
         size, expires = query.get("size"), query.get("expires", "")

@@ -163,7 +163,7 @@ class Files:
         return (
             Route("POST", "/files", self.presign, Role.WRITER),
             Route("GET", "/api/runs/files", self.listed),
-            Route("PUT", PREFIX + "/{place:path}", self.receive, public=True),
+            Route("PUT", PREFIX + "/{place:path}", self.receive, Role.WRITER, public=True),
             Route("GET", PREFIX + "/{place:path}", self.send, public=True),
         )
 
