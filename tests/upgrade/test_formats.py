@@ -91,5 +91,5 @@ def test_a_newer_format_is_refused_with_a_clear_message(directory: Path) -> None
     connection = apsw.Connection(str(directory / FILE))
     connection.execute("PRAGMA user_version=999")
     connection.close()
-    with pytest.raises(Invalid, match="format 999.*newer Stepwell"):
+    with pytest.raises(Invalid, match=r"format 999.*newer Stepwell"):
         EmbeddedStore(directory, clock=lambda: T0, background=False)
