@@ -2,6 +2,7 @@
 
 import math
 import struct
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given
@@ -87,4 +88,4 @@ def test_sorting_agrees_with_python(rows: list[tuple[int, int, float, int]]) -> 
 def test_ascending_compares_neighbours(rows: list[tuple[int, int, float, int]]) -> None:
     p = points(rows)
     keys = [p.key(i) for i in range(len(p))]
-    assert ascending(p.sort_columns(Order.KEY)).tolist() == [a < b for a, b in zip(keys, keys[1:], strict=False)]
+    assert ascending(p.sort_columns(Order.KEY)).tolist() == [a < b for a, b in pairwise(keys)]

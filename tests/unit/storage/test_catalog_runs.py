@@ -35,8 +35,7 @@ def bench(tmp_path: Path) -> Bench:
 
 def apply(bench: Bench, run_id: str, **changes: Any) -> runs.RunState:
     with bench.conn:
-        state = runs.apply(bench.conn, "w", RunWrite(run_id=run_id, at=50, **changes))
-    return state
+        return runs.apply(bench.conn, "w", RunWrite(run_id=run_id, at=50, **changes))
 
 
 def row(bench: Bench, run_id: str, columns: Columns = ALL_COLUMNS) -> Any:
