@@ -27,6 +27,7 @@ from stepwell.web.commands import Commands
 from stepwell.web.control import Arguments, Item
 from stepwell.web.control_server import ControlServer
 from stepwell.web.counters import Counters
+from stepwell.web.rates import Rates
 from stepwell.web.routing import Dialect, Router
 from stepwell.web.work import Work
 
@@ -77,6 +78,7 @@ def build_app(
         work=work,
         counters=counters,
         budget=budget,
+        rates=Rates(settings.rate_limit),
     )
 
 

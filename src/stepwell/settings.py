@@ -30,6 +30,7 @@ class Settings:
     auth: str = "off"
     key_file: Path = Path("keys/server.key")  # relative paths begin at data_dir
     insecure_http: bool = False
+    rate_limit: int = 0  # requests per second of one credential; 0: any number
     log_level: str = "info"
     log_format: str = "auto"
 
@@ -124,6 +125,13 @@ def _port(value: object, source: str) -> int:
     return int(text)
 
 
+def _rate(value: object, source: str) -> int:
+    text = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+    if not (text.isascii() and text.isdigit() and len(text) <= 7):
+        raise SettingsError(f"{source}: {value!r} is not a number of requests from 0 to 9999999")
+    return int(text)
+
+
 def _path(value: object, source: str) -> Path:
     if not isinstance(value, (str, Path)) or not str(value) or "\0" in str(value):
         raise SettingsError(f"{source}: {value!r} is not a path")
@@ -154,6 +162,7 @@ _READERS: Final[Mapping[str, Callable[[object, str], object]]] = {
     "auth": _one_of(AUTH),
     "key_file": _path,
     "insecure_http": _switch,
+    "rate_limit": _rate,
     "log_level": _one_of(LOG_LEVELS),
     "log_format": _one_of(LOG_FORMATS),
 }

@@ -30,6 +30,7 @@ def test_every_setting_can_come_from_each_source(tmp_path: Path):
         auth="required",
         key_file=Path("k"),
         insecure_http=True,
+        rate_limit=7,
         log_level="warning",
         log_format="json",
     )
@@ -40,6 +41,7 @@ def test_every_setting_can_come_from_each_source(tmp_path: Path):
         "auth": "required",
         "key_file": "k",
         "insecure_http": "true",
+        "rate_limit": "7",
         "log_level": "warning",
         "log_format": "json",
     }
@@ -55,6 +57,9 @@ def test_every_setting_can_come_from_each_source(tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("rate_limit", "-1"),
+        ("rate_limit", "1.5"),
+        ("rate_limit", "10000000"),
         ("port", "65536"),
         ("port", "-1"),
         ("port", "eighty"),

@@ -19,6 +19,7 @@ from stepwell.web.body import Body, BodyBudget, Receive
 from stepwell.web.call import Call, Context, Scope
 from stepwell.web.counters import Counters
 from stepwell.web.errors import HttpProblem, headers_of, internal
+from stepwell.web.rates import Rates
 from stepwell.web.response import JSON, Response
 from stepwell.web.routing import Router
 from stepwell.web.work import Work
@@ -34,7 +35,15 @@ class Application:
     """One server's requests."""
 
     def __init__(
-        self, router: Router, *, gate: Gate, context: Context, work: Work, counters: Counters, budget: BodyBudget
+        self,
+        router: Router,
+        *,
+        gate: Gate,
+        context: Context,
+        work: Work,
+        counters: Counters,
+        budget: BodyBudget,
+        rates: Rates | None = None,
     ) -> None:
         self._router = router
         self._gate = gate
@@ -43,6 +52,7 @@ class Application:
         self._work = work
         self._counters = counters
         self._budget = budget
+        self._rates = rates or Rates()
         self._id_prefix = secrets.token_hex(4)
         self._id_numbers = itertools.count(1)
 
@@ -107,6 +117,7 @@ class Application:
                     call.method, call.raw_path, scope["query_string"], headers=headers, body=body, work=self._work
                 )
             call.principal = principal
+            self._rates.take(principal.credential_id)
             if self._aliases.stale:
                 await self._aliases.refresh(self._work)
             call.workspace = workspace = match.dialect.workspace(call)

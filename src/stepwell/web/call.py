@@ -132,6 +132,10 @@ class Call:
         400 broken off or not gzip. Busy when the bodies of all requests together are too much."""
         return await self._body.whole(limit, self._work)
 
+    async def hold(self, limit: int) -> bytes:
+        """Read the body now, for `body` to give it out later; its SHA-256 as it came. Problems as for `body`."""
+        return await self._body.hold(limit, self._work)
+
     def chunks(self) -> AsyncIterator[bytes]:
         """The body piece by piece, as it comes, without a limit in all. HttpProblem as for `body`, except 413."""
         return self._body.chunks()

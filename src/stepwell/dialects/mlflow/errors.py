@@ -33,7 +33,12 @@ _OF_DOMAIN: Final[tuple[tuple[type[StepwellError], int, str], ...]] = (
     (Unavailable, 503, "TEMPORARILY_UNAVAILABLE"),
     (Corrupt, 500, "DATA_LOSS"),
 )
-_OF_HTTP: Final = {403: "PERMISSION_DENIED", 404: "ENDPOINT_NOT_FOUND", 500: "INTERNAL_ERROR"}
+_OF_HTTP: Final = {
+    403: "PERMISSION_DENIED",
+    404: "ENDPOINT_NOT_FOUND",
+    429: "REQUEST_LIMIT_EXCEEDED",
+    500: "INTERNAL_ERROR",
+}
 
 
 def error_response(error: StepwellError | HttpProblem, call: Call) -> Response:
