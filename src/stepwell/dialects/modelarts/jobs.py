@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from stepwell.core.errors import Conflict, NotFound
-from stepwell.core.model import NO_COLUMNS, Event, Lifecycle, Run, RunWrite, Status
+from stepwell.core.model import NO_COLUMNS, Columns, Event, Lifecycle, Run, RunWrite, Status
 from stepwell.core.resources import Alias
 from stepwell.core.store import Store
 from stepwell.dialects.modelarts import translate, wire
@@ -15,6 +15,7 @@ from stepwell.services import ingest, log_tail, numbered_pages, resources
 from stepwell.services import runs as service
 
 PREVIEW_BYTES = 5 << 20  # of a log, as in the vendor's service
+_PARAMS = Columns(metrics=(), tags=())
 _ACTIVE = frozenset({Status.SCHEDULED, Status.RUNNING})
 
 
@@ -135,9 +136,11 @@ def _job(ask: Ask, run: Run) -> wire.Job:
 
 def _jobs(ask: Ask, runs: Sequence[Run]) -> list[wire.Job]:
     ids = [run.id for run in runs]
+    rows = service.get_runs(ask.store, workspace=ask.workspace, run_ids=ids, columns=_PARAMS)
+    params = {row.run.id: row.params for row in rows if row is not None}
     tasks = resources.tasks(ask.store, workspace=ask.workspace, run_ids=ids)
     records = ask.store.get_records(workspace=ask.workspace, kind=translate.JOB_KIND, ids=ids)
     return [
-        translate.job(run, tasks=tasks[run.id], record=record, now=ask.now)
+        translate.job(run, params=params.get(run.id, {}), tasks=tasks[run.id], record=record, now=ask.now)
         for run, record in zip(runs, records, strict=True)
     ]

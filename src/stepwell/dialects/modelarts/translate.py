@@ -182,7 +182,7 @@ def _between(time: Callable[[Run], int | None], values: Sequence[str], place: st
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
-def job(run: Run, *, tasks: Sequence[str], record: Record | None, now: int) -> wire.Job:
+def job(run: Run, *, params: Mapping[str, str], tasks: Sequence[str], record: Record | None, now: int) -> wire.Job:
     """A run as a job; `record` is what it was made with, if it was made here."""
     made = wire.NewJob(metadata=wire.NewMetadata(name=run.name), spec={"resource": {"node_count": len(tasks)}})
     if record is not None:
@@ -208,15 +208,23 @@ def job(run: Run, *, tasks: Sequence[str], record: Record | None, now: int) -> w
             tasks=list(tasks),
             node_count_metrics=[(start, len(tasks))],
         ),
-        algorithm=_algorithm(made.algorithm or {}),
+        algorithm=_algorithm(made.algorithm or {}, params),
         spec=made.spec,
     )
 
 
-def _algorithm(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Requests have the environment as an object, answers as a list of them; the client reads nothing else."""
-    environments = given.get("environments")
-    return {**given, "environments": [environments]} if isinstance(environments, dict) else dict(given)
+def _algorithm(given: Mapping[str, Any], params: Mapping[str, str]) -> dict[str, Any]:
+    """What a job was made with, and the params that came through other interfaces behind its own parameters.
+
+    Requests have the environment as an object, answers as a list of them; the client reads nothing else.
+    """
+    found = dict(given)
+    if isinstance(found.get("environments"), dict):
+        found["environments"] = [found["environments"]]
+    own = found.get("parameters") or []
+    known = {each.get("name") for each in own}
+    others = [{"name": name, "value": value} for name, value in params.items() if name not in known]
+    return {**found, "parameters": [*own, *others]} if others else found
 
 
 def metrics(usage: Mapping[Resource, F64]) -> wire.TaskMetrics:

@@ -64,7 +64,7 @@ def test_every_resource_is_a_metric():
     ],
 )
 def test_durations(fields: dict[str, Any], duration: int):
-    job = translate.job(run(**fields), tasks=["worker-0"], record=None, now=NOW + 60_000_000)
+    job = translate.job(run(**fields), params={}, tasks=["worker-0"], record=None, now=NOW + 60_000_000)
     assert job.status.duration == duration
 
 
@@ -147,13 +147,24 @@ def test_conditions():
     assert found("end_time", "between", "0", str(MS))
 
 
+def test_params_of_other_interfaces_stand_behind_a_jobs_own_parameters():
+    own = [{"name": "lr", "value": "0.1", "description": "rate"}, {"name": "empty"}]
+    made = wire.NewJob(metadata=wire.NewMetadata(name="n"), spec={}, algorithm={"parameters": own})
+    record = translate.job_record(made, run_id="id", now=NOW)
+    params = {"lr": "0.1", "empty": "", "batch": "32"}
+    job = translate.job(run(), params=params, tasks=[], record=record, now=NOW)
+    assert job.algorithm == {"parameters": [*own, {"name": "batch", "value": "32"}]}
+    job = translate.job(run(), params={"a": "1"}, tasks=[], record=None, now=NOW)
+    assert job.algorithm == {"parameters": [{"name": "a", "value": "1"}]}
+
+
 def test_the_environment_is_answered_as_a_list():
     made = wire.NewJob(
         metadata=wire.NewMetadata(name="n"), spec={}, algorithm={"environments": {"A": "b"}, "command": "c"}
     )
     record = translate.job_record(made, run_id="id", now=NOW)
-    job = translate.job(run(), tasks=["worker-0"], record=record, now=NOW)
+    job = translate.job(run(), params={}, tasks=["worker-0"], record=record, now=NOW)
     assert job.algorithm == {"environments": [{"A": "b"}], "command": "c"}
     made.algorithm = {"environments": [{"A": "b"}]}
     record = translate.job_record(made, run_id="id", now=NOW)
-    assert translate.job(run(), tasks=[], record=record, now=NOW).algorithm == made.algorithm
+    assert translate.job(run(), params={}, tasks=[], record=record, now=NOW).algorithm == made.algorithm
