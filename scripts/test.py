@@ -64,6 +64,8 @@ def contract(*options: str) -> Iterator[Command]:
         python = CLIENTS / lock.stem / "bin" / "python"
         # Warnings of other people's packages are theirs; ours are errors in the other parts.
         yield from pytest(folders(f"contract/{lock.stem}"), "-W", "default", *options, python=python)
+    # One conversation of all of them, in this environment: a second worker would only hold it again.
+    yield from pytest(folders("contract/cross"), *options, "-n", "0")
 
 
 def parts() -> list[Part]:

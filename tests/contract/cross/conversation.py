@@ -1,0 +1,70 @@
+"""Starts the drivers, each in the environment of its client, and keeps what they wrote and read.
+
+No vendor's word here: what each client can say of another's run stands in `views`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from contract.cross.drivers.telling import Run
+from serving import Server
+
+TESTS = Path(__file__).resolve().parents[2]
+ENVIRONMENTS = TESTS.parent / ".cache" / "clients"
+AT_ONCE = 2
+WITHIN = 120.0  # seconds that a driver may take on a loaded machine
+
+# Client -> (dialect that it speaks, driver, environment; "" is this one)
+CLIENTS = {
+    "native": ("native", "native", ""),
+    "mlflow": ("mlflow", "mlflow", "mlflow"),
+    "pluto": ("pluto", "pluto", "pluto"),
+    "sap": ("sap", "sap", "sap"),
+    "sap-sdk": ("sap", "sap", "sap-sdk"),
+    "modelarts": ("modelarts", "modelarts", "modelarts"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """What every client wrote, and how every client sees every run: reader -> run id -> run."""
+
+    written: dict[str, list[Run]]
+    seen: dict[str, dict[str, Run]]
+
+
+def converse(server: Server, clients: list[str]) -> Conversation:
+    """Every client writes its runs; when all are written, every client reads all of them."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        written = dict(zip(clients, pool.map(lambda client: drive(client, "write", server, []), clients), strict=True))
+        runs = [run for found in written.values() for run in found]
+        read = pool.map(lambda client: drive(client, "read", server, runs), clients)
+        seen = {client: {run["id"]: run for run in found} for client, found in zip(clients, read, strict=True)}
+    return Conversation(written=written, seen=seen)
+
+
+def drive(client: str, verb: str, server: Server, runs: list[Run]) -> list[Run]:
+    """The answer of a driver. AssertionError with what it printed when it fails."""
+    _, driver, environment = CLIENTS[client]
+    python = ENVIRONMENTS / environment / "bin" / "python" if environment else Path(sys.executable)
+    assert python.exists(), f"{client} has no environment; make it with scripts/setup.sh clients"
+    done = subprocess.run(
+        [str(python), "-m", f"contract.cross.drivers.{driver}", verb, server.url],
+        input=json.dumps(runs),
+        capture_output=True,
+        text=True,
+        timeout=WITHIN,
+        cwd=server.data_dir.parent,
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        check=False,
+    )
+    assert done.returncode == 0, f"{client} cannot {verb}:\n{done.stderr[-6000:]}\nthe server:\n{server.log()[-3000:]}"
+    found: list[Run] = json.loads(done.stdout)
+    return found

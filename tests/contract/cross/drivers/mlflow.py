@@ -1,0 +1,96 @@
+"""MLflow's own client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+
+from contract.cross.drivers.telling import (
+    START,
+    Point,
+    Points,
+    Run,
+    curve,
+    means,
+    odd_values,
+    plain_run,
+    reading,
+    status_runs,
+    tell,
+)
+
+EXPERIMENT = "cross mlflow"
+
+
+def write(url: str) -> list[Run]:
+    client = MlflowClient(url)
+    experiment = client.create_experiment(EXPERIMENT)
+    found = [_full_run(client, experiment)]
+    for name, status in status_runs("mlflow"):
+        run_id = client.create_run(experiment, run_name=name).info.run_id
+        client.update_run(run_id, status=status)
+        found.append(plain_run(run_id, name=name, experiment=EXPERIMENT, status=status))
+    return found
+
+
+def _full_run(client: MlflowClient, experiment: str) -> Run:
+    made = client.create_run(experiment, run_name="mlflow full", start_time=START // 1000)
+    params, tags = {"lr": "0.01", "layers": "3"}, {"team": "vision", "über": "1"}
+    cpu = [(place, at, value) for place, (at, value) in enumerate(reading(10.0, 30.0, 50.5))]
+    points: Points = {
+        "loss": curve(),
+        "val/odd": odd_values(),
+        "a.b-c d/ä:e": [(-5, START, 1.0), (2**62, START, 2.0)],
+        "n" * 250: [(0, START, 3.0)],
+        "system/cpu_utilization_percentage": cpu,
+    }
+    metrics = [Metric(key, v, at // 1000, step) for key, series in points.items() for step, at, v in series]
+    batch = [Param(*each) for each in params.items()], [RunTag(*each) for each in tags.items()]
+    client.log_batch(made.info.run_id, metrics, *batch)
+    client.set_terminated(made.info.run_id)
+    return Run(
+        id=made.info.run_id,
+        name="mlflow full",
+        experiment=EXPERIMENT,
+        status="FINISHED",
+        params=params,
+        tags=tags,
+        points=points,
+        usage={"cpu": means(10.0, 30.0, 50.5)},
+    )
+
+
+def read(url: str, asked: list[Run]) -> list[Run]:
+    client = MlflowClient(url)
+    experiments = {each.experiment_id: each.name for each in client.search_experiments()}
+    listed = {run.info.run_id for run in client.search_runs(list(experiments))}
+    return [_read(client, each["id"], experiments, listed) for each in asked]
+
+
+def _read(client: MlflowClient, run_id: str, experiments: dict[str, str], listed: set[str]) -> Run:
+    try:
+        run: Any = client.get_run(run_id)
+    except MlflowException as error:
+        return Run(id=run_id, refused=error.message, listed=run_id in listed)
+    return Run(
+        id=run.info.run_id,
+        name=run.info.run_name,
+        experiment=experiments[run.info.experiment_id],
+        status=run.info.status,
+        params=dict(run.data.params),
+        tags=dict(run.data.tags),
+        points={key: _points(client, run_id, key) for key in run.data.metrics},
+        latest=dict(run.data.metrics),
+        listed=run.info.run_id in listed,
+    )
+
+
+def _points(client: MlflowClient, run_id: str, key: str) -> list[Point]:
+    return [(m.step, m.timestamp * 1000, m.value) for m in client.get_metric_history(run_id, key)]
+
+
+if __name__ == "__main__":
+    tell(write, read)

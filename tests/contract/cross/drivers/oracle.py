@@ -1,0 +1,122 @@
+"""The client of Oracle's AI Data Platform."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aidp_python_client.aidataplatform_dp import MLOpsClient, models
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from oci.retry import NoneRetryStrategy
+from oci.signer import Signer
+
+from contract.cross.drivers.telling import (
+    START,
+    Point,
+    Points,
+    Run,
+    curve,
+    means,
+    odd_values,
+    plain_run,
+    reading,
+    status_runs,
+    tell,
+)
+
+EXPERIMENT = "cross oracle"
+PLACE = ("ocid1.aidataplatform.oc1..cross", "default")  # platform, workspace
+
+
+class Platform:
+    """The client, and what it answers instead of the wrapping."""
+
+    def __init__(self, url: str) -> None:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+        tenancy, user, fingerprint = "ocid1.tenancy.oc1..a", "ocid1.user.oc1..b", ":".join(["00"] * 16)
+        config = {"tenancy": tenancy, "user": user, "fingerprint": fingerprint, "region": "x", "key_content": pem}
+        signer = Signer(tenancy, user, fingerprint, private_key_file_location=None, private_key_content=pem)
+        self._client = MLOpsClient(config, signer=signer, service_endpoint=url, retry_strategy=NoneRetryStrategy())
+
+    def ask(self, operation: str, *arguments: Any, **options: Any) -> Any:
+        return getattr(self._client, operation)(*PLACE, *arguments, **options).data
+
+
+def write(url: str) -> list[Run]:
+    platform = Platform(url)
+    details = models.CreateExperimentDetails(name=EXPERIMENT)
+    experiment = platform.ask("create_experiment", details).experiment_id
+    found = [_full_run(platform, experiment)]
+    for name, status in status_runs("oracle"):
+        run_id = _create(platform, experiment, name)
+        platform.ask("update_experiment_run", models.UpdateExperimentRunDetails(run_id=run_id, status=status))
+        found.append(plain_run(run_id, name=name, experiment=EXPERIMENT, status=status))
+    return found
+
+
+def _create(platform: Platform, experiment: str, name: str) -> str:
+    details = models.CreateExperimentRunDetails(run_name=name, experiment_id=experiment, start_time=START // 1000)
+    return str(platform.ask("create_experiment_run", details).run.info.run_id)
+
+
+def _full_run(platform: Platform, experiment: str) -> Run:
+    run_id = _create(platform, experiment, "oracle full")
+    params, tags = {"lr": "0.01"}, {"team": "vision", "stable": "yes"}
+    memory = [(place, at, value) for place, (at, value) in enumerate(reading(10.0, 30.0, 50.5))]
+    points: Points = {
+        "loss": curve(),
+        "val/odd": odd_values(),
+        "system/system_memory_usage_percentage": memory,
+    }
+    metrics = [
+        models.ExperimentRunMetric(key=key, value=value, timestamp=at // 1000, step=step)
+        for key, series in points.items()
+        for step, at, value in series
+    ]
+    batch = models.LogExperimentRunBatchDetails(
+        run_id=run_id,
+        metrics=metrics,
+        params=[models.ExperimentRunParam(key=key, value=value) for key, value in params.items()],
+        tags=[models.ExperimentRunTag(key=key, value=value) for key, value in tags.items()],
+    )
+    platform.ask("log_experiment_run_batch", batch)
+    platform.ask("update_experiment_run", models.UpdateExperimentRunDetails(run_id=run_id, status="FINISHED"))
+    run = plain_run(run_id, name="oracle full", experiment=EXPERIMENT, status="FINISHED")
+    run["params"], run["tags"], run["points"] = params, tags, points
+    run["usage"] = {"mem": means(10.0, 30.0, 50.5)}
+    return run
+
+
+def read(url: str, asked: list[Run]) -> list[Run]:
+    platform = Platform(url)
+    found = platform.ask("list_experiments", models.ListExperimentsDetails(max_results=1000)).experiments
+    experiments = {each.experiment_id: each.name for each in found}
+    search = models.ListExperimentRunsDetails(experiment_ids=list(experiments), max_results=1000)
+    listed = {run.info.run_id for run in platform.ask("list_experiment_runs", search).runs}
+    return [_read(platform, each["id"], experiments, listed) for each in asked]
+
+
+def _read(platform: Platform, run_id: str, experiments: dict[str, str], listed: set[str]) -> Run:
+    run = platform.ask("get_experiment_run_by_id", run_id).run
+    latest = {each.key: float(each.value) for each in run.data.metrics or ()}
+    return Run(
+        id=run.info.run_id,
+        name=run.info.run_name,
+        experiment=experiments[run.info.experiment_id],
+        status=run.info.status,
+        params={each.key: each.value for each in run.data.params or ()},
+        tags={each.key: each.value for each in run.data.tags or ()},
+        points={key: _points(platform, run_id, key) for key in latest},
+        latest=latest,
+        listed=run.info.run_id in listed,
+    )
+
+
+def _points(platform: Platform, run_id: str, key: str) -> list[Point]:
+    found = platform.ask("get_experiment_run_metric_history", run_id, key, allow_control_chars=True).metrics
+    return [(each.step, each.timestamp * 1000, float(each.value)) for each in found]
+
+
+if __name__ == "__main__":
+    tell(write, read)

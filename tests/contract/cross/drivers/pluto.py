@@ -1,0 +1,131 @@
+"""Pluto's own client: its runs to write, its queries to read."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from typing import Any
+from urllib.parse import unquote
+
+from contract.cross.drivers.telling import SECOND, Point, Points, Run, means, plain_run, reading, tell
+
+PROJECT = "cross pluto"
+STATUSES = {
+    "RUNNING": "RUNNING",
+    "COMPLETED": "FINISHED",
+    "FAILED": "FAILED",
+    "TERMINATED": "KILLED",
+    "CANCELLED": "KILLED",
+}
+WORDS = {"NaN": float("nan"), "Inf": float("inf"), "-Inf": float("-inf")}
+QUIET = {"disable_console": True, "disable_system_metrics": True, "x_console_fd_capture": False}
+
+
+def settle(url: str) -> str:
+    """Says where the server is, and keeps the client's own files in a folder of this process; the folder."""
+    folder = tempfile.mkdtemp()
+    os.environ.update({f"PLUTO_URL_{part}": url for part in ("APP", "API", "INGEST", "PY")})
+    os.environ.update(PLUTO_API_KEY="any", PLUTO_DISABLE_TELEMETRY="1", HOME=folder, XDG_DATA_HOME=folder)
+    os.chdir(folder)
+    return folder
+
+
+def write(url: str) -> list[Run]:
+    """One run that ends well, one that fails, one that is left running."""
+    folder = settle(url)
+    return [_full_run(folder), _ended(folder, "pluto FAILED", "FAILED"), _ended(folder, "pluto RUNNING", "RUNNING")]
+
+
+def _init(folder: str, name: str, **options: Any) -> Any:
+    import pluto
+
+    return pluto.init(dir=folder, project=PROJECT, name=name, settings=dict(QUIET), **options)
+
+
+def _full_run(folder: str) -> Run:
+    op = _init(folder, "pluto full", config={"lr": 0.01, "optimizer": "adam"}, tags=["baseline", "team:vision"])
+    start = int(time.time()) * SECOND
+    samples = reading(10.0, 30.0, 50.5, start=start)
+    points: Points = {
+        "train/loss (raw), 50%": [(step, start + step * SECOND, 1 / (step + 1)) for step in range(5)],
+        "loss": [(3, start, 0.5), (3, start + SECOND, 0.25), (1, start + 2 * SECOND, 1.0)],
+        "odd": [
+            (step, start, value)
+            for step, value in enumerate((float("nan"), float("inf"), float("-inf"), -0.0, 5e-324, 0.1))
+        ],
+        "sys/cpu.percentage.0": [(place, at, value) for place, (at, value) in enumerate(samples)],
+    }
+    for name, series in points.items():
+        for step, at, value in series:
+            op.log({name: value}, step=step, timestamp=at // SECOND)
+    op.finish()
+    run = plain_run(_id_of(op), name="pluto full", experiment=PROJECT, status="FINISHED")
+    run["params"] = {"lr": "0.01", "optimizer": "adam"}
+    run["tags"] = {"baseline": "", "team:vision": ""}
+    run["points"] = points
+    run["usage"] = {"cpu": means(10.0, 30.0, 50.5)}
+    return run
+
+
+def _ended(folder: str, name: str, status: str) -> Run:
+    op = _init(folder, name)
+    if status == "RUNNING":
+        op.close()
+    else:
+        op.finish(code=1)
+    return plain_run(_id_of(op), name=name, experiment=PROJECT, status=status)
+
+
+def _id_of(op: Any) -> str:
+    """The id that other clients know the run by: the end of the link that the client prints."""
+    return unquote(str(op.settings.url_view).rpartition("/")[2])
+
+
+def read(url: str, asked: list[Run]) -> list[Run]:
+    """Experiments are projects; a run is found by its name and then asked for by its display id."""
+    settle(url)
+    from pluto.query import Client
+
+    with Client() as client:
+        return [_read(client, each) for each in asked]
+
+
+def _read(client: Any, asked: Run) -> Run:
+    project = asked["experiment"]
+    found = client.list_runs(project, search=asked["name"], limit=200)
+    (listed,) = [each for each in found if each["name"] == asked["name"]]
+    run = client.get_run(project, listed["displayId"])
+    points: Points = {}
+    rows = client.get_metrics(project, run["id"])
+    for row in rows if isinstance(rows, list) else rows.to_dict("records"):
+        points.setdefault(row["metric"], []).append(_point(row))
+    statistics = client.get_statistics(project, run["id"])["metrics"]
+    return Run(
+        id=unquote(run["url"].rpartition("/")[2]),
+        name=run["name"],
+        experiment=run["projectName"],
+        status=STATUSES[run["status"]],
+        params={name: _text(value) for name, value in (run["config"] or {}).items()},
+        tags=dict.fromkeys(run["tags"], ""),
+        points=points,
+        latest={each["logName"]: each["last"]["value"] for each in statistics if each["last"]},
+        listed=True,
+        display_id=run["id"] == listed["id"] and client.get_run(project, run["id"])["displayId"] == listed["displayId"],
+    )
+
+
+def _point(row: dict[str, Any]) -> Point:
+    from datetime import UTC, datetime
+
+    moment = datetime.fromisoformat(str(row["time"])).replace(tzinfo=UTC)
+    millis = round((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)
+    return int(row["step"]), millis * 1000, WORDS.get(row.get("valueFlag", ""), float(row["value"]))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else str(value)
+
+
+if __name__ == "__main__":
+    tell(write, read)

@@ -1,0 +1,79 @@
+"""How a driver and the test talk: what the client of one vendor wrote or reads, in words that are no vendor's.
+
+A driver is a module that runs where its client is installed and nothing of ours is: `python -m
+contract.cross.drivers.NAME write|read URL`, with the runs to read on stdin as JSON and its answer on stdout as JSON.
+Nothing here imports more than the standard library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, TypedDict
+
+SECOND = 1_000_000  # microseconds
+START = 1_767_323_045 * SECOND  # 2026-01-02T03:04:05Z
+STATUSES = ("SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED")
+
+Point = tuple[int, int, float]  # step, time in microseconds, value
+Points = dict[str, list[Point]]  # by metric, whatever its labels
+
+
+class Run(TypedDict, total=False):
+    """A run as its writer meant it, or as a reader sees it; a reader leaves out what its client cannot tell."""
+
+    id: str
+    name: str
+    experiment: str
+    status: str  # one of STATUSES
+    params: dict[str, str]
+    tags: dict[str, str]
+    points: Points
+    latest: dict[str, float]
+    usage: dict[str, list[float]]  # means of the first worker by minute; -1: no sample
+    listed: bool  # whether a search finds it
+    display_id: bool  # whether its display id and its number lead to it
+    refused: str  # why it cannot be read at all
+
+
+def reading(first: float, second: float, third: float, *, start: int = START) -> list[tuple[int, float]]:
+    """Three samples of a worker: two in its first minute and one in its third. `means` says what a minute has."""
+    return [(start + SECOND, first), (start + 20 * SECOND, second), (start + 130 * SECOND, third)]
+
+
+def means(first: float, second: float, third: float) -> list[float]:
+    """The minutes of `reading`."""
+    return [(first + second) / 2, -1.0, third]
+
+
+def curve() -> list[Point]:
+    """Points as training gives them: a falling loss, and one step that was done again."""
+    return [*((step, START + step * SECOND, 1 / (step + 1)) for step in range(5)), (3, START + 9 * SECOND, 0.125)]
+
+
+def odd_values() -> list[Point]:
+    """Every kind of double; the last is finite."""
+    values = [float("nan"), float("inf"), float("-inf"), -0.0, 5e-324, 1.7976931348623157e308, 0.1]
+    return [(step, START + step * SECOND, value) for step, value in enumerate(values)]
+
+
+def status_runs(name: str, statuses: Iterable[str] = STATUSES) -> list[tuple[str, str]]:
+    """(name of the run, status): runs that show nothing but how it stands with them."""
+    return [(f"{name} {status}", status) for status in statuses]
+
+
+def plain_run(run_id: str, *, name: str, experiment: str, status: str) -> Run:
+    """A run without points, params and tags."""
+    return Run(id=run_id, name=name, experiment=experiment, status=status, params={}, tags={}, points={}, usage={})
+
+
+def tell(write: Callable[[str], list[Run]], read: Callable[[str, list[Run]], list[Run]]) -> None:
+    """The main program of a driver. What its client prints goes to stderr."""
+    answer_to = os.dup(1)
+    os.dup2(2, 1)
+    verb, url = sys.argv[1:]
+    found: Any = write(url) if verb == "write" else read(url, json.load(sys.stdin))
+    with os.fdopen(answer_to, "w") as out:
+        json.dump(found, out)
