@@ -62,7 +62,9 @@ def test_an_error_has_its_status_code_and_message(error: Any, status: int, code:
 
 def test_every_error_of_the_domain_has_a_status() -> None:
     def below(kind: type[StepwellError]) -> list[type[StepwellError]]:
-        return [kind, *(each for sub in kind.__subclasses__() for each in below(sub))]
+        # Another dialect's own errors are its own to shape.
+        known = [sub for sub in kind.__subclasses__() if sub.__module__ == StepwellError.__module__]
+        return [kind, *(each for sub in known for each in below(sub))]
 
     for kind in below(StepwellError):
         status, body = answered(kind())
