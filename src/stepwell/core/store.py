@@ -210,6 +210,11 @@ class CatalogStore(Protocol):
         """Remove runs and all that belongs to them; how many there were. The ids may be used again and get new keys."""
         ...
 
+    def purge_experiment(self, *, workspace: str, id: int) -> None:
+        """Remove an experiment without runs; its name is free, its number is never used again. NotFound; Conflict: it
+        has runs, deleted ones count too, or it is experiment 0."""
+        ...
+
     def read_events(self, *, workspace: str, run_id: str) -> list[Event]:
         """Oldest first."""
         ...

@@ -6,19 +6,23 @@ from collections.abc import Sequence
 
 from stepwell.core import limits
 from stepwell.core.access import ANY_WORKSPACE
-from stepwell.core.errors import NotFound
+from stepwell.core.errors import Conflict, NotFound
 from stepwell.core.ids import check_workspace
 from stepwell.core.model import (
     ALL_COLUMNS,
+    DEFAULT_EXPERIMENT,
     NO_COLUMNS,
     Columns,
     Event,
     Experiment,
     ExperimentWrite,
+    Lifecycle,
     NewExperiment,
     NewRun,
     Run,
+    RunQuery,
     RunRow,
+    Visibility,
     Workspace,
 )
 from stepwell.core.store import Store
@@ -44,6 +48,7 @@ __all__ = [
     "ids_of_numbers",
     "list_workspaces",
     "metric_names",
+    "purge_experiment",
     "purge_runs",
     "read_events",
     "search_experiments",
@@ -137,6 +142,29 @@ def purge_runs(store: Store, *, workspace: str, run_ids: Sequence[str]) -> int:
     """Remove runs and all that belongs to them, for good; how many there were."""
     check_count(len(run_ids), field="run_ids", limit=limits.RUNS_PER_WRITE)
     return store.purge_runs(workspace=workspace, run_ids=run_ids)
+
+
+def purge_experiment(store: Store, *, workspace: str, id: int, at: int) -> None:
+    """Remove an experiment and all its runs for good; its name is free again. NotFound; Conflict: experiment 0.
+
+    It is deleted first, so that no run comes in meanwhile. When this ends in the middle, asking again finishes it.
+    """
+    experiment = store.get_experiment(workspace=workspace, id=id)
+    if id == DEFAULT_EXPERIMENT:
+        raise Conflict(f"experiment {id} belongs to its workspace; it cannot be removed", field="experiment_id")
+    if experiment.lifecycle is not Lifecycle.DELETED:
+        store.write_experiment(workspace=workspace, write=ExperimentWrite(id=id, lifecycle=Lifecycle.DELETED, at=at))
+    while True:
+        page = store.search_runs(
+            workspace=workspace,
+            query=RunQuery(
+                experiment_ids=(id,), visibility=Visibility.ALL, limit=limits.RUNS_PER_WRITE, columns=NO_COLUMNS
+            ),
+        )
+        if not page.items:
+            break
+        store.purge_runs(workspace=workspace, run_ids=[row.run.id for row in page.items])
+    store.purge_experiment(workspace=workspace, id=id)
 
 
 def read_events(store: Store, *, workspace: str, run_id: str) -> list[Event]:

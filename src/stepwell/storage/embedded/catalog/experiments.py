@@ -57,6 +57,18 @@ def get(conn: apsw.Connection, workspace: str, *, id: int | None = None, name: s
     return experiment_of(workspace, row, tags_of(conn, key, [row[0]]).get(row[0], NOTHING))
 
 
+def purge(conn: apsw.Connection, workspace: str, number: int) -> None:
+    """Remove an experiment. NotFound; Conflict: it has runs, or it is experiment 0."""
+    get(conn, workspace, id=number)
+    if number == DEFAULT_EXPERIMENT:
+        raise Conflict(f"experiment {number} belongs to its workspace; it cannot be removed", field="experiment_id")
+    bindings = {"workspace_key": workspaces.find(conn, workspace), "id": number}
+    if _SQL.one(conn, "find_run_of_experiment", bindings) is not None:
+        raise Conflict(f"experiment {number} has runs; purge them first", field="experiment_id")
+    _SQL.run(conn, "purge_experiment_tags", bindings)
+    _SQL.run(conn, "purge_experiment", bindings)
+
+
 def apply(conn: apsw.Connection, workspace: str, write: ExperimentWrite) -> Experiment:
     """Change an experiment; a change of its lifecycle is also one of all its runs.
 

@@ -50,6 +50,15 @@ ON CONFLICT DO UPDATE SET value = excluded.value;
 -- name: remove_experiment_tag
 DELETE FROM experiment_tag WHERE workspace_key = :workspace_key AND experiment_id = :id AND name = :name;
 
+-- name: find_run_of_experiment
+SELECT 1 FROM run WHERE workspace_key = :workspace_key AND experiment_id = :id LIMIT 1;
+
+-- name: purge_experiment_tags
+DELETE FROM experiment_tag WHERE workspace_key = :workspace_key AND experiment_id = :id;
+
+-- name: purge_experiment
+DELETE FROM experiment WHERE workspace_key = :workspace_key AND id = :id;
+
 -- name: experiment_tags
 SELECT tag.experiment_id, tag.name, tag.value
 FROM json_each(:ids) AS wanted

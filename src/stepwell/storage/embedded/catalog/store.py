@@ -105,6 +105,10 @@ class Catalog:
         """See CatalogStore."""
         return self._done(lambda conn: experiments.apply(conn, workspace, write))
 
+    def purge_experiment(self, *, workspace: str, id: int) -> None:
+        """See CatalogStore."""
+        self._done(lambda conn: experiments.purge(conn, workspace, id))
+
     def search_experiments(self, *, workspace: str, query: ExperimentQuery) -> Page[Experiment]:
         """See CatalogStore."""
         with self._catalog_snapshot() as conn:
