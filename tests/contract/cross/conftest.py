@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from contract.cross.conversation import CLIENTS, Conversation, converse
+from contract.cross.conversation import Conversation, converse
 from serving import Server
 
 
 @pytest.fixture(scope="session")
 def conversation(shared_server: Server) -> Conversation:
     """What every client wrote, and how every client sees it."""
-    return converse(shared_server, list(CLIENTS))
+    return converse(shared_server)

@@ -31,6 +31,8 @@ CLIENTS = {
     "modelarts": ("modelarts", "modelarts", "modelarts"),
 }
 
+JOINERS = tuple(client for client in CLIENTS if client != "modelarts")  # whose client can add to a run of another
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
@@ -40,14 +42,36 @@ class Conversation:
     seen: dict[str, dict[str, Run]]
 
 
-def converse(server: Server, clients: list[str]) -> Conversation:
-    """Every client writes its runs; when all are written, every client reads all of them."""
+def converse(server: Server) -> Conversation:
+    """Every client writes runs of its own, then adds to those that others share, then reads all of them."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        written = dict(zip(clients, pool.map(lambda client: drive(client, "write", server, []), clients), strict=True))
+
+        def everyone(verb: str, runs: dict[str, list[Run]]) -> dict[str, list[Run]]:
+            found = pool.map(lambda client: drive(client, verb, server, runs.get(client, [])), runs)
+            return dict(zip(runs, found, strict=True))
+
+        written = everyone("write", {client: [] for client in CLIENTS})
+        shared = {joiner: shared_by_others(written, joiner) for joiner in JOINERS}
+        for additions in everyone("join", shared).values():
+            add(written, additions)
         runs = [run for found in written.values() for run in found]
-        read = pool.map(lambda client: drive(client, "read", server, runs), clients)
-        seen = {client: {run["id"]: run for run in found} for client, found in zip(clients, read, strict=True)}
-    return Conversation(written=written, seen=seen)
+        seen = everyone("read", dict.fromkeys(CLIENTS, runs))
+    return Conversation(
+        written=written, seen={client: {run["id"]: run for run in found} for client, found in seen.items()}
+    )
+
+
+def shared_by_others(written: dict[str, list[Run]], joiner: str) -> list[Run]:
+    """The runs that the joiner goes on with."""
+    return [run for writer, runs in written.items() if writer != joiner for run in runs if run.get("shared")]
+
+
+def add(written: dict[str, list[Run]], additions: list[Run]) -> None:
+    """Puts what was added to shared runs with what their writers wrote."""
+    runs = {run["id"]: run for found in written.values() for run in found}
+    for addition in additions:
+        runs[addition["id"]]["points"].update(addition["points"])
+        runs[addition["id"]]["tags"].update(addition["tags"])
 
 
 def drive(client: str, verb: str, server: Server, runs: list[Run]) -> list[Run]:

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from contract.cross.conversation import CLIENTS, Conversation
+from contract.cross.conversation import CLIENTS, JOINERS, Conversation
 from contract.cross.drivers.telling import STATUSES, Point, Run
 from contract.cross.views import ASPECTS, VIEWS, own_tags
 from serving import Server
@@ -73,6 +73,13 @@ def test_a_run_whose_id_a_client_has_no_word_for_is_refused_with_a_reason(
     }
     assert refused == others
     assert all(run["listed"] for run in told if "listed" in VIEWS[reader].seen)
+
+
+@pytest.mark.parametrize(("writer", "joiner"), [pair for pair in product(CLIENTS, JOINERS) if pair[0] != pair[1]])
+def test_what_one_began_the_other_goes_on_with(conversation: Conversation, writer: str, joiner: str) -> None:
+    (shared,) = [run for run in conversation.written[writer] if run.get("shared")]
+    assert f"by/{joiner}" in shared["points"]  # that all clients see it is in the matrix
+    assert f"by-{joiner}" in shared["tags"]
 
 
 @pytest.mark.parametrize("reader", CLIENTS)

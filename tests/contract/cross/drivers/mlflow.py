@@ -13,11 +13,13 @@ from contract.cross.drivers.telling import (
     Point,
     Points,
     Run,
+    added,
     curve,
     means,
     odd_values,
     plain_run,
     reading,
+    shared_run,
     status_runs,
     tell,
 )
@@ -28,7 +30,8 @@ EXPERIMENT = "cross mlflow"
 def write(url: str) -> list[Run]:
     client = MlflowClient(url)
     experiment = client.create_experiment(EXPERIMENT)
-    found = [_full_run(client, experiment)]
+    shared = client.create_run(experiment, run_name="mlflow shared").info.run_id
+    found = [_full_run(client, experiment), shared_run(shared, name="mlflow shared", experiment=EXPERIMENT)]
     for name, status in status_runs("mlflow"):
         run_id = client.create_run(experiment, run_name=name).info.run_id
         client.update_run(run_id, status=status)
@@ -63,6 +66,17 @@ def _full_run(client: MlflowClient, experiment: str) -> Run:
     )
 
 
+def join(url: str, shared: list[Run]) -> list[Run]:
+    client, found = MlflowClient(url), [added(run, "mlflow") for run in shared]
+    for run in found:
+        for key, series in run["points"].items():
+            for step, at, value in series:
+                client.log_metric(run["id"], key, value, timestamp=at // 1000, step=step)
+        for name, text in run["tags"].items():
+            client.set_tag(run["id"], name, text)
+    return found
+
+
 def read(url: str, asked: list[Run]) -> list[Run]:
     client = MlflowClient(url)
     experiments = {each.experiment_id: each.name for each in client.search_experiments()}
@@ -93,4 +107,4 @@ def _points(client: MlflowClient, run_id: str, key: str) -> list[Point]:
 
 
 if __name__ == "__main__":
-    tell(write, read)
+    tell(write, read, join)

@@ -1,4 +1,7 @@
-"""ModelArts' own client. It makes and stops jobs and reads usage; samples come in through the native interface."""
+"""ModelArts' own client. It makes and stops jobs and reads usage; samples come in through the native interface.
+
+It can add nothing to a job that another client shares, so there is nothing to join.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ def client_of(url: str) -> ModelArtsClient:
 
 
 def write(url: str) -> list[Run]:
-    """A job that runs and has samples, and one that was stopped."""
+    """A job that runs and has samples, one that was stopped, one that others go on with."""
     client = client_of(url)
     running, stopped = _create(client, "modelarts-full"), _create(client, "modelarts-KILLED")
     client.stop_training_job(
@@ -71,7 +74,9 @@ def write(url: str) -> list[Run]:
     assert answer.status_code == 204, answer.text
     running["points"] = {"resource/npu": [(at, at * (SECOND // 1000), value) for at, value in samples]}
     running["usage"] = {"npu": means(10.0, 30.0, 50.5)}
-    return [running, stopped]
+    shared = _create(client, "modelarts-shared")
+    shared["shared"] = True
+    return [running, stopped, shared]
 
 
 def _create(client: ModelArtsClient, name: str) -> Run:

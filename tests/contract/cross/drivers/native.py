@@ -11,11 +11,13 @@ from contract.cross.drivers.telling import (
     Point,
     Points,
     Run,
+    added,
     curve,
     means,
     odd_values,
     plain_run,
     reading,
+    shared_run,
     status_runs,
     tell,
 )
@@ -42,6 +44,8 @@ def write(url: str) -> list[Run]:
     experiment = api.ask("POST", "/experiments", json={"name": EXPERIMENT})
     number = experiment["id"]
     found = [_full_run(api, number), _peculiar_run(api, number)]
+    found.append(shared_run("cross-native-shared", name="native shared", experiment=EXPERIMENT))
+    api.ask("POST", "/runs", json={"id": found[-1]["id"], "name": "native shared", "experiment_id": number})
     for name, status in status_runs("native"):
         run_id = name.replace(" ", "-")
         api.ask("POST", "/runs", json={"id": run_id, "name": name, "experiment_id": number, "status": status})
@@ -99,6 +103,14 @@ def _series(metric: str, points: list[Point]) -> dict[str, Any]:
     return {"metric": metric, "steps": steps, "times_us": times, "values": words}
 
 
+def join(url: str, shared: list[Run]) -> list[Run]:
+    api, found = Api(url), [added(run, "native") for run in shared]
+    for run in found:
+        series = [_series(*each) for each in run["points"].items()]
+        api.ask("POST", f"/runs/{run['id']}/points", json={"series": series, "set_tags": run["tags"]})
+    return found
+
+
 def read(url: str, asked: list[Run]) -> list[Run]:
     api = Api(url)
     experiments = api.ask("GET", "/experiments", params={"limit": 1000})["experiments"]
@@ -138,4 +150,4 @@ def _column(table: dict[str, Any], name: str) -> list[float]:
 
 
 if __name__ == "__main__":
-    tell(write, read)
+    tell(write, read, join)

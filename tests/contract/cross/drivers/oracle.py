@@ -15,11 +15,13 @@ from contract.cross.drivers.telling import (
     Point,
     Points,
     Run,
+    added,
     curve,
     means,
     odd_values,
     plain_run,
     reading,
+    shared_run,
     status_runs,
     tell,
 )
@@ -47,7 +49,8 @@ def write(url: str) -> list[Run]:
     platform = Platform(url)
     details = models.CreateExperimentDetails(name=EXPERIMENT)
     experiment = platform.ask("create_experiment", details).experiment_id
-    found = [_full_run(platform, experiment)]
+    shared = _create(platform, experiment, "oracle shared")
+    found = [_full_run(platform, experiment), shared_run(shared, name="oracle shared", experiment=EXPERIMENT)]
     for name, status in status_runs("oracle"):
         run_id = _create(platform, experiment, name)
         platform.ask("update_experiment_run", models.UpdateExperimentRunDetails(run_id=run_id, status=status))
@@ -69,6 +72,15 @@ def _full_run(platform: Platform, experiment: str) -> Run:
         "val/odd": odd_values(),
         "system/system_memory_usage_percentage": memory,
     }
+    _log(platform, run_id, points, params, tags)
+    platform.ask("update_experiment_run", models.UpdateExperimentRunDetails(run_id=run_id, status="FINISHED"))
+    run = plain_run(run_id, name="oracle full", experiment=EXPERIMENT, status="FINISHED")
+    run["params"], run["tags"], run["points"] = params, tags, points
+    run["usage"] = {"mem": means(10.0, 30.0, 50.5)}
+    return run
+
+
+def _log(platform: Platform, run_id: str, points: Points, params: dict[str, str], tags: dict[str, str]) -> None:
     metrics = [
         models.ExperimentRunMetric(key=key, value=value, timestamp=at // 1000, step=step)
         for key, series in points.items()
@@ -81,11 +93,13 @@ def _full_run(platform: Platform, experiment: str) -> Run:
         tags=[models.ExperimentRunTag(key=key, value=value) for key, value in tags.items()],
     )
     platform.ask("log_experiment_run_batch", batch)
-    platform.ask("update_experiment_run", models.UpdateExperimentRunDetails(run_id=run_id, status="FINISHED"))
-    run = plain_run(run_id, name="oracle full", experiment=EXPERIMENT, status="FINISHED")
-    run["params"], run["tags"], run["points"] = params, tags, points
-    run["usage"] = {"mem": means(10.0, 30.0, 50.5)}
-    return run
+
+
+def join(url: str, shared: list[Run]) -> list[Run]:
+    platform, found = Platform(url), [added(run, "oracle") for run in shared]
+    for run in found:
+        _log(platform, run["id"], run["points"], {}, run["tags"])
+    return found
 
 
 def read(url: str, asked: list[Run]) -> list[Run]:
@@ -119,4 +133,4 @@ def _points(platform: Platform, run_id: str, key: str) -> list[Point]:
 
 
 if __name__ == "__main__":
-    tell(write, read)
+    tell(write, read, join)

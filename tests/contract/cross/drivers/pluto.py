@@ -8,7 +8,7 @@ import time
 from typing import Any
 from urllib.parse import unquote
 
-from contract.cross.drivers.telling import SECOND, Point, Points, Run, means, plain_run, reading, tell
+from contract.cross.drivers.telling import SECOND, Point, Points, Run, added, means, plain_run, reading, tell
 
 PROJECT = "cross pluto"
 STATUSES = {
@@ -32,15 +32,35 @@ def settle(url: str) -> str:
 
 
 def write(url: str) -> list[Run]:
-    """One run that ends well, one that fails, one that is left running."""
+    """One run that ends well, one that fails, one that is left running for others to go on with."""
     folder = settle(url)
-    return [_full_run(folder), _ended(folder, "pluto FAILED", "FAILED"), _ended(folder, "pluto RUNNING", "RUNNING")]
+    shared = _ended(folder, "pluto shared", "RUNNING")
+    shared["shared"] = True
+    return [_full_run(folder), _ended(folder, "pluto FAILED", "FAILED"), shared]
 
 
-def _init(folder: str, name: str, **options: Any) -> Any:
+def join(url: str, shared: list[Run]) -> list[Run]:
+    """Runs of others are resumed by their display ids, and left running."""
+    folder = settle(url)
+    from pluto.query import Client
+
+    found = [added(run, "pluto", tag="") for run in shared]
+    with Client() as client:
+        for asked, run in zip(shared, found, strict=True):
+            display_id = _listed(client, asked)["displayId"]
+            op = _init(folder, asked["name"], asked["experiment"], run_id=display_id, resume=True)
+            for name, series in run["points"].items():
+                for step, at, value in series:
+                    op.log({name: value}, step=step, timestamp=at // SECOND)
+            op.add_tags(list(run["tags"]))
+            op.close()
+    return found
+
+
+def _init(folder: str, name: str, project: str = PROJECT, **options: Any) -> Any:
     import pluto
 
-    return pluto.init(dir=folder, project=PROJECT, name=name, settings=dict(QUIET), **options)
+    return pluto.init(dir=folder, project=project, name=name, settings=dict(QUIET), **options)
 
 
 def _full_run(folder: str) -> Run:
@@ -92,9 +112,7 @@ def read(url: str, asked: list[Run]) -> list[Run]:
 
 
 def _read(client: Any, asked: Run) -> Run:
-    project = asked["experiment"]
-    found = client.list_runs(project, search=asked["name"], limit=200)
-    (listed,) = [each for each in found if each["name"] == asked["name"]]
+    project, listed = asked["experiment"], _listed(client, asked)
     run = client.get_run(project, listed["displayId"])
     points: Points = {}
     rows = client.get_metrics(project, run["id"])
@@ -115,6 +133,13 @@ def _read(client: Any, asked: Run) -> Run:
     )
 
 
+def _listed(client: Any, asked: Run) -> dict[str, Any]:
+    """A run in the list of its project, found by its name."""
+    found = client.list_runs(asked["experiment"], search=asked["name"], limit=200)
+    (listed,) = [each for each in found if each["name"] == asked["name"]]
+    return dict(listed)
+
+
 def _point(row: dict[str, Any]) -> Point:
     from datetime import UTC, datetime
 
@@ -128,4 +153,4 @@ def _text(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    tell(write, read)
+    tell(write, read, join)

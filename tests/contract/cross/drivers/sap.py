@@ -10,7 +10,7 @@ from typing import Any
 from ai_core_sdk.models import Metric, MetricCustomInfo, MetricLabel, MetricTag
 from ai_core_sdk.tracking import Tracking
 
-from contract.cross.drivers.telling import SECOND, START, Point, Points, Run, curve, plain_run, tell
+from contract.cross.drivers.telling import SECOND, START, Point, Points, Run, added, curve, plain_run, shared_run, tell
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EXECUTION_ID = re.compile(r"[\w.-]{4,64}", re.ASCII)  # the contract's; the client lets any text through
@@ -36,13 +36,16 @@ def client_name() -> str:
 
 
 def write(url: str) -> list[Run]:
-    """Two executions. Their names are their ids, no status is ever told, and they belong to no experiment."""
+    """Three executions. Their names are their ids, no status is ever told, and they belong to no experiment."""
     client = client_of(url)
     dotted = f"{client_name()}.execution.2"
     client.log_metrics([_metric("loss", (0, START, 0.5))], dotted)
     second = plain_run(dotted, name=dotted, experiment="Default", status="RUNNING")
     second["points"] = {"loss": [(0, START, 0.5)]}
-    return [_full_run(client, f"{client_name()}-execution-1"), second]
+    third = f"{client_name()}-execution-3"
+    client.modify(third)
+    shared = shared_run(third, name=third, experiment="Default")
+    return [_full_run(client, f"{client_name()}-execution-1"), second, shared]
 
 
 def _full_run(client: Tracking, run_id: str) -> Run:
@@ -64,6 +67,15 @@ def _metric(name: str, point: Point, **labels: str) -> Metric:
     moment = EPOCH + timedelta(microseconds=at)
     pairs = [MetricLabel(*each) for each in labels.items()]
     return Metric(name=name, value=value, timestamp=moment, step=step, labels=pairs)
+
+
+def join(url: str, shared: list[Run]) -> list[Run]:
+    """A run that another client began is an execution with the run's id."""
+    client, found = client_of(url), [added(run, client_name()) for run in shared]
+    for run in found:
+        metrics = [_metric(name, point) for name, series in run["points"].items() for point in series]
+        client.modify(run["id"], metrics=metrics, tags=[MetricTag(*each) for each in run["tags"].items()])
+    return found
 
 
 def read(url: str, asked: list[Run]) -> list[Run]:
@@ -98,4 +110,4 @@ def _micros(moment: datetime) -> int:
 
 
 if __name__ == "__main__":
-    tell(write, read)
+    tell(write, read, join)

@@ -1,7 +1,7 @@
 """How a driver and the test talk: what the client of one vendor wrote or reads, in words that are no vendor's.
 
 A driver is a module that runs where its client is installed and nothing of ours is: `python -m
-contract.cross.drivers.NAME write|read URL`, with the runs to read on stdin as JSON and its answer on stdout as JSON.
+contract.cross.drivers.NAME write|join|read URL`, with runs on stdin as JSON and its answer on stdout as JSON.
 Nothing here imports more than the standard library.
 """
 
@@ -36,6 +36,11 @@ class Run(TypedDict, total=False):
     listed: bool  # whether a search finds it
     display_id: bool  # whether its display id and its number lead to it
     refused: str  # why it cannot be read at all
+    shared: bool  # whether other clients go on with it
+
+
+Write = Callable[[str], list[Run]]  # URL -> what was written
+Act = Callable[[str, list[Run]], list[Run]]  # URL and runs -> what was read of them, or added to them
 
 
 def reading(first: float, second: float, third: float, *, start: int = START) -> list[tuple[int, float]]:
@@ -69,11 +74,28 @@ def plain_run(run_id: str, *, name: str, experiment: str, status: str) -> Run:
     return Run(id=run_id, name=name, experiment=experiment, status=status, params={}, tags={}, points={}, usage={})
 
 
-def tell(write: Callable[[str], list[Run]], read: Callable[[str, list[Run]], list[Run]]) -> None:
-    """The main program of a driver. What its client prints goes to stderr."""
+def shared_run(run_id: str, *, name: str, experiment: str) -> Run:
+    """A running run with which every other client goes on."""
+    run = plain_run(run_id, name=name, experiment=experiment, status="RUNNING")
+    run["shared"] = True
+    return run
+
+
+def added(run: Run, client: str, *, tag: str = "yes") -> Run:
+    """What a client adds to a shared run: a point, and a tag that has a value where the client's tags have one."""
+    return Run(id=run["id"], points={f"by/{client}": [(1, START, 0.5)]}, tags={f"by-{client}": tag})
+
+
+def tell(write: Write, read: Act, join: Act | None = None) -> None:
+    """The main program of a driver: writes runs of its own, joins the shared ones of others, reads those of all.
+
+    What its client prints goes to stderr.
+    """
     answer_to = os.dup(1)
     os.dup2(2, 1)
     verb, url = sys.argv[1:]
-    found: Any = write(url) if verb == "write" else read(url, json.load(sys.stdin))
+    runs = json.load(sys.stdin)
+    acts = {"write": lambda: write(url), "read": lambda: read(url, runs), "join": lambda: join and join(url, runs)}
+    found: Any = acts[verb]()
     with os.fdopen(answer_to, "w") as out:
         json.dump(found, out)
