@@ -67,12 +67,24 @@ class Flusher:
         end, dirty = self._head.everything()
         if not dirty:
             return False
-        for step in _steps(dirty):
-            self._step(step)
-        self._trim(end)
+        moved = [self._moved(step) for step in _steps(dirty)]
+        if all(moved):
+            self._trim(end)
         self.counters["flushes"] += 1
         for series_key in list(self._crowded):
             self.merge(series_key)
+        return True
+
+    def _moved(self, step: Sequence[tuple[Series, State]]) -> bool:
+        """Whether all of a step is in blocks now. What meets damage stays in the head and the journal, alone."""
+        try:
+            self._step(step)
+        except Corrupt as error:
+            if len(step) > 1:
+                half = len(step) // 2
+                return all([self._moved(step[:half]), self._moved(step[half:])])
+            _log.error(error.message, extra={"action": "flush_damaged"})
+            return False
         return True
 
     def _step(self, step: Sequence[tuple[Series, State]]) -> None:
@@ -85,7 +97,7 @@ class Flusher:
         def committed(moved: list[_Move]) -> None:
             self._head.flushed((m.series, m.n, m.summary) for m in moved)
 
-        self._submit(Request(run=run, alone=True, essential=True, guarded=False, committed=committed)).result()
+        self._submit(Request(run=run, alone=True, essential=True, committed=committed)).result()
         self.counters["blocks_written"] += sum(len(m.made) for m in moves)
 
     def _plan(self, connection: apsw.Connection, series: Series, state: State) -> _Move:
@@ -142,12 +154,16 @@ class Flusher:
             return False
         made = blocks.encode(series_key, points.sorted(Order.KEY), self._packer)
 
-        def run(connection: apsw.Connection, stage: Stage) -> None:
-            if _alive(connection, [series_key]):
-                blocks.delete(connection, _names(gone))
-                blocks.insert(connection, made)
+        def run(connection: apsw.Connection, stage: Stage) -> bool:
+            if not _alive(connection, [series_key]):
+                return False  # purged: its blocks are garbage, and a merge would never come to an end
+            blocks.delete(connection, _names(gone))
+            blocks.insert(connection, made)
+            return True
 
-        self._submit(Request(run=run, alone=True, guarded=False)).result()
+        if not self._submit(Request(run=run, alone=True, guarded=False)).result():
+            self._crowded.discard(series_key)
+            return False
         self.counters["merges"] += 1
         return True
 
