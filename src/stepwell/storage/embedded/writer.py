@@ -32,9 +32,8 @@ class Request:
     """Something to do inside a group's transaction.
 
     run: does it; raising a StepwellError undoes it alone. alone: commits in a group of its own. essential: runs also
-    when the
-    disk is full, since it makes room. committed: called on the writer thread once durable, before the caller hears of
-    it.
+    when the disk is full, since it makes room. committed: called on the writer thread once durable, before the caller
+    hears of it.
     """
 
     run: Callable[[apsw.Connection, Stage], Any]
@@ -43,10 +42,11 @@ class Request:
     alone: bool = False
     essential: bool = False
     outside: bool = False  # runs outside any transaction (checkpoints); such a request is always alone
-    guarded: bool = True  # needs a savepoint: it changes tables, or may fail half-way
+    guarded: bool = True  # needs a savepoint: it may fail after it changed a table
     committed: Callable[[Any], None] | None = None
     future: Future[Any] = field(default_factory=Future)
     result: Any = None
+    refusal: Exception | None = None
 
 
 class Space(Protocol):
@@ -184,8 +184,7 @@ class Writer:
         for request in accepted:
             if request.committed is not None:
                 request.committed(request.result)
-        for request in accepted:
-            request.future.set_result(request.result)
+        _tell(group)
         try:
             self._after_commit(self._connection)
         except apsw.Error as error:  # what was committed is durable; whether writing goes on is another matter
@@ -198,8 +197,7 @@ class Writer:
         if len(group) == 1:
             return _release(group, error)
         for request in group:
-            if not request.future.done():
-                self._commit([request])
+            self._commit([request])
         return None
 
     def _care(self, request: Request) -> None:
@@ -213,6 +211,7 @@ class Writer:
     def _run(self, request: Request, stage: Stage) -> bool:
         """Do one request; False when it was refused, and then nothing of it is left."""
         connection, mark = self._connection, stage.mark()
+        request.refusal = None
         if request.guarded:
             connection.execute("SAVEPOINT request")
         try:
@@ -235,7 +234,7 @@ class Writer:
         if not isinstance(error, StepwellError):
             _log.error("a request could not be written", exc_info=error, extra={"action": "request_failed"})
             error = StorageFailed(f"internal error while writing: {type(error).__name__}")
-        request.future.set_exception(error)
+        request.refusal = error
 
     def _broken(self, error: apsw.Error) -> StepwellError:
         """The commit did not happen, or nobody knows: say so, and decide whether writing goes on."""
@@ -274,6 +273,15 @@ class Writer:
 def _of_request(error: Exception) -> bool:
     """Whether an error that is not the domain's lies in what was asked, and the transaction can go on without it."""
     return isinstance(error, _REQUEST_ERRORS) or not isinstance(error, apsw.Error)
+
+
+def _tell(group: Sequence[Request]) -> None:
+    """Refusals too only after the commit: what they rest on may be another request of the group, durable by then."""
+    for request in group:
+        if request.refusal is None:
+            request.future.set_result(request.result)
+        else:
+            request.future.set_exception(request.refusal)
 
 
 def _release(group: Sequence[Request], error: StepwellError) -> None:
