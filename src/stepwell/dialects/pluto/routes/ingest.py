@@ -108,15 +108,17 @@ async def _stream(
 async def _blocks(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Whole lines, about BLOCK_BYTES at a time; the last one may lack its end. TooLarge: a line above LINE_BYTES."""
     waiting = bytearray()
+    end = 0  # behind the last line that is whole
     async for chunk in chunks:
+        place = chunk.rfind(b"\n")
+        if place >= 0:
+            end = len(waiting) + place + 1
         waiting += chunk
-        if len(waiting) < rules.BLOCK_BYTES:
-            continue
-        end = waiting.rfind(b"\n", len(waiting) - len(chunk)) + 1
-        if end:
+        if end and len(waiting) >= rules.BLOCK_BYTES:
             yield bytes(waiting[:end])
             del waiting[:end]
-        elif len(waiting) > rules.LINE_BYTES:
+            end = 0
+        if len(waiting) > rules.LINE_BYTES:
             raise TooLarge(f"a line is longer than the limit of {rules.LINE_BYTES} bytes", limit=rules.LINE_BYTES)
     if waiting:
         yield bytes(waiting)

@@ -41,6 +41,7 @@ _CONFIG: Final = Reader(wire.UpdateConfig)
 _GRAPH: Final = Reader(wire.CreateGraph)
 _HISTORY: Final = Reader(wire.HistoryQuery)
 _DISPLAY_ID: Final = Reader(wire.DisplayIdQuery)
+_ATTEMPTS: Final = 20  # at making what others make at the same time
 _SHOWN: Final = (
     translate.CONFIG,
     translate.SYSTEM,
@@ -70,16 +71,16 @@ def _create(call: Call, message: wire.CreateRun) -> dict[str, Any]:
     if message.external_id is not None:
         more.append(details.alias(run_id, message.external_id, scope=experiment_id, at=at))
     write = translate.new_run(message, run_id=run_id, experiment_id=experiment_id, parent=parent, more=more, at=at)
-    known = message.external_id and _run_of_alias(call, message.external_id, experiment_id)
-    if not known:
+    for _ in range(_ATTEMPTS):
+        known = message.external_id and _run_of_alias(call, message.external_id, experiment_id)
+        if known:
+            return _joined(call, known, message)
         try:
             ingest.write(call.context.store, workspace=call.workspace, write=write).result()
-            return _started(call, run_id, message.project_name, resumed=False)
         except AlreadyExists:
-            known = message.external_id and _run_of_alias(call, message.external_id, experiment_id)
-            if not known:
-                raise
-    return _joined(call, known, message)
+            continue  # another process makes this run; it may not be readable yet
+        return _started(call, run_id, message.project_name, resumed=False)
+    raise Conflict("the run is being made by another process; try again", field="externalId")
 
 
 def _joined(call: Call, run_id: str, message: wire.CreateRun) -> dict[str, Any]:
@@ -93,16 +94,17 @@ def _joined(call: Call, run_id: str, message: wire.CreateRun) -> dict[str, Any]:
 def _project(call: Call, name: str, at: int) -> int:
     """The id of the project, made when it is missing. Conflict: it is deleted."""
     store, workspace = call.context.store, call.workspace
-    found = project_named(call, name)
-    if found is not None:
+    for _ in range(_ATTEMPTS):
+        try:
+            found = service.get_experiment(store, workspace=workspace, name=name)
+        except NotFound:
+            with suppress(AlreadyExists):  # another process makes it; it may not be readable yet
+                return service.create_experiment(store, workspace=workspace, new=NewExperiment(name=name, at=at)).id
+            continue
+        if found.lifecycle is not Lifecycle.ACTIVE:
+            break
         return found.id
-    try:
-        return service.create_experiment(store, workspace=workspace, new=NewExperiment(name=name, at=at)).id
-    except AlreadyExists:
-        found = project_named(call, name)
-        if found is None:
-            raise Conflict(f"the project {name!r} is deleted; restore it or take another name") from None
-        return found.id
+    raise Conflict(f"the project {name!r} is deleted; restore it or take another name", field="projectName")
 
 
 def _parent(call: Call, message: wire.CreateRun) -> translate.Parent | None:

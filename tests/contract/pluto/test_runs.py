@@ -1,0 +1,323 @@
+"""Runs: made, resumed, forked, changed; statuses, history, tags, notes, configuration, alerts, files."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from contract.pluto.conftest import Raw
+
+
+@pytest.fixture
+def project(name: Callable[[], str]) -> str:
+    return name()
+
+
+def test_what_a_new_run_is(raw: Raw, project: str) -> None:
+    first = raw.post("/api/runs/create", runName="n", projectName=project, createdAt=1_700_000_000_123).json()
+    second = raw.post("/api/runs/create", runName="n", projectName=project).json()
+    assert (first["number"], second["number"], first["resumed"]) == (1, 2, False)
+    assert re.fullmatch(r"[A-Z0-9]{1,4}-1", first["displayId"])
+    assert first["url"].startswith(raw.url)
+    assert second["runId"] > first["runId"]
+    run = raw.details(first["runId"])
+    assert run["createdAt"] == "2023-11-14T22:13:20.123Z"
+    assert (run["status"], run["config"], run["tags"], run["logNames"]) == ("RUNNING", {}, [], [])
+    assert (run["statusMetadata"], run["externalId"], run["forkedFromRunId"]) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"runName": None}, "runName"),
+        ({"runName": ""}, "runName"),
+        ({"runName": 5}, "runName"),
+        ({"runName": "n" * 1025}, ""),
+        ({"projectName": None}, "projectName"),
+        ({"projectName": "p" * 501}, ""),
+        ({"tags": "t"}, "tags"),
+        ({"tags": [1]}, "tags"),
+        ({"tags": [""]}, "tags"),
+        ({"tags": [str(i) for i in range(51)]}, "tags"),
+        ({"tags": ["group:a", "group:b"]}, "tags"),
+        ({"config": "{"}, "config"),
+        ({"config": "[1]"}, "config"),
+        ({"config": {"a": 1}}, "config"),
+        ({"config": "[" * 100_000}, "config"),
+        ({"systemMetadata": "{"}, "systemMetadata"),
+        ({"loggerSettings": "nope"}, "loggerSettings"),
+        ({"createdAt": -1}, "createdAt"),
+        ({"createdAt": 2**60}, "createdAt"),
+        ({"createdAt": "now"}, "createdAt"),
+        ({"externalId": ""}, "externalId"),
+        ({"externalId": "e" * 1025}, "externalId"),
+        ({"forkRunId": 2**40, "forkStep": 1}, "forkRunId"),
+        ({"forkRunId": 1}, "forkStep"),
+        ({"forkStep": -1, "forkRunId": 1}, "forkStep"),
+        ({"inheritTags": "yes"}, "inheritTags"),
+    ],
+)
+def test_a_run_that_makes_no_sense(raw: Raw, project: str, fields: dict[str, Any], place: str) -> None:
+    body = {"runName": "n", "projectName": project, **fields}
+    answer = raw.post("/api/runs/create", {name: value for name, value in body.items() if value is not None})
+    assert answer.status_code == 400, answer.text
+    if place:
+        assert answer.json()["error"]["issues"][0]["path"][0] == place
+    assert raw.get("/api/runs/list", projectName=project).json()["total"] == 0
+
+
+def test_fifty_tags_and_nulls_are_good(raw: Raw, project: str) -> None:
+    nulls = dict.fromkeys(("externalId", "config", "loggerSettings", "systemMetadata", "createdAt", "forkRunId"))
+    run = raw.create(project, tags=[f"t{i:02}" for i in range(50)], **nulls)
+    assert len(raw.details(run)["tags"]) == 50
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"[" * 100_000, b'{"runName":' * 100_000])
+def test_bodies_that_are_none(raw: Raw, body: bytes) -> None:
+    for path in ("create", "resume", "status/update", "logName/add", "tags/update", "trigger", "alert"):
+        answer = raw.http.post(f"/api/runs/{path}", content=body)
+        assert answer.status_code == 400, (path, answer.text)
+        assert answer.json()
+
+
+def test_one_of_many_makes_the_run(raw: Raw, project: str) -> None:
+    answers: list[dict[str, Any]] = []
+
+    def make(number: int) -> None:
+        with httpx.Client(base_url=raw.url, timeout=60) as http:
+            body = {"runName": "n", "projectName": project, "externalId": "x", "config": json.dumps({f"k{number}": 1})}
+            answers.append(http.post("/api/runs/create", json=body).json())
+
+    threads = [threading.Thread(target=make, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all("runId" in answer for answer in answers), answers
+    assert len({answer["runId"] for answer in answers}) == 1
+    assert sorted(answer["resumed"] for answer in answers) == [False] + [True] * 11
+    run = raw.details(answers[0]["runId"])
+    assert run["config"] == {f"k{number}": 1 for number in range(12)}
+    assert run["externalId"] == "x"
+    assert raw.create(project + " other", externalId="x") != answers[0]["runId"]
+
+
+def test_resuming(raw: Raw, project: str) -> None:
+    made = raw.post("/api/runs/create", runName="n", projectName=project, externalId="ext").json()
+    run = made["runId"]
+    raw.post("/api/runs/status/update", runId=run, status="FAILED")
+    for asked in ({"runId": run}, {"externalId": "ext", "projectName": project}):
+        answer = raw.post("/api/runs/resume", asked)
+        assert answer.status_code == 200, answer.text
+        assert (answer.json()["runId"], answer.json()["resumed"]) == (run, True)
+        assert raw.details(run)["status"] == "RUNNING"
+    again = raw.post("/api/runs/create", runName="other", projectName=project, externalId="ext").json()
+    assert (again["runId"], again["resumed"]) == (run, True)
+    for asked in (
+        {},
+        {"runId": run, "externalId": "ext"},
+        {"externalId": "ext"},
+        {"displayId": "no display id"},
+        {"runId": "1"},
+    ):
+        assert raw.post("/api/runs/resume", asked).status_code == 400, asked
+    for asked in ({"runId": 2**40}, {"displayId": "QQQ-99"}, {"externalId": "none", "projectName": project}):
+        assert raw.post("/api/runs/resume", asked).status_code == 404, asked
+
+
+def test_a_display_id_of_two_projects(raw: Raw) -> None:
+    one, two = raw.create("zebra yak xylo"), raw.create("zoo york xray")
+    assert raw.post("/api/runs/resume", displayId="ZYX-1").status_code == 409
+    assert raw.get("/api/runs/details/by-display-id/ZYX-1").status_code == 409
+    found = [
+        raw.get("/api/runs/details/by-display-id/zyx-1", projectName=name).json()["id"]
+        for name in ("zebra yak xylo", "zoo york xray")
+    ]
+    assert found == [one, two]
+
+
+def test_an_end_may_only_become_worse(raw: Raw, project: str) -> None:
+    words = ["COMPLETED", "TERMINATED", "CANCELLED", "FAILED"]
+    for first in range(4):
+        for second in range(4):
+            run = raw.create(project)
+            for place in (first, second):
+                answer = raw.post("/api/runs/status/update", runId=run, status=words[place])
+                assert (answer.status_code, answer.json()) == (200, {"success": True})
+            assert raw.details(run)["status"] == words[max(first, second)]
+            events = raw.get("/api/runs/status/history", runId=run).json()["events"]
+            expected = [(None, "RUNNING"), ("RUNNING", words[first])]
+            expected += [(words[first], words[second])] if second > first else []
+            assert [(event["fromStatus"], event["toStatus"]) for event in events] == expected
+
+
+def test_an_end_with_its_time_and_facts(raw: Raw, project: str) -> None:
+    run = raw.create(project, loggerSettings=json.dumps({"a": {"b": 1}}))
+    answer = raw.post(
+        "/api/runs/status/update",
+        runId=run,
+        status="COMPLETED",
+        statusMetadata=json.dumps({"why": ["done"]}),
+        loggerSettings=json.dumps({"a": {"c": 2}}),
+        statusUpdated=1_700_000_000_000,
+    )
+    assert answer.status_code == 200
+    found = raw.details(run)
+    assert found["statusUpdated"] == "2023-11-14T22:13:20.000Z"
+    assert found["statusMetadata"] == {"why": ["done"]}
+    assert found["loggerSettings"] == {"a": {"b": 1, "c": 2}}
+    for bad in ({"status": "DONE"}, {"status": "completed"}, {"statusMetadata": "{"}, {"statusUpdated": -1}):
+        body = {"runId": run, "status": "FAILED", **bad}
+        assert raw.post("/api/runs/status/update", body).status_code == 400, bad
+    assert raw.details(run)["status"] == "COMPLETED"
+
+
+def test_tags_notes_and_configuration(raw: Raw, project: str) -> None:
+    run = raw.create(project, tags=["a", "b"], config=json.dumps({"x": {"y": 1}, "z": 2}))
+    raw.post("/api/runs/tags/update", runId=run, tags=["b", "c", "c"])
+    raw.post("/api/runs/notes/update", runId=run, notes="n" * 1000)
+    raw.post("/api/runs/config/update", runId=run, config=json.dumps({"x": {"w": None}, "z": [1, {"v": 2}]}))
+    found = raw.details(run)
+    assert found["tags"] == ["b", "c"]
+    assert found["notes"] == "n" * 1000
+    assert found["config"] == {"x": {"y": 1, "w": None}, "z": [1, {"v": 2}]}
+    raw.post("/api/runs/notes/update", runId=run, notes=None)
+    assert raw.details(run)["notes"] is None
+    for path, body in (
+        ("notes/update", {"notes": "n" * 1001}),
+        ("notes/update", {}),
+        ("tags/update", {"tags": ["group:a", "group:b"]}),
+        ("tags/update", {}),
+        ("config/update", {"config": "[]"}),
+        ("config/update", {"config": "{"}),
+        ("logName/add", {"logName": ["x"], "logType": "GRAPH"}),
+        ("logName/add", {"logName": "x", "logType": "METRIC"}),
+        ("logName/add", {"logName": [" "], "logType": "METRIC"}),
+        ("modelGraph/create", {"graph": {}}),
+        ("alert", {"alert": {}}),
+    ):
+        assert raw.post(f"/api/runs/{path}", {"runId": run, **body}).status_code == 400, (path, body)
+    assert raw.details(run)["tags"] == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("status/update", {"status": "FAILED"}),
+        ("logName/add", {"logName": ["x"], "logType": "METRIC"}),
+        ("tags/update", {"tags": []}),
+        ("notes/update", {"notes": "n"}),
+        ("config/update", {"config": "{}"}),
+        ("modelGraph/create", {"graph": {"format": "torch", "nodes": {}}}),
+        ("trigger", {}),
+        ("alert", {"alert": {"timestamp": 1, "title": "t"}}),
+    ],
+)
+def test_a_run_that_is_not_there(raw: Raw, path: str, body: dict[str, Any]) -> None:
+    for run in (2**40, 0, -1):
+        answer = raw.post(f"/api/runs/{path}", {"runId": run, **body})
+        assert answer.status_code == 404, answer.text
+        assert (
+            "detail" in answer.json() if path in ("trigger", "alert") else answer.json() == {"error": "Run not found"}
+        )
+    assert raw.post(f"/api/runs/{path}", {"runId": 2**63, **body}).status_code == 400
+    assert raw.post(f"/api/runs/{path}", body).status_code == 400
+
+
+def test_a_deleted_run_is_gone_here(raw: Raw, project: str) -> None:
+    run = raw.create(project, externalId="e")
+    page = raw.get("/api/runs/list", projectName=project).json()["runs"]
+    assert [each["id"] for each in page] == [run]
+    run_id = raw.details(run)["url"].rpartition("/")[2]
+    assert raw.post("/api/2.0/mlflow/runs/delete", run_id=run_id).status_code == 200
+    assert raw.get(f"/api/runs/details/{run}").status_code == 404
+    assert raw.send("/ingest/metrics", run, [{"time": 1, "step": 1, "data": {"x": 1}}]).status_code == 404
+    assert raw.post("/api/runs/create", runName="n", projectName=project, externalId="e").status_code == 409
+    assert raw.get("/api/runs/list", projectName=project).json() == {"runs": [], "total": 0}
+
+
+def test_names_graphs_and_alerts(raw: Raw, project: str) -> None:
+    run = raw.create(project)
+    for _ in range(2):
+        raw.post("/api/runs/logName/add", runId=run, logName=["a", "g/b"], logType="IMAGE")
+    raw.log(run, {1: {"g/m": 1}})
+    assert raw.details(run)["logNames"] == [
+        {"logName": "a", "logType": "IMAGE", "logGroup": ""},
+        {"logName": "g/b", "logType": "IMAGE", "logGroup": "g"},
+        {"logName": "g/m", "logType": "METRIC", "logGroup": "g"},
+    ]
+    graph = {"format": "torch", "nodes": {"layer": {"type": "Linear", "depth": 1}}}
+    assert raw.post("/api/runs/modelGraph/create", runId=run, graph=graph).json() == {"success": True}
+    alert = {"timestamp": 1000, "level": "WARN", "title": "t", "body": "b", "email": None, "url": None}
+    assert raw.post("/api/runs/alert", runId=run, alert=alert).json() == {"status": "success"}
+    assert raw.post("/api/runs/trigger", runId=run).json() == {"status": "RUNNING", "triggers": None}
+    assert len(raw.get("/api/runs/status/history", runId=run).json()["events"]) == 1
+
+
+def test_links_are_bound_to_what_they_are_for(raw: Raw, project: str) -> None:
+    run = raw.create(project)
+    headers = {"x-run-id": str(run), "x-project-name": project}
+
+    def link(file: str = "f.txt", size: int = 5, log_name: str = "l") -> str:
+        entry = {"fileName": file, "logName": log_name, "fileSize": size, "fileType": "txt", "time": 1, "step": 1}
+        answer = raw.http.post("/files", json={"files": [entry]}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        url: str = answer.json()[log_name][0][file]
+        return url
+
+    url = link()
+    assert raw.get("/api/runs/files", runId=run, projectName=project).json() == {"files": []}
+    assert raw.http.put(url, content=b"12345678").status_code == 400
+    assert raw.http.put(url, content=b"123").status_code == 400
+    assert raw.http.put(url.replace("size=5", "size=8"), content=b"12345678").status_code == 403
+    assert raw.http.put(url.replace("f.txt", "g.txt"), content=b"12345").status_code == 403
+    assert raw.http.put(re.sub(r"expires=(\d+)", "expires=9999999999", url), content=b"12345").status_code == 403
+    assert raw.http.put(url.split("?")[0], content=b"12345").status_code == 403
+    assert raw.http.get(url).status_code == 403
+    assert raw.get("/api/runs/files", runId=run, projectName=project).json() == {"files": []}
+    assert raw.http.put(url, content=b"12345").status_code == 200
+    (file,) = raw.get("/api/runs/files", runId=run, projectName=project).json()["files"]
+    got = raw.http.get(file["url"])
+    assert got.content == b"12345"
+    assert got.headers["content-disposition"].startswith("attachment")
+    assert "sandbox" in got.headers["content-security-policy"]
+    assert raw.http.put(file["url"], content=b"12345").status_code == 403
+    for odd in ("../up.txt", "a\\b.txt", "%2e.txt", "ü 1.txt", ".."):
+        url = link(odd, size=3, log_name="../x/./y")
+        assert raw.http.put(url, content=b"odd").status_code == 200, odd
+    files = raw.get("/api/runs/files", runId=run, projectName=project, logName="../x/./y").json()["files"]
+    assert sorted(file["fileName"] for file in files) == ["%2e.txt", "..", "../up.txt", "a\\b.txt", "ü 1.txt"]
+    assert [raw.http.get(file["url"]).content for file in files] == [b"odd"] * 5
+    bad = {"fileName": "", "logName": "l", "fileSize": 1, "fileType": "", "time": 1}
+    for wrong in (bad, {**bad, "fileName": "f", "fileSize": -1}, {**bad, "fileName": "f" * 5000}, {}):
+        assert raw.http.post("/files", json={"files": [wrong]}, headers=headers).status_code == 400, wrong
+    assert raw.http.post("/files", json={"files": []}, headers={**headers, "x-run-id": "77777777"}).status_code == 404
+
+
+def test_what_anybody_may_ask(raw: Raw, project: str) -> None:
+    assert raw.get("/api/health").text == "OK"
+    assert raw.get("/api/health/ready").json()["status"] == "ok"
+    assert raw.get("/health/ready").status_code == 200
+    assert raw.get("/health/dlq").status_code == 200
+    assert "version" in raw.get("/api/version").json()
+    document = raw.get("/api/openapi.json").json()
+    assert "get" in document["paths"]["/api/runs/metrics"]
+    assert raw.get("/api/runs/R00001").json() == {"runId": 1}
+    for bad in ("r00001", "R0", "RZZZZZZZZZZZZZ", "nothing"):
+        assert raw.get(f"/api/runs/{bad}").status_code == 404
+    assert raw.get("/api/runs/auth/validate").json()["valid"] is True
+
+
+@pytest.mark.parametrize("path", ["/api/runs/none/such", "/ingest/none", "/files/x", "/api/chart-data/x", "/step/x"])
+def test_paths_that_are_not_there_answer_json(raw: Raw, path: str) -> None:
+    answer = raw.get(path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json()
