@@ -31,6 +31,7 @@ CLIENTS = {
     "modelarts": ("modelarts", "modelarts", "modelarts"),
 }
 
+DELETERS = tuple(client for client in CLIENTS if client != "pluto")  # whose client can delete a run
 JOINERS = tuple(client for client in CLIENTS if client != "modelarts")  # whose client can add to a run of another
 
 

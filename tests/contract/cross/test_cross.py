@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from contract.cross.conversation import CLIENTS, JOINERS, Conversation
+from contract.cross.conversation import CLIENTS, DELETERS, JOINERS, Conversation
 from contract.cross.drivers.telling import STATUSES, Point, Run
 from contract.cross.views import ASPECTS, VIEWS, own_tags
 from serving import Server
@@ -48,7 +48,12 @@ def comparable(aspect: str, value: Any) -> Any:
 
 def readable(conversation: Conversation, writer: str, reader: str) -> list[Run]:
     """The runs of the writer that the reader's client has a word for."""
-    return [run for run in conversation.written[writer] if VIEWS[reader].ids.fullmatch(run["id"])]
+    return [run for run in there(conversation, writer) if VIEWS[reader].ids.fullmatch(run["id"])]
+
+
+def there(conversation: Conversation, writer: str) -> list[Run]:
+    """The runs that the writer has not deleted."""
+    return [run for run in conversation.written[writer] if not run.get("gone")]
 
 
 @pytest.mark.parametrize(("writer", "reader", "aspect"), MATRIX)
@@ -66,11 +71,10 @@ def test_what_one_wrote_the_other_reads(conversation: Conversation, writer: str,
 def test_a_run_whose_id_a_client_has_no_word_for_is_refused_with_a_reason(
     conversation: Conversation, writer: str, reader: str
 ) -> None:
-    told = [conversation.seen[reader][run["id"]] for run in conversation.written[writer]]
+    told = [conversation.seen[reader][run["id"]] for run in there(conversation, writer)]
     refused = {run["id"] for run in told if run.get("refused")}
-    others = {run["id"] for run in conversation.written[writer]} - {
-        run["id"] for run in readable(conversation, writer, reader)
-    }
+    named = {run["id"] for run in readable(conversation, writer, reader)}
+    others = {run["id"] for run in there(conversation, writer)} - named
     assert refused == others
     assert all(run["listed"] for run in told if "listed" in VIEWS[reader].seen)
 
@@ -80,6 +84,12 @@ def test_what_one_began_the_other_goes_on_with(conversation: Conversation, write
     (shared,) = [run for run in conversation.written[writer] if run.get("shared")]
     assert f"by/{joiner}" in shared["points"]  # that all clients see it is in the matrix
     assert f"by-{joiner}" in shared["tags"]
+
+
+@pytest.mark.parametrize(("writer", "reader"), list(product(DELETERS, CLIENTS)))
+def test_what_one_deletes_is_gone_for_the_other(conversation: Conversation, writer: str, reader: str) -> None:
+    (gone,) = [run for run in conversation.written[writer] if run.get("gone")]
+    assert conversation.seen[reader][gone["id"]]["gone"]
 
 
 @pytest.mark.parametrize("reader", CLIENTS)

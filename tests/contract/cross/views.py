@@ -26,6 +26,7 @@ ASPECTS = (
     "display_id",
 )
 RESOURCES = ("cpu", "mem", "gpu", "gpu_mem", "npu", "npu_mem")
+TOOLS = ("mlflow.", "oracle.")
 MILLISECOND = 1000  # microseconds
 SAP_TIMES = range(-62_135_596_800_000_000, 253_402_300_800_000_000)  # the years 1 to 9999
 
@@ -53,7 +54,7 @@ def yes(_: Run) -> bool:
 
 def own_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """The tags that a person gave: those of a tool's own making begin with its name."""
-    return {name: value for name, value in tags.items() if not name.startswith("mlflow.")}
+    return {name: value for name, value in tags.items() if not name.startswith(TOOLS)}
 
 
 def status_without_waiting(run: Run) -> str:

@@ -15,6 +15,7 @@ from contract.cross.drivers.telling import (
     Run,
     added,
     curve,
+    gone_run,
     means,
     odd_values,
     plain_run,
@@ -32,6 +33,10 @@ def write(url: str) -> list[Run]:
     experiment = client.create_experiment(EXPERIMENT)
     shared = client.create_run(experiment, run_name="mlflow shared").info.run_id
     found = [_full_run(client, experiment), shared_run(shared, name="mlflow shared", experiment=EXPERIMENT)]
+    gone = client.create_run(experiment, run_name="mlflow gone").info.run_id
+    client.log_metric(gone, "loss", 0.5)
+    client.delete_run(gone)
+    found.append(gone_run(gone, name="mlflow gone", experiment=EXPERIMENT))
     for name, status in status_runs("mlflow"):
         run_id = client.create_run(experiment, run_name=name).info.run_id
         client.update_run(run_id, status=status)
@@ -81,7 +86,12 @@ def read(url: str, asked: list[Run]) -> list[Run]:
     client = MlflowClient(url)
     experiments = {each.experiment_id: each.name for each in client.search_experiments()}
     listed = {run.info.run_id for run in client.search_runs(list(experiments))}
-    return [_read(client, each["id"], experiments, listed) for each in asked]
+    return [
+        Run(id=each["id"], gone=each["id"] not in listed)
+        if "gone" in each
+        else _read(client, each["id"], experiments, listed)
+        for each in asked
+    ]
 
 
 def _read(client: MlflowClient, run_id: str, experiments: dict[str, str], listed: set[str]) -> Run:

@@ -13,6 +13,7 @@ from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
 from huaweicloudsdkcore.http.http_config import HttpConfig
 from huaweicloudsdkmodelarts.v1 import (
     CreateTrainingJobRequest,
+    DeleteTrainingJobRequest,
     Job,
     JobActionType,
     JobAlgorithm,
@@ -57,7 +58,7 @@ def client_of(url: str) -> ModelArtsClient:
 
 
 def write(url: str) -> list[Run]:
-    """A job that runs and has samples, one that was stopped, one that others go on with."""
+    """A job that runs and has samples, one that was stopped, one that others go on with, one that was deleted."""
     client = client_of(url)
     running, stopped = _create(client, "modelarts-full"), _create(client, "modelarts-KILLED")
     client.stop_training_job(
@@ -76,7 +77,10 @@ def write(url: str) -> list[Run]:
     running["usage"] = {"npu": means(10.0, 30.0, 50.5)}
     shared = _create(client, "modelarts-shared")
     shared["shared"] = True
-    return [running, stopped, shared]
+    gone = _create(client, "modelarts-gone")
+    client.delete_training_job(DeleteTrainingJobRequest(training_job_id=gone["id"]))
+    gone["gone"] = True
+    return [running, stopped, shared, gone]
 
 
 def _create(client: ModelArtsClient, name: str) -> Run:
@@ -96,7 +100,9 @@ def _create(client: ModelArtsClient, name: str) -> Run:
 def read(url: str, asked: list[Run]) -> list[Run]:
     client = client_of(url)
     listed = _listed(client)
-    return [_read(client, each["id"], listed) for each in asked]
+    return [
+        _gone(client, each["id"], listed) if "gone" in each else _read(client, each["id"], listed) for each in asked
+    ]
 
 
 def _listed(client: ModelArtsClient) -> set[str]:
@@ -125,6 +131,14 @@ def _read(client: ModelArtsClient, run_id: str, listed: set[str]) -> Run:
         usage={name: [float(value) for value in values] for name, values in usage.items()},
         listed=job.metadata.id in listed,
     )
+
+
+def _gone(client: ModelArtsClient, run_id: str, listed: set[str]) -> Run:
+    try:
+        _details(client, run_id)
+    except ClientRequestException as error:
+        return Run(id=run_id, gone=error.status_code == 404 and run_id not in listed)
+    return Run(id=run_id, gone=False)
 
 
 def _details(client: ModelArtsClient, run_id: str) -> Any:

@@ -13,6 +13,7 @@ from contract.cross.drivers.telling import (
     Run,
     added,
     curve,
+    gone_run,
     means,
     odd_values,
     plain_run,
@@ -46,6 +47,9 @@ def write(url: str) -> list[Run]:
     found = [_full_run(api, number), _peculiar_run(api, number)]
     found.append(shared_run("cross-native-shared", name="native shared", experiment=EXPERIMENT))
     api.ask("POST", "/runs", json={"id": found[-1]["id"], "name": "native shared", "experiment_id": number})
+    found.append(gone_run("cross-native-gone", name="native gone", experiment=EXPERIMENT))
+    api.ask("POST", "/runs", json={"id": found[-1]["id"], "name": "native gone", "experiment_id": number})
+    api.ask("DELETE", f"/runs/{found[-1]['id']}", params={"purge": "true"})
     for name, status in status_runs("native"):
         run_id = name.replace(" ", "-")
         api.ask("POST", "/runs", json={"id": run_id, "name": name, "experiment_id": number, "status": status})
@@ -116,7 +120,10 @@ def read(url: str, asked: list[Run]) -> list[Run]:
     experiments = api.ask("GET", "/experiments", params={"limit": 1000})["experiments"]
     names = dict(zip(experiments["id"], experiments["name"], strict=True))
     listed = set(api.ask("POST", "/runs/search", json={"limit": 1000})["runs"]["id"])
-    return [_read(api, each["id"], names, listed) for each in asked]
+    return [
+        Run(id=each["id"], gone=each["id"] not in listed) if "gone" in each else _read(api, each["id"], names, listed)
+        for each in asked
+    ]
 
 
 def _read(api: Api, run_id: str, experiments: dict[int, str], listed: set[str]) -> Run:

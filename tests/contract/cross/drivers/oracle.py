@@ -17,6 +17,7 @@ from contract.cross.drivers.telling import (
     Run,
     added,
     curve,
+    gone_run,
     means,
     odd_values,
     plain_run,
@@ -51,6 +52,9 @@ def write(url: str) -> list[Run]:
     experiment = platform.ask("create_experiment", details).experiment_id
     shared = _create(platform, experiment, "oracle shared")
     found = [_full_run(platform, experiment), shared_run(shared, name="oracle shared", experiment=EXPERIMENT)]
+    gone = _create(platform, experiment, "oracle gone")
+    platform.ask("delete_experiment_run", models.DeleteExperimentRunDetails(run_id=gone))
+    found.append(gone_run(gone, name="oracle gone", experiment=EXPERIMENT))
     for name, status in status_runs("oracle"):
         run_id = _create(platform, experiment, name)
         platform.ask("update_experiment_run", models.UpdateExperimentRunDetails(run_id=run_id, status=status))
@@ -108,7 +112,12 @@ def read(url: str, asked: list[Run]) -> list[Run]:
     experiments = {each.experiment_id: each.name for each in found}
     search = models.ListExperimentRunsDetails(experiment_ids=list(experiments), max_results=1000)
     listed = {run.info.run_id for run in platform.ask("list_experiment_runs", search).runs}
-    return [_read(platform, each["id"], experiments, listed) for each in asked]
+    return [
+        Run(id=each["id"], gone=each["id"] not in listed)
+        if "gone" in each
+        else _read(platform, each["id"], experiments, listed)
+        for each in asked
+    ]
 
 
 def _read(platform: Platform, run_id: str, experiments: dict[str, str], listed: set[str]) -> Run:

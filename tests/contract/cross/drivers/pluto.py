@@ -108,7 +108,7 @@ def read(url: str, asked: list[Run]) -> list[Run]:
     from pluto.query import Client
 
     with Client() as client:
-        return [_read(client, each) for each in asked]
+        return [_gone(client, each) if "gone" in each else _read(client, each) for each in asked]
 
 
 def _read(client: Any, asked: Run) -> Run:
@@ -131,6 +131,10 @@ def _read(client: Any, asked: Run) -> Run:
         listed=True,
         display_id=run["id"] == listed["id"] and client.get_run(project, run["id"])["displayId"] == listed["displayId"],
     )
+
+
+def _gone(client: Any, asked: Run) -> Run:
+    return Run(id=asked["id"], gone=client.list_runs(asked["experiment"], search=asked["name"]) == [])
 
 
 def _listed(client: Any, asked: Run) -> dict[str, Any]:

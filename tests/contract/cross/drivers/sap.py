@@ -10,7 +10,19 @@ from typing import Any
 from ai_core_sdk.models import Metric, MetricCustomInfo, MetricLabel, MetricTag
 from ai_core_sdk.tracking import Tracking
 
-from contract.cross.drivers.telling import SECOND, START, Point, Points, Run, added, curve, plain_run, shared_run, tell
+from contract.cross.drivers.telling import (
+    SECOND,
+    START,
+    Point,
+    Points,
+    Run,
+    added,
+    curve,
+    gone_run,
+    plain_run,
+    shared_run,
+    tell,
+)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EXECUTION_ID = re.compile(r"[\w.-]{4,64}", re.ASCII)  # the contract's; the client lets any text through
@@ -36,7 +48,7 @@ def client_name() -> str:
 
 
 def write(url: str) -> list[Run]:
-    """Three executions. Their names are their ids, no status is ever told, and they belong to no experiment."""
+    """Four executions, one of them deleted. Their names are their ids; they have no status and no experiment."""
     client = client_of(url)
     dotted = f"{client_name()}.execution.2"
     client.log_metrics([_metric("loss", (0, START, 0.5))], dotted)
@@ -45,7 +57,11 @@ def write(url: str) -> list[Run]:
     third = f"{client_name()}-execution-3"
     client.modify(third)
     shared = shared_run(third, name=third, experiment="Default")
-    return [_full_run(client, f"{client_name()}-execution-1"), second, shared]
+    fourth = f"{client_name()}-execution-4"
+    client.log_metrics([_metric("loss", (0, START, 0.5))], fourth)
+    client.delete(fourth)
+    gone = gone_run(fourth, name=fourth, experiment="Default")
+    return [_full_run(client, f"{client_name()}-execution-1"), second, shared, gone]
 
 
 def _full_run(client: Tracking, run_id: str) -> Run:
@@ -80,7 +96,12 @@ def join(url: str, shared: list[Run]) -> list[Run]:
 
 def read(url: str, asked: list[Run]) -> list[Run]:
     client = client_of(url)
-    return [_read(client, each["id"]) for each in asked]
+    return [
+        Run(id=each["id"], gone=client.query(execution_ids=[each["id"]]).count == 0)
+        if "gone" in each
+        else _read(client, each["id"])
+        for each in asked
+    ]
 
 
 def _read(client: Tracking, run_id: str) -> Run:

@@ -37,6 +37,7 @@ class Run(TypedDict, total=False):
     display_id: bool  # whether its display id and its number lead to it
     refused: str  # why it cannot be read at all
     shared: bool  # whether other clients go on with it
+    gone: bool  # its writer has deleted it; of a reader: it finds nothing of it
 
 
 Write = Callable[[str], list[Run]]  # URL -> what was written
@@ -78,6 +79,13 @@ def shared_run(run_id: str, *, name: str, experiment: str) -> Run:
     """A running run with which every other client goes on."""
     run = plain_run(run_id, name=name, experiment=experiment, status="RUNNING")
     run["shared"] = True
+    return run
+
+
+def gone_run(run_id: str, *, name: str, experiment: str) -> Run:
+    """A run that its writer has deleted."""
+    run = plain_run(run_id, name=name, experiment=experiment, status="RUNNING")
+    run["gone"] = True
     return run
 
 
