@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
 
+from stepwell.core.model import EVERYTHING
+from stepwell.core.series import Order
 from stepwell.core.store import Store
-from stores import RUN, Shelf, add, make_runs, read_points, selector
+from stepwell.storage.embedded import EmbeddedStore, reading
+from stores import RUN, Shelf, W, add, make_runs, read_points, selector
 
 A, B = (("worker", "a"),), (("worker", "b"),)
 
@@ -47,3 +51,71 @@ def test_a_step_that_meets_damage_moves_nothing_and_the_others_move(shelf: Shelf
     store = shelf.revive()
     assert len(read_points(store, selector(labels=A))) == 6
     assert len(read_points(store, selector(metric="other"))) == 1
+
+
+def at_a_bad_moment(store: EmbeddedStore, patch: pytest.MonkeyPatch, capture: str) -> None:
+    """After the next read took the head two points come, and the flush that follows has moved the younger one."""
+    taken = getattr(store._head, capture)
+
+    def then(*args: Any) -> Any:
+        found = taken(*args)
+        patch.undo()
+        add(store, [(1, 1, 1.0)], labels=B)
+        add(store, [(2, 2, 2.0)], labels=A)
+        store._flusher._step([item for item in store._head.dirty() if item[0].labels == A])
+        return found
+
+    patch.setattr(store._head, capture, then)
+
+
+def test_a_live_reader_is_shown_no_point_before_an_older_one(shelf: Shelf) -> None:
+    """Else its cursor would stand behind the older one for good."""
+    store = shelf.store
+    assert isinstance(store, EmbeddedStore)
+    for labels in (A, B):
+        add(store, [(0, 0, 0.0)], labels=labels)
+    before = read_points(store, order=Order.ARRIVAL).arrival
+    with pytest.MonkeyPatch.context() as patch:
+        at_a_bad_moment(store, patch, "capture")
+        options = {"selector": selector(), "order": Order.ARRIVAL, "window": EVERYTHING, "limit": 10}
+        page = store.read(workspace=W, after=(int(before[-1]),), **options)
+    assert page.points.step.tolist() == []
+    assert store.read(workspace=W, after=page.after, **options).points.step.tolist() == [1, 2]
+
+
+def test_whole_runs_show_no_point_before_an_older_one(shelf: Shelf) -> None:
+    store = shelf.store
+    assert isinstance(store, EmbeddedStore)
+    add(store, [(0, 0, 0.0)], labels=A)
+    with pytest.MonkeyPatch.context() as patch:
+        at_a_bad_moment(store, patch, "capture_runs")
+        (run,) = store.read_runs(workspace=W, run_ids=[RUN], after=None, limit=10)
+    assert run.points.step.tolist() == [0]
+
+
+@pytest.mark.parametrize("budget", [1, 10])
+def test_charts_and_samples_are_of_one_moment(shelf: Shelf, budget: int) -> None:
+    """What comes while they are made is in them whole or not at all, with nodes too."""
+    store = shelf.store
+    assert isinstance(store, EmbeddedStore)
+    add(store, [(-step, 0, 0.0) for step in range(2_000)], labels=A)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "EXACT_BELOW", 1)
+        for ask in (chart, sample):
+            with pytest.MonkeyPatch.context() as moment:
+                at_a_bad_moment(store, moment, "capture")
+                assert ask(store, budget) == 2_000
+            assert ask(store, budget) == 2_002
+            store.purge_runs(workspace=W, run_ids=[RUN])
+            make_runs(store, RUN)
+            add(store, [(-step, 0, 0.0) for step in range(2_000)], labels=A)
+
+
+def chart(store: Store, budget: int) -> int:
+    (found,) = store.read_buckets(workspace=W, selectors=[selector()], window=EVERYTHING, budget=budget)
+    return int(found.count.sum())
+
+
+def sample(store: Store, budget: int) -> int:
+    (found,) = store.sample(workspace=W, selectors=[selector()], window=EVERYTHING, limit=budget)
+    return found.rows

@@ -12,6 +12,7 @@ from stepwell.core.series import I64, Points
 from stepwell.core.store import RunPoints
 from stepwell.storage.embedded.blocks import Blocks, Header
 from stepwell.storage.embedded.catalog.series import Described
+from stepwell.storage.embedded.reading import until
 
 BEFORE_ALL: Final = -1  # below every arrival number
 
@@ -19,8 +20,13 @@ BEFORE_ALL: Final = -1  # below every arrival number
 class RunParts:
     """What a snapshot and the head hold of some runs, run by run."""
 
-    def __init__(self, rows: Sequence[Described], headers: Sequence[Header], fresh: Mapping[int, Points]) -> None:
-        """rows: every series of the runs; headers: of all their blocks; fresh: series key -> points in none of them."""
+    def __init__(
+        self, rows: Sequence[Described], headers: Sequence[Header], fresh: Mapping[int, Points], *, end: int
+    ) -> None:
+        """rows: every series of the runs; headers: of all their blocks; fresh: series key -> points in none of them;
+        end: the arrival number from which on nothing is shown.
+        """
+        self._end = end
         self._rows = {row.key: row for row in rows}
         self._headers: dict[int, list[Header]] = {}
         self._fresh: dict[int, dict[int, Points]] = {}
@@ -36,7 +42,7 @@ class RunParts:
         """Up to `limit` points of one run with arrivals above `after`, oldest first."""
         key = -1 if run_key is None else run_key
         headers, fresh = self._headers.get(key, []), self._fresh.get(key, {})
-        keys, points = arrived(connection, cache, headers, fresh, after=after, limit=limit)
+        keys, points = arrived(connection, cache, headers, fresh, after=after, end=self._end, limit=limit)
         present, which = np.unique(keys, return_inverse=True)
         names = tuple((self._rows[one].metric, self._rows[one].labels) for one in present.tolist())
         return RunPoints(series=names, which=which.astype(np.int64), points=points)
@@ -49,9 +55,10 @@ def arrived(
     fresh: Mapping[int, Points],
     *,
     after: int,
+    end: int,
     limit: int,
 ) -> tuple[I64, Points]:
-    """Up to `limit` points with arrivals above `after`, oldest first, and the series key of each.
+    """Up to `limit` points with arrivals above `after` and below `end`, oldest first, and the series key of each.
 
     headers: of all blocks of the series; fresh: series key -> points that are in none of them. Blocks are opened in the
     order of their first arrival. Each round opens as many as were opened before, so that there are few rounds also when
@@ -68,7 +75,7 @@ def arrived(
         enough = opened + max(1, opened)
         while opened < len(waiting) and (missing > 0 or opened < enough):
             header = waiting[opened]
-            pool.append((header.series_key, _later(cache.points(connection, header), after)))
+            pool.append((header.series_key, _later(until(end, header, cache.points(connection, header)), after)))
             missing -= header.length
             opened += 1
     return _merged(pool, waiting[opened].min_arrival if opened < len(waiting) else None, limit)

@@ -95,6 +95,13 @@ class Appended:
     greatest: Key
 
 
+class Moment(NamedTuple):
+    """When the head was taken: the flush steps done by then, and the arrival number after the last point published."""
+
+    flushes: int
+    end: int
+
+
 class Head:
     """All series with points in memory, and clean ones lately written."""
 
@@ -134,8 +141,8 @@ class Head:
 
     def capture(
         self, run_key: int, metric: str | None, labels: Labels | None
-    ) -> tuple[int, list[tuple[Series, State]]]:
-        """The flush count, and the dirty series of a run that match, at one moment."""
+    ) -> tuple[Moment, list[tuple[Series, State]]]:
+        """The dirty series of a run that match, at one moment."""
         with self.lock:
             names = self._by_run.get(run_key, {})
             if metric is not None and labels is not None:
@@ -143,12 +150,13 @@ class Head:
                 found = [] if series is None else [series]
             else:
                 found = [s for s in names.values() if metric is None or s.metric == metric]
-            return self.flushes, [(s, s.state) for s in found if s.state.n]
+            return Moment(self.flushes, self.end), [(s, s.state) for s in found if s.state.n]
 
-    def capture_runs(self, run_keys: Collection[int]) -> tuple[int, list[tuple[Series, State]]]:
-        """The flush count, and the dirty series of some runs, at one moment."""
+    def capture_runs(self, run_keys: Collection[int]) -> tuple[Moment, list[tuple[Series, State]]]:
+        """The dirty series of some runs, at one moment."""
         with self.lock:
-            return self.flushes, [(s, s.state) for s in self._matching(run_keys, None) if s.state.n]
+            found = self._matching(run_keys, None)
+            return Moment(self.flushes, self.end), [(s, s.state) for s in found if s.state.n]
 
     def everything(self) -> tuple[int, list[tuple[Series, State]]]:
         """All dirty series, and the arrival number after their last point, at one moment."""

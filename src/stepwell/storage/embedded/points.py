@@ -25,7 +25,6 @@ from stepwell.storage.embedded.catalog.live import Live, lay_over
 from stepwell.storage.embedded.catalog.runs import RunState
 from stepwell.storage.embedded.head import Head, Name
 from stepwell.storage.embedded.staging import Stage
-from stepwell.storage.embedded.statements import POINTS as SQL
 from stepwell.storage.embedded.writer import Request
 
 HEAD_POINTS: Final = 2_000_000
@@ -146,16 +145,14 @@ class PointTables:
         """See PointStore. Head first, then the snapshot, as in `_source`."""
         with self._snapshot() as connection:
             known = runs.keys_of(connection, workspace, run_ids)
-        flushes, captured = self._head.capture_runs(known.values())
+        taken, captured = self._head.capture_runs(known.values())
         with self._snapshot() as connection:
-            ((now,),) = SQL.all(connection, "flushes")
             there = set(runs.keys_of(connection, workspace, run_ids).values())
             rows = series.of_runs(connection, there.intersection(known.values()))
             found = headers_of_many(connection, [row.key for row in rows])
             fresh = {s.key: state.points() for s, state in captured}
-            if now != flushes:
-                fresh = reading.not_in_blocks(found, fresh)
-            parts = RunParts(rows, found, fresh)
+            found, fresh = reading.at_one_moment(connection, found, fresh, taken)
+            parts = RunParts(rows, found, fresh, end=taken.end)
             answer: list[RunPoints] = []
             for run_id in run_ids:
                 first = after if after is not None and not answer else BEFORE_ALL
@@ -213,7 +210,7 @@ class PointTables:
         with self._snapshot() as connection:
             state = runs.find(connection, workspace, selector.run_id)
         run_key = -1 if state is None else state.key
-        flushes, captured = self._head.capture(run_key, selector.metric, selector.labels)
+        taken, captured = self._head.capture(run_key, selector.metric, selector.labels)
         with self._snapshot() as connection:
             state = runs.find(connection, workspace, selector.run_id)
             if state is None or state.key != run_key:  # purged meanwhile
@@ -224,9 +221,8 @@ class PointTables:
                 ]
             else:
                 keys = [row.key for row in series.of_run(connection, run_key, selector.metric)]
-            ((now,),) = SQL.all(connection, "flushes")
             fresh = {s.key: state.points() for s, state in captured}
-            yield reading.source(connection, self._cache, keys, fresh, moved=now != flushes)
+            yield reading.source(connection, self._cache, keys, fresh, taken)
 
 
 def _text_size(write: RunWrite) -> int:

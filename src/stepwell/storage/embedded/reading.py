@@ -1,13 +1,14 @@
 """Reading points: pages in any order, buckets, samples. Blocks and head are brought together here and nowhere else.
 
-A read takes the head first, then a database snapshot, so that no point can be in neither. What is in both (a flush step
-committed in between) is removed by its arrival number.
+A read takes the head first, then a database snapshot, so that no point can be in neither. If a flush step was committed
+in between, what is in both is removed by its arrival number, and what arrived after the head was taken is left out: of
+that time some points are in blocks and others not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import apsw
@@ -22,7 +23,9 @@ from stepwell.core.series import I64, Order, Points
 from stepwell.core.store import PointPage
 from stepwell.storage.embedded import blocks
 from stepwell.storage.embedded.blocks import Blocks, Header, nodes_of
+from stepwell.storage.embedded.head import Moment
 from stepwell.storage.embedded.nodes import WIDTH
+from stepwell.storage.embedded.statements import POINTS as SQL
 
 EXACT_BELOW: Final = 65_536  # points: a window this small is bucketed point by point
 _ORDER_WIDTH: Final = {Order.KEY: 5, Order.TIME: 5, Order.ARRIVAL: 1}
@@ -38,24 +41,41 @@ class Source:
     blocks: Blocks
     headers: list[Header]
     fresh: list[Points]  # one per series, in key order
+    end: int  # the arrival number from which on nothing is shown
 
     def points(self, header: Header) -> Points:
         """The points of one block."""
-        return self.blocks.points(self.connection, header)
+        return until(self.end, header, self.blocks.points(self.connection, header))
 
 
 def source(
-    connection: apsw.Connection, cache: Blocks, series_keys: Sequence[int], fresh: dict[int, Points], *, moved: bool
+    connection: apsw.Connection, cache: Blocks, series_keys: Sequence[int], fresh: dict[int, Points], taken: Moment
 ) -> Source:
-    """`fresh`: series key -> the head's points. `moved`: a flush happened between head and snapshot."""
-    found = blocks.headers(connection, series_keys)
-    if moved:
-        fresh = not_in_blocks(found, fresh)
-    return Source(connection=connection, blocks=cache, headers=found, fresh=[p for p in fresh.values() if len(p)])
+    """`fresh`: series key -> the head's points, `taken` before the snapshot."""
+    found, fresh = at_one_moment(connection, blocks.headers(connection, series_keys), fresh, taken)
+    return Source(
+        connection=connection, blocks=cache, headers=found, fresh=[p for p in fresh.values() if len(p)], end=taken.end
+    )
 
 
-def not_in_blocks(headers: list[Header], fresh: dict[int, Points]) -> dict[int, Points]:
-    """The head's points without those that a flush put into the blocks."""
+def at_one_moment(
+    connection: apsw.Connection, headers: list[Header], fresh: dict[int, Points], taken: Moment
+) -> tuple[list[Header], dict[int, Points]]:
+    """What a snapshot and a head, taken before it, hold together: each point once. Points that arrived after the head
+    was taken may still be in the blocks (`until`).
+    """
+    ((now,),) = SQL.all(connection, "flushes")
+    if now == taken.flushes:
+        return headers, fresh
+    return [h for h in headers if h.min_arrival < taken.end], _not_in_blocks(headers, fresh)
+
+
+def until(end: int, header: Header, points: Points) -> Points:
+    """The points of a block without those that arrived from `end` on."""
+    return points if header.max_arrival < end else points.take(points.arrival < end)
+
+
+def _not_in_blocks(headers: list[Header], fresh: dict[int, Points]) -> dict[int, Points]:
     flushed: dict[int, int] = {}
     for header in headers:
         flushed[header.series_key] = max(header.max_arrival, flushed.get(header.series_key, -1))
@@ -112,16 +132,11 @@ def buckets(source: Source, *, window: Window, budget: int) -> Buckets:
     parts = []
     for cluster in _clusters(meeting, [p for p in (_within(p, window) for p in source.fresh) if len(p)]):
         alone = cluster.headers[0] if len(cluster.headers) == 1 and not cluster.fresh else None
-        if alone is not None and _inside(alone, window):
+        if alone is not None and _inside(alone, window) and alone.max_arrival < source.end:
             parts.append(source.blocks.nodes(source.connection, alone))
         else:
-            joined = collect(
-                Source(
-                    connection=source.connection, blocks=source.blocks, headers=cluster.headers, fresh=cluster.fresh
-                ),
-                window,
-            )
-            parts.append(nodes_of(joined))
+            part = replace(source, headers=cluster.headers, fresh=cluster.fresh)
+            parts.append(nodes_of(collect(part, window)))
     found_nodes = Buckets.concat([p for p in parts if len(p)])
     return found_nodes.merge(snapped_edges(found_nodes.count, budget))
 
