@@ -98,11 +98,6 @@ def set_aside(connection: apsw.Connection, first_arrival: int) -> None:
     SQL.run(connection, "drop_journal", (first_arrival,))
 
 
-def any_aside(connection: apsw.Connection) -> bool:
-    """Whether damaged rows are kept."""
-    return bool(SQL.all(connection, "damaged_journal"))
-
-
 def end(connection: apsw.Connection) -> int:
     """The arrival number after the last point in the journal; 0 for an empty one."""
     row = SQL.one(connection, "journal_end")

@@ -91,8 +91,6 @@ def replay(connection: apsw.Connection, head: Head, cache: Blocks) -> int:
         _load(connection, cache, columns[0], known, flushed)
         head.publish(list(_appended(columns, arrivals, known, flushed)), end=end)
     head.end = end
-    if journal.any_aside(connection):  # rows set aside tell no longer how far the numbers went
-        SQL.run(connection, "raise_next_arrival", (end,))
     return end
 
 
@@ -119,6 +117,8 @@ def _batches(connection: apsw.Connection) -> Iterator[tuple[I64, I64]]:
         yield np.concatenate(parts, axis=1), np.concatenate(numbers)
     if damaged:
         connection.execute("BEGIN IMMEDIATE")
+        # Rows set aside tell no longer how far the numbers went.
+        SQL.run(connection, "raise_next_arrival", (journal.end(connection),))
         for first in damaged:
             journal.set_aside(connection, first)
         connection.execute("COMMIT")
