@@ -18,7 +18,7 @@ TESTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rg
 LOCKS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "requirements").rglob("*.txt"))
 
 NO_ROOM = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
-ASYNC_ROOMS = re.compile(r"web/.+|dialects/[^/]+/routes(?:\.py|/.+)")
+ASYNC_ROOMS = re.compile(r"web/.+|dialects/[^/]+(?:/oracle)?/routes(?:\.py|/.+)")
 SKIPS = re.compile(r"\b(?:pytest|mark|unittest|self)\.(?:skip\w*|importorskip|SkipTest)\b")
 
 

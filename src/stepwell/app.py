@@ -10,6 +10,7 @@ from stepwell import __version__
 from stepwell.core.clock import Clock, system_clock
 from stepwell.core.store import Store
 from stepwell.dialects import mlflow, modelarts, native, pluto, sap
+from stepwell.dialects.mlflow import oracle
 from stepwell.dialects.mlflow import usage as mlflow_usage
 from stepwell.dialects.pluto import usage as pluto_usage
 from stepwell.services import liveness
@@ -41,6 +42,7 @@ def dialects(key: ServerKey | None = None) -> list[Dialect]:
     """
     vendors = [
         mlflow.dialect(),
+        oracle.dialect(),
         modelarts.dialect((*mlflow_usage.ALIASES, *pluto_usage.ALIASES)),
         sap.dialect(),
         pluto.dialect(key or ServerKey(new_key())),

@@ -52,6 +52,7 @@ NAMING: Mapping[str, Naming] = {
     "mlflow": Naming(headers=("X-MLFLOW-WORKSPACE",)),
     "sap": Naming(headers=("AI-Resource-Group",)),
     "modelarts": Naming(params=("project_id",)),
+    "oracle": Naming(params=("workspace", "platform")),
     "pluto": Naming(),
     "operations": Naming(),
     "oauth": Naming(),

@@ -102,7 +102,8 @@ def test_data_sets_of_experiments_are_listed(raw: Any, client: MlflowClient, nam
     }
     empty = client.create_experiment(name())
     assert raw.post("experiments/search-datasets", experiment_ids=[empty]).json() == {}
-    for bad in ([], [str(n) for n in range(21)], ["x"]):
+    wrong: list[list[str]] = [[], [str(n) for n in range(21)], ["x"]]
+    for bad in wrong:
         assert raw.post("experiments/search-datasets", experiment_ids=bad).status_code == 400
 
 
@@ -122,7 +123,8 @@ def test_the_texts_of_a_data_set_have_limits(raw: Any, field: str, limit: int) -
 def test_a_bad_input_stores_nothing_of_its_request(raw: Any) -> None:
     run = raw.new_run()
     good = {"dataset": {"name": "d", "digest": "1", "source_type": "s", "source": "s"}}
-    for bad in ({"dataset": {"name": "", "digest": "1"}}, {"dataset": {"name": "d"}}, {"tags": []}, 1):
+    wrong: list[Any] = [{"dataset": {"name": "", "digest": "1"}}, {"dataset": {"name": "d"}}, {"tags": []}, 1]
+    for bad in wrong:
         answer = raw.post("runs/log-inputs", run_id=run, datasets=[good, bad])
         assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
         assert "datasets[1]" in answer.json()["message"]

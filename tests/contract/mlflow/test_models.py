@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def test_a_model_is_made_finished_described_and_deleted(raw: Any, client: Mlflow
     assert (found.tags, found.params) == ({"b": ""}, {"p": "x"})
     client.delete_logged_model(made.model_id)
     for call in (client.get_logged_model, client.delete_logged_model):
-        assert code_of(lambda call=call: call(made.model_id)) == "RESOURCE_DOES_NOT_EXIST"
+        assert code_of(partial(call, made.model_id)) == "RESOURCE_DOES_NOT_EXIST"
     assert client.search_logged_models([experiment]) == []
     path = f"logged-models/{made.model_id}"
     assert raw.get(path, allow_deleted="true").json()["model"]["info"]["name"] == "m"
@@ -69,7 +70,7 @@ def test_a_model_without_a_name_gets_one(client: MlflowClient, experiment: str) 
 def test_what_is_refused(raw: Any, client: MlflowClient, name: Name) -> None:
     experiment = client.create_experiment(name())
     for bad in ("a/b", "a:b", "a.b", "a%", 'a"', "a'", "x" * 501):
-        assert code_of(lambda bad=bad: make(client, experiment, name=bad)) == "INVALID_PARAMETER_VALUE"
+        assert code_of(partial(make, client, experiment, name=bad)) == "INVALID_PARAMETER_VALUE"
     assert code_of(lambda: make(client, "99999999")) == "RESOURCE_DOES_NOT_EXIST"
     made = make(client, experiment)
     path = f"/api/2.0/mlflow/logged-models/{made.model_id}"
@@ -78,7 +79,7 @@ def test_what_is_refused(raw: Any, client: MlflowClient, name: Name) -> None:
     assert raw.http.patch(path, json={"status": 2}).json()["model"]["info"]["status"] == "LOGGED_MODEL_READY"
     assert raw.http.patch(f"{path}/tags", json={"tags": [{"key": ""}]}).status_code == 400
     for call in (client.delete_logged_model, client.get_logged_model):
-        assert code_of(lambda call=call: call(NONE)) == "RESOURCE_DOES_NOT_EXIST"
+        assert code_of(partial(call, NONE)) == "RESOURCE_DOES_NOT_EXIST"
     client.delete_experiment(experiment)
     assert code_of(lambda: make(client, experiment)) == "INVALID_PARAMETER_VALUE"
 

@@ -153,6 +153,13 @@ def set_tag(message: wire.SetPair, *, at: int) -> RunWrite:
     return RunWrite(run_id=run_id, set_tags=tags, name=_name_in(tags), events=cuts.events(), at=at)
 
 
+def set_tags(run_id: str, pairs: Sequence[wire.Pair], *, at: int) -> RunWrite:
+    """Several tags. The last value of one that comes twice counts."""
+    cuts = rules.Cuts(at)
+    tags = _tags(pairs, cuts)
+    return RunWrite(run_id=required(run_id, "run_id"), set_tags=tags, name=_name_in(tags), events=cuts.events(), at=at)
+
+
 def delete_tag(message: wire.DeleteTag, *, at: int) -> RunWrite:
     """One tag less."""
     key = required(message.key, "key")
@@ -185,7 +192,7 @@ def _name_in(tags: Mapping[str, str]) -> str | None:
 
 
 def new_run(
-    message: wire.CreateRun, *, run_id: str, experiment: Experiment, at: int
+    message: wire.CreateRun, *, run_id: str, experiment: Experiment, origin: str = ORIGIN, at: int
 ) -> tuple[NewRun, tuple[Event, ...]]:
     """The run to make in `experiment`, and the events that belong to it. Its name is also a tag, and the reverse."""
     cuts = rules.Cuts(at)
@@ -205,7 +212,7 @@ def new_run(
         name=name,
         user=message.user_id,
         artifact_uri=under(artifact_location(experiment), f"{run_id}/artifacts"),
-        origin=ORIGIN,
+        origin=origin,
         start_time=start,
         tags=tags,
         at=at,

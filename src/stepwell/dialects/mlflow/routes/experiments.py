@@ -51,8 +51,12 @@ def _one(found: Experiment) -> Response:
 
 async def search(call: Call) -> Response:
     """POST and GET experiments/search"""
-    message = query_of(call, _SEARCH) if call.method != "POST" else await body_of(call, _SEARCH)
-    found, cursor = await call.run(
+    return await found(call, query_of(call, _SEARCH) if call.method != "POST" else await body_of(call, _SEARCH))
+
+
+async def found(call: Call, message: wire.SearchExperiments) -> Response:
+    """The experiments that a search is for."""
+    rows, cursor = await call.run(
         service.search_experiments,
         call.context.store,
         workspace=call.workspace,
@@ -63,7 +67,7 @@ async def search(call: Call) -> Response:
         cursor=message.page_token or None,
         milliseconds=True,
     )
-    experiments = [render.experiment(each) for each in found]
+    experiments = [render.experiment(each) for each in rows]
     return answer(wire.ExperimentsAnswer(experiments=experiments, next_page_token=cursor or ""))
 
 

@@ -23,7 +23,11 @@ _INTERVAL: Final = Reader(wire.GetHistoryInterval)
 
 async def get_history(call: Call) -> Response:
     """GET metrics/get-history. Without max_results the rest of the history, streamed; unknown runs have none."""
-    message = query_of(call, _HISTORY)
+    return await history(call, query_of(call, _HISTORY))
+
+
+async def history(call: Call, message: wire.GetHistory) -> Response:
+    """The history that a message asks for, streamed unless it is short."""
     run_id = translate.run_id_of(message.run_id, message.run_uuid)
     selector = Selector(run_id=run_id, metric=translate.required(message.metric_key, "metric_key"))
     count = message.max_results

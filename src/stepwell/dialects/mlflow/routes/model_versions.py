@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from stepwell.core.access import Role
 from stepwell.core.entities import ModelVersion, NamedVersion
 from stepwell.core.errors import NotFound
+from stepwell.core.store import Store
 from stepwell.dialects.mlflow import registry as translate
 from stepwell.dialects.mlflow import registry_wire as wire
 from stepwell.dialects.mlflow import rules
@@ -37,31 +38,37 @@ _ARTIFACT: Final = Reader(wire.GetVersionArtifact)
 async def create(call: Call) -> Response:
     """POST model-versions/create"""
     message = await body_of(call, _CREATE)
+    return await created(call, message, scope=call.workspace, models_in=call.workspace)
+
+
+async def created(call: Call, message: wire.CreateVersion, *, scope: str, models_in: str | None) -> Response:
+    """Keep a version in the registry of the workspace `scope`. Models that runs made are looked up in `models_in`; when
+    that is None, what is told of them is taken as it is."""
     name = translate.model_name(message.name)
     new = translate.new_version(message, at=call.context.clock())
-    made = await call.run_write(_create, call, name, new)
-    return answer(wire.VersionAnswer(translate.version(made)))
+
+    def create() -> NamedVersion:
+        store = call.context.store
+        found = _resolved(store, new, scope=scope, models_in=models_in)
+        return service.create_version(store, workspace=scope, name=name, new=found)
+
+    return answer(wire.VersionAnswer(translate.version(await call.run_write(create))))
 
 
-def _create(call: Call, name: str, new: ModelVersion) -> NamedVersion:
-    return service.create_version(call.context.store, workspace=call.workspace, name=name, new=_resolved(call, new))
-
-
-def _resolved(call: Call, new: ModelVersion) -> ModelVersion:
+def _resolved(store: Store, new: ModelVersion, *, scope: str, models_in: str | None) -> ModelVersion:
     """With the place of its files, and the run that made it, when the source is a model that we know."""
-    store, workspace = call.context.store, call.workspace
     named = translate.model_uri(new.source)
     if named is not None and not named.model_id:
         source = (
-            service.get_by_alias(store, workspace=workspace, name=named.name, alias=named.alias)
+            service.get_by_alias(store, workspace=scope, name=named.name, alias=named.alias)
             if named.alias
-            else service.get_version(store, workspace=workspace, name=named.name, number=named.number)
+            else service.get_version(store, workspace=scope, name=named.name, number=named.number)
         ).version
         return replace(new, storage_uri=source.storage_uri)
     model_id = named.model_id if named is not None else new.model_id
-    if not model_id:
+    if not model_id or models_in is None:
         return new
-    model = models.get(store, workspace=workspace, model_id=model_id)
+    model = models.get(store, workspace=models_in, model_id=model_id)
     place = model.artifact_uri if named is not None else new.storage_uri
     return replace(new, storage_uri=place, run_id=new.run_id or model.source_run_id)
 

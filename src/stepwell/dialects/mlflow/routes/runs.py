@@ -79,15 +79,22 @@ async def _write_points(call: Call, write: RunWrite, measured: Sequence[ModelPoi
 
 async def create(call: Call) -> Response:
     """POST runs/create"""
+    return await created(call, (), origin=translate.ORIGIN)
+
+
+async def created(call: Call, more: Sequence[wire.Pair], *, origin: str) -> Response:
+    """Make the run of the body, with more tags. `origin`: the interface that makes it."""
     message = await body_of(call, _CREATE)
-    row = await call.run_write(_create, call.context.store, call.workspace, message, call.context.clock())
+    message.tags = [*message.tags, *more]
+    at = call.context.clock()
+    row = await call.run_write(_create, call.context.store, call.workspace, message, origin=origin, at=at)
     return answer(wire.RunAnswer(run=render.run(row)))
 
 
-def _create(store: Store, workspace: str, message: wire.CreateRun, at: int) -> RunRow:
+def _create(store: Store, workspace: str, message: wire.CreateRun, *, origin: str, at: int) -> RunRow:
     number = translate.experiment_id(message.experiment_id or "0")
     experiment = service.get_experiment(store, workspace=workspace, id=number)
-    new, events = translate.new_run(message, run_id=ids.new_run_id(), experiment=experiment, at=at)
+    new, events = translate.new_run(message, run_id=ids.new_run_id(), experiment=experiment, origin=origin, at=at)
     made = service.create_run(store, workspace=workspace, new=new)
     if events:
         ingest.write(store, workspace=workspace, write=RunWrite(run_id=made.id, events=events, at=at)).result()
