@@ -13,12 +13,16 @@ from typing import Any
 
 import pytest
 
-from stepwell.app import build_app
+from stepwell.app import build_app, dialects
 from stepwell.cli import parser
 from stepwell.core.clock import system_clock
 from stepwell.core.filters import EXPERIMENTS, RUNS, Aggregate, Kind, Op
+from stepwell.services.sealing import ServerKey, new_key
 from stepwell.settings import Settings
 from stepwell.storage import open_store
+from stepwell.web import oauth, operations
+from stepwell.web.auth import PUBLIC_PATHS
+from stepwell.web.counters import Counters
 from stepwell.web.work import Work
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,9 +30,14 @@ REFERENCE = ROOT / "docs" / "reference"
 PARSERS = argparse._SubParsersAction
 
 
-def words(page: str) -> set[str]:
+def page(name: str) -> str:
+    """The text of a page of the reference."""
+    return (REFERENCE / name).read_text()
+
+
+def words(name: str) -> set[str]:
     """What stands in backticks outside code blocks, whole and by words."""
-    text = re.sub(r"```.*?```", "", (REFERENCE / page).read_text(), flags=re.DOTALL)
+    text = re.sub(r"```.*?```", "", page(name), flags=re.DOTALL)
     quoted = {match[1].strip("` ") for match in re.findall(r"(`+)(.+?)\1", text)}
     return quoted | {word for each in quoted for word in each.split()}
 
@@ -81,7 +90,7 @@ def exposed(directory: Path) -> str:
 
 
 def test_every_setting_is_in_the_reference_with_its_variable_and_default() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| `([^`]*)` \|", (REFERENCE / "settings.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| `([^`]*)` \|", page("settings.md"), re.MULTILINE)
     defaults = {f.name: getattr(Settings(), f.name) for f in fields(Settings)}
     shown = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in defaults.items()}
     assert rows == [(name, f"STEPWELL_{name.upper()}", default) for name, default in shown.items()]
@@ -104,9 +113,30 @@ def test_the_reference_names_no_flag_that_does_not_exist() -> None:
     assert told - flags - {"--version"} == set()
 
 
+def test_every_route_that_is_no_vendor_s_is_in_the_reference_with_its_role() -> None:
+    ours = [
+        *operations.dialect(counters=Counters(), gauges=dict).routes,
+        *oauth.dialect(required=True, key=ServerKey(new_key())).routes,
+    ]
+    rows = re.findall(r"^\| `([A-Z]+)` \| `(\S+)` \| .* \| (\w+) \|$", page("operations.md"), re.MULTILINE)
+    wanted = [(each.verb, each.path, "none" if each.public else each.role.word) for each in ours]
+    assert sorted(rows) == sorted(wanted)
+
+
+def test_every_path_that_needs_no_credential_is_in_the_reference() -> None:
+    assert PUBLIC_PATHS - words("operations.md") == set()
+
+
+def test_every_vendor_has_an_interface_page_and_a_how_to() -> None:
+    index = (REFERENCE.parent / "README.md").read_text()
+    vendors = [each.name for each in dialects() if each.name != "native"]
+    pages = [f"{folder}/{name}.md" for folder in ("reference", "howto") for name in vendors]
+    assert [each for each in pages if f"]({each})" not in index or not (REFERENCE.parent / each).exists()] == []
+
+
 def test_every_prometheus_metric_is_in_the_reference_and_no_other(tmp_path: Path) -> None:
     names = re.findall(r"^# TYPE (\S+) (\w+)$", exposed(tmp_path / "data"), re.MULTILINE)
-    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", (REFERENCE / "metrics.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", page("metrics.md"), re.MULTILINE)
     assert sorted(names) == sorted(rows)
 
 
@@ -132,5 +162,12 @@ def test_every_operator_and_aggregate_of_the_filter_language_is_in_the_reference
 
 def test_every_package_that_the_server_needs_has_its_reason() -> None:
     needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    page = (ROOT / "docs" / "adr" / "0010-runtime-dependencies.md").read_text()
-    assert [name for name in (re.split(r"[^\w-]", line)[0] for line in needed) if f"`{name}`" not in page] == []
+    reasons = (ROOT / "docs" / "adr" / "0010-runtime-dependencies.md").read_text()
+    assert [name for name in (re.split(r"[^\w-]", line)[0] for line in needed) if f"`{name}`" not in reasons] == []
+
+
+def test_every_decision_is_in_the_index() -> None:
+    folder = ROOT / "docs" / "adr"
+    listed = re.findall(r"^\| \[\d{4}\]\((\S+)\) \| (.+) \|$", (folder / "README.md").read_text(), re.MULTILINE)
+    titles = {path.name: path.read_text().partition("\n")[0] for path in folder.glob("[0-9]*.md")}
+    assert [(name, f"# {name[:4]} {title}") for name, title in listed] == sorted(titles.items())
