@@ -1,9 +1,11 @@
 """The head: what a reader sees of it while it changes."""
 
 import numpy as np
+import pytest
 
 from stepwell.core.series import Order
 from stepwell.core.summary import Summary
+from stepwell.storage.embedded import head as head_module
 from stepwell.storage.embedded.head import ARRIVAL, BITS, COLUMNS, STEP, Appended, Head, Series, points_of
 
 
@@ -85,6 +87,28 @@ def test_a_clean_series_is_not_dirty_and_still_known() -> None:
     assert head.points == 0
     assert head.find(1, ("loss", ())) is one
     assert head.flushes == 1
+
+
+def test_the_series_that_are_clean_longest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(head_module, "SERIES_KEPT", 2)
+    head = Head()
+    many = [Series(key=n, run_key=n // 3, name=(f"m{n}", ()), stored=None) for n in range(9)]
+
+    def flush(chosen: list[Series]) -> None:
+        head.flushed([(one, one.state.n, total) for one in chosen if (total := one.summary(one.state))])
+
+    def known() -> list[int]:
+        return [n for n, one in enumerate(many) if head.find(one.run_key, (one.metric, ())) is one]
+
+    for one in many:
+        put(head, one, [1])
+    flush(many[:4])
+    assert known() == [2, 3, 4, 5, 6, 7, 8], "the dirty ones and the two that were cleaned last"
+    put(head, many[2], [2])
+    flush(many[4:])
+    assert known() == [2, 7, 8]
+    head.forget_runs([0, 2])
+    assert (known(), head.points, head.dirty()) == ([], 0, [])
 
 
 def test_a_purged_run_leaves_nothing_and_a_late_flush_of_it_does_no_harm() -> None:

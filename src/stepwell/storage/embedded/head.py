@@ -7,6 +7,7 @@ reference copies only; the rows behind a state never change, since the writer on
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -113,7 +114,7 @@ class Head:
         self._by_run: dict[int, dict[Name, Series]] = {}
         self._dirty: dict[int, Series] = {}
         self._dirty_of: dict[str, dict[int, Series]] = {}  # by metric: a search asks for few of many
-        self._size = 0
+        self._clean: OrderedDict[int, Series] = OrderedDict()  # by key, those that are clean longest first
 
     def find(self, run_key: int, name: Name) -> Series | None:
         """A series the head knows; None says nothing about the database."""
@@ -129,15 +130,10 @@ class Head:
                 if series.state.n == 0:
                     self._dirty[series.key] = series
                     self._dirty_of.setdefault(series.metric, {})[series.key] = series
-                    self._know(series)
+                    self._by_run.setdefault(series.run_key, {})[series.metric, series.labels] = series
+                    self._clean.pop(series.key, None)
                 series.append(item.rows, in_order=item.in_order, greatest=item.greatest)
                 self.points += item.rows.shape[1]
-
-    def _know(self, series: Series) -> None:
-        names = self._by_run.setdefault(series.run_key, {})
-        if (series.metric, series.labels) not in names:
-            names[series.metric, series.labels] = series
-            self._size += 1
 
     def capture(
         self, run_key: int, metric: str | None, labels: Labels | None
@@ -178,7 +174,7 @@ class Head:
             return (s for metric in metrics for s in self._dirty_of.get(metric, {}).values())
         return self._dirty.values()
 
-    def _clean(self, series: Series) -> None:
+    def _not_dirty(self, series: Series) -> None:
         del self._dirty[series.key]
         same = self._dirty_of[series.metric]
         del same[series.key]
@@ -196,25 +192,25 @@ class Head:
                 series.drop(n, stored)
                 self.points -= n
                 if series.state.n == 0:
-                    self._clean(series)
+                    self._not_dirty(series)
+                    self._clean[series.key] = series
             self.flushes += 1
-            if self._size > SERIES_KEPT:
-                self._forget_clean()
+            while len(self._clean) > SERIES_KEPT:
+                self._forget(self._clean.popitem(last=False)[1])
 
-    def _forget_clean(self) -> None:
-        self._by_run = {}
-        self._size = 0
-        for series in self._dirty.values():
-            self._know(series)
+    def _forget(self, series: Series) -> None:
+        names = self._by_run[series.run_key]
+        del names[series.metric, series.labels]
+        if not names:
+            del self._by_run[series.run_key]
 
     def forget_runs(self, run_keys: Iterable[int]) -> None:
         """Runs that are purged."""
         with self.lock:
             for run_key in run_keys:
                 for series in self._by_run.pop(run_key, {}).values():
-                    self._size -= 1
-                    if series.key in self._dirty:
-                        self._clean(series)
+                    if self._clean.pop(series.key, None) is None:
+                        self._not_dirty(series)
                         self.points -= series.state.n
 
 
