@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from stepwell.core import limits
 from stepwell.core.errors import NotFound
 from stepwell.core.model import BlobInfo
@@ -28,6 +30,15 @@ def list_folder(store: Store, *, workspace: str, owner: str, folder: str = "") -
     """The direct children of a folder, sorted by path; the file itself when `folder` names one; empty for nothing."""
     check_text(folder, field="path", limit=limits.BLOB_PATH_LENGTH)
     return store.list_blobs(workspace=workspace, owner=owner, folder=folder)
+
+
+def walk(store: Store, *, workspace: str, owner: str) -> Iterator[BlobInfo]:
+    """Every file of the owner, folder by folder; a folder's own files come before those below it."""
+    folders = [""]
+    while folders:
+        found = store.list_blobs(workspace=workspace, owner=owner, folder=folders.pop())
+        yield from (each for each in found if each.size is not None)
+        folders.extend(each.path for each in reversed(found) if each.size is None)
 
 
 def delete(store: Store, *, workspace: str, owner: str, path: str) -> int:

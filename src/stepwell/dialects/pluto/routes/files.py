@@ -6,6 +6,7 @@ import json
 import mimetypes
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -77,16 +78,21 @@ class Files:
         except NotFound:
             return []
         folders: dict[str, dict[str, BlobInfo]] = {}
-        shown = []
+        shown, announced = [], set()
         for record in details.every(call.context.store, workspace=call.workspace, run_id=run.id, kind=translate.FILE):
             entry = json.loads(record.body)
-            if message.log_name is not None and entry["logName"] != message.log_name:
-                continue
-            if message.log_group is not None and names.group_of(entry["logName"]) != message.log_group:
+            announced.add(entry["path"])
+            if not _is_asked(entry, message):
                 continue
             stored = _stored(call, run.id, entry["path"], folders)
             if stored is not None:
                 shown.append(self._file(call, run.key, entry, stored.size or 0))
+        others = (
+            self._file(call, run.key, entry, blob.size or 0)
+            for blob in artifacts.walk(call.context.store, workspace=call.workspace, owner=run.id)
+            if blob.path not in announced and _is_asked(entry := _entry_of(blob), message)
+        )
+        shown.extend(islice(others, rules.FILES_SHOWN))
         shown.sort(key=lambda each: (each["step"], each["sampleIndex"], each["fileName"]))
         return shown[: rules.FILES_SHOWN]
 
@@ -238,6 +244,28 @@ def _record(entry: wire.FileEntry, run_id: str, at: int) -> Any:
     }
     name = f"{entry.step or 0}/{entry.sample_index or 0}/{told['path']}"
     return translate.record(translate.FILE, run_id, told, at, name=name)
+
+
+def _entry_of(blob: BlobInfo) -> dict[str, Any]:
+    """A file that came through another interface, as if it had been announced; its path is the name of the log."""
+    name = blob.path.rpartition("/")[2]
+    return {
+        "fileName": name,
+        "fileType": name.rpartition(".")[2] if "." in name else "",
+        "logName": blob.path,
+        "time": blob.stored_at // 1000,
+        "step": 0,
+        "caption": None,
+        "sampleIndex": 0,
+        "annotations": None,
+        "path": blob.path,
+    }
+
+
+def _is_asked(entry: dict[str, Any], message: wire.OfRunQuery) -> bool:
+    """Whether a file is of the log and the group that were named, if any."""
+    name = entry["logName"]
+    return message.log_name in (None, name) and message.log_group in (None, names.group_of(name))
 
 
 def _stored(call: Call, run_id: str, path: str, folders: dict[str, dict[str, BlobInfo]]) -> BlobInfo | None:
