@@ -25,6 +25,7 @@ WITHIN = 120.0  # seconds that a driver may take on a loaded machine
 CLIENTS = {
     "native": ("native", "native", ""),
     "mlflow": ("mlflow", "mlflow", "mlflow"),
+    "oracle": ("oracle", "oracle", "oracle"),
     "pluto": ("pluto", "pluto", "pluto"),
     "sap": ("sap", "sap", "sap"),
     "sap-sdk": ("sap", "sap", "sap-sdk"),

@@ -41,6 +41,8 @@ def comparable(aspect: str, value: Any) -> Any:
         return {metric: found for metric, found in rows.items() if found}
     if aspect == "latest":
         return {metric: repr(float(v)) for metric, v in value.items()}
+    if aspect == "files":
+        return sorted(value)
     if aspect == "tags":
         return own_tags(value)
     return value

@@ -21,6 +21,7 @@ ASPECTS = (
     "experiment",
     "params",
     "tags",
+    "files",
     "usage",
     "listed",
     "display_id",
@@ -64,6 +65,10 @@ def status_without_waiting(run: Run) -> str:
 
 def tags(run: Run) -> dict[str, str]:
     return own_tags(run["tags"])
+
+
+def files(run: Run) -> list[str]:
+    return sorted(run["files"])
 
 
 def texts_of_tags(run: Run) -> dict[str, str]:
@@ -136,6 +141,7 @@ _TRACKER: dict[str, Seen] = {
     "experiment": whole("experiment"),
     "params": whole("params"),
     "tags": tags,
+    "files": files,
     "listed": yes,
 }
 _TRACKER_LOST = {"usage": NO_MINUTES, "display_id": NO_NUMBERS}
@@ -148,6 +154,7 @@ _SAP = View(
         "name": "an execution has an id alone",
         "experiment": "a resource group has executions, nothing between",
         "params": "no word for it",
+        "files": "no word for it",
         "usage": NO_MINUTES,
         "listed": "executions are asked for by id or tag, never listed",
         "display_id": NO_NUMBERS,
@@ -158,7 +165,10 @@ _SAP = View(
 VIEWS: dict[str, View] = {
     "native": View(seen={**_TRACKER, "points": points_to(1)}, lost=_TRACKER_LOST),
     "mlflow": View(seen=_MLFLOW_SEEN, lost=_TRACKER_LOST, ids=re.compile(r"[a-zA-Z0-9][\w\-]{0,255}")),
-    "oracle": View(seen=_MLFLOW_SEEN, lost=_TRACKER_LOST),
+    "oracle": View(
+        seen={aspect: seen for aspect, seen in _MLFLOW_SEEN.items() if aspect != "files"},
+        lost={"files": "its client lists a run's files and fetches none", **_TRACKER_LOST},
+    ),
     "pluto": View(
         seen={
             "points": one_point_per_step,
@@ -168,6 +178,7 @@ VIEWS: dict[str, View] = {
             "experiment": whole("experiment"),
             "params": whole("params"),
             "tags": texts_of_tags,
+            "files": files,
             "listed": yes,
             "display_id": yes,
         },
@@ -188,6 +199,7 @@ VIEWS: dict[str, View] = {
             "latest": "only usage can be read, as means by minute",
             "experiment": "a project has jobs, nothing between",
             "tags": "a job's annotations are settings of the service",
+            "files": "a job's outputs lie in another service of the vendor",
             "display_id": NO_NUMBERS,
         },
     ),

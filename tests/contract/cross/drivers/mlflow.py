@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
@@ -58,6 +60,7 @@ def _full_run(client: MlflowClient, experiment: str) -> Run:
     metrics = [Metric(key, v, at // 1000, step) for key, series in points.items() for step, at, v in series]
     batch = [Param(*each) for each in params.items()], [RunTag(*each) for each in tags.items()]
     client.log_batch(made.info.run_id, metrics, *batch)
+    client.log_text(made.info.run_id, "written with MLflow", "notes/mlflow.txt")
     client.set_terminated(made.info.run_id)
     return Run(
         id=made.info.run_id,
@@ -68,6 +71,7 @@ def _full_run(client: MlflowClient, experiment: str) -> Run:
         tags=tags,
         points=points,
         usage={"cpu": means(10.0, 30.0, 50.5)},
+        files=["written with MLflow"],
     )
 
 
@@ -108,8 +112,17 @@ def _read(client: MlflowClient, run_id: str, experiments: dict[str, str], listed
         tags=dict(run.data.tags),
         points={key: _points(client, run_id, key) for key in run.data.metrics},
         latest=dict(run.data.metrics),
+        files=list(_files(client, run_id, None)),
         listed=run.info.run_id in listed,
     )
+
+
+def _files(client: MlflowClient, run_id: str, folder: str | None) -> Iterator[str]:
+    for each in client.list_artifacts(run_id, folder):
+        if each.is_dir:
+            yield from _files(client, run_id, each.path)
+        else:
+            yield Path(client.download_artifacts(run_id, each.path)).read_text()
 
 
 def _points(client: MlflowClient, run_id: str, key: str) -> list[Point]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -78,6 +79,8 @@ def _full_run(api: Api, experiment: int) -> Run:
     api.ask("POST", f"/runs/{run['id']}/tasks/worker-0/resources", json={"samples": samples})
     run["points"]["resource/cpu"] = [(at // 1000, at, value) for at, value in cpu]
     run["points"]["resource/gpu_mem"] = [(at // 1000, at, value) for at, value in gpu]
+    api.ask("PUT", f"/runs/{run['id']}/artifacts/deep/down/note.txt", content=b"written as with curl")
+    run["files"] = ["written as with curl"]
     api.ask("PATCH", f"/runs/{run['id']}", json={"status": "FINISHED"})
     return run
 
@@ -137,9 +140,21 @@ def _read(api: Api, run_id: str, experiments: dict[int, str], listed: set[str]) 
         params=found["params"],
         tags=found["tags"],
         points={metric: _points(api, run_id, metric) for metric in metrics["metric"]},
+        files=list(_files(api, run_id, "")),
         latest=dict(zip(metrics["metric"], _column(metrics, "last_value"), strict=True)),
         listed=run["id"] in listed,
     )
+
+
+def _files(api: Api, run_id: str, folder: str) -> Iterator[str]:
+    found = api.ask("GET", f"/runs/{run_id}/artifacts", params={"path": folder})
+    for path, size in zip(found["path"], found["size"], strict=True):
+        if size is None:
+            yield from _files(api, run_id, path)
+        else:
+            answer = api.http.get(f"/runs/{run_id}/artifacts/{path}")
+            assert answer.is_success, answer.text
+            yield answer.text
 
 
 def _points(api: Api, run_id: str, metric: str) -> list[Point]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -64,6 +65,8 @@ def _init(folder: str, name: str, project: str = PROJECT, **options: Any) -> Any
 
 
 def _full_run(folder: str) -> Run:
+    import pluto
+
     op = _init(folder, "pluto full", config={"lr": 0.01, "optimizer": "adam"}, tags=["baseline", "team:vision"])
     start = int(time.time()) * SECOND
     samples = reading(10.0, 30.0, 50.5, start=start)
@@ -79,11 +82,12 @@ def _full_run(folder: str) -> Run:
     for name, series in points.items():
         for step, at, value in series:
             op.log({name: value}, step=step, timestamp=at // SECOND)
+    op.log({"notes": pluto.Text("written with Pluto")})
     op.finish()
     run = plain_run(_id_of(op), name="pluto full", experiment=PROJECT, status="FINISHED")
     run["params"] = {"lr": "0.01", "optimizer": "adam"}
     run["tags"] = {"baseline": "", "team:vision": ""}
-    run["points"] = points
+    run["points"], run["files"] = points, ["written with Pluto"]
     run["usage"] = {"cpu": means(10.0, 30.0, 50.5)}
     return run
 
@@ -127,6 +131,7 @@ def _read(client: Any, asked: Run) -> Run:
         params={name: _text(value) for name, value in (run["config"] or {}).items()},
         tags=dict.fromkeys(run["tags"], ""),
         points=points,
+        files=[_content(client, project, run["id"], each["logName"]) for each in client.get_files(project, run["id"])],
         latest={each["logName"]: each["last"]["value"] for each in statistics if each["last"]},
         listed=True,
         display_id=run["id"] == listed["id"] and client.get_run(project, run["id"])["displayId"] == listed["displayId"],
@@ -142,6 +147,11 @@ def _listed(client: Any, asked: Run) -> dict[str, Any]:
     found = client.list_runs(asked["experiment"], search=asked["name"], limit=200)
     (listed,) = [each for each in found if each["name"] == asked["name"]]
     return dict(listed)
+
+
+def _content(client: Any, project: str, key: int, log_name: str) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        return Path(client.download_file(project, key, log_name, folder)).read_text()
 
 
 def _point(row: dict[str, Any]) -> Point:

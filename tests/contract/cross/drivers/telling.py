@@ -32,6 +32,7 @@ class Run(TypedDict, total=False):
     tags: dict[str, str]
     points: Points
     latest: dict[str, float]
+    files: list[str]  # their contents
     usage: dict[str, list[float]]  # means of the first worker by minute; -1: no sample
     listed: bool  # whether a search finds it
     display_id: bool  # whether its display id and its number lead to it
@@ -71,8 +72,10 @@ def status_runs(name: str, statuses: Iterable[str] = STATUSES) -> list[tuple[str
 
 
 def plain_run(run_id: str, *, name: str, experiment: str, status: str) -> Run:
-    """A run without points, params and tags."""
-    return Run(id=run_id, name=name, experiment=experiment, status=status, params={}, tags={}, points={}, usage={})
+    """A run without points, params, tags and files."""
+    run = Run(id=run_id, name=name, experiment=experiment, status=status)
+    run["params"], run["tags"], run["points"], run["usage"], run["files"] = {}, {}, {}, {}, []
+    return run
 
 
 def shared_run(run_id: str, *, name: str, experiment: str) -> Run:
