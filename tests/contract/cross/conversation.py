@@ -18,6 +18,7 @@ from serving import Server
 
 TESTS = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = TESTS.parent / ".cache" / "clients"
+OFFLINE = TESTS / "contract" / "pluto" / "offline"  # keeps a client and what it starts on this machine
 AT_ONCE = 2
 WITHIN = 120.0  # seconds that a driver may take on a loaded machine
 
@@ -76,6 +77,11 @@ def add(written: dict[str, list[Run]], additions: list[Run]) -> None:
         runs[addition["id"]]["tags"].update(addition["tags"])
 
 
+def outside_log(server: Server) -> Path:
+    """Where it is written down that a client tried to reach another machine."""
+    return server.data_dir.with_name("outside.log")
+
+
 def drive(client: str, verb: str, server: Server, runs: list[Run]) -> list[Run]:
     """The answer of a driver. AssertionError with what it printed when it fails."""
     _, driver, environment = CLIENTS[client]
@@ -88,7 +94,7 @@ def drive(client: str, verb: str, server: Server, runs: list[Run]) -> list[Run]:
         text=True,
         timeout=WITHIN,
         cwd=server.data_dir.parent,
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        env={**os.environ, "PYTHONPATH": f"{TESTS}{os.pathsep}{OFFLINE}", "OUTSIDE_LOG": str(outside_log(server))},
         check=False,
     )
     assert done.returncode == 0, f"{client} cannot {verb}:\n{done.stderr[-6000:]}\nthe server:\n{server.log()[-3000:]}"

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from contract.cross.conversation import CLIENTS, DELETERS, JOINERS, Conversation
+from contract.cross.conversation import CLIENTS, DELETERS, JOINERS, Conversation, outside_log
 from contract.cross.drivers.telling import STATUSES, Point, Run
 from contract.cross.views import ASPECTS, VIEWS, own_tags
 from serving import Server
@@ -110,6 +110,11 @@ def test_a_view_says_of_every_aspect_what_becomes_of_it(reader: str) -> None:
 def test_every_dialect_that_the_server_speaks_is_here(shared_server: Server) -> None:
     found = httpx.get(f"{shared_server.url}/api/v1/dialects").json()["dialects"]
     assert {each["name"] for each in found} == {dialect for dialect, _, _ in CLIENTS.values()}
+
+
+def test_no_client_talks_to_anyone_else(conversation: Conversation, shared_server: Server) -> None:
+    assert conversation.written
+    assert not outside_log(shared_server).exists(), outside_log(shared_server).read_text()
 
 
 def test_every_status_is_written_by_someone(conversation: Conversation) -> None:
