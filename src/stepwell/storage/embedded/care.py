@@ -68,8 +68,12 @@ class Checkpoints:
             connection.set_busy_timeout(BUSY_MS)
 
     def truncate(self, connection: apsw.Connection, stage: Stage) -> None:
-        """Empty the log, in a quiet moment."""
-        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        """Empty the log, in a quiet moment. BusyError when a reader is in the way: writes would wait for it too."""
+        connection.set_busy_timeout(0)
+        try:
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        finally:
+            connection.set_busy_timeout(BUSY_MS)
         self.pages, self._due = 0, CHECKPOINT_PAGES
 
 
