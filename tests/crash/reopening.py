@@ -11,7 +11,7 @@ from crash.powerloss import CrashImage, PowerLossDisk
 from crash.story import State, Story, Write, assert_sound, difference
 from stepwell.storage.embedded import EmbeddedStore
 from stepwell.storage.embedded.files import RealFiles, RealWriting
-from stores import NOW, W, add, make_runs, read_points, rows_told, selector
+from stores import NOW, Row, Told, W, add, make_runs, read_points, rows_told, selector
 
 
 class SparseFiles(RealFiles):
@@ -100,15 +100,17 @@ def send_again(store: EmbeddedStore, stories: Sequence[Story], states: Sequence[
     """What a client does that heard nothing: all points of the runs that are there, once more."""
     for story, state in zip(stories, states, strict=True):
         for run, there in state.runs.items():
+            stored = {name: set(rows) for name, rows in there.points.items()}
             for act in story.acts:
                 if isinstance(act, Write) and run in act.points and not act.append:
-                    rows = {
-                        name: kept
-                        for name, sent in act.points[run].items()
-                        if (kept := [row for row in sent if rows_told([row])[0] in there.points.get(name, ())])
-                    }
-                    if rows:
-                        Write(points={run: rows}).do(store).result(60)
+                    sent = {name: _among(rows, stored.get(name, set())) for name, rows in act.points[run].items()}
+                    again = {name: rows for name, rows in sent.items() if rows}
+                    if again:
+                        Write(points={run: again}).do(store).result(60)
+
+
+def _among(rows: Sequence[Row], stored: set[Told]) -> list[Row]:
+    return [row for row, one in zip(rows, rows_told(rows), strict=True) if one in stored]
 
 
 def goes_on(store: EmbeddedStore, used: int) -> None:

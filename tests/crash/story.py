@@ -142,9 +142,12 @@ class Put:
         except NotFound:
             return
         half = len(self.content) // 2
-        writer.write(self.content[:half])
-        writer.write(self.content[half:])
-        writer.commit()
+        try:
+            writer.write(self.content[:half])
+            writer.write(self.content[half:])
+            writer.commit()
+        finally:
+            writer.abort()
 
     def change(self, state: State) -> None:
         if not self.owner or self.owner in state.runs:

@@ -5,7 +5,6 @@ disk.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -17,6 +16,7 @@ import apsw
 
 from stepwell.core.errors import StepwellError
 from stepwell.storage.embedded.database import BUSY_MS, FILE, pragma
+from stepwell.storage.embedded.files import Files
 from stepwell.storage.embedded.flushing import Flusher
 from stepwell.storage.embedded.head import Head
 from stepwell.storage.embedded.reserve import RESERVE_BYTES, Reserve
@@ -80,9 +80,9 @@ class Checkpoints:
 class DiskSpace:
     """The reserve: given up when the disk is full, taken back when there is room."""
 
-    def __init__(self, reserve: Reserve, directory: Path) -> None:
+    def __init__(self, reserve: Reserve, files: Files) -> None:
         self._reserve = reserve
-        self._directory = directory
+        self._files = files
         self._looked = 0.0
 
     def exhausted(self) -> None:
@@ -95,8 +95,7 @@ class DiskSpace:
         if now - self._looked < TICK:
             return False
         self._looked = now
-        room = os.statvfs(self._directory)
-        return room.f_bavail * room.f_frsize >= 2 * RESERVE_BYTES and self._reserve.fill()
+        return self._files.free_space() >= 2 * RESERVE_BYTES and self._reserve.fill()
 
 
 class Background:

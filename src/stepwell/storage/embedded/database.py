@@ -75,13 +75,14 @@ def connect_writer(path: Path, *, vfs: str | None, prepare: Callable[[apsw.Conne
 
 
 def _set_up_writer(connection: apsw.Connection, path: Path) -> None:
-    connection.execute(f"PRAGMA page_size={PAGE_SIZE}")
-    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    if not pragma(connection, "page_count"):  # on what is there already they would be one more write
+        connection.execute(f"PRAGMA page_size={PAGE_SIZE}")
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     mode = connection.execute("PRAGMA journal_mode=WAL").fetchall()
     if mode != [("wal",)]:
         raise StorageFailed(f"{path} cannot use a write-ahead log (journal mode {mode!r})")
-    for pragma in ("synchronous=FULL", "wal_autocheckpoint=0", f"cache_size=-{CACHE_KIB}", "temp_store=MEMORY"):
-        connection.execute(f"PRAGMA {pragma}")
+    for setting in ("synchronous=FULL", "wal_autocheckpoint=0", f"cache_size=-{CACHE_KIB}", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {setting}")
     connection.set_busy_timeout(BUSY_MS)
 
 
@@ -149,7 +150,8 @@ def database_errors() -> Iterator[None]:
 
 def translated(error: apsw.Error) -> StepwellError:
     """What a driver error means."""
-    if isinstance(error, apsw.FullError):
+    # The index of the log is a file too: SQLite has no better word for a disk that cannot hold more of it.
+    if isinstance(error, apsw.FullError) or getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE:
         return StorageFull()
     if isinstance(error, apsw.CorruptError | apsw.NotADBError):
         return Corrupt(f"the database file is damaged: {error}")

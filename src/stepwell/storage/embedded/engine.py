@@ -96,7 +96,7 @@ class EmbeddedStore(PointTables, Catalog):
             connection,
             new_stage=new_stage,
             next_arrival=next_arrival,
-            space=DiskSpace(reserve, self._directory),
+            space=DiskSpace(reserve, files),
             committed=self._checkpoints.after_commit,
             undone=known_runs.forget,
         )
@@ -116,6 +116,7 @@ class EmbeddedStore(PointTables, Catalog):
             snapshot=self._readers.snapshot,
             live=self.live,
             files=files,
+            full=lambda: not self._writer.look_for_room(),
         )
         self._flusher = Flusher(
             head=self._head,

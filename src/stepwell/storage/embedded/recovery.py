@@ -71,8 +71,9 @@ def prepare_schema(connection: apsw.Connection, path: Path) -> None:
     connection.execute("BEGIN IMMEDIATE")
     schema.create(connection)
     connection.execute(package.joinpath("point_schema.sql").read_text("utf-8"))
-    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version={FORMAT}")
+    if (application, version) != (APPLICATION_ID, FORMAT):  # a full disk must not keep a store from opening
+        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version={FORMAT}")
     connection.execute("COMMIT")
 
 

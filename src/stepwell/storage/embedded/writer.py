@@ -114,10 +114,12 @@ class Writer:
             self.full = False
         return not self.full
 
-    def look_for_room(self) -> None:
-        """Take writes again once a full disk has room."""
+    def look_for_room(self) -> bool:
+        """Whether writes are taken: once it was full, the disk must have room again."""
+        if not self.full:
+            return True
         with self._wake:
-            self._has_room()
+            return self._has_room()
 
     def close(self) -> None:
         """Finish what is queued and stop; idempotent."""
@@ -159,8 +161,9 @@ class Writer:
         return group
 
     def _commit(self, group: Sequence[Request]) -> None:
-        if self.failed:
-            return _release(group, StorageFailed(self.failed))
+        group = self._admitted(group)
+        if not group:
+            return None
         if group[0].outside:
             return self._care(group[0])
         started = perf_counter()
@@ -171,7 +174,7 @@ class Writer:
             new = stage.journal(self._connection, first_arrival=self.next_arrival)
             self._connection.execute("COMMIT")
         except apsw.Error as error:
-            return _release(group, self._broken(error))
+            return self._not_committed(group, error)
         except Corrupt as error:
             return self._one_by_one(group, error)
         except Exception as error:  # noqa: BLE001 - a defect of ours: nobody is told "stored", and the thread lives on
@@ -190,6 +193,24 @@ class Writer:
         except apsw.Error as error:  # what was committed is durable; whether writing goes on is another matter
             self._broken(error)
         return None
+
+    def _admitted(self, group: Sequence[Request]) -> Sequence[Request]:
+        """Those that may be tried. On a full disk the space that was held back is for what makes room."""
+        if self.failed:
+            _release(group, StorageFailed(self.failed))
+            return ()
+        if self.full:
+            _release([request for request in group if not request.essential], StorageFull())
+            return [request for request in group if request.essential]
+        return group
+
+    def _not_committed(self, group: Sequence[Request], error: apsw.Error) -> None:
+        """Refuse all, but once the disk has become full: then what makes room is tried again in what was held back."""
+        was_full = self.full
+        meaning = self._broken(error)
+        if isinstance(meaning, StorageFull) and not was_full:
+            return self._commit(group)
+        return _release(group, meaning)
 
     def _one_by_one(self, group: Sequence[Request], error: Corrupt) -> None:
         """Damage that one request met refuses that one, not those that happened to be committed with it."""

@@ -16,7 +16,7 @@ from typing import BinaryIO, Final, Protocol, TypeVar
 
 import apsw
 
-from stepwell.core.errors import Corrupt, NotFound, StepwellError, StorageFailed
+from stepwell.core.errors import Corrupt, NotFound, StepwellError, StorageFailed, StorageFull
 from stepwell.core.model import BlobInfo, Damage
 from stepwell.storage.embedded.catalog import blob_rows
 from stepwell.storage.embedded.catalog.blob_rows import Stored, check_path
@@ -116,9 +116,11 @@ class Reader:
 class Blobs:
     """Implements core.store.BlobStore, and the care for its files. Any number of threads may share one."""
 
-    def __init__(self, files: Files, *, submit: Submit, snapshot: Snapshot) -> None:
-        """`files` is rooted in the data directory, whose lock this process holds."""
+    def __init__(self, files: Files, *, submit: Submit, snapshot: Snapshot, full: Callable[[], bool]) -> None:
+        """`files` is rooted in the data directory, whose lock this process holds. `full`: whether what space is left
+        is kept for what makes room."""
         self.failed = ""  # why nothing may be written any more
+        self.full = full
         self._files = files
         self._submit = submit
         self._snapshot = snapshot
@@ -285,6 +287,8 @@ class _Guard(AbstractContextManager[None]):
     def __enter__(self) -> None:
         if self._blobs.failed:
             raise StorageFailed(self._blobs.failed)
+        if self._blobs.full():
+            raise StorageFull
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, StorageFailed) and not self._blobs.failed:

@@ -57,13 +57,15 @@ class Catalog:
         snapshot: Snapshot,
         live: LiveSeries,
         files: Files,
+        full: Callable[[], bool] = bool,
     ) -> None:
         """submit: runs a change inside a transaction of the writing thread; its Future resolves once it is durable.
-        snapshot: a reading connection. live: the series that wait in memory. files: rooted in the data directory."""
+        snapshot: a reading connection. live: the series that wait in memory. files: rooted in the data directory.
+        full: whether the disk is (never, when not given)."""
         self._catalog_submit = submit
         self._catalog_snapshot = snapshot
         self._catalog_live = live
-        self._blobs = Blobs(files, submit=submit, snapshot=snapshot)
+        self._blobs = Blobs(files, submit=submit, snapshot=snapshot, full=full)
 
     def _done(self, run: Callable[[apsw.Connection], T]) -> T:
         return self._catalog_submit(run).result()
