@@ -117,7 +117,8 @@ def _shown(value: object) -> str:
         case Token():
             return value
         case str():
-            return f'"{value}"' if len(value) <= SHOWN else f'"{value[:SHOWN]}..."'
+            told = value.encode("utf-8", "backslashreplace").decode()  # half of a surrogate pair cannot be sent
+            return f'"{told}"' if len(told) <= SHOWN else f'"{told[:SHOWN]}..."'
         case int() if abs(value) >= 10**SHOWN:
             return f"of more than {SHOWN} digits"
         case _:

@@ -6,11 +6,12 @@ import json
 import math
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepwell.dialects.mlflow import wire
+from stepwell.dialects.mlflow import registry_wire, wire
 from stepwell.dialects.mlflow.decoding import DEPTH, Reader, parse
 from stepwell.dialects.mlflow.forms import Unreadable
 
@@ -201,3 +202,13 @@ def test_anything_is_read_or_refused_with_a_sentence(value: object) -> None:
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     message = sentence(METRIC, body)
     assert message == "" or message.startswith(("Invalid value", "Missing value", "The request body"))
+
+
+@pytest.mark.parametrize("shape", [wire.LogMetric, wire.SearchRuns, registry_wire.TransitionStage])
+def test_a_refused_value_can_be_told_whatever_it_holds(shape: type[msgspec.Struct]) -> None:
+    good = {"key": "k", "value": 1, "timestamp": 1, "name": "n", "version": 1, "stage": "s"}
+    for field in msgspec.structs.fields(shape):
+        if field.type is not str:
+            with pytest.raises(Unreadable) as caught:
+                Reader(shape).body(json.dumps({**good, field.name: "\ud800x" * 50}).encode())
+            caught.value.message.encode()
