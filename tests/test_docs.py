@@ -16,7 +16,16 @@ import pytest
 from stepwell.app import build_app, dialects
 from stepwell.cli import parser
 from stepwell.core.clock import system_clock
-from stepwell.core.filters import EXPERIMENTS, RUNS, Aggregate, Kind, Op
+from stepwell.core.filters import (
+    EXPERIMENTS,
+    LOGGED_MODELS,
+    MODEL_VERSIONS,
+    REGISTERED_MODELS,
+    RUNS,
+    Aggregate,
+    Kind,
+    Op,
+)
 from stepwell.services.sealing import ServerKey, new_key
 from stepwell.settings import Settings
 from stepwell.storage import open_store
@@ -146,7 +155,9 @@ def test_the_prometheus_text_holds_no_sample_twice(tmp_path: Path) -> None:
     assert sorted(set(samples)) == sorted(samples)
 
 
-@pytest.mark.parametrize("schema", [RUNS, EXPERIMENTS], ids=lambda schema: str(schema.rows))
+@pytest.mark.parametrize(
+    "schema", [RUNS, EXPERIMENTS, LOGGED_MODELS, REGISTERED_MODELS, MODEL_VERSIONS], ids=lambda schema: str(schema.rows)
+)
 def test_every_attribute_of_the_filter_language_is_in_the_reference(schema: Any) -> None:
     told = words("filters.md")
     names = {name for attribute in schema.attributes for name in (attribute.name, *attribute.aliases)}

@@ -40,10 +40,15 @@ def _named(endpoint: Endpoint) -> Endpoint:
 
 
 def _paged(endpoint: Endpoint) -> Endpoint:
-    """With the token of the next page in a header too; for that a streamed answer is gathered."""
+    """With the token of the next page in a header too; for that a page that is streamed is gathered.
+
+    A stream without a `max_results` is all there is: it has no token, and goes out as it comes.
+    """
 
     async def paged(call: Call) -> Response:
         response = await endpoint(call)
+        if not isinstance(response.body, bytes) and call.query.get("max_results") is None:
+            return response
         body = response.body if isinstance(response.body, bytes) else b"".join([chunk async for chunk in response.body])
         return replace(response, body=body, headers=(*response.headers, *headers.next_page(body)))
 
