@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 import apsw
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stepwell.core.buckets import Buckets
-from stepwell.core.downsample import Sampled, rank_edges, sample, snapped_edges
+from stepwell.core.downsample import Sampled, last_per_step, rank_edges, sample_ranks, snapped_edges
 from stepwell.core.model import EVERYTHING, Window
 from stepwell.core.page import Position
 from stepwell.core.series import I64, Order, Points
@@ -142,27 +143,48 @@ def buckets(source: Source, *, window: Window, budget: int) -> Buckets:
 
 
 def sampled(source: Source, *, window: Window, limit: int) -> Sampled:
-    """The sample of the window's points."""
-    return sample(collect(source, window), limit)
+    """The sample of the window's points. They are read twice, to count the rows and to take the chosen ones: all at
+    once need not fit in memory.
+    """
+    meeting = [h for h in source.headers if _meets(h, window)]
+    fresh = [p for p in (_within(p, window) for p in source.fresh) if len(p)]
+    parts = [replace(source, headers=c.headers, fresh=c.fresh) for c in _clusters(meeting, fresh, columns=1)]
+    edges = np.concatenate([[0], np.cumsum([len(_rows(part, window)) for part in parts], dtype=np.int64)])
+    ranks, width = sample_ranks(int(edges[-1]), limit)
+    places = np.searchsorted(ranks, edges)
+    found = [
+        _rows(part, window).take(ranks[begin:end] - edge)
+        for part, edge, (begin, end) in zip(parts, edges[:-1], pairwise(places), strict=True)
+        if begin < end
+    ]
+    return Sampled(points=Points.concat(found), rows=int(edges[-1]), width=width)
+
+
+def _rows(part: Source, window: Window) -> Points:
+    """What a sample chooses from, one row a step: first of each block alone, so that few are left to be joined."""
+    points = [_within(part.points(h), window) for h in part.headers]
+    rows = Points.concat([p.take(last_per_step(p)) for p in (*points, *part.fresh)]).sorted(Order.KEY)
+    return rows.take(last_per_step(rows))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cluster:
-    """Blocks and head points whose ranges of (step, time) overlap: they must be sorted together."""
+    """Blocks and head points whose ranges overlap: they must be sorted together."""
 
     headers: list[Header]
     fresh: list[Points]
 
 
-def _clusters(headers: list[Header], fresh: list[Points]) -> list[_Cluster]:
-    spans: list[tuple[tuple[int, int], tuple[int, int], Header | Points]] = [
+def _clusters(headers: list[Header], fresh: list[Points], *, columns: int = 2) -> list[_Cluster]:
+    """In rising order; disjoint in the first `columns` of (step, time)."""
+    spans: list[tuple[tuple[int, ...], tuple[int, ...], Header | Points]] = [
         ((h.min_step, h.min_time), (h.max_step, h.max_time), h) for h in headers
     ]
     spans += [((int(p.step[0]), int(p.time.min())), (int(p.step[-1]), int(p.time.max())), p) for p in fresh]
     spans.sort(key=lambda span: span[0])
     found: list[_Cluster] = []
-    end: tuple[int, int] | None = None
-    for low, high, item in spans:
+    end: tuple[int, ...] | None = None
+    for low, high, item in ((low[:columns], high[:columns], item) for low, high, item in spans):
         if end is None or low > end:
             found.append(_Cluster(headers=[], fresh=[]))
         end = high if end is None or high > end else end
