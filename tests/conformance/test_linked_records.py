@@ -88,3 +88,16 @@ def test_what_is_removed_gives_its_unique_values_back(store: Store):
     store.put_records(workspace=W, records=[one])
     store.put_records(workspace=W, records=[record("b", unique={"name": "x"})], remove=[one], unchanged=[one])
     assert store.get_records(workspace=W, kind="link", ids=["a", "b"]) == [None, record("b", unique={"name": "x"})]
+
+
+def test_a_write_holds_only_as_long_as_nobody_changed_what_it_looked_at(store: Store):
+    seen = record(parent=RUN, body='{"n": 1}')
+    write(store, seen)
+    point = PointBatch.single("loss", step=1, time=2, value=0.5)
+    write(store, record(parent=RUN, body='{"n": 2}', updated_at=2), points=point, unchanged=(seen,))
+    other = PointBatch.single("loss", step=2, time=2, value=0.5)
+    for stale in (seen, record("missing", parent=RUN)):
+        with pytest.raises(Conflict):
+            write(store, record("new", parent=RUN), points=other, set_tags={"t": "1"}, unchanged=(stale,))
+    assert ids(store, "link") == {RUN: ["a"]}
+    assert store.summaries(workspace=W, run_ids=[RUN])[RUN]["loss"].count == 1

@@ -182,7 +182,8 @@ class RunWrite:
     """Everything one request changes about one run, all or none. None means unchanged.
 
     A param once set keeps its value: setting it again to the same is nothing, to another is a Conflict. `records`
-    have this run as their parent; they are inserted or replaced by (kind, id). `make` is the run to make first where
+    have this run as their parent; they are inserted or replaced by (kind, id). `unchanged` are records that must be
+    stored as they are here, else nothing is: a Conflict. `make` is the run to make first where
     there is none of this id, and its workspace with it.
     """
 
@@ -202,6 +203,7 @@ class RunWrite:
     lifecycle: Lifecycle | None = None
     events: tuple[Event, ...] = ()
     records: tuple[Record, ...] = ()
+    unchanged: tuple[Record, ...] = ()
     at: int
 
     @property
@@ -215,6 +217,7 @@ class RunWrite:
             or self.set_custom_info
             or self.events
             or self.records
+            or self.unchanged
             or self.name is not None
             or self.status is not None
             or self.status_reason is not None

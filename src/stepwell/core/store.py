@@ -81,8 +81,8 @@ class PointStore(Protocol):
 
     def write(self, *, workspace: str, writes: Sequence[RunWrite]) -> Future[None]:
         """Apply all writes, in one transaction. NotFound: no such run, or a tag to remove is not there; Conflict: the
-        run is deleted (restoring it is allowed), or a param has another value; AlreadyExists: as for put_records; for a
-        run to make also what create_runs says."""
+        run is deleted (restoring it is allowed), a param has another value, or a record that must be unchanged is not
+        stored as it is there; AlreadyExists: as for put_records; for a run to make also what create_runs says."""
         ...
 
     def list_series(self, *, workspace: str, run_id: str, metric: str | None = None) -> list[SeriesInfo]:

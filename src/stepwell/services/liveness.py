@@ -6,10 +6,13 @@ Only runs that are watched can be found silent. Nothing here knows how often `fa
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from stepwell.core.model import NO_COLUMNS, Event, Record, RunRow, RunWrite, Status
+from stepwell.core.errors import Conflict
+from stepwell.core.model import NO_COLUMNS, Event, Lifecycle, Record, RunRow, RunWrite, Status
 from stepwell.core.page import Position
 from stepwell.core.store import Store
 
@@ -19,6 +22,8 @@ SILENT_AFTER_NO_BEAT: Final = 1_800_000_000  # for one that never did
 NOTED_EVERY: Final = 10_000_000  # a later sign is not stored before this: a beat each four seconds need not be a commit
 REASON: Final = "no sign of life"
 _PAGE: Final = 500
+_ON: Final = {"watched": "yes"}
+_OFF: Final = {"watched": "no"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,38 +34,44 @@ class Signs:
     beat_at: int | None = None
 
 
-def watched(run_id: str, *, on: bool, at: int, signs: Signs | None = None) -> Record:
-    """The record that says whether a run is watched, to be written with the run."""
-    known = signs or Signs(seen_at=at)
+def watched(run_id: str, *, at: int) -> Record:
+    """The record that says that a run is watched, to be written when the run is made."""
     return Record(
         kind=WATCH,
         id=run_id,
-        body=json.dumps({"seen_at": known.seen_at, "beat_at": known.beat_at}),
+        body=_body(Signs(seen_at=at)),
         parent=run_id,
-        indexed={"watched": "yes" if on else "no"},
+        indexed=_ON,
         created_at=at,
         updated_at=at,
     )
 
 
-def is_watched(store: Store, *, workspace: str, run_id: str) -> bool:
-    """Whether anybody promised signs of life of this run, also when it is over by now."""
-    return store.get_records(workspace=workspace, kind=WATCH, ids=(run_id,))[0] is not None
+def find(store: Store, *, workspace: str, run_id: str) -> Record | None:
+    """The watch record of a run, also of one that is over; None when nobody promised signs of life of it."""
+    return store.get_records(workspace=workspace, kind=WATCH, ids=(run_id,))[0]
+
+
+def turned(record: Record, *, on: bool, at: int) -> Record:
+    """The watch record of a run that goes on (and has been seen now), or that is over."""
+    body = _body(Signs(seen_at=at)) if on else record.body
+    return _changed(record, body=body, indexed=_ON if on else _OFF, at=at)
 
 
 def note(store: Store, *, workspace: str, run_id: str, now: int, beat: bool) -> None:
     """A sign of life: a beat, or anything else that was written. Nothing for a run that is not watched."""
-    (record,) = store.get_records(workspace=workspace, kind=WATCH, ids=(run_id,))
-    if record is None or record.indexed.get("watched") != "yes":
+    record = find(store, workspace=workspace, run_id=run_id)
+    if record is None or record.indexed != _ON:
         return
     known = signs_of(record)
-    fresh = now - (known.seen_at if not beat or known.beat_at is None else known.beat_at) < NOTED_EVERY
-    if fresh and (known.beat_at is not None or not beat):
+    first = beat and known.beat_at is None
+    last = known.beat_at if beat and known.beat_at is not None else known.seen_at
+    if not first and now - last < NOTED_EVERY:
         return
     signs = Signs(seen_at=max(now, known.seen_at), beat_at=now if beat else known.beat_at)
-    store.put_records(
-        workspace=workspace, records=(replace(record, body=_body(signs), updated_at=max(now, record.updated_at)),)
-    )
+    new = _changed(record, body=_body(signs), indexed=_ON, at=now)
+    with suppress(Conflict):  # the run has just ended, or gave another sign: that counts
+        store.put_records(workspace=workspace, records=(new,), unchanged=(record,))
 
 
 def signs_of(record: Record) -> Signs:
@@ -82,21 +93,26 @@ def _fail_silent(store: Store, workspace: str, now: int, since: int) -> int:
     while True:
         records, after = _page_of(store, workspace, after)
         rows = store.get_runs(workspace=workspace, run_ids=[each.parent for each in records], columns=NO_COLUMNS)
-        over = []
         for record, row in zip(records, rows, strict=True):
-            if row is None or row.run.status is not Status.RUNNING:
-                over.append(replace(record, indexed={"watched": "no"}, updated_at=now))
-            elif _silent(signs_of(record), now, since):
-                store.write(workspace=workspace, writes=(_failure(record, row, now),)).result()
-                failed += 1
-        if over:
-            store.put_records(workspace=workspace, records=over)
+            with suppress(Conflict):  # the run has just ended, or gave a sign: the next round will see
+                failed += _judge(store, workspace, record, row, now, since)
         if after is None:
             return failed
 
 
+def _judge(store: Store, workspace: str, record: Record, row: RunRow | None, now: int, since: int) -> bool:
+    if row is None or row.run.status is not Status.RUNNING or row.run.lifecycle is not Lifecycle.ACTIVE:
+        off = turned(record, on=False, at=now)
+        store.put_records(workspace=workspace, records=(off,), unchanged=(record,))
+        return False
+    silent = _silent(signs_of(record), now, since)
+    if silent:
+        store.write(workspace=workspace, writes=(_failure(record, row, now),)).result()
+    return silent
+
+
 def _page_of(store: Store, workspace: str, after: Position | None) -> tuple[list[Record], Position | None]:
-    page = store.find_records(workspace=workspace, kind=WATCH, where={"watched": "yes"}, after=after, limit=_PAGE)
+    page = store.find_records(workspace=workspace, kind=WATCH, where=_ON, after=after, limit=_PAGE)
     return page.items, page.after
 
 
@@ -114,9 +130,15 @@ def _failure(record: Record, row: RunRow, now: int) -> RunWrite:
         status_reason=REASON,
         end_time=max(signs.seen_at, row.run.start_time or 0),
         events=(Event(time=now, kind="status", text=f"failed: {REASON}", detail=json.dumps(detail)),),
-        records=(replace(record, indexed={"watched": "no"}, updated_at=now),),
+        records=(turned(record, on=False, at=now),),
+        unchanged=(record,),
         at=now,
     )
+
+
+def _changed(record: Record, *, body: str, indexed: Mapping[str, str], at: int) -> Record:
+    """The record anew; its time differs, so that whoever read the old one notices."""
+    return replace(record, body=body, indexed=indexed, updated_at=max(at, record.updated_at + 1))
 
 
 def _body(signs: Signs) -> str:

@@ -158,6 +158,27 @@ def test_an_end_may_only_become_worse(raw: Raw, project: str) -> None:
             assert [(event["fromStatus"], event["toStatus"]) for event in events] == expected
 
 
+def test_the_worst_of_many_ends_stays(raw: Raw, project: str) -> None:
+    words = ["COMPLETED", "TERMINATED", "CANCELLED", "FAILED"] * 3
+    for _ in range(3):
+        run = raw.create(project)
+
+        def end(word: str, run: int = run) -> None:
+            with httpx.Client(base_url=raw.url, timeout=60) as http:
+                body = {"runId": run, "status": word}
+                assert http.post("/api/runs/status/update", json=body).status_code == 200
+
+        threads = [threading.Thread(target=end, args=(word,)) for word in words]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert raw.details(run)["status"] == "FAILED"
+        told = [event["toStatus"] for event in raw.get("/api/runs/status/history", runId=run).json()["events"]]
+        assert told == sorted(told, key=["RUNNING", *words].index)
+        assert len(told) == len(set(told))
+
+
 def test_an_end_with_its_time_and_facts(raw: Raw, project: str) -> None:
     run = raw.create(project, loggerSettings=json.dumps({"a": {"b": 1}}))
     answer = raw.post(

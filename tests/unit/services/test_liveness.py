@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from stepwell.core.model import NO_COLUMNS, Run, RunWrite, Status
+from stepwell.core.model import NO_COLUMNS, Lifecycle, Run, RunWrite, Status
 from stepwell.core.store import Store
 from stepwell.services import liveness
 from stepwell.services.liveness import NOTED_EVERY, SILENT_AFTER, SILENT_AFTER_NO_BEAT
@@ -26,7 +27,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def watched_run(store: Store, run_id: str = "w1", *, at: int = T0) -> None:
     write = RunWrite(
-        run_id=run_id, make=new_run(run_id, start_time=at), records=(liveness.watched(run_id, on=True, at=at),), at=at
+        run_id=run_id, make=new_run(run_id, start_time=at), records=(liveness.watched(run_id, at=at),), at=at
     )
     store.write(workspace=W, writes=(write,)).result()
 
@@ -105,7 +106,7 @@ def test_runs_that_nobody_watches_are_left_alone(store: Store) -> None:
     make_runs(store, "r2")
     note(store, T0, beat=True, run_id="r2")
     note(store, T0, beat=True, run_id="nobody")
-    assert not liveness.is_watched(store, workspace=W, run_id="r2")
+    assert liveness.find(store, workspace=W, run_id="r2") is None
     assert fails(store, T0 + 10 * SILENT_AFTER_NO_BEAT) == 0
     assert run_of(store, "r2").status is Status.RUNNING
 
@@ -122,12 +123,47 @@ def test_a_run_that_is_over_is_watched_no_more(store: Store, status: Status) -> 
     assert not store.find_records(workspace=W, kind=liveness.WATCH, where=where, after=None, limit=9).items
 
 
+def test_a_deleted_run_is_left_alone(store: Store) -> None:
+    watched_run(store)
+    change(store, "w1", lifecycle=Lifecycle.DELETED)
+    assert fails(store, T0 + 10 * SILENT_AFTER_NO_BEAT) == 0
+    assert run_of(store).status is Status.RUNNING
+
+
+def test_a_run_that_ends_meanwhile_keeps_its_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched_run(store)
+    late = T0 + 10 * SILENT_AFTER_NO_BEAT
+    judge = liveness._judge
+
+    def ending(*args: Any) -> bool:
+        record = liveness.find(store, workspace=W, run_id="w1")
+        assert record is not None
+        change(store, "w1", status=Status.FINISHED, records=(liveness.turned(record, on=False, at=late),))
+        return judge(*args)
+
+    monkeypatch.setattr(liveness, "_judge", ending)
+    assert fails(store, late) == 0
+    assert run_of(store).status is Status.FINISHED
+
+
+def test_a_run_that_goes_on_is_watched_anew(store: Store) -> None:
+    watched_run(store)
+    note(store, T0 + SECOND, beat=True)
+    assert fails(store, T0 + SILENT_AFTER_NO_BEAT) == 1
+    record = liveness.find(store, workspace=W, run_id="w1")
+    assert record is not None
+    again = T0 + 5 * SILENT_AFTER_NO_BEAT
+    change(store, "w1", status=Status.RUNNING, records=(liveness.turned(record, on=True, at=again),))
+    assert fails(store, again + SILENT_AFTER_NO_BEAT) == 0
+    assert fails(store, again + SILENT_AFTER_NO_BEAT + 1) == 1
+
+
 def test_many_runs_in_many_workspaces(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(liveness, "_PAGE", 3)
     for number in range(8):
         watched_run(store, f"run{number}", at=T0 + number)
         note(store, T0 + 400 * SECOND, beat=True, run_id=f"run{number}") if number % 2 else None
-    other = liveness.watched("x", on=True, at=T0)
+    other = liveness.watched("x", at=T0)
     store.write(workspace="other", writes=(RunWrite(run_id="x", make=new_run("x"), records=(other,), at=T0),)).result()
     store.purge_runs(workspace=W, run_ids=("run0",))
     now = T0 + SILENT_AFTER_NO_BEAT + SECOND

@@ -16,10 +16,11 @@ import msgspec
 import numpy as np
 
 from stepwell.core.errors import Invalid
-from stepwell.core.limits import TIME_MAX_MS
+from stepwell.core.limits import NAME_LENGTH, TIME_MAX_MS
 from stepwell.core.model import LogLine, PointBatch, Record
 from stepwell.dialects.pluto import translate, wire
 from stepwell.dialects.pluto.decoding import BadJson, check_nesting, issue_of
+from stepwell.services.checks import check_name
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -98,7 +99,7 @@ def _one_by_one(
 
 
 def _patient(line: bytes, decoder: msgspec.json.Decoder[S]) -> S:
-    """A line, in which NaN and infinities may stand bare. Invalid."""
+    """A line, in which NaN and infinities may stand bare, and (in what a console said) half characters. Invalid."""
     try:
         line.decode()
         return decoder.decode(line)
@@ -110,11 +111,28 @@ def _patient(line: bytes, decoder: msgspec.json.Decoder[S]) -> S:
         pass
     try:
         check_nesting(line)
-        return msgspec.convert(json.loads(line, parse_constant=_WORDS.__getitem__), decoder.type)
-    except msgspec.ValidationError as error:
-        raise Invalid(_sentence(error)) from None
+        value = json.loads(line, parse_constant=_WORDS.__getitem__)
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        if decoder is not _LOGS:
+            raise Invalid("a text holds half of a surrogate pair, which is no character") from None
+        value = _mended(value)
     except (ValueError, RecursionError, BadJson) as error:
         raise Invalid(f"invalid JSON: {error}") from None
+    try:
+        return msgspec.convert(value, decoder.type)
+    except msgspec.ValidationError as error:
+        raise Invalid(_sentence(error)) from None
+
+
+def _mended(value: Any) -> Any:
+    """A console may say bytes that are no text; the client writes them as halves of characters."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(text, str) else text
+        for name, text in value.items()
+    }
 
 
 def _sentence(error: msgspec.ValidationError) -> str:
@@ -132,6 +150,8 @@ def _metric_line(row: wire.MetricLine) -> wire.MetricLine:
     for name, value in row.data.items():
         if not name or name.isspace():
             raise Invalid("data: a name must not be blank")
+        if len(name) > NAME_LENGTH or not name.isprintable():
+            check_name(name, field="data")
         if isinstance(value, str) and value not in _WORDS:
             raise Invalid(f"data.{name}: expected a number, got the text {value[:60]!r}")
         found = found or value is not None

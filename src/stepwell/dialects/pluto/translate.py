@@ -114,17 +114,17 @@ def status_event(old: str | None, new: str, *, at: int, source: str, detail: Any
     return Event(time=at, kind=STATUS_EVENT, text=f"{old or 'new'} -> {new}", detail=json.dumps(told))
 
 
-def resumed(run: Run, *, watch: Record, at: int, credential: str) -> RunWrite | None:
+def resumed(run: Run, *, watches: tuple[Record, ...], at: int, credential: str) -> RunWrite | None:
     """What brings a run that is over back to RUNNING; None for one that runs."""
     old = statuses.word_of(run)
     if run.status is Status.RUNNING:
         return None
     event = status_event(old, statuses.RUNNING, at=at, source="resume", credential=credential)
-    return RunWrite(run_id=run.id, status=Status.RUNNING, status_reason="", events=(event,), records=(watch,), at=at)
+    return RunWrite(run_id=run.id, status=Status.RUNNING, status_reason="", events=(event,), records=watches, at=at)
 
 
 def new_status(
-    message: wire.UpdateStatus, run: Run, *, watch: Record | None, at: int, credential: str
+    message: wire.UpdateStatus, run: Run, *, watches: tuple[Record, ...], at: int, credential: str
 ) -> RunWrite | None:
     """What a change of status writes; None when the run stands there already, or somewhere that this may not change."""
     word = statuses.word_in(message.status)
@@ -142,7 +142,7 @@ def new_status(
         status_reason=reason,
         end_time=ended,
         events=(event,),
-        records=(*details, *(() if watch is None else (watch,))),
+        records=(*details, *watches),
         at=at,
     )
 

@@ -103,6 +103,7 @@ class PointTables:
         else:
             if write.lifecycle is not None:
                 self._runs.forget()
+            records.check_unchanged(connection, workspace, write.unchanged)
             state = runs.apply(connection, workspace, write)
             if write.records:
                 records.put(connection, workspace, write.records)

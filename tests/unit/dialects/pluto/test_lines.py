@@ -114,3 +114,25 @@ def test_bare_and_quoted_words_are_the_same(text: str) -> None:
     value = float(quoted.value[0])
     assert not math.isfinite(value)
     assert value_key(float(bare.value[0])) == value_key(value)
+
+
+def test_halves_of_characters() -> None:
+    good = '{"time":1,"step":1,"data":{"a":1}}\n'
+    parsed = lines.metrics((good + '{"time":1,"step":1,"data":{"\\ud83d":1}}').encode(), 1)
+    assert parsed.count == 1
+    assert parsed.bad is not None
+    assert "surrogate" in parsed.bad.message
+    data = '{"time":1,"data":"\\udc80","dataType":"T","logName":"n"}'
+    assert lines.observations(data.encode(), 1, run_id="r", at=1).bad is not None
+    said = lines.logs(b'{"time":1,"message":"a \\udcff b \\ud83d\\ude80","lineNumber":1,"logType":"INFO"}', 1)
+    assert said.bad is None
+    assert [line.text for line in said.rows] == ["a \ufffd b \U0001f680"]
+
+
+@pytest.mark.parametrize("name", ["n" * 1025, "a\0b", "  "])
+def test_a_bad_name_is_a_bad_line(name: str) -> None:
+    rows = [{"time": 1, "step": 1, "data": {each: 1}} for each in ("good", name, "later")]
+    parsed = lines.metrics("\n".join(map(json.dumps, rows)).encode(), 1)
+    assert parsed.count == 1
+    assert parsed.bad is not None
+    assert parsed.bad.message.startswith("line 2: ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
@@ -67,7 +68,7 @@ def _create(call: Call, message: wire.CreateRun) -> dict[str, Any]:
         raise refused("externalId", f"String must contain at most {rules.EXTERNAL_ID_LENGTH} character(s)")
     parent = _parent(call, message)
     run_id = ids.new_run_id()
-    more = [liveness.watched(run_id, on=True, at=at)]
+    more = [liveness.watched(run_id, at=at)]
     if message.external_id is not None:
         more.append(details.alias(run_id, message.external_id, scope=experiment_id, at=at))
     write = translate.new_run(message, run_id=run_id, experiment_id=experiment_id, parent=parent, more=more, at=at)
@@ -148,16 +149,33 @@ def _resume_named(call: Call, message: wire.ResumeRun) -> dict[str, Any]:
 
 
 def _resume(call: Call, run_id: str) -> None:
-    row = service.get_run(call.context.store, workspace=call.workspace, run_id=run_id, columns=TAGS_ONLY)
-    if row.run.lifecycle is not Lifecycle.ACTIVE:
-        raise Conflict(f"run {run_id!r} is deleted; restore it before resuming it", field="runId")
-    at = call.context.clock()
-    watch = liveness.watched(run_id, on=True, at=at)
-    write = translate.resumed(row.run, watch=watch, at=at, credential=call.principal.credential_id)
-    if write is not None:
-        if not liveness.is_watched(call.context.store, workspace=call.workspace, run_id=run_id):
-            write = replace(write, records=())  # nobody promised signs of life of this one
-        ingest.write(call.context.store, workspace=call.workspace, write=write).result()
+    """Back to RUNNING, wherever it stands. Conflict: it is deleted."""
+
+    def decide(row: RunRow, watch: Record | None, at: int) -> RunWrite | None:
+        if row.run.lifecycle is not Lifecycle.ACTIVE:
+            raise Conflict(f"run {run_id!r} is deleted; restore it before resuming it", field="runId")
+        watches = () if watch is None else (liveness.turned(watch, on=True, at=at),)
+        return translate.resumed(row.run, watches=watches, at=at, credential=call.principal.credential_id)
+
+    _change_status(call, run_id, decide)
+
+
+def _change_status(call: Call, run_id: str, decide: Callable[[RunRow, Record | None, int], RunWrite | None]) -> None:
+    """Write what `decide` makes of a run and its watch record, as long as nobody else changes them meanwhile."""
+    store, workspace = call.context.store, call.workspace
+    for _ in range(_ATTEMPTS):
+        watch = liveness.find(store, workspace=workspace, run_id=run_id)
+        row = service.get_run(store, workspace=workspace, run_id=run_id, columns=TAGS_ONLY)
+        write = decide(row, watch, call.context.clock())
+        if write is None:
+            return
+        try:
+            guarded = replace(write, unchanged=() if watch is None else (watch,))
+            ingest.write(store, workspace=workspace, write=guarded).result()
+        except Conflict:
+            continue
+        return
+    raise Conflict(f"the status of run {run_id!r} is being changed by too many at once", field="runId")
 
 
 def _run_of_alias(call: Call, name: str, experiment_id: int) -> str | None:
@@ -294,15 +312,14 @@ def _update_status(call: Call, message: wire.UpdateStatus) -> None:
     statuses.word_in(message.status)
     settings = json_object(message.logger_settings, "loggerSettings")
     run = run_of(call, message.run_id).run
-    at = call.context.clock()
-    watch: Record | None = None
-    if liveness.is_watched(call.context.store, workspace=call.workspace, run_id=run.id):
-        watch = liveness.watched(run.id, on=False, at=at)
-    write = translate.new_status(message, run, watch=watch, at=at, credential=call.principal.credential_id)
     if settings:
         _merge(call, run.id, translate.SETTINGS, settings)
-    if write is not None:
-        ingest.write(call.context.store, workspace=call.workspace, write=write).result()
+
+    def decide(row: RunRow, watch: Record | None, at: int) -> RunWrite | None:
+        watches = () if watch is None else (liveness.turned(watch, on=False, at=at),)
+        return translate.new_status(message, row.run, watches=watches, at=at, credential=call.principal.credential_id)
+
+    _change_status(call, run.id, decide)
 
 
 async def add_log_names(call: Call) -> Response:

@@ -38,13 +38,18 @@ def change(
     unchanged: Sequence[Record],
 ) -> None:
     """As `put`, and remove others first. Conflict: one of `unchanged` is not stored as it is here."""
-    for record in unchanged:
-        (found,) = get(conn, workspace, record.kind, (record.id,))
-        if found is None or _state(found) != _state(record):
-            raise Conflict(f"the {record.kind} {record.id!r} was changed meanwhile; nothing was stored")
+    check_unchanged(conn, workspace, unchanged)
     for record in remove:
         delete(conn, workspace, record.kind, (record.id,))
     put(conn, workspace, records)
+
+
+def check_unchanged(conn: apsw.Connection, workspace: str, records: Iterable[Record]) -> None:
+    """Conflict: one of them is not stored as it is here."""
+    for record in records:
+        (found,) = get(conn, workspace, record.kind, (record.id,))
+        if found is None or _state(found) != _state(record):
+            raise Conflict(f"the {record.kind} {record.id!r} was changed meanwhile; nothing was stored")
 
 
 def of_runs(
