@@ -100,7 +100,7 @@ class Blocks:
         return bytes(row[0])
 
     def near(self, connection: apsw.Connection, series_key: int, steps: I64, min_time: int, max_time: int) -> Points:
-        """Points of all blocks that may hold one of the steps (sorted) within the times."""
+        """Points in blocks that have one of the steps (sorted) within the times."""
         found = []
         for header in headers(connection, [series_key]):
             if header.min_time > max_time or header.max_time < min_time:
@@ -109,8 +109,16 @@ class Blocks:
                 steps, (header.min_step, header.max_step + 1 if header.max_step < 2**63 - 1 else 2**63 - 1)
             )
             if low < high or header.max_step == 2**63 - 1:
-                found.append(self.points(connection, header))
+                found.append(having(steps, min_time, max_time, self.points(connection, header)))
         return Points.concat(found)
+
+
+def having(steps: I64, min_time: int, max_time: int, points: Points) -> Points:
+    """The points that have one of the steps (sorted) within the times."""
+    near = (points.time >= min_time) & (points.time <= max_time)
+    near &= (points.step >= steps[0]) & (points.step <= steps[-1])
+    some = points.take(near)
+    return some.take(np.isin(some.step, steps))
 
 
 def headers(connection: apsw.Connection, series_keys: Iterable[int]) -> list[Header]:

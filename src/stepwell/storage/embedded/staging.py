@@ -18,6 +18,7 @@ from stepwell.core.model import PointBatch
 from stepwell.core.series import I64, Key, Points, value_keys, values_of
 from stepwell.core.summary import Summary
 from stepwell.storage.embedded import journal
+from stepwell.storage.embedded.blocks import having
 from stepwell.storage.embedded.head import (
     ARRIVAL,
     BITS,
@@ -43,9 +44,8 @@ class SeriesTable(Protocol):
         ...
 
 
-Stored = Callable[
-    [apsw.Connection, int, I64, int, int], Points
-]  # points in blocks: series key, steps, least and greatest time
+# Points in blocks: series key, steps, least and greatest time.
+Stored = Callable[[apsw.Connection, int, I64, int, int], Points]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,15 +157,13 @@ class Stage:
         """Stored points that equal rows of `part`: (step, time, value key) -> greatest occurrence."""
         steps = np.unique(rows.step[part])
         wanted = set(zip(*(c[part].tolist() for c in (rows.step, rows.time, rows.key)), strict=True))
+        times = int(rows.time[part].min()), int(rows.time[part].max())
         state = series.state
-        found = [points_of(state.rows[:, : state.n])]
+        found = [having(steps, *times, points_of(state.rows[:, : state.n]))]
         if state.stored is not None:
-            found.append(
-                self._stored(connection, series.key, steps, int(rows.time[part].min()), int(rows.time[part].max()))
-            )
+            found.append(self._stored(connection, series.key, steps, *times))
         known: dict[_Triple, int] = {}
-        for everything in found:
-            points = everything.take(np.isin(everything.step, steps))
+        for points in found:
             columns = (points.step, points.time, value_keys(points.value), points.occurrence)
             for step, time, key, occurrence in zip(*(c.tolist() for c in columns), strict=True):
                 if (step, time, key) in wanted:
