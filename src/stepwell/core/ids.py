@@ -14,9 +14,8 @@ _ADJECTIVES = (
     "amber bold brisk calm clear deep eager fair fleet gentle keen light lucid quick quiet rapid sharp steady swift warm"
 ).split()
 _NOUNS = (
-    "aquifer basin brook canal cistern creek delta fjord harbor lagoon oasis pool"
-    " rapid reef river shoal spring stream tide well"
-).split()
+    "basin brook canal cistern creek delta harbor lagoon oasis pool reef river shoal spring stream tide well".split()
+)
 
 
 def new_run_id() -> str:

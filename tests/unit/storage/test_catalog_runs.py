@@ -35,7 +35,8 @@ def bench(tmp_path: Path) -> Bench:
 
 def apply(bench: Bench, run_id: str, **changes: Any) -> runs.RunState:
     with bench.conn:
-        return runs.apply(bench.conn, "w", RunWrite(run_id=run_id, at=50, **changes))
+        state = runs.apply(bench.conn, "w", RunWrite(run_id=run_id, at=50, **changes))
+    return state  # noqa: RET504 - outside the block: the type checker thinks that it may swallow an error
 
 
 def row(bench: Bench, run_id: str, columns: Columns = ALL_COLUMNS) -> Any:

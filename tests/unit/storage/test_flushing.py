@@ -77,7 +77,7 @@ def test_a_live_reader_is_shown_no_point_before_an_older_one(shelf: Shelf) -> No
     before = read_points(store, order=Order.ARRIVAL).arrival
     with pytest.MonkeyPatch.context() as patch:
         at_a_bad_moment(store, patch, "capture")
-        options = {"selector": selector(), "order": Order.ARRIVAL, "window": EVERYTHING, "limit": 10}
+        options: Any = {"selector": selector(), "order": Order.ARRIVAL, "window": EVERYTHING, "limit": 10}
         page = store.read(workspace=W, after=(int(before[-1]),), **options)
     assert page.points.step.tolist() == []
     assert store.read(workspace=W, after=page.after, **options).points.step.tolist() == [1, 2]
