@@ -10,9 +10,7 @@ from stepwell.core.limits import RUN_ID_LENGTH, WORKSPACE_NAME_LENGTH
 _ALPHABET = string.ascii_letters + string.digits
 _WORKSPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _RESERVED_WORKSPACES = frozenset({"lm"})  # a path segment of another interface on the same origin
-_ADJECTIVES = (
-    "amber bold brisk calm clear deep eager fair fleet gentle keen light lucid quick quiet rapid sharp steady swift warm"
-).split()
+_ADJECTIVES = "amber bold brisk calm clear deep eager fair fleet gentle keen light lucid quick quiet swift warm".split()
 _NOUNS = (
     "basin brook canal cistern creek delta harbor lagoon oasis pool reef river shoal spring stream tide well".split()
 )
