@@ -20,7 +20,9 @@ DIALECTS = ("native", "other")
 
 
 def run(store: Any, command: str, **arguments: str | None) -> list[Item]:
-    return list(Commands(store=store, key=lambda: KEY, clock=lambda: NOW, dialects=lambda: DIALECTS).run(command, arguments))
+    return list(
+        Commands(store=store, key=lambda: KEY, clock=lambda: NOW, dialects=lambda: DIALECTS).run(command, arguments)
+    )
 
 
 def test_a_credential_is_created_listed_and_revoked():
