@@ -57,6 +57,7 @@ class Pool:
     def __init__(self, name: str, *, threads: int, waiting: int) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=f"stepwell-{name}")
         self._name = name
+        self.threads = threads
         self._limit = threads + waiting
         self.unfinished = 0
 

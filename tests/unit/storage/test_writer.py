@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from stepwell.core.errors import Conflict, StorageFailed
+from stepwell.core.errors import Busy, Conflict, StorageFailed
 from stepwell.core.model import RunWrite
-from stepwell.storage.embedded import EmbeddedStore
+from stepwell.storage.embedded import EmbeddedStore, points
 from stepwell.storage.embedded.writer import Request
+from stepwell.web.work import Work
 from stores import NOW, RUN, W, add, make_runs, read_rows
 
 
@@ -57,6 +58,34 @@ def test_a_refusal_rests_on_nothing_that_is_taken_back(store: EmbeddedStore) -> 
         with pytest.raises(StorageFailed, match="ZeroDivisionError"):
             future.result(60)
     store.write(workspace=W, writes=[param("2")]).result(60)
+
+
+def test_many_series_fill_the_head_as_many_points_do(store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(points, "HEAD_POINTS", 1_000)
+    add(store, [(step, 0, 0.0) for step in range(900)])
+    for number in range(11):
+        add(store, [(1, 1, 1.0)], metric=f"m{number}")
+    with pytest.raises(Busy, match="nothing was stored"):
+        add(store, [(1, 1, 1.0)], metric="one more")
+    store.flush()
+    add(store, [(1, 1, 1.0)], metric="one more")
+
+
+def test_a_short_read_waits_for_no_long_ones(store: EmbeddedStore) -> None:
+    """As many as there are threads that read and write for requests."""
+    work = Work()
+    found = threading.Event()
+
+    def look_up() -> None:
+        with ExitStack() as held:
+            for _ in range(work.readers.threads + work.writers.threads):
+                held.enter_context(store._readers.snapshot())
+            store.get_credential(id="nobody")
+            found.set()
+
+    threading.Thread(target=look_up, daemon=True).start()
+    assert found.wait(60)
+    work.close()
 
 
 def test_a_refusal_is_alone(store: EmbeddedStore) -> None:

@@ -23,7 +23,7 @@ from stepwell.storage.embedded.reserve import RESERVE_BYTES, Reserve
 from stepwell.storage.embedded.staging import Stage
 from stepwell.storage.embedded.writer import Request, Writer
 
-FLUSH_POINTS: Final = 400_000
+FLUSH_POINTS: Final = 400_000  # of weight, as below
 IDLE_SECONDS: Final = 1.5  # without new points, after which the head is flushed if it is worth it
 WORTH_POINTS: Final = 5_000
 SLOW_SECONDS: Final = 10.0  # between flushes of a head that is not
@@ -183,7 +183,7 @@ class Background:
 
     def _due(self, now: float, *, quiet: bool) -> bool:
         """Whether to flush: each flush rewrites the young blocks of its series, so few points wait for more."""
-        points, age = self._head.points, now - self._oldest
+        points, age = self._head.weight, now - self._oldest
         if not points:
             return False
         idle = quiet and (points >= WORTH_POINTS or age >= SLOW_SECONDS)

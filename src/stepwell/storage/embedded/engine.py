@@ -41,7 +41,7 @@ from stepwell.storage.embedded.statements import POINTS as SQL
 from stepwell.storage.embedded.writer import BUCKETS, Request, Writer
 
 T = TypeVar("T")
-READERS: Final = 8
+READERS: Final = 24  # more than threads that ask: who looks up a credential must not wait for eight long reads
 _log = logging.getLogger("stepwell.storage")
 
 

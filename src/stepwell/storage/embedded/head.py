@@ -19,6 +19,7 @@ from stepwell.core.summary import Summary
 
 STEP, TIME, BITS, OCCURRENCE, ARRIVAL = range(5)  # rows of the array of a series; BITS are the float64's bits
 COLUMNS: Final = 5
+SERIES_WEIGHT: Final = 8  # points that a series weighs beside its own: names and objects take about 1 KiB
 SERIES_KEPT: Final = 200_000  # clean series remembered, so that the next write need not look them up
 
 Name = tuple[str, Labels]
@@ -115,6 +116,11 @@ class Head:
         self._dirty: dict[int, Series] = {}
         self._dirty_of: dict[str, dict[int, Series]] = {}  # by metric: a search asks for few of many
         self._clean: OrderedDict[int, Series] = OrderedDict()  # by key, those that are clean longest first
+
+    @property
+    def weight(self) -> int:
+        """How much memory is in use, in points: of many series with one point each, most is not in the points."""
+        return self.points + SERIES_WEIGHT * len(self._dirty)
 
     def find(self, run_key: int, name: Name) -> Series | None:
         """A series the head knows; None says nothing about the database."""

@@ -27,7 +27,7 @@ from stepwell.storage.embedded.head import Head, Name
 from stepwell.storage.embedded.staging import Stage
 from stepwell.storage.embedded.writer import Request
 
-HEAD_POINTS: Final = 2_000_000
+HEAD_POINTS: Final = 2_000_000  # of weight
 RUNS_KEPT: Final = 100_000
 _POINT_BYTES: Final = 40
 
@@ -86,7 +86,7 @@ class PointTables:
     def write(self, *, workspace: str, writes: Sequence[RunWrite]) -> Future[None]:
         """See PointStore."""
         points = sum(len(w.points) for w in writes if w.points is not None)
-        if points and self._head.points > HEAD_POINTS:
+        if points and self._head.weight > HEAD_POINTS:
             raise Busy("points arrive faster than they can be put into blocks; nothing was stored")
         plain = all(w.only_points for w in writes)
 
