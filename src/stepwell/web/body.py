@@ -88,7 +88,7 @@ class Body:
             return data
         if len(data) <= _UNPACK_HERE and limit <= _UNPACK_HERE:
             return self._unpack(data, limit)
-        return await work.read(self._unpack, data, limit)
+        return await work.write(self._unpack, data, limit)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """See Call.chunks."""
@@ -199,7 +199,7 @@ class Body:
 async def _digest_of(data: bytes, work: Work) -> bytes:
     if len(data) <= _UNPACK_HERE:
         return sha256(data).digest()
-    return await work.read(lambda: sha256(data).digest())
+    return await work.write(lambda: sha256(data).digest())
 
 
 def _check_digest(found: bytes, expected: bytes) -> None:

@@ -67,7 +67,7 @@ async def modify(call: Call) -> Response:
     _check_content_type(call.header("content-type"))
     body = await call.body(rules.BODY_BYTES)
     at = call.context.clock()
-    write = await call.run(_write, body, at) if len(body) > _PARSE_HERE else _write(body, at)
+    write = await call.run_write(_write, body, at) if len(body) > _PARSE_HERE else _write(body, at)
     await call.durable(ingest.write(call.context.store, workspace=call.workspace, write=write))
     return Response(204)
 

@@ -40,7 +40,7 @@ async def log_outputs(call: Call) -> Response:
 async def log_links(call: Call, run_id: str, links: Links) -> Response:
     """Tie data sets and models to a run."""
     tracking.required(run_id, "run_id")
-    future = await call.run(
+    future = await call.run_write(
         lineage.log_links,
         call.context.store,
         workspace=call.workspace,
@@ -56,7 +56,7 @@ async def log_model(call: Call) -> Response:
     """POST runs/log-model: an older way to say that a run made a model; kept in a tag of the run."""
     message = await body_of(call, _MODEL)
     tracking.required(message.run_id, "run_id")
-    await call.durable(await call.run(_log_model, call, message))
+    await call.durable(await call.run_write(_log_model, call, message))
     return DONE
 
 

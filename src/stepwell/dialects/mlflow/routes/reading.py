@@ -24,7 +24,7 @@ async def body_of(call: Call, reader: Reader[T]) -> T:
     _check_content_type(call.header("content-type"))
     body = await call.body(rules.BODY_BYTES)
     if len(body) > _PARSE_HERE:
-        return await call.run(_read, reader, body)
+        return await call.run_write(_read, reader, body)
     return _read(reader, body)
 
 

@@ -70,7 +70,7 @@ async def _write(call: Call, write: RunWrite) -> Response:
 async def _write_points(call: Call, write: RunWrite, measured: Sequence[ModelPoint]) -> Response:
     if not measured:
         return await _write(call, write)
-    future = await call.run(
+    future = await call.run_write(
         lineage.write_measured, call.context.store, workspace=call.workspace, write=write, points=measured
     )
     await call.durable(future)

@@ -28,7 +28,7 @@ _PARSE_HERE: Final = 16 << 10  # larger blocks are parsed off the event loop
 
 async def metrics(call: Call) -> Response:
     """POST /ingest/metrics: lines of {time, step, data}"""
-    run_id = await call.run(_run_id, call)
+    run_id = await call.run_write(_run_id, call)
 
     async def store(parsed: Parsed[Any]) -> None:
         write = RunWrite(run_id=run_id, points=parsed.rows, at=call.context.clock())
@@ -41,7 +41,7 @@ async def metrics(call: Call) -> Response:
 
 async def logs(call: Call) -> Response:
     """POST /ingest/logs: lines of {time, message, lineNumber, logType}"""
-    run_id = await call.run(_run_id, call)
+    run_id = await call.run_write(_run_id, call)
 
     async def store(parsed: Parsed[Any]) -> None:
         append = call.context.store.append_lines
@@ -52,7 +52,7 @@ async def logs(call: Call) -> Response:
 
 async def data(call: Call) -> Response:
     """POST /ingest/data: lines of {time, step, dataType, logName, data}"""
-    run_id = await call.run(_run_id, call)
+    run_id = await call.run_write(_run_id, call)
     at = call.context.clock()
 
     async def store(parsed: Parsed[Any]) -> None:
@@ -95,7 +95,7 @@ async def _stream(
 ) -> Response:
     count, first = 0, 1
     async for block in _blocks(call.chunks()):
-        parsed = parse(block, first) if len(block) <= _PARSE_HERE else await call.run(parse, block, first)
+        parsed = parse(block, first) if len(block) <= _PARSE_HERE else await call.run_write(parse, block, first)
         if parsed.count:
             await store(parsed)
             count += parsed.count

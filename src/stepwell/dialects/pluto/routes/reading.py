@@ -26,7 +26,7 @@ async def body_of(call: Call, reader: Reader[T]) -> T:
     """The message in the JSON body. Its content type is not looked at: some of the vendor's clients send none."""
     body = await call.body(rules.BODY_BYTES)
     if len(body) > _PARSE_HERE:
-        return await call.run(reader.body, body)
+        return await call.run_write(reader.body, body)
     return reader.body(body)
 
 
