@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from stepwell.core import limits, page
@@ -39,22 +39,6 @@ def history(
     after = _position(order, query, cursor)
     found = store.read(workspace=workspace, selector=selector, order=order, window=window, after=after, limit=limit)
     return found.points, page.encode(_kind(order), query, found.after)
-
-
-def whole_history(
-    store: Store, *, workspace: str, selector: Selector, order: Order, window: Window = EVERYTHING
-) -> Iterator[Points]:
-    """All points in `order`, in chunks of at most CHUNK_POINTS; each is a short snapshot of its own."""
-    after = None
-    while True:
-        found = store.read(
-            workspace=workspace, selector=selector, order=order, window=window, after=after, limit=CHUNK_POINTS
-        )
-        if len(found.points):
-            yield found.points
-        after = found.after
-        if after is None or not len(found.points):
-            return
 
 
 def arrivals(

@@ -66,14 +66,6 @@ def test_limits_of_a_page(limit: int, kind: type[Invalid]):
     assert caught.value.field == "limit"
 
 
-def test_a_whole_history_comes_in_chunks():
-    held = Held(rising(query.CHUNK_POINTS * 2 + 1))
-    chunks = list(query.whole_history(held.store, workspace="w", selector=LOSS, order=Order.TIME))
-    assert [len(chunk) for chunk in chunks] == [query.CHUNK_POINTS, query.CHUNK_POINTS, 1]
-    assert np.concatenate([chunk.step for chunk in chunks]).tolist() == list(range(query.CHUNK_POINTS * 2 + 1))
-    assert list(query.whole_history(Held().store, workspace="w", selector=LOSS, order=Order.TIME)) == []
-
-
 def test_a_live_reader_misses_nothing_and_gets_nothing_twice():
     held = Held(rising(5))
     first, cursor = query.arrivals(held.store, workspace="w", selector=LOSS, limit=3)

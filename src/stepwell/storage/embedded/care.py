@@ -108,14 +108,12 @@ class Background:
         writer: Writer,
         flusher: Flusher,
         checkpoints: Checkpoints,
-        directory: Path,
         remove_files: Callable[[], None],
     ) -> None:
         self._head = head
         self._writer = writer
         self._flusher = flusher
         self._checkpoints = checkpoints
-        self._directory = directory
         self._remove_files = remove_files
         self._stop = threading.Event()
         self._work = threading.Lock()  # one flush or merge at a time

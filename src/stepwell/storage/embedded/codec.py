@@ -50,11 +50,6 @@ def decode(payload: bytes | memoryview, packer: Packer, *, columns: Collection[s
     return Points(value=value, **ints)
 
 
-def count_of(payload: bytes | memoryview) -> int:
-    """How many points a block holds; Corrupt as in `decode`."""
-    return opened(payload, BLOCK_V1, MAX_POINTS)[1]
-
-
 def sealed(body: bytes) -> bytes:
     """The body with its checksum behind it."""
     return body + zlib.crc32(body).to_bytes(4, "little")

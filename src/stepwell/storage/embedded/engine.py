@@ -130,7 +130,6 @@ class EmbeddedStore(PointTables, Catalog):
             writer=self._writer,
             flusher=self._flusher,
             checkpoints=self._checkpoints,
-            directory=self._directory,
             remove_files=self.remove_files,
         )
         if background:

@@ -231,19 +231,6 @@ def points_of(rows: I64) -> Points:
     )
 
 
-def rows_of(points: Points) -> I64:
-    """Points as rows of the head."""
-    rows = np.empty((COLUMNS, len(points)), np.int64)
-    rows[STEP], rows[TIME], rows[OCCURRENCE], rows[ARRIVAL] = (
-        points.step,
-        points.time,
-        points.occurrence,
-        points.arrival,
-    )
-    rows[BITS] = np.ascontiguousarray(points.value).view(np.int64)
-    return rows
-
-
 def key_of(summary: Summary | None) -> Key | None:
     """An upper bound of the identities in a series: its last point with the greatest occurrence there can be."""
     if summary is None:
