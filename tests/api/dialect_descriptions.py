@@ -6,7 +6,7 @@ Which shape a route takes stands in the tables here; a route that none names tak
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -165,7 +165,9 @@ ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     },
     "modelarts": {},
     "pluto": {
-        **dict.fromkeys(("POST /ingest/metrics", "POST /ingest/logs", "POST /ingest/data", "POST /step"), RUN_HEADERS),
+        **dict.fromkeys(
+            ("POST /ingest/metrics", "POST /ingest/logs", "POST /ingest/data", "POST /step", "POST /files"), RUN_HEADERS
+        ),
         **dict.fromkeys(("PUT /storage/{place:path}", "GET /storage/{place:path}"), SIGNED),
         "GET /multi-metric-batch-bucketed": {"query input": pluto.ChartData},
     },
@@ -212,22 +214,29 @@ def named(table: Mapping[str, Any], route: Route) -> str | None:
     return max(fitting, key=len, default=None)
 
 
-def description(dialect: Dialect) -> dict[str, Any]:
-    """The document, with every route of the dialect."""
+def description(dialect: Dialect, *, needed: Collection[str] = ()) -> dict[str, Any]:
+    """The document, with every route of the dialect. `needed`: arguments and fields that a request never leaves out."""
     shapes = SHAPES[dialect.name]
     known = list(dict.fromkeys([*shapes.values(), pluto.ChartData]))
     schemas, components = msgspec.json.schema_components(known, ref_template=REFERENCE)
     schema_of = dict(zip(known, schemas, strict=True))
+    for component in components.values():
+        component["required"] = [
+            name for name in component["properties"] if name in component["required"] or name in needed
+        ]
     paths: dict[str, dict[str, Any]] = {}
     for route in dialect.routes:
         key = named(shapes, route)
         shape = None if key is None else schema_of[shapes[key]]
         operation = {
-            "parameters": list(_parameters(dialect.name, route, shape, components)),
+            "parameters": [
+                {**each, "required": each.get("required", False) or each["name"] in needed}
+                for each in _parameters(dialect.name, route, shape, components)
+            ],
             "responses": _responses(dialect.name, route.path),
         }
         if route.verb != "GET":
-            operation |= _body(route, shape)
+            operation |= _body(route, shape, required=bool(needed))
         paths.setdefault(PARAMETER.sub(r"{\1}", route.path), {})[route.verb.lower()] = operation
     return {
         "openapi": "3.1.0",
@@ -255,7 +264,7 @@ def _parameters(dialect: str, route: Route, shape: Any, components: Mapping[str,
             yield {"name": name, "in": place, "content": {JSON: {"schema": inner}}}
 
 
-def _body(route: Route, shape: Any) -> dict[str, Any]:
+def _body(route: Route, shape: Any, *, required: bool) -> dict[str, Any]:
     if route.verb == "PUT":
         content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
     elif route.path.startswith("/ingest/"):
@@ -264,7 +273,7 @@ def _body(route: Route, shape: Any) -> dict[str, Any]:
         return {}
     else:
         content = {JSON: {"schema": shape or {}}}
-    return {"requestBody": {"content": content}}
+    return {"requestBody": {"required": required, "content": content}}
 
 
 def _responses(dialect: str, path: str) -> dict[str, Any]:

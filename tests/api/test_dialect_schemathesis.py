@@ -26,9 +26,18 @@ MANY = settings().max_examples > 50
 # The same endpoints under another prefix: their turn comes where there is time.
 AGAIN = "^/(ajax-api|api/20260430)/" if not MANY else "^$"
 FEW = settings(
-    max_examples=max(4, settings().max_examples // 10), deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=max(4, settings().max_examples // 12), deadline=None, suppress_health_check=list(HealthCheck)
 )
 Stocked: TypeAlias = tuple[Server, Mapping[str, Mapping[str, Any]]]
+# What names a thing; where it may be left out, a request about what is there says it all the same.
+TRACKED = {"run_id", "run_ids", "experiment_id", "experiment_ids", "experiment_name", "metric_key", "name", "version"}
+NEEDED = {
+    "mlflow": TRACKED,
+    "oracle": TRACKED,
+    "sap": {"AI-Resource-Group", "executionIds", "executionId"},
+    "modelarts": set[str](),
+    "pluto": {"runId", "runIds", "projectName", "logName", "X-Run-Id", "X-Project-Name"},
+}
 MEANT = (501, 503, 507)
 
 
@@ -82,12 +91,13 @@ def _stock(api: httpx.Client) -> Mapping[str, Mapping[str, Any]]:
     assert api.post("/ingest/metrics", json=line, headers=headers).status_code == 200
     tracked = {
         "run_id": "fuzz",
-        "run_ids": ["fuzz"],
+        "run_ids": "fuzz",
         "experiment_id": experiment,
-        "experiment_ids": [experiment],
+        "experiment_ids": experiment,
         "experiment_name": "fuzz",
         "metric_key": "m",
         "name": "fuzz",
+        "new_name": "fuzz",
         "version": "1",
         "model_id": model,
         "platform": "default",
@@ -106,7 +116,13 @@ def _stock(api: httpx.Client) -> Mapping[str, Mapping[str, Any]]:
         "mlflow": tracked,
         "oracle": tracked,
         "sap": {"AI-Resource-Group": "default", "executionIds": "fuzz", "executionId": "fuzz", "$filter": None},
-        "modelarts": {"project_id": "default", "training_job_id": "fuzz", "task_id": "worker-0", "filters": None},
+        "modelarts": {
+            "project_id": "default",
+            "training_job_id": "fuzz",
+            "task_id": "worker-0",
+            "filters": None,
+            "action_type": "terminate",
+        },
         "pluto": {
             "runId": key,
             "run_id": str(key),
@@ -120,8 +136,12 @@ def _stock(api: httpx.Client) -> Mapping[str, Mapping[str, Any]]:
             "direction": "DESC",
             "status": "RUNNING",
             "level": "INFO",
-            **dict.fromkeys(("logGroup", "loggerSettings", "statusMetadata", "config", "sort", "filter")),
-            **dict.fromkeys(("fieldFilters", "includeFieldValues", "visibleColumns", "forkRunId")),
+            "logType": "METRIC",
+            "config": "{}",
+            "organizationId": "default",
+            "logNames": "m",
+            **dict.fromkeys(("logGroup", "loggerSettings", "statusMetadata", "sort", "filter", "displayId")),
+            **dict.fromkeys(("fieldFilters", "includeFieldValues", "visibleColumns", "forkRunId", "externalId")),
             **dict.fromkeys(("heartbeatAfter", "heartbeatBefore")),
         },
     }
@@ -129,29 +149,37 @@ def _stock(api: httpx.Client) -> Mapping[str, Mapping[str, Any]]:
 
 def _means(case: schemathesis.Case, known: Mapping[str, Any]) -> None:
     """Let the arguments that a request has name what is there; those that are known as None are left out."""
-    for arguments in (case.path_parameters, case.query, case.headers, case.body):
-        if isinstance(arguments, MutableMapping):
-            for name in [name for name in arguments if name in known]:
-                if known[name] is None:
-                    del arguments[name]
-                else:
-                    arguments[name] = known[name]
+    waiting: list[Any] = [case.path_parameters, case.query, case.headers, case.body]
+    while waiting:
+        match waiting.pop():
+            case MutableMapping() as found:
+                for name in [name for name in found if name in known]:
+                    if known[name] is None:
+                        del found[name]
+                    else:
+                        found[name] = [known[name]] if isinstance(found[name], list) else known[name]
+                waiting += found.values()
+            case list(found):
+                waiting += found
+            case _:
+                pass
 
 
 def fuzzing(name: str) -> tuple[Callable[..., None], Callable[..., None]]:
     """The two tests of a dialect: requests at random, and requests about what is there."""
     phases = {"coverage": {"enabled": MANY}}
 
-    def asked(**more: Any) -> Any:
+    def asked(document: dict[str, Any], **more: Any) -> Any:
         config = schemathesis.Config.from_dict({"phases": phases, **more})
-        return schemathesis.openapi.from_dict(DESCRIPTIONS[name], config=config).exclude(path_regex=AGAIN)
+        return schemathesis.openapi.from_dict(document, config=config).exclude(path_regex=AGAIN)
 
-    @asked().parametrize()
+    @asked(DESCRIPTIONS[name]).parametrize()
     @FEW
     def at_random(case: schemathesis.Case, stocked: Stocked) -> None:
         case.call_and_validate(base_url=stocked[0].url, checks=CHECKS)
 
-    lasting = asked(generation={"mode": "positive"}).exclude(path_regex="delete|rename|restore")
+    document = description(VENDORS[name], needed=NEEDED[name])
+    lasting = asked(document, generation={"mode": "positive"}).exclude(path_regex="delete|rename|restore")
 
     @lasting.exclude(method="DELETE").parametrize()
     @FEW
