@@ -210,6 +210,7 @@ def _assert_run(talk: Talk, run: Remembered) -> None:
     answer = talk.ask("GET", f"{MLFLOW}/runs/get?run_id={run.run_id}")
     if answer.status == 404:
         assert run.purged is not False, f"run {run.run_id} is gone"
+        run.purged = True
         return
     assert answer.status == 200, answer.body
     assert run.purged is not True, f"the purged run {run.run_id} is back"
@@ -226,7 +227,7 @@ def _assert_run(talk: Talk, run: Remembered) -> None:
     after = _shown(run.stored)
     if seen not in (before, after):
         raise AssertionError(f"run {run.run_id}: {_difference(seen, before, after)}")
-    run.stored = found  # from here on it must stay so
+    run.stored, run.purged = found, False  # from here on it must stay so
     _assert_summaries(data.get("metrics", ()), found.points)
 
 
