@@ -36,7 +36,7 @@ NEEDED = {
     "oracle": TRACKED,
     "sap": {"AI-Resource-Group", "executionIds", "executionId"},
     "modelarts": set[str](),
-    "pluto": {"runId", "runIds", "projectName", "logName", "X-Run-Id", "X-Project-Name"},
+    "pluto": {"runId", "runIds", "projectName", "logName", "input", "X-Run-Id", "X-Project-Name"},
 }
 MEANT = (501, 503, 507)
 
@@ -86,6 +86,7 @@ def _stock(api: httpx.Client) -> Mapping[str, Mapping[str, Any]]:
     model = post(f"{mlflow}/logged-models", {"experiment_id": experiment})["model"]["info"]["model_id"]
     started = post("/api/runs/create", {"runName": "fuzz", "projectName": "fuzz"})
     key = started["runId"]
+    chart = {"organizationId": "default", "projectName": "fuzz", "runIds": [str(key)], "logNames": ["m"]}
     line = {"time": 1, "step": 0, "data": {"m": 1.5, "n": "NaN"}}
     headers = {"X-Run-Id": str(key), "X-Project-Name": "fuzz"}
     assert api.post("/ingest/metrics", json=line, headers=headers).status_code == 200
@@ -138,8 +139,7 @@ def _stock(api: httpx.Client) -> Mapping[str, Mapping[str, Any]]:
             "level": "INFO",
             "logType": "METRIC",
             "config": "{}",
-            "organizationId": "default",
-            "logNames": "m",
+            "input": msgspec.json.encode(chart).decode(),
             **dict.fromkeys(("logGroup", "loggerSettings", "statusMetadata", "sort", "filter", "displayId")),
             **dict.fromkeys(("fieldFilters", "includeFieldValues", "visibleColumns", "forkRunId", "externalId")),
             **dict.fromkeys(("heartbeatAfter", "heartbeatBefore")),
