@@ -217,7 +217,8 @@ def named(table: Mapping[str, Any], route: Route) -> str | None:
 def description(dialect: Dialect, *, needed: Collection[str] = ()) -> dict[str, Any]:
     """The document, with every route of the dialect. `needed`: arguments and fields that a request never leaves out."""
     shapes = SHAPES[dialect.name]
-    known = list(dict.fromkeys([*shapes.values(), pluto.ChartData]))
+    failures = [error_shape(dialect.name, route.path) for route in dialect.routes]
+    known = list(dict.fromkeys([*shapes.values(), pluto.ChartData, *failures]))
     schemas, components = msgspec.json.schema_components(known, ref_template=REFERENCE)
     schema_of = dict(zip(known, schemas, strict=True))
     for component in components.values():
@@ -233,7 +234,7 @@ def description(dialect: Dialect, *, needed: Collection[str] = ()) -> dict[str, 
                 {**each, "required": each.get("required", False) or each["name"] in needed}
                 for each in _parameters(dialect.name, route, shape, components)
             ],
-            "responses": _responses(dialect.name, route.path),
+            "responses": _responses(schema_of[error_shape(dialect.name, route.path)]),
         }
         if route.verb != "GET":
             operation |= _body(route, shape, required=bool(needed))
@@ -276,7 +277,7 @@ def _body(route: Route, shape: Any, *, required: bool) -> dict[str, Any]:
     return {"requestBody": {"required": required, "content": content}}
 
 
-def _responses(dialect: str, path: str) -> dict[str, Any]:
-    failed = {JSON: {"schema": msgspec.json.schema(error_shape(dialect, path))}}
+def _responses(failure: Any) -> dict[str, Any]:
+    failed = {JSON: {"schema": failure}}
     by_design = {str(status): {"description": "not now"} for status in (501, 503, 507)}
     return {"2XX": {"description": "done"}, "4XX": {"description": "refused", "content": failed}, **by_design}
