@@ -20,6 +20,8 @@ from api.dialect_descriptions import LINES, PARAMETER, SHAPES, description, name
 from serving import Server
 from stepwell.app import dialects
 
+pytestmark = pytest.mark.slow  # a minute of requests: `make test` asks them, `make test-fast` does not
+
 VENDORS = {each.name: each for each in dialects() if each.name != "native"}
 DESCRIPTIONS = {name: description(dialect) for name, dialect in VENDORS.items()}
 MANY = settings().max_examples > 50
