@@ -143,7 +143,7 @@ def test_what_was_acknowledged_survives_a_power_loss_at_any_moment_after(disk: P
         here = len(story.states) - 3 if story.seen(store) == story.states[-3] else len(BEFORE)
         story = Story("caller", [*story.acts[:here], POINTS, CATALOG])
         story.tell(store, mark=mark, part=slice(here, None))
-    disk.replay(checker([story]), limit=40, seed=6)
+    disk.replay(checker([story]), limit=20, seed=6)
 
 
 def test_the_server_says_so_in_the_shape_of_each_dialect(disk: PowerLossDisk, tmp_path: Path):

@@ -93,7 +93,7 @@ class Blocks:
 
     def _payload(self, connection: apsw.Connection, query: str, header: Header) -> bytes:
         row = SQL.one(connection, query, (header.id,))
-        if row is None:
+        if row is None or not isinstance(row[0], bytes):
             raise Corrupt(f"block {header.id} of series {header.series_key} has no content")
         self.opened += 1
         self.bytes_read += len(row[0])
@@ -123,12 +123,19 @@ def having(steps: I64, min_time: int, max_time: int, points: Points) -> Points:
 
 def headers(connection: apsw.Connection, series_keys: Iterable[int]) -> list[Header]:
     """Headers of all blocks of the series."""
-    return [Header(*row) for key in series_keys for row in SQL.all(connection, "headers", (key,))]
+    return [header_from(row) for key in series_keys for row in SQL.all(connection, "headers", (key,))]
+
+
+def header_from(row: Sequence[object]) -> Header:
+    """The header of a row. Raises Corrupt when not all of it are numbers, which the page of a table cannot tell."""
+    if {int} != set(map(type, row)):
+        raise Corrupt(f"the header of block {row[1]} of series {row[0]} is damaged")
+    return Header(*row)  # type: ignore[arg-type]  # numbers all
 
 
 def headers_of_many(connection: apsw.Connection, series_keys: Iterable[int]) -> list[Header]:
     """The same in one statement, in no order."""
-    return [Header(*row) for row in SQL.all(connection, "headers_of_many", (json.dumps(list(series_keys)),))]
+    return [header_from(row) for row in SQL.all(connection, "headers_of_many", (json.dumps(list(series_keys)),))]
 
 
 def nodes_of(points: Points) -> Buckets:

@@ -48,7 +48,7 @@ def _blocks(snapshot: Snapshot, packer: Packer) -> Iterator[Damage]:
     after = (-(2**63), -1)
     while True:
         with snapshot() as connection:
-            headers = [Header(*row) for row in SQL.all(connection, "headers_after", (*after, _PAGE))]
+            headers = [blocks.header_from(row) for row in SQL.all(connection, "headers_after", (*after, _PAGE))]
             found = [damage for header in headers for damage in _block(connection, header, packer)]
         yield from found
         if len(headers) < _PAGE:
@@ -70,7 +70,8 @@ def _journal_rows(connection: apsw.Connection) -> Iterator[Damage]:
     for first, found in journal.replay(connection, journal.Compressor()):
         if isinstance(found, Corrupt):
             yield Damage(
-                place=f"journal row {first}", cost=f"{counts[first]} points that were acknowledged cannot be read"
+                place=f"journal row {first}",
+                cost=f"{counts.get(first, 0)} points that were acknowledged cannot be read",
             )
 
 

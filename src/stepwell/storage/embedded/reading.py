@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 
 from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import Sampled, last_per_step, rank_edges, sample_ranks, snapped_edges
+from stepwell.core.errors import Corrupt
 from stepwell.core.model import EVERYTHING, Window
 from stepwell.core.page import Position
 from stepwell.core.series import I64, Order, Points, ascending
 from stepwell.core.store import PointPage
 from stepwell.storage.embedded import blocks
 from stepwell.storage.embedded.blocks import Blocks, Header, nodes_of
+from stepwell.storage.embedded.catalog import summaries
 from stepwell.storage.embedded.head import Moment
 from stepwell.storage.embedded.nodes import WIDTH
 from stepwell.storage.embedded.statements import POINTS as SQL
@@ -52,11 +54,26 @@ class Source:
 def source(
     connection: apsw.Connection, cache: Blocks, series_keys: Sequence[int], fresh: dict[int, Points], taken: Moment
 ) -> Source:
-    """`fresh`: series key -> the head's points, `taken` before the snapshot."""
-    found, fresh = at_one_moment(connection, blocks.headers(connection, series_keys), fresh, taken)
+    """`fresh`: series key -> the head's points, `taken` before the snapshot. Raises Corrupt when blocks are missing."""
+    headers = blocks.headers(connection, series_keys)
+    _count(connection, series_keys, headers)
+    found, fresh = at_one_moment(connection, headers, fresh, taken)
     return Source(
         connection=connection, blocks=cache, headers=found, fresh=[p for p in fresh.values() if len(p)], end=taken.end
     )
+
+
+def _count(connection: apsw.Connection, series_keys: Sequence[int], headers: list[Header]) -> None:
+    """Blocks and summary of a series change in one transaction, so a sum that is not the summary's count is damage:
+    a header that can no longer be found would else be points that silently are not there.
+    """
+    counted = dict.fromkeys(series_keys, 0)
+    for header in headers:
+        counted[header.series_key] = counted.get(header.series_key, 0) + header.length
+    for key, found in counted.items():
+        due = summaries.count(SQL.one(connection, "summary_body", (key,)))
+        if due is not None and due != found:
+            raise Corrupt(f"the blocks of series {key} hold {found} points, its summary counts {due}")
 
 
 def at_one_moment(

@@ -151,6 +151,16 @@ def decode(body: bytes) -> Summary:
     )
 
 
+def count(row: Row | None) -> int | None:
+    """How many points a stored summary counts: 0 where there is none, None where it is damaged."""
+    if row is None:
+        return 0
+    try:
+        return decode(row[0]).count
+    except Corrupt:
+        return None
+
+
 def _union(conn: apsw.Connection, metric_id: int, run_key: int) -> Summary:
     rows = _SQL.all(conn, "summaries_of_metric", (run_key, metric_id))
     return union({labels_of(labels): decode(body) for labels, body in rows})
