@@ -88,7 +88,7 @@ def replay(connection: apsw.Connection, compressor: Compressor) -> Iterator[tupl
     for first_arrival, payload in connection.execute(SQL["read_journal"]):
         try:
             if not isinstance(payload, bytes):
-                raise Corrupt("it is not what was written")  # a damaged page may tell another type
+                raise Corrupt("it is not what was written")  # noqa: TRY301 - a damaged page may tell another type
             yield int(first_arrival), Entry(first_arrival=first_arrival, columns=compressor.decode(payload))
         except (Corrupt, zstandard.ZstdError) as error:
             yield int(first_arrival), Corrupt(f"journal row {first_arrival}: {error}")
