@@ -6,7 +6,7 @@ ARGS ?=
 # An interpreter other than the first fitting one: make PYTHON=/path/to/python3 setup
 export PYTHON
 
-.PHONY: help setup serve demo test test-fast test-long check fmt bench bench-peers docs lock setup-test
+.PHONY: help setup serve demo test test-fast test-long check ui fmt bench bench-peers docs lock setup-test
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test-long: setup-test ## Run soaks and thousand-fold repeats (hours)
 
 check: setup-test ## Lint, check the format, the imports between rooms and the types
 	@exec .venv/bin/python scripts/test.py check
+
+ui: setup ## Build the web page again after a change of ui/ (setup does it too)
+	@exec .venv/bin/python hatch_build.py
 
 fmt: setup-test ## Format the code and apply safe fixes
 	@.venv/bin/ruff format --quiet .

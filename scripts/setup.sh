@@ -67,7 +67,7 @@ make_venv() {
 install() {
     local venv="$1" stamp="$1/.installed-$2" locks=("${@:3}") hash begin=$SECONDS
     make_venv "$venv"
-    hash="$({ "$venv/bin/python" --version; pwd; cat pyproject.toml scripts/setup.sh "${locks[@]}"; } | sha256sum)"
+    hash="$({ "$venv/bin/python" --version; pwd; cat pyproject.toml hatch_build.py scripts/setup.sh "${locks[@]}"; } | sha256sum)"
     [ "$(cat "$stamp" 2>/dev/null)" = "$hash" ] && return
     say "installing ${locks[*]} into $venv"
     "$venv/bin/python" -m pip install -q --require-hashes "${locks[@]/#/--requirement=}"
@@ -84,8 +84,14 @@ flock 9 # two commands at once must not install into one environment
 
 for target in "${@:-serve}"; do
     case "$target" in
-        serve) install .venv serve requirements/serve.txt requirements/build.txt ;;
-        test) install .venv test requirements/dev.txt ;;
+        serve)
+            install .venv serve requirements/serve.txt requirements/build.txt
+            .venv/bin/python hatch_build.py # the web page; does nothing when nothing changed
+            ;;
+        test)
+            install .venv test requirements/dev.txt
+            .venv/bin/python hatch_build.py
+            ;;
         clients)
             for lock in requirements/clients/*.txt; do
                 name="$(basename "$lock" .txt)"

@@ -120,11 +120,14 @@ def test_health_and_the_page(server: Server):
     assert httpx.get(f"{server.url}/healthz").json()["status"] == "ok"
     assert httpx.get(f"{server.url}/readyz").status_code == 200
     root = httpx.get(f"{server.url}/")
-    assert (root.status_code, root.headers["location"]) == (307, "/ui/")
+    assert (root.status_code, root.headers["location"]) == (307, "ui/")
     page = httpx.get(f"{server.url}/ui/")
     assert page.headers["content-type"].startswith("text/html")
-    for link in re.findall(r'href="([^"]+)"', page.text):
-        assert httpx.get(f"{server.url}{link}").status_code == 200, link
+    links = re.findall(r'(?:href|src)="([^"]+)"', page.text)
+    assert any(link.endswith(".js") for link in links)
+    for link in links:
+        assert link.startswith("./"), "an address that works under any prefix"
+        assert httpx.get(f"{server.url}/ui/{link}").status_code == 200, link
 
 
 def test_metrics_tell_of_requests_and_commits(server: Server):

@@ -6,31 +6,20 @@ import os
 import resource
 import time
 from collections.abc import Awaitable, Callable
-from importlib.resources import files
 from pathlib import Path
-from typing import Final
 
 from stepwell.core.errors import StepwellError
 from stepwell.web.call import Call
 from stepwell.web.counters import Counters, histogram, singles
-from stepwell.web.errors import HttpProblem, not_found, status_of
+from stepwell.web.errors import HttpProblem, status_of
+from stepwell.web.page import Page
 from stepwell.web.response import Response, json_response
 from stepwell.web.routing import Dialect, Route
-
-_TYPES: Final = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
-_PAGE_HEADERS: Final = (
-    (
-        "content-security-policy",
-        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'",
-    ),
-    ("referrer-policy", "no-referrer"),
-    ("cache-control", "no-cache"),
-)
 
 
 def dialect(*, counters: Counters, gauges: Callable[[], dict[str, float]]) -> Dialect:
     """The routes of operations. `gauges` tells what the web room itself holds: bodies in flight, waiting work."""
+    page = Page()
     return Dialect(
         name="operations",
         prefixes=("/healthz", "/readyz", "/metrics", "/ui/"),
@@ -39,8 +28,8 @@ def dialect(*, counters: Counters, gauges: Callable[[], dict[str, float]]) -> Di
             Route("GET", "/readyz", _health, public=True),
             Route("GET", "/metrics", _metrics(counters, gauges)),
             Route("GET", "/", _to_page, public=True),
-            Route("GET", "/ui/", _page, public=True),
-            Route("GET", "/ui/{name:path}", _page_file, public=True),
+            Route("GET", "/ui/", page.index, public=True),
+            Route("GET", "/ui/{name:path}", page.file, public=True),
         ),
         workspace=lambda call: call.principal.home,
         error_response=error_response,
@@ -101,22 +90,8 @@ def _process_gauges() -> dict[str, float]:
 
 
 async def _to_page(_call: Call) -> Response:
-    """The fragment of a link (/#/experiments/0/runs/...) stays with the browser and arrives at the page."""
-    return Response(307, b"", "text/plain; charset=utf-8", (("location", "/ui/"),))
+    """The fragment of a link (/#/experiments/0/runs/...) stays with the browser and arrives at the page.
 
-
-async def _page(_call: Call) -> Response:
-    return _file("index.html")
-
-
-async def _page_file(call: Call) -> Response:
-    return _file(call.params["name"])
-
-
-def _file(name: str) -> Response:
-    """A file of the page; names are compared with what is there, never joined to a path."""
-    for entry in files("stepwell.web").joinpath("static").iterdir():
-        suffix = Path(entry.name).suffix
-        if entry.name == name and suffix in _TYPES:
-            return Response(200, entry.read_bytes(), _TYPES[suffix], _PAGE_HEADERS)
-    raise not_found(f"/ui/{name}")
+    The address is relative: right behind a proxy that puts a prefix before it.
+    """
+    return Response(307, b"", "text/plain; charset=utf-8", (("location", "ui/"),))

@@ -1,0 +1,161 @@
+// The one place that talks to the server: typed by the OpenAPI document, never throws for what a server can answer.
+// What the answers mean, and when to ask, is for the callers.
+
+import type { paths } from "./schema";
+
+/** An error as the page shows it. `code` is the server's word, or "unreachable" and "unreadable" of our own. */
+export interface Problem {
+  status: number;
+  code: string;
+  message: string;
+  field: string | null;
+  position: number | null;
+  requestId: string | null;
+}
+
+export type Result<T> = { ok: true; data: T } | { ok: false; error: Problem };
+
+type Verb = "get" | "post" | "put" | "patch" | "delete";
+type PathWith<V extends Verb> = {
+  [P in keyof paths]: paths[P] extends Record<V, { responses: unknown }> ? P : never;
+}[keyof paths];
+type Operation<P extends keyof paths, V extends Verb> = V extends keyof paths[P] ? paths[P][V] : never;
+type JsonOf<R> = R extends { content: { "application/json": infer B } } ? B : undefined;
+type Answer<O> = O extends { responses: infer R } ? JsonOf<R[keyof R & (200 | 201 | 204)]> : never;
+type ParametersOf<O> = O extends { parameters: infer A } ? A : never;
+type QueryOf<O> = ParametersOf<O> extends { query?: infer Q } ? Q : never;
+type PathParameters<O> = ParametersOf<O> extends { path: infer A } ? { path: A } : { path?: never };
+type BodyOf<O> = O extends { requestBody?: { content: { "application/json": infer B } } } ? { body?: B } : { body?: never };
+
+export type Request<O> = PathParameters<O> & BodyOf<O> & { query?: QueryOf<O>; signal?: AbortSignal };
+
+/** Where the server's paths begin: one folder above the page, whatever prefix a proxy puts before it. */
+export const BASE = new URL("..", typeof document === "undefined" ? "http://localhost/ui/" : document.baseURI);
+
+/** What every request carries. The session sets it; nothing else here remembers anything. */
+export const identity: { secret: string | null; workspace: string | null; refused: (() => void) | null } = {
+  secret: null,
+  workspace: null,
+  refused: null,
+};
+
+export function headersOf(): Headers {
+  const headers = new Headers();
+  if (identity.secret !== null) headers.set("authorization", `Bearer ${identity.secret}`);
+  if (identity.workspace !== null) headers.set("x-stepwell-workspace", identity.workspace);
+  return headers;
+}
+
+type Plain = string | number | boolean | null | undefined;
+type Named = Record<string, Plain | Plain[]>;
+
+/** The address of a path below the server's root, its {parameters} filled in and escaped. */
+export function address(path: string, parameters: Named = {}, query: Named = {}): URL {
+  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = String(parameters[name] ?? "");
+    return (name === "path" ? value.split("/") : [value]).map(encodeURIComponent).join("/");
+  });
+  const url = new URL(filled.replace(/^\//, ""), BASE);
+  for (const [name, value] of Object.entries(query)) {
+    for (const each of Array.isArray(value) ? value : [value]) {
+      if (each !== undefined && each !== null) url.searchParams.append(name, String(each));
+    }
+  }
+  return url;
+}
+
+async function send<T>(verb: Verb, path: string, request: Request<unknown>): Promise<Result<T>> {
+  const { path: parameters, query, body, signal } = request as {
+    path?: Named;
+    query?: Named;
+    body?: unknown;
+    signal?: AbortSignal;
+  };
+  const url = address(path, parameters, query);
+  const headers = headersOf();
+  const init: RequestInit = { method: verb.toUpperCase(), headers, signal: signal ?? null };
+  if (body !== undefined) {
+    headers.set("content-type", "application/json");
+    init.body = JSON.stringify(body);
+  }
+  let response: Response;
+  try {
+    response = await fetch(url, init);
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    return failed(0, "unreachable", "The server does not answer.");
+  }
+  if (response.status === 401) identity.refused?.();
+  const text = await response.text();
+  if (text === "") return response.ok ? { ok: true, data: undefined as T } : failed(response.status, "empty", response.statusText);
+  try {
+    const told = JSON.parse(text) as unknown;
+    return response.ok ? { ok: true, data: told as T } : { ok: false, error: problem(response.status, told) };
+  } catch {
+    return failed(response.status, "unreadable", "The answer is not JSON. Is there another server between?");
+  }
+}
+
+function failed(status: number, code: string, message: string): { ok: false; error: Problem } {
+  return { ok: false, error: { status, code, message, field: null, position: null, requestId: null } };
+}
+
+function problem(status: number, told: unknown): Problem {
+  const error = (told as { error?: Record<string, unknown> } | null)?.error ?? {};
+  const text = (name: string) => (typeof error[name] === "string" ? error[name] : null);
+  return {
+    status,
+    code: text("code") ?? "unknown",
+    message: text("message") ?? `The server answered ${status}.`,
+    field: text("field"),
+    position: typeof error.position === "number" ? error.position : null,
+    requestId: text("request_id"),
+  };
+}
+
+export function get<P extends PathWith<"get">>(
+  path: P,
+  request: Request<Operation<P, "get">>,
+): Promise<Result<Answer<Operation<P, "get">>>> {
+  return send("get", path, request as Request<unknown>);
+}
+
+export function post<P extends PathWith<"post">>(
+  path: P,
+  request: Request<Operation<P, "post">>,
+): Promise<Result<Answer<Operation<P, "post">>>> {
+  return send("post", path, request as Request<unknown>);
+}
+
+export function put<P extends PathWith<"put">>(
+  path: P,
+  request: Request<Operation<P, "put">>,
+): Promise<Result<Answer<Operation<P, "put">>>> {
+  return send("put", path, request as Request<unknown>);
+}
+
+export function patch<P extends PathWith<"patch">>(
+  path: P,
+  request: Request<Operation<P, "patch">>,
+): Promise<Result<Answer<Operation<P, "patch">>>> {
+  return send("patch", path, request as Request<unknown>);
+}
+
+export function remove<P extends PathWith<"delete">>(
+  path: P,
+  request: Request<Operation<P, "delete">>,
+): Promise<Result<Answer<Operation<P, "delete">>>> {
+  return send("delete", path, request as Request<unknown>);
+}
+
+/** The bytes of a file, with the credential; for previews and downloads. */
+export async function file(path: string, signal?: AbortSignal): Promise<Result<Blob>> {
+  try {
+    const response = await fetch(new URL(path.replace(/^\//, ""), BASE), { headers: headersOf(), signal: signal ?? null });
+    if (response.ok) return { ok: true, data: await response.blob() };
+    return { ok: false, error: problem(response.status, await response.json().catch(() => null)) };
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    return failed(0, "unreachable", "The server does not answer.");
+  }
+}

@@ -1,0 +1,53 @@
+// The frame around every page: places, theme, and which page the address names.
+
+import type { ComponentType } from "preact";
+import { link, useRoute } from "./state/route";
+import { useTheme } from "./state/theme";
+import { RunsPage } from "./pages/runs/page";
+import { ChartsPage } from "./pages/charts/page";
+import { RunPage } from "./pages/run/page";
+import { ComparePage } from "./pages/compare/page";
+import { AdminPage } from "./pages/admin/page";
+
+const PLACES: readonly { word: string; title: string; page: ComponentType }[] = [
+  { word: "runs", title: "Runs", page: RunsPage },
+  { word: "charts", title: "Charts", page: ChartsPage },
+  { word: "compare", title: "Compare", page: ComparePage },
+  { word: "admin", title: "Admin", page: AdminPage },
+];
+
+export function App() {
+  const { path } = useRoute();
+  const [theme, nextTheme] = useTheme();
+  const word = path[0] ?? "runs";
+  const run = runOf(path);
+  const Page = PLACES.find((place) => place.word === word)?.page ?? RunsPage;
+  return (
+    <>
+      <header class="bar">
+        <a class="brand" href={link([])}>
+          Stepwell
+        </a>
+        <nav aria-label="Places">
+          {PLACES.map((place) => (
+            <a key={place.word} href={link([place.word])} aria-current={place.word === word && run === null ? "page" : undefined}>
+              {place.title}
+            </a>
+          ))}
+        </nav>
+        <span class="space" />
+        <button type="button" onClick={nextTheme} title="Light, dark, or as the system has it">
+          Theme: {theme}
+        </button>
+      </header>
+      <main>{run === null ? <Page /> : <RunPage key={run} id={run} />}</main>
+    </>
+  );
+}
+
+/** #/runs/ID, and #/experiments/N/runs/ID as MLflow's client prints it. */
+function runOf(path: string[]): string | null {
+  if (path[0] === "runs") return path[1] ?? null;
+  if (path[0] === "experiments" && path[2] === "runs") return path[3] ?? null;
+  return null;
+}

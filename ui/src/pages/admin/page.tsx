@@ -1,0 +1,5 @@
+// Workspaces, credentials, usage and health.
+
+export function AdminPage() {
+  return <section class="page" />;
+}

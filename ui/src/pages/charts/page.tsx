@@ -1,0 +1,5 @@
+// The workspace of charts.
+
+export function ChartsPage() {
+  return <section class="page" />;
+}

@@ -1,0 +1,5 @@
+// Groups of runs beside each other.
+
+export function ComparePage() {
+  return <section class="page" />;
+}
