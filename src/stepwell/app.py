@@ -81,6 +81,7 @@ def build_app(
         counters=counters,
         budget=budget,
         rates=Rates(settings.rate_limit),
+        hops=settings.behind_proxy,
     )
 
 

@@ -73,6 +73,9 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
         const=True,
         help="serve other machines without encryption; secrets and data can be read on the way",
     )
+    serve.add_argument(
+        "--behind-proxy", metavar="N", help="how many proxies before the server tell what clients sent (0: none)"
+    )
     serve.add_argument("--rate-limit", metavar="N", help="requests per second of one credential; 0: any number (0)")
     serve.add_argument("--log-level", metavar="|".join(LOG_LEVELS), help=f"what is logged ({default.log_level})")
     serve.add_argument("--log-format", metavar="|".join(LOG_FORMATS), help="auto: text on a terminal, else json")

@@ -30,6 +30,7 @@ class Settings:
     auth: str = "off"
     key_file: Path = Path("keys/server.key")  # relative paths begin at data_dir
     insecure_http: bool = False
+    behind_proxy: int = 0  # how many proxies before the server are trusted
     rate_limit: int = 0  # requests per second of one credential; 0: any number
     log_level: str = "info"
     log_format: str = "auto"
@@ -85,6 +86,11 @@ def is_loopback(host: str) -> bool:
 
 
 def _check_together(settings: Settings) -> None:
+    if settings.behind_proxy and not settings.auth_required:
+        raise SettingsError(
+            f"behind_proxy {settings.behind_proxy} lets other machines in, so --auth required is needed "
+            "(create a credential with `stepwell credential create`)"
+        )
     if is_loopback(settings.host):
         return
     if not settings.auth_required:
@@ -92,10 +98,10 @@ def _check_together(settings: Settings) -> None:
             f"host {settings.host} can be reached from other machines, so --auth required is needed "
             "(create a credential with `stepwell credential create`)"
         )
-    if not settings.insecure_http:
+    if not settings.insecure_http and not settings.behind_proxy:
         raise SettingsError(
             f"host {settings.host} can be reached from other machines, and secrets and data would travel unencrypted; "
-            "serve on 127.0.0.1 behind something that ends TLS, or say --insecure-http"
+            "serve on 127.0.0.1 behind something that ends TLS, name it with --behind-proxy 1, or say --insecure-http"
         )
 
 
@@ -118,18 +124,14 @@ def _text(value: object, source: str) -> str:
     return value
 
 
-def _port(value: object, source: str) -> int:
-    text = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
-    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535):
-        raise SettingsError(f"{source}: {value!r} is not a port from 0 to 65535")
-    return int(text)
+def _number(what: str, most: int) -> Callable[[object, str], int]:
+    def read(value: object, source: str) -> int:
+        text = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+        if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and int(text) <= most):
+            raise SettingsError(f"{source}: {value!r} is not {what} from 0 to {most}")
+        return int(text)
 
-
-def _rate(value: object, source: str) -> int:
-    text = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
-    if not (text.isascii() and text.isdigit() and len(text) <= 7):
-        raise SettingsError(f"{source}: {value!r} is not a number of requests from 0 to 9999999")
-    return int(text)
+    return read
 
 
 def _path(value: object, source: str) -> Path:
@@ -157,12 +159,13 @@ def _one_of(choices: tuple[str, ...]) -> Callable[[object, str], str]:
 
 _READERS: Final[Mapping[str, Callable[[object, str], object]]] = {
     "host": _text,
-    "port": _port,
+    "port": _number("a port", 65_535),
     "data_dir": _path,
     "auth": _one_of(AUTH),
     "key_file": _path,
     "insecure_http": _switch,
-    "rate_limit": _rate,
+    "behind_proxy": _number("a number of proxies", 9),
+    "rate_limit": _number("a number of requests", 9_999_999),
     "log_level": _one_of(LOG_LEVELS),
     "log_format": _one_of(LOG_FORMATS),
 }

@@ -30,6 +30,7 @@ def test_every_setting_can_come_from_each_source(tmp_path: Path):
         auth="required",
         key_file=Path("k"),
         insecure_http=True,
+        behind_proxy=2,
         rate_limit=7,
         log_level="warning",
         log_format="json",
@@ -41,6 +42,7 @@ def test_every_setting_can_come_from_each_source(tmp_path: Path):
         "auth": "required",
         "key_file": "k",
         "insecure_http": "true",
+        "behind_proxy": "2",
         "rate_limit": "7",
         "log_level": "warning",
         "log_format": "json",
@@ -57,6 +59,9 @@ def test_every_setting_can_come_from_each_source(tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("behind_proxy", "10"),
+        ("behind_proxy", "-1"),
+        ("behind_proxy", "yes"),
         ("rate_limit", "-1"),
         ("rate_limit", "1.5"),
         ("rate_limit", "10000000"),
@@ -114,6 +119,13 @@ def test_beyond_this_machine_credentials_and_a_word_about_encryption_are_needed(
     with pytest.raises(SettingsError, match="--insecure-http"):
         load({"host": host, "auth": "required"}, environ={})
     assert load({"host": host, "auth": "required", "insecure_http": True}, environ={}).host == host
+    assert load({"host": host, "auth": "required", "behind_proxy": 1}, environ={}).host == host
+
+
+def test_behind_a_proxy_credentials_are_needed():
+    with pytest.raises(SettingsError, match=r"behind_proxy 1 .* --auth required is needed"):
+        load({"behind_proxy": 1}, environ={})
+    assert load({"behind_proxy": 0}, environ={}) == Settings()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from stepwell.core.access import require
 from stepwell.core.errors import StepwellError
+from stepwell.web import forwarding
 from stepwell.web.auth import NOBODY, Gate
 from stepwell.web.body import Body, BodyBudget, Receive
 from stepwell.web.call import Call, Context, Scope
@@ -32,7 +33,7 @@ _log = logging.getLogger("stepwell.web")
 
 
 class Application:
-    """One server's requests."""
+    """One server's requests. `hops`: how many proxies before it are trusted to say what the client sent."""
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class Application:
         counters: Counters,
         budget: BodyBudget,
         rates: Rates | None = None,
+        hops: int = 0,
     ) -> None:
         self._router = router
         self._gate = gate
@@ -53,6 +55,7 @@ class Application:
         self._counters = counters
         self._budget = budget
         self._rates = rates or Rates()
+        self._hops = hops
         self._id_prefix = secrets.token_hex(4)
         self._id_numbers = itertools.count(1)
 
@@ -81,15 +84,15 @@ class Application:
         if response.status >= 400 or seconds > SLOW_SECONDS or _log.isEnabledFor(logging.DEBUG):
             _log_request(call, response.status, seconds)
 
-    async def _answer(
-        self, call: Call, scope: Scope, headers: Mapping[bytes, bytes], body: Body
-    ) -> tuple[Response, bool]:
+    async def _answer(self, call: Call, scope: Scope, headers: dict[bytes, bytes], body: Body) -> tuple[Response, bool]:
         """The answer, whatever happens, and whether the connection ends with it."""
         close = False
         try:
             if len(headers) != len(scope["headers"]):
                 _refuse_repeats(scope["headers"])
-            self._gate.guard(headers)
+            if self._hops:
+                _undo_forwarding(call, headers, forwarding.read(scope["headers"], self._hops))
+            self._gate.guard(headers, encrypted=call.scheme == "https")
             response = await self._respond(call, scope, headers, body)
             if not isinstance(response.body, bytes):
                 response = await _begun(response, response.body)
@@ -113,8 +116,9 @@ class Application:
         else:
             principal = self._gate.known(headers)
             if principal is None:
+                signed_path = call.prefix.encode() + call.raw_path
                 principal = await self._gate.look_up(
-                    call.method, call.raw_path, scope["query_string"], headers=headers, body=body, work=self._work
+                    call.method, signed_path, scope["query_string"], headers=headers, body=body, work=self._work
                 )
             call.principal = principal
             self._rates.take(principal.credential_id)
@@ -215,6 +219,15 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
+def _undo_forwarding(call: Call, headers: dict[bytes, bytes], forwarded: forwarding.Forwarded) -> None:
+    """Make the request what its client sent."""
+    call.client = forwarded.client or call.client
+    call.scheme = forwarded.scheme or call.scheme
+    call.prefix = forwarded.prefix.decode("ascii")
+    if forwarded.host is not None:
+        headers[b"host"] = forwarded.host
+
+
 def _refuse_repeats(headers: Iterable[tuple[bytes, bytes]]) -> None:
     seen = Counter(name for name, _ in headers)
     for name in _SINGLE:
@@ -231,6 +244,7 @@ def _facts(call: Call) -> dict[str, object]:
         "path": call.path,
         "workspace": call.workspace,
         "credential": call.principal.credential_id,
+        "client": call.client,
     }
 
 

@@ -28,7 +28,6 @@ from stepwell.web.signatures.request import Claim, Received, check_age
 from stepwell.web.work import Work
 
 Headers: TypeAlias = Mapping[bytes, bytes]
-AsSent: TypeAlias = Callable[[Headers, bytes], tuple[bytes, bytes]]
 
 # Every route that needs no credential is named here; the router refuses any other that claims to be public.
 PUBLIC_PATHS: Final = frozenset(
@@ -60,15 +59,10 @@ _AUTHORITY: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5}
 _ORIGIN: Final = re.compile(r"https?://([^/?#@\s]+)")
 
 
-def directly(headers: Headers, raw_path: bytes) -> tuple[bytes, bytes]:
-    """Host and raw path as the client sent them, when nothing between has changed them."""
-    return headers.get(b"host", b""), raw_path
-
-
 class Gate:
     """Decides who a caller is. Unless `required`, whoever comes from this machine and no foreign page is ANYONE.
 
-    `as_sent` tells host and raw path as the client sent, and therefore signed, them.
+    Host and path that it is given are those that the client sent, and therefore signed.
     """
 
     def __init__(
@@ -80,7 +74,6 @@ class Gate:
         key: ServerKey,
         clock: Clock,
         monotonic: Callable[[], float] = time.monotonic,
-        as_sent: AsSent = directly,
     ) -> None:
         self._required = required
         self._bound_host = bound_host.strip("[]").lower()
@@ -88,18 +81,18 @@ class Gate:
         self._key = key
         self._clock = clock
         self._monotonic = monotonic
-        self._as_sent = as_sent
         self._sources: set[tuple[bytes, bytes | None]] = set()  # found to be ours
         self._principals: dict[bytes, tuple[float, Principal]] = {}
         self._signatories: dict[tuple[str | None, str | None], tuple[float, Signatory]] = {}
 
-    def guard(self, headers: Headers) -> None:
-        """HttpProblem 403 for a request that a foreign page may have made."""
+    def guard(self, headers: Headers, *, encrypted: bool = False) -> None:
+        """HttpProblem 403 for a request that a foreign page may have made. `encrypted`: the client surely uses https,
+        so that a page that came without is foreign."""
         host, origin = headers.get(b"host"), headers.get(b"origin")
         if (host, origin) in self._sources:
             return
         if self._required:
-            _guard_basic(headers)
+            _guard_basic(headers, encrypted)
             return
         if host is None or not self._is_ours(host.decode("latin-1")):
             raise _foreign("the missing Host header" if host is None else f"Host {host.decode('latin-1')!r}")
@@ -133,8 +126,8 @@ class Gate:
         if scheme == "basic":
             return await self._by_secret(shown, *basic_pair(rest.strip()), work)
         if scheme in SCHEMES:
-            host, path = self._as_sent(headers, raw_path)
-            received = Received(method=method, path=path, query=query, host=host, headers=headers)
+            host = headers.get(b"host", b"")
+            received = Received(method=method, path=raw_path, query=query, host=host, headers=headers)
             return await self._by_signature(SCHEMES[scheme](rest, received), body, work)
         raise Unauthenticated("the Authorization header must be Bearer, Basic, SDK-HMAC-SHA256 or Signature")
 
@@ -188,12 +181,13 @@ class Gate:
             return False
 
 
-def _guard_basic(headers: Headers) -> None:
+def _guard_basic(headers: Headers, encrypted: bool) -> None:
     """A browser sends Basic credentials for a foreign page too; a Bearer token it never adds by itself."""
     origin = headers.get(b"origin")
     if origin is None or not headers.get(b"authorization", b"").lower().startswith(b"basic"):
         return
-    if _authority(origin) != headers.get(b"host", b"").decode("latin-1").lower():
+    downgraded = encrypted and not origin.lower().startswith(b"https:")
+    if downgraded or _authority(origin) != headers.get(b"host", b"").decode("latin-1").lower():
         raise HttpProblem(
             403, "foreign_origin", f"Origin {origin.decode('latin-1')!r} may not use a Basic credential here"
         )

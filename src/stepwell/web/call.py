@@ -73,7 +73,8 @@ class Query:
 class Call:
     """One request. `path` is percent-decoded, `params` come from the route's pattern (decoded too).
 
-    `principal`, `workspace` and `dialect` are set by the router before the endpoint runs.
+    `principal`, `workspace` and `dialect` are set by the router before the endpoint runs. `client` is the address of
+    who asks, `prefix` the path, percent-encoded, that proxies removed from the front of `raw_path`.
     """
 
     __slots__ = (
@@ -82,14 +83,17 @@ class Call:
         "_query",
         "_query_string",
         "_work",
+        "client",
         "context",
         "dialect",
         "method",
         "params",
         "path",
+        "prefix",
         "principal",
         "raw_path",
         "request_id",
+        "scheme",
         "workspace",
     )
 
@@ -104,6 +108,9 @@ class Call:
         self.workspace = ""
         self.dialect = ""
         self.request_id = ""
+        self.client: str = (scope.get("client") or ("",))[0]
+        self.scheme = "http"
+        self.prefix = ""
         self.context = context
         self._headers = headers
         self._query_string: bytes = scope["query_string"]
@@ -117,6 +124,11 @@ class Call:
         if self._query is None:
             self._query = Query(self._query_string)
         return self._query
+
+    @property
+    def base(self) -> str:
+        """The URL under which the client reaches this server, without a slash at the end: every link begins with it."""
+        return f"{self.scheme}://{self.header('host') or 'localhost'}{self.prefix}"
 
     def header(self, name: str) -> str | None:
         """A header by its name in any case; the last one where it repeats. Bytes above 127 read as Latin-1."""

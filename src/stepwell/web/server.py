@@ -64,6 +64,7 @@ async def serve(app: Any, listener: socket.socket, *, ready: Callable[[], None],
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # forwarding.py reads them
         timeout_keep_alive=limits.idle_seconds,
         timeout_graceful_shutdown=limits.stop_seconds,
         backlog=_BACKLOG,

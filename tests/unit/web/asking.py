@@ -117,6 +117,7 @@ class Asking:
         prefixes: tuple[str, ...] = ("/t/",),
         workspace: Callable[[Call], str] = lambda call: call.header("x-workspace") or call.principal.home,
         budget: int = 1 << 20,
+        hops: int = 0,
     ) -> None:
         self.store = CredentialStore()
         self.key = ServerKey(new_key())
@@ -159,6 +160,7 @@ class Asking:
             work=self.work,
             counters=self.counters,
             budget=self.budget,
+            hops=hops,
         )
 
     def ask(

@@ -58,8 +58,8 @@ ROUTES = [
 class Signed:
     """A server that wants credentials, and one credential in both kinds of signature."""
 
-    def __init__(self) -> None:
-        self.asking = Asking(ROUTES, required=True, budget=64 << 20)
+    def __init__(self, *, hops: int = 0) -> None:
+        self.asking = Asking(ROUTES, required=True, budget=64 << 20, hops=hops)
         self.asking.now = NOW
         store: Any = self.asking.store
         made, self.secret = credentials.create(
@@ -87,8 +87,8 @@ class Signed:
 
 
 @pytest.fixture
-def signed() -> Any:
-    made = Signed()
+def signed(request: pytest.FixtureRequest) -> Any:
+    made = Signed(hops=getattr(request, "param", 0))
     yield made
     made.inside.close()
     made.asking.work.close()
@@ -207,14 +207,15 @@ def test_a_signature_is_looked_up_once_in_a_while(signed: Signed, scheme: str):
 
 
 @both
-def test_host_and_path_are_those_that_the_client_saw(signed: Signed, scheme: str, monkeypatch: pytest.MonkeyPatch):
-    def behind_a_proxy(_headers: auth.Headers, raw_path: bytes) -> tuple[bytes, bytes]:
-        return b"stepwell.example", b"/prefix" + raw_path
-
-    monkeypatch.setattr(signed.asking.app._gate, "_as_sent", behind_a_proxy)
-    headers = signed.sign(scheme, "GET", "/prefix/t/read?a=1", host="stepwell.example")
-    assert signed.send("GET", "/t/read?a=1", {**headers, "host": "10.0.0.1"})[0] == 200
-    signed.refused("GET", "/t/read?a=1", signed.sign(scheme, "GET", "/t/read?a=1"), told=MISMATCH)
+@pytest.mark.parametrize(("signed", "believed"), [(1, True), (0, False)], indirect=["signed"])
+def test_host_and_path_are_those_that_the_client_saw(signed: Signed, scheme: str, believed: bool):
+    seen = {"x-forwarded-host": "stepwell.example", "x-forwarded-prefix": "/prefix"}
+    headers = signed.sign(scheme, "GET", "/prefix/t/read?a=1", host="stepwell.example") | {"host": "10.0.0.1"}
+    if believed:
+        assert signed.send("GET", "/t/read?a=1", headers | seen)[0] == 200
+    else:
+        signed.refused("GET", "/t/read?a=1", headers | seen, told=MISMATCH)
+    signed.refused("GET", "/t/read?a=1", headers, told=MISMATCH)
 
 
 # Signed with the secret

@@ -66,9 +66,9 @@ def description_routes(routes: Sequence[Route]) -> tuple[Route, ...]:
         """GET /api/openapi.json"""
         return Response(200, document)
 
-    async def docs(_call: Call) -> Response:
+    async def docs(call: Call) -> Response:
         """GET /api/docs"""
-        return Response(307, b"", _TEXT, (("location", "/api/openapi.json"),))
+        return Response(307, b"", _TEXT, (("location", f"{call.prefix}/api/openapi.json"),))
 
     return (
         Route("GET", "/api/openapi.json", openapi, public=True),

@@ -42,7 +42,7 @@ def answer(message: Any) -> Response:
 
 def origin_of(call: Call) -> str:
     """Where the client reaches this server."""
-    return f"http://{call.header('host') or 'localhost'}"
+    return call.base
 
 
 # --- runs and projects ------------------------------------------------------------------------------------------------
