@@ -188,6 +188,53 @@ def test_a_page_that_is_exactly_full_is_the_last_one(store: Store):
     assert page.after is None
 
 
+@pytest.mark.parametrize("flush", [False, True])
+def test_a_search_is_counted(store: Store, *, flush: bool):
+    number = store.create_experiment(workspace=W, new=NewExperiment(name="e", at=NOW)).id
+    store.create_runs(
+        workspace=W, new=[new_run(f"c{n}", experiment_id=number, params={"k": f"{n % 3}"}) for n in range(9)]
+    )
+    change(store, "c8", lifecycle=Lifecycle.DELETED)
+    add(store, [(1, 0, 0.5)], "c0")
+    add(store, [(1, 0, 2.5)], "c1")
+    if flush:
+        store.flush()
+    add(store, [(2, 0, 3.5)], "c0")
+
+    def count(workspace: str = W, **query: object) -> int:
+        asked = RunQuery(**{"limit": 1, "experiment_ids": (number,), **query})  # type: ignore[arg-type]
+        return store.count_runs(workspace=workspace, query=asked)
+
+    assert count() == 8
+    assert count(experiment_ids=None) == 9  # r1 is in another experiment
+    assert count(experiment_ids=()) == count("elsewhere") == 0
+    assert count(visibility=Visibility.ALL) == 9
+    assert count(visibility=Visibility.DELETED) == 1
+    assert count(filter=(where(param("k"), Op.EQ, "2"),)) == 2
+    assert count(filter=(where(metric(), Op.GT, 2.0),)) == 2
+    assert count(filter=(where(metric("loss", Aggregate.COUNT), Op.GE, 2.0),)) == 1
+    first = store.search_runs(workspace=W, query=RunQuery(experiment_ids=(number,), limit=2))
+    assert count(after=first.after, skip=5, limit=2, order=(OrderBy(field=metric()),)) == 8
+
+
+def test_rows_can_be_skipped(store: Store):
+    make_runs(store, *(f"s{n}" for n in range(6)))
+    query = RunQuery(limit=2, filter=(where(attribute("run_id"), Op.LIKE, "s%"),), columns=NO_COLUMNS)
+
+    def page(**more: object) -> tuple[list[str], Position | None]:
+        found = store.search_runs(workspace=W, query=replace(query, **more))  # type: ignore[arg-type]
+        return [row.run.id for row in found.items], found.after
+
+    every = search_ids(store, filter=query.filter)
+    assert len(every) == 6
+    first, after = page(skip=1)
+    assert first == every[1:3]
+    assert page(after=after)[0] == every[3:5]
+    assert page(after=after, skip=1)[0] == every[4:]
+    assert page(skip=4) == (every[4:], None)
+    assert page(skip=6) == page(skip=2**63 - 1) == ([], None)
+
+
 def test_a_search_sees_a_write_as_soon_as_it_is_acknowledged(store: Store):
     conditions = (where(metric(), Op.GT, 0.0),)
     for number in range(40):

@@ -256,7 +256,11 @@ def test_a_search_of_runs_answers_as_python_does(some: list[SomeRun], queries: l
     live = store(conn, some)
     rows = seen(some)
     for query in queries:
-        assert found_runs(conn, query, live) == expected_runs(rows, query)
+        expected = expected_runs(rows, query)
+        assert found_runs(conn, query, live) == expected
+        assert searching.count_runs(conn, "w", query, live) == len(expected)
+        skipping = replace(query, skip=2, limit=MOST)
+        assert found_runs(conn, skipping, live) == expected[2:]
 
 
 def varied_runs() -> list[SomeRun]:

@@ -287,7 +287,9 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunQuery:
-    """`experiment_ids` None searches all of the workspace. Without order: start_time descending, then id."""
+    """`experiment_ids` None searches all of the workspace. Without order: start_time descending, then id. `skip` rows
+    behind `after` are left out, for numbered pages; skipping costs a look at each, so whoever can takes `after`.
+    """
 
     experiment_ids: tuple[int, ...] | None = None
     filter: Filter = ()
@@ -295,6 +297,7 @@ class RunQuery:
     visibility: Visibility = Visibility.ACTIVE
     limit: int
     after: Position | None = None
+    skip: int = 0
     columns: Columns = ALL_COLUMNS
 
 

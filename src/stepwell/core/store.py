@@ -206,6 +206,11 @@ class CatalogStore(Protocol):
         """
         ...
 
+    def count_runs(self, *, workspace: str, query: RunQuery) -> int:
+        """How many runs `search_runs` finds over all pages: experiments, filter and visibility count; order, position
+        and limit do not."""
+        ...
+
     def purge_runs(self, *, workspace: str, run_ids: Sequence[str]) -> int:
         """Remove runs and all that belongs to them; how many there were. The ids may be used again and get new keys."""
         ...

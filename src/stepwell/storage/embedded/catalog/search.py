@@ -59,6 +59,7 @@ class Question:
     filter: Filter
     order: tuple[OrderBy, ...]
     after: Position | None
+    skip: int = 0
     limit: int
 
 
@@ -69,7 +70,7 @@ def compile_search(
     live: LiveValues | None = None,
     driver: Comparison | None = None,
 ) -> Statement:
-    """The statement for up to `limit` rows.
+    """The statement for up to `limit` rows, `skip` of them left out before.
 
     metric_ids: of the metrics in the question, those that are stored. live: values that win over the stored ones.
     driver: a comparison `=` of the filter on a param or tag that few runs meet, from which to go to the runs.
@@ -80,17 +81,42 @@ def compile_search(
     terms = _terms(fields, complete_order(question.order, schema=question.table.schema))
     if question.after is not None:
         wheres += _beyond(terms, question.after, bindings)
-    source = question.table.name if driver is None else _driven(driver, bindings)
+    columns = [question.table.key, *(term.sql for term in terms)]
     lines = [
-        f"WITH {', '.join(fields.ctes)}" if fields.ctes else "",
-        f"SELECT {', '.join([question.table.key, *(term.sql for term in terms)])}",
-        f"FROM {source}",
-        *fields.joins,
-        f"WHERE {' AND '.join(wheres)}",
+        *_selected(columns, fields, wheres, driver, bindings),
         f"ORDER BY {', '.join(f'{n} DESC' if term.descending else str(n) for n, term in enumerate(terms, 2))}",
         f"LIMIT {bindings.add(question.limit)}",
+        f"OFFSET {bindings.add(question.skip)}" if question.skip else "",
     ]
     return Statement(sql="\n".join(filter(None, lines)), bindings={**question.scope_values, **bindings.values})
+
+
+def compile_count(
+    question: Question,
+    *,
+    metric_ids: Mapping[str, int],
+    live: LiveValues | None = None,
+    driver: Comparison | None = None,
+) -> Statement:
+    """The statement whose one row says how many rows there are in all; otherwise as `compile_search`."""
+    bindings = Bindings()
+    fields = Fields(question.table, bindings, metric_ids=metric_ids, live=live)
+    wheres = [*question.scope, *(_condition(fields, bindings, each) for each in question.filter)]
+    lines = _selected(["count(*)"], fields, wheres, driver, bindings)
+    return Statement(sql="\n".join(filter(None, lines)), bindings={**question.scope_values, **bindings.values})
+
+
+def _selected(
+    columns: Sequence[str], fields: Fields, wheres: Sequence[str], driver: Comparison | None, bindings: Bindings
+) -> list[str]:
+    """The lines that say which columns of which rows, empty ones among them."""
+    return [
+        f"WITH {', '.join(fields.ctes)}" if fields.ctes else "",
+        f"SELECT {', '.join(columns)}",
+        f"FROM {fields.table.name if driver is None else _driven(driver, bindings)}",
+        *fields.joins,
+        f"WHERE {' AND '.join(wheres)}",
+    ]
 
 
 def _driven(driver: Comparison, bindings: Bindings) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,7 @@ from stepwell.core.page import Page, Position
 from stepwell.storage.embedded.catalog import experiments, workspaces
 from stepwell.storage.embedded.catalog.fields import EXPERIMENT, RUN
 from stepwell.storage.embedded.catalog.live import Live, LiveValues
-from stepwell.storage.embedded.catalog.search import Question, Statement, compile_search
+from stepwell.storage.embedded.catalog.search import Question, Statement, compile_count, compile_search
 from stepwell.storage.embedded.catalog.sql import Statements, fetch
 
 FEW: Final = 2_000  # runs that equal a value, up to which going from the value to the runs beats walking all runs
@@ -33,8 +33,12 @@ class Found:
 
 def metrics_asked(query: RunQuery) -> frozenset[str]:
     """The metrics that a search compares or sorts by."""
-    fields = [each.field for each in query.filter] + [by.field for by in query.order]
-    return frozenset(field.key for field in fields if field.kind is Kind.METRIC)
+    return metrics_compared(query) | {by.field.key for by in query.order if by.field.kind is Kind.METRIC}
+
+
+def metrics_compared(query: RunQuery) -> frozenset[str]:
+    """The metrics that decide which runs are found."""
+    return frozenset(each.field.key for each in query.filter if each.field.kind is Kind.METRIC)
 
 
 def find_runs(conn: apsw.Connection, workspace: str, query: RunQuery, live: Sequence[Live]) -> Found:
@@ -45,7 +49,24 @@ def find_runs(conn: apsw.Connection, workspace: str, query: RunQuery, live: Sequ
     return _page(conn, query.limit, runs_statement(conn, workspace_key, query, live))
 
 
-def runs_statement(conn: apsw.Connection, workspace_key: int, query: RunQuery, live: Sequence[Live]) -> Statement:
+def count_runs(conn: apsw.Connection, workspace: str, query: RunQuery, live: Sequence[Live]) -> int:
+    """How many runs all pages have together. `live` as for `find_runs`."""
+    workspace_key = workspaces.find(conn, workspace)
+    if workspace_key is None:
+        return 0
+    statement = runs_statement(conn, workspace_key, query, live, compiler=compile_count)
+    ((count,),) = fetch(conn, statement.sql, statement.bindings)
+    return int(count)
+
+
+def runs_statement(
+    conn: apsw.Connection,
+    workspace_key: int,
+    query: RunQuery,
+    live: Sequence[Live],
+    *,
+    compiler: Callable[..., Statement] = compile_search,
+) -> Statement:
     """The statement behind `find_runs`; its limit is one more than the page's, to see whether there are more."""
     scope = ["run.workspace_key = :workspace_key", *_visible("run", query.visibility)]
     values: dict[str, int | str] = {"workspace_key": workspace_key}
@@ -62,10 +83,11 @@ def runs_statement(conn: apsw.Connection, workspace_key: int, query: RunQuery, l
         filter=query.filter,
         order=query.order,
         after=query.after,
+        skip=query.skip,
         limit=query.limit + 1,
     )
     ids = {metric: _SQL.one(conn, "metric_id", (metric,)) for metric in metrics_asked(query)}
-    return compile_search(
+    return compiler(
         question,
         metric_ids={metric: row[0] for metric, row in ids.items() if row is not None},
         live=LiveValues(conn, live) if live else None,

@@ -162,6 +162,13 @@ class Catalog:
             rows = run_rows.read(conn, workspace, found.keys, query.columns)
         return Page(items=self._with_metrics(rows, query.columns), after=found.after)
 
+    def count_runs(self, *, workspace: str, query: RunQuery) -> int:
+        """See CatalogStore."""
+        asked = searching.metrics_compared(query)
+        live = self._catalog_live(None, asked) if asked else ()
+        with self._catalog_snapshot() as conn:
+            return searching.count_runs(conn, workspace, query, live)
+
     def _with_metrics(self, rows: list[RunRow], columns: Columns) -> list[RunRow]:
         if not rows or (columns.metrics is not None and not columns.metrics):
             return rows
