@@ -138,6 +138,32 @@ def test_series_are_sorted_by_metric_and_labels(store: Store):
     assert list(store.summaries(workspace=W, run_ids=[RUN])[RUN]) == ["B", "a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("prefixes", "found"),
+    [
+        (["a/"], ["a/1", "a/2"]),
+        (["a"], ["a", "a/1", "a/2", "ab"]),
+        (["ab", "a", "ab"], ["a", "a/1", "a/2", "ab"]),
+        (["\ud7ff"], ["\ud7ffx"]),
+        (["\U0010ffff"], ["\U0010ffff", "\U0010ffff\U0010ffff"]),
+        (["b\U0010ffff"], ["b\U0010ffffc"]),
+        (["none", "\U0010ffffx"], []),
+        ([], []),
+    ],
+)
+def test_series_are_found_by_the_beginning_of_their_metric(store: Store, prefixes: list[str], found: list[str]):
+    metrics = ["a", "a/1", "a/2", "ab", "b", "b\U0010ffffc", "c", "\ud7ffx", "\ue000", "\U0010ffff", "\U0010ffff" * 2]
+    change(store, points=batch_of({(metric, ()): [(1, 1, 1.0)] for metric in metrics}))
+    make_runs(store, "other")
+    change(store, "other", points=batch_of({("a/of-another-run", ()): [(1, 1, 1.0)]}))
+    for _ in range(2):
+        infos = store.list_series(workspace=W, run_id=RUN, prefixes=prefixes)
+        assert [info.metric for info in infos] == found
+        assert all(info.summary.count == 1 for info in infos)
+        assert len(store.list_series(workspace=W, run_id=RUN, prefixes=[""])) == len(metrics)
+        store.flush()
+
+
 def test_summaries_of_many_runs_and_of_those_that_are_not_there(store: Store):
     ids = [f"many-{n}" for n in range(300)]
     make_runs(store, *ids)

@@ -43,8 +43,12 @@ class Resource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alias:
-    """Metrics of another name that mean a resource of the first task: all whose whole name fits, values in percent."""
+    """Metrics of another name that mean a resource of the first task: all whose whole name fits, values in percent.
 
+    Every name that fits begins with `prefix`.
+    """
+
+    prefix: str
     name: re.Pattern[str]
     resource: Resource
 

@@ -85,8 +85,11 @@ class PointStore(Protocol):
         stored as it is there; AlreadyExists: as for put_records; for a run to make also what create_runs says."""
         ...
 
-    def list_series(self, *, workspace: str, run_id: str, metric: str | None = None) -> list[SeriesInfo]:
-        """Series of a run with their summaries, sorted by (metric, labels); empty when there is no such run."""
+    def list_series(
+        self, *, workspace: str, run_id: str, metric: str | None = None, prefixes: Sequence[str] | None = None
+    ) -> list[SeriesInfo]:
+        """Series of a run with their summaries, sorted by (metric, labels); empty when there is no such run. Only those
+        of `metric`, or else those whose metric begins with one of `prefixes`, where they are given."""
         ...
 
     def read(

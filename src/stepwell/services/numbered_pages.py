@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
-from stepwell.core.filters import OrderBy
+from stepwell.core.filters import Filter, OrderBy
 from stepwell.core.model import NO_COLUMNS, Run, RunQuery
 from stepwell.core.store import Store
 
@@ -16,22 +17,35 @@ def runs(
     store: Store,
     *,
     workspace: str,
-    wanted: Callable[[Run], bool],
+    filter: Filter = (),
+    wanted: Callable[[Run], bool] | None = None,
     order: tuple[OrderBy, ...],
     number: int,
     size: int,
 ) -> tuple[list[Run], int]:
-    """Page `number`, counted from 0, of the active runs that are wanted, and how many are wanted in all.
+    """Page `number`, counted from 0, of the active runs that meet the filter, and how many do in all.
 
-    A total costs a look at every run of the workspace.
+    `wanted` asks more of them, what no filter can say; then every run that meets the filter is looked at.
     """
-    skipped, found, total, after = number * size, [], 0, None
+    query = RunQuery(filter=filter, order=order, limit=size, columns=NO_COLUMNS)
+    if wanted is not None:
+        return _looked_at(store, workspace, query, wanted, number * size)
+    total = store.count_runs(workspace=workspace, query=query)
+    if number * size >= total:
+        return [], total
+    page = store.search_runs(workspace=workspace, query=replace(query, skip=number * size))
+    return [row.run for row in page.items], total
+
+
+def _looked_at(
+    store: Store, workspace: str, query: RunQuery, wanted: Callable[[Run], bool], skip: int
+) -> tuple[list[Run], int]:
+    found, total, after = [], 0, None
     while True:
-        query = RunQuery(order=order, limit=_CHUNK, after=after, columns=NO_COLUMNS)
-        page = store.search_runs(workspace=workspace, query=query)
+        page = store.search_runs(workspace=workspace, query=replace(query, limit=_CHUNK, after=after))
         for row in page.items:
             if wanted(row.run):
-                if skipped <= total < skipped + size:
+                if skip <= total < skip + query.limit:
                     found.append(row.run)
                 total += 1
         after = page.after

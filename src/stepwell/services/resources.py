@@ -27,6 +27,7 @@ from stepwell.core.model import (
 )
 from stepwell.core.resources import (
     FIRST_TASK,
+    METRIC_PREFIX,
     TASK_LABEL,
     Alias,
     MinuteMeans,
@@ -113,7 +114,8 @@ def usage_by_minute(
     A mean is over all samples of the minute, those of all devices together. Where a resource has samples of its own,
     metrics that only mean it are left out. A run without a start begins with its oldest sample. NotFound: no such task.
     """
-    series = store.list_series(workspace=workspace, run_id=run.id)
+    prefixes = sorted({METRIC_PREFIX, *(alias.prefix for alias in aliases)})
+    series = store.list_series(workspace=workspace, run_id=run.id, prefixes=prefixes)
     mine = _series_of(series, task, aliases)
     if not mine and task not in tasks(store, workspace=workspace, run_ids=(run.id,))[run.id]:
         raise NotFound(f"no task {task!r} in run {run.id!r}", field="task")

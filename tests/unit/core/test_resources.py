@@ -82,6 +82,6 @@ def test_names_and_labels():
     assert Resource.GPU_MEMORY.metric == "resource/gpu_mem"
     assert labels_of("worker-0", "") == (("task", "worker-0"),)
     assert labels_of("worker-0", "1") == (("device", "1"), ("task", "worker-0"))
-    alias = Alias(name=re.compile("cpu[0-9]"), resource=Resource.CPU)
+    alias = Alias(prefix="cpu", name=re.compile("cpu[0-9]"), resource=Resource.CPU)
     assert recognised("cpu1", [alias]) is Resource.CPU
     assert recognised("a/cpu1", [alias]) is recognised("cpu12", [alias]) is None

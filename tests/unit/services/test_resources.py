@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from stepwell.core.errors import Conflict, Invalid, NotFound, TooLarge
+from stepwell.core.filters import Comparison, Field, Kind, Op
 from stepwell.core.model import Lifecycle, LogLine, RunWrite
 from stepwell.core.resources import FIRST_TASK, MINUTE, Alias, Resource, Samples
 from stepwell.core.store import Store
@@ -18,7 +19,7 @@ from stepwell.services import log_tail, numbered_pages, resources, runs
 from stores import RUN, Shelf, add, change, make_runs
 
 START = 1_700_000_000_000_000
-ALIASES = (Alias(name=re.compile(r"host/cpu\.[0-9]"), resource=Resource.CPU),)
+ALIASES = (Alias(prefix="host/", name=re.compile(r"host/cpu\.[0-9]"), resource=Resource.CPU),)
 
 
 @pytest.fixture
@@ -152,10 +153,15 @@ def test_numbered_pages(store: Store):
         record(store, run_id=f"run-{i:02}", start=START + i)
     change(store, "run-11", lifecycle=Lifecycle.DELETED)
 
+    run_id = Field(kind=Kind.ATTRIBUTE, key="run_id")
+    not_five = (Comparison(field=run_id, op=Op.NE, value="run-05"),)
+
     def page(number: int, size: int) -> tuple[list[str], int]:
-        found, total = numbered_pages.runs(
-            store, workspace="w", wanted=lambda run: run.id != "run-05", order=(), number=number, size=size
-        )
+        asked = {"workspace": "w", "order": (), "number": number, "size": size}
+        found, total = numbered_pages.runs(store, filter=not_five, **asked)  # type: ignore[arg-type]
+        looked_at = numbered_pages.runs(store, wanted=lambda run: run.id != "run-05", **asked)  # type: ignore[arg-type]
+        both = numbered_pages.runs(store, filter=not_five, wanted=lambda _: True, **asked)  # type: ignore[arg-type]
+        assert (found, total) == looked_at == both
         return [run.id for run in found], total
 
     assert page(0, 4) == (["run-10", "run-09", "run-08", "run-07"], 10)

@@ -12,7 +12,7 @@ from stepwell.core.resources import Alias, Resource
 
 
 def _alias(name: str, resource: Resource) -> Alias:
-    return Alias(name=re.compile(rf"system/(?:[^/]+/)?{name}"), resource=resource)
+    return Alias(prefix="system/", name=re.compile(rf"system/(?:[^/]+/)?{name}"), resource=resource)
 
 
 ALIASES: Final = (

@@ -10,7 +10,7 @@ from stepwell.core.errors import Conflict, NotFound
 from stepwell.core.model import NO_COLUMNS, Columns, Event, Lifecycle, Run, RunWrite, Status
 from stepwell.core.resources import Alias
 from stepwell.core.store import Store
-from stepwell.dialects.modelarts import translate, wire
+from stepwell.dialects.modelarts import conditions, translate, wire
 from stepwell.services import ingest, log_tail, numbered_pages, resources
 from stepwell.services import runs as service
 
@@ -67,11 +67,13 @@ def delete(ask: Ask, job_id: str) -> str:
 def search(ask: Ask, message: wire.Search) -> wire.Jobs:
     """A page of jobs."""
     number, size = message.offset or 0, message.limit or wire.PAGE_SIZE
-    order = translate.order_of(message)
+    order = conditions.order_of(message)
+    comparisons, wanted = conditions.sought(message)
     found, total = numbered_pages.runs(
         ask.store,
         workspace=ask.workspace,
-        wanted=translate.wanted(message),
+        filter=comparisons,
+        wanted=wanted,
         order=order,
         number=number,
         size=size,

@@ -1,16 +1,15 @@
-"""ModelArts' words to ours and back: phases, conditions of a search, new jobs, and whatever is answered. Pure."""
+"""ModelArts' words to ours and back: phases, new jobs, whatever is answered. Pure; searches are in conditions.py."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 
 from stepwell.core.errors import Invalid
-from stepwell.core.filters import Field, Kind, OrderBy
 from stepwell.core.model import Event, NewRun, Record, Run, Status
 from stepwell.core.resources import FIRST_TASK, Resource
 from stepwell.core.series import F64
@@ -35,13 +34,10 @@ PHASES: Final = {  # phase, secondary phase
     Status.FAILED: ("Failed", "Failed"),
     Status.KILLED: ("Terminated", "Terminated"),
 }
-SORTS: Final = {"create_time": "start_time", "name": "run_name", "id": "run_id", "job_id": "run_id"}
 ORDERS: Final = ("desc", "asc")
 LEVELS: Final = ("Info", "Warning", "Error")
 WARNINGS: Final = frozenset({"value_cut", "status_ignored"})  # kinds of events
 _NUMBER: Final = re.compile(r"-?[0-9]{1,19}")
-
-Wanted: TypeAlias = Callable[[Run], bool]
 
 
 # --- times ------------------------------------------------------------------------------------------------------------
@@ -70,7 +66,7 @@ def moment(text: str, field: str) -> int:
     return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1e6)
 
 
-# --- making and finding jobs ------------------------------------------------------------------------------------------
+# --- making jobs ------------------------------------------------------------------------------------------
 
 
 def new_run(message: wire.NewJob, *, run_id: str, now: int) -> NewRun:
@@ -105,15 +101,6 @@ def terminates(message: wire.Action) -> None:
         raise Invalid(f"{message.action_type[:40]!r} is no action; there is terminate", field="action_type")
 
 
-def order_of(message: wire.Search) -> tuple[OrderBy, ...]:
-    """How a search is sorted. Invalid."""
-    key = message.sort_by or "create_time"
-    if key not in SORTS:
-        raise Invalid(f"{key[:40]!r} cannot be sorted by; there are {', '.join(SORTS)}", field="sort_by")
-    field = Field(kind=Kind.ATTRIBUTE, key=SORTS[key])
-    return (OrderBy(field=field, descending=direction(message.order, "order", Invalid) == "desc"),)
-
-
 def direction(word: str | None, field: str, kind: type[Invalid]) -> str:
     """desc or asc; desc where nothing is said."""
     if not word:
@@ -121,62 +108,6 @@ def direction(word: str | None, field: str, kind: type[Invalid]) -> str:
     if word not in ORDERS:
         raise kind(f"{word[:40]!r} is neither desc nor asc", field=field)
     return word
-
-
-def wanted(message: wire.Search) -> Wanted:
-    """What a search asks for. Invalid: a condition that cannot be judged here is refused, never passed over."""
-    for field in ("tags", "host_ips", "group_by"):
-        if getattr(message, field):
-            raise Invalid("searching by this is not supported", field=field)
-    tests = [_test(each, f"filters[{i}]") for i, each in enumerate(message.filters or ())]
-    if message.train_type not in (None, "", "job"):
-        tests.append(lambda _: False)  # fine-tuning jobs of the service's own; there are none
-    return lambda run: all(test(run) for test in tests)
-
-
-_TEXTS: Final[Mapping[str, Callable[[Run], str]]] = {
-    "name": lambda run: run.name,
-    "id": lambda run: run.id,
-    "job_id": lambda run: run.id,
-    "phase": lambda run: PHASES[run.status][0],
-    "status": lambda run: PHASES[run.status][0],
-    "user_name": lambda run: run.user,
-    "kind": lambda _: "job",
-    "job_type": lambda _: "job",
-}
-_TIMES: Final[Mapping[str, Callable[[Run], int | None]]] = {
-    "create_time": created,
-    "start_time": created,
-    "end_time": lambda run: None if run.end_time is None else run.end_time // 1000,
-}
-
-
-def _test(condition: wire.Condition, place: str) -> Wanted:
-    key, values = condition.key, condition.value
-    if key in _TIMES and condition.operator == "between":
-        return _between(_TIMES[key], values, place)
-    if key not in _TEXTS:
-        known = ", ".join((*_TEXTS, *_TIMES))
-        raise Invalid(
-            f"{key[:40]!r} with {condition.operator[:40]!r} is not known; keys: {known}", field=f"{place}.key"
-        )
-    text = _TEXTS[key]
-    match condition.operator:
-        case "like":
-            parts = [value.casefold() for value in values]
-            return lambda run: any(value in text(run).casefold() for value in parts)
-        case "in":
-            return lambda run: text(run) in values
-        case "not":
-            return lambda run: text(run) not in values
-    raise Invalid(f"{condition.operator[:40]!r} is none of like, in, not", field=f"{place}.operator")
-
-
-def _between(time: Callable[[Run], int | None], values: Sequence[str], place: str) -> Wanted:
-    if len(values) != 2 or not all(_NUMBER.fullmatch(value) for value in values):
-        raise Invalid("between takes two times in milliseconds", field=f"{place}.value")
-    low, high = map(int, values)
-    return lambda run: (at := time(run)) is not None and low <= at <= high
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ PAGE_SIZE = 50  # jobs or events where the request does not say
 JOBS_PER_PAGE = 50
 EVENTS_PER_PAGE = 100
 NODES = 10_000
+CONDITIONS = 100  # of a search
 
 
 # --- requests: fields that are not named here are ignored -------------------------------------------------------------
@@ -84,7 +85,7 @@ class Search(Struct):
     train_type: str | None = None
     tags: list[Any] | None = None
     host_ips: list[str] | None = None
-    filters: list[Condition] | None = None
+    filters: Annotated[list[Condition], Meta(max_length=CONDITIONS)] | None = None
 
 
 class EventsQuery(Struct):

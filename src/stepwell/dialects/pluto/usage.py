@@ -13,7 +13,7 @@ from stepwell.core.resources import Alias, Resource
 
 
 def _alias(name: str, resource: Resource) -> Alias:
-    return Alias(name=re.compile(rf"sys/{name}"), resource=resource)
+    return Alias(prefix="sys/", name=re.compile(rf"sys/{name}"), resource=resource)
 
 
 ALIASES: Final = (

@@ -112,14 +112,16 @@ class PointTables:
                 raise runs.deleted(write.run_id)
             stage.add(state.key, write.points, append=write.repeats is Repeats.APPEND)
 
-    def list_series(self, *, workspace: str, run_id: str, metric: str | None = None) -> list[SeriesInfo]:
+    def list_series(
+        self, *, workspace: str, run_id: str, metric: str | None = None, prefixes: Sequence[str] | None = None
+    ) -> list[SeriesInfo]:
         """See PointStore."""
         run_key = self._run_key(workspace, run_id)
         if run_key is None:
             return []
         live = {s.key: (s, state) for s, state in self._head.capture(run_key, metric, None)[1]}
         with self._snapshot() as connection:
-            rows = series.of_run(connection, run_key, metric)
+            rows = series.of_run(connection, run_key, metric, prefixes)
             stored = summaries.load(connection, [row.key for row in rows if row.key not in live])
         found = []
         for row in rows:

@@ -11,7 +11,7 @@ from stepwell.core.access import Role
 from stepwell.core.resources import MINUTES_SHOWN, recognised
 from stepwell.dialects import modelarts
 from stepwell.dialects.mlflow import usage as mlflow_usage
-from stepwell.dialects.modelarts import errors, translate
+from stepwell.dialects.modelarts import conditions, errors, translate, wire
 from stepwell.dialects.pluto import usage as pluto_usage
 from stepwell.web.routing import Router
 
@@ -83,9 +83,10 @@ def test_the_phases():
 
 def test_the_searches():
     keys = {key: quoted(cells[1]) for cells in rows("Searching") for key in quoted(cells[0])}
-    assert set(keys) == {*translate._TEXTS, *translate._TIMES}
+    assert set(keys) == set(conditions.KEYS)
     assert {tuple(operators) for operators in keys.values()} == {("like", "in", "not"), ("between",)}
-    assert set(translate.SORTS) <= set(re.findall(r"`(\w+)`", README))
+    assert set(conditions.SORTS) <= set(re.findall(r"`(\w+)`", README))
+    assert f"At most {wire.CONDITIONS} conditions" in README
 
 
 def test_the_error_codes():

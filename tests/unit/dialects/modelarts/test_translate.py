@@ -110,9 +110,6 @@ def test_what_is_refused_names_its_field():
     for call, kind, field in (
         (lambda: translate.moment("x", "end_time"), BadQuery, "end_time"),
         (lambda: translate.terminates(wire.Action(action_type="stop")), Invalid, "action_type"),
-        (lambda: translate.order_of(wire.Search(sort_by="x")), Invalid, "sort_by"),
-        (lambda: translate.order_of(wire.Search(order="x")), Invalid, "order"),
-        (lambda: translate.wanted(wire.Search(host_ips=["1"])), Invalid, "host_ips"),
         (lambda: decoding.body(b"[]", wire.Search), Invalid, "body"),
         (lambda: decoding.query({"limit": "x"}, wire.EventsQuery), BadQuery, "limit"),
     ):
@@ -127,24 +124,6 @@ def test_what_is_refused_names_its_field():
 def test_what_is_no_json(content: bytes):
     with pytest.raises(BadBody):
         decoding.body(content, wire.Search)
-
-
-def test_conditions():
-    def found(key: str, operator: str, *value: str) -> bool:
-        condition = wire.Condition(key=key, operator=operator, value=list(value))
-        return translate.wanted(wire.Search(filters=[condition]))(run(name="Train.5", end_time=NOW))
-
-    assert found("name", "like", "zzz", "RAIN")
-    assert not found("name", "like", "t_ain")
-    assert not found("name", "like")
-    assert found("name", "in", "Train.5")
-    assert not found("name", "in", "train.5")
-    assert not found("name", "not", "Train.5")
-    assert found("name", "not")
-    assert found("kind", "in", "job")
-    assert found("create_time", "between", str(MS), str(MS))
-    assert not found("create_time", "between", str(MS + 1), str(MS + 2))
-    assert found("end_time", "between", "0", str(MS))
 
 
 def test_params_of_other_interfaces_stand_behind_a_jobs_own_parameters():

@@ -242,6 +242,14 @@ FROM series JOIN metric ON metric.id = series.metric_id JOIN labels ON labels.id
 WHERE series.run_key = :run_key AND (:metric IS NULL OR metric.name = :metric)
 ORDER BY metric.name, labels.body;
 
+-- name: list_series_within
+SELECT DISTINCT series.key, metric.name, labels.body
+FROM json_each(:ranges) AS wanted
+CROSS JOIN metric ON metric.name >= wanted.value ->> 0
+    AND (wanted.value ->> 1 IS NULL OR metric.name < wanted.value ->> 1)
+CROSS JOIN series ON series.run_key = :run_key AND series.metric_id = metric.id
+JOIN labels ON labels.id = series.labels_id;
+
 -- name: series_of_runs
 SELECT series.key, series.run_key, metric.name, labels.body
 FROM json_each(?) AS wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
@@ -40,11 +41,26 @@ def find(conn: apsw.Connection, run_key: int, names: Sequence[Name]) -> list[int
     return [key for (key,) in _SQL.each(conn, "find_series", wanted)]
 
 
-def of_run(conn: apsw.Connection, run_key: int, metric: str | None = None) -> list[Described]:
-    """All series of a run, or those of one metric, sorted by (metric, labels)."""
-    rows = _SQL.all(conn, "list_series", {"run_key": run_key, "metric": metric})
+def of_run(
+    conn: apsw.Connection, run_key: int, metric: str | None = None, prefixes: Sequence[str] | None = None
+) -> list[Described]:
+    """All series of a run, or those of one metric or of metrics with these prefixes, sorted by (metric, labels)."""
+    if metric is None and prefixes is not None:
+        ranges = json.dumps([(prefix, _behind(prefix)) for prefix in prefixes])
+        rows = _SQL.all(conn, "list_series_within", {"run_key": run_key, "ranges": ranges})
+    else:
+        rows = _SQL.all(conn, "list_series", {"run_key": run_key, "metric": metric})
     found = [Described(key, run_key, name, labels_of(body)) for key, name, body in rows]
     return sorted(found, key=lambda series: (series.metric, series.labels))
+
+
+def _behind(prefix: str) -> str | None:
+    """The least text behind all that begin with the prefix; None where there is none."""
+    stem = prefix.rstrip(chr(sys.maxunicode))
+    if not stem:
+        return None
+    last = ord(stem[-1]) + 1
+    return stem[:-1] + chr(0xE000 if last == 0xD800 else last)  # half of a surrogate pair is no text
 
 
 def of_runs(conn: apsw.Connection, run_keys: Iterable[int]) -> list[Described]:
