@@ -15,6 +15,7 @@ from stepwell.web.application import Application
 from stepwell.web.auth import Gate
 from stepwell.web.body import BodyBudget
 from stepwell.web.call import Call, Context
+from stepwell.web.connection import Limits
 from stepwell.web.counters import Counters
 from stepwell.web.operations import error_response
 from stepwell.web.response import Response, json_response, stream_response
@@ -52,6 +53,18 @@ async def breaks(call: Call) -> Response:
     return stream_response(call, made)
 
 
+async def streams(call: Call) -> Response:
+    return stream_response(call, lambda: iter([b"one", b"two", b"three"]), content_type="text/plain")
+
+
+async def injects(_call: Call) -> Response:
+    return Response(200, b"", headers=(("x-name", "a\r\nset-cookie: b"),))
+
+
+async def address(call: Call) -> Response:
+    return json_response({"path": call.path, "raw": call.raw_path.decode(), "q": list(call.query)})
+
+
 class Nothing:
     """The part of a store that every request asks."""
 
@@ -69,6 +82,10 @@ def main() -> None:
             Route("POST", "/refuse", refuse),
             Route("GET", "/late", late),
             Route("GET", "/breaks", breaks),
+            Route("GET", "/streams", streams),
+            Route("HEAD", "/streams", streams),
+            Route("GET", "/injects", injects),
+            Route("GET", "/address/{name}", address),
         ),
         workspace=lambda _call: "default",
         error_response=error_response,
@@ -84,7 +101,7 @@ def main() -> None:
         counters=Counters(),
         budget=BodyBudget(),
     )
-    limits = server.Limits(head_seconds=2.0, body_seconds=2.0, sweep_seconds=0.1)
+    limits = Limits(head_seconds=2.0, body_seconds=2.0, idle_seconds=2.0, sweep_seconds=0.1)
     with server.listen("127.0.0.1", 0) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         port = listener.getsockname()[1]
         runner.run(server.serve(app, listener, ready=lambda: print(port, flush=True), limits=limits))

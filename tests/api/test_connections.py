@@ -172,6 +172,52 @@ def test_an_unread_small_body_does_not_become_the_next_request(program: Program)
     assert [part[:3] for part in got.split(b"HTTP/1.1 ")[1:]] == [b"409", b"200"]
 
 
+def test_a_good_request_before_a_bad_one_gets_its_answer_whole(program: Program):
+    got = everything(program.raw(asked("GET", "/late") + b"nonsense\r\n\r\n"))
+    assert got.startswith(b"HTTP/1.1 200 ")
+    assert got.endswith(b'"late"')
+    assert got.count(b"HTTP/1.1") == 1
+
+
+def test_a_stream_travels_in_chunks_and_to_an_old_client_until_the_end(program: Program):
+    new = everything(program.raw(asked("GET", "/streams", "Connection: close")))
+    assert b"transfer-encoding: chunked\r\n" in new
+    assert new.endswith(b"\r\n\r\n3\r\none\r\n3\r\ntwo\r\n5\r\nthree\r\n0\r\n\r\n")
+    old = everything(program.raw(b"GET /streams HTTP/1.0\r\nHost: localhost\r\n\r\n"))
+    assert b"transfer-encoding" not in old
+    assert old.endswith(b"\r\n\r\nonetwothree")
+
+
+def test_an_answer_to_head_has_no_body(program: Program):
+    got = everything(program.raw(asked("HEAD", "/streams", "Connection: close")))
+    assert got.startswith(b"HTTP/1.1 200 ")
+    assert got.endswith(b"\r\n\r\n")
+    assert b"\r\ndate: " in got
+
+
+def test_a_line_break_in_a_value_never_becomes_a_header(program: Program):
+    got = everything(program.raw(asked("GET", "/injects")))
+    assert b"set-cookie" not in got
+    lives(program)
+
+
+def test_a_wish_for_another_protocol_is_passed_over(program: Program):
+    got = everything(program.raw(asked("GET", "/late", "Connection: Upgrade", "Upgrade: websocket")))
+    assert got.endswith(b'"late"')
+
+
+@pytest.mark.parametrize("target", ["/address/a%2Fb?x=1", "http://localhost/address/a%2Fb?x=1"])
+def test_a_target_is_read_in_both_of_its_forms(program: Program, target: str):
+    got = everything(program.raw(asked("GET", target, "Connection: close")))
+    told = json.loads(got.partition(b"\r\n\r\n")[2])
+    assert told == {"path": "/address/a/b", "raw": "/address/a%2Fb", "q": [["x", "1"]]}
+
+
+def test_a_connection_that_asks_nothing_more_is_let_go(program: Program):
+    got = everything(program.raw(asked("POST", "/size", "Content-Length: 1") + b"x"))
+    assert got.endswith(b"\r\n\r\n1")
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -19,9 +19,8 @@ def set_up(*, level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio"):
-        # What they say at info level is about themselves; the application logs requests.
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
+    # What it says at info level is about itself; the application logs requests.
+    logging.getLogger("asyncio").setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
     logging.raiseExceptions = False  # a closed stderr must not cost more than the lines
 
 

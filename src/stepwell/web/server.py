@@ -1,37 +1,17 @@
-"""The listening socket, the HTTP protocol with its own limits, and a stop that finishes what it has begun."""
+"""The listening socket, and a stop that finishes what it has begun. What a connection says is connection.py's."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from collections.abc import Callable
+from typing import Final
 
-import uvicorn
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
-
-from stepwell.web.body import SLOW
+from stepwell.web.connection import Application, Connection, Home, Limits
 
 _BACKLOG: Final = 2048
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What one connection may cost."""
-
-    head_bytes: int = 64 << 10  # of the request line and all headers
-    head_seconds: float = 30.0  # from its first byte, or from connecting, to its end
-    body_seconds: float = 30.0  # without another byte of a body that somebody waits for
-    idle_seconds: int = 75
-    stop_seconds: int = 20  # for requests in flight when the server is told to stop
-    sweep_seconds: float = 5.0  # how often slow connections are looked for
-
-
 DEFAULT: Final = Limits()
 
 
@@ -54,129 +34,56 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def serve(app: Any, listener: socket.socket, *, ready: Callable[[], None], limits: Limits = DEFAULT) -> None:
-    """Answer requests until SIGTERM or SIGINT; then take no more, finish what is in flight (stop_seconds), return."""
-    config = uvicorn.Config(
-        app,
-        http=type("BoundProtocol", (Protocol,), {"limits": limits}),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # forwarding.py reads them
-        timeout_keep_alive=limits.idle_seconds,
-        timeout_graceful_shutdown=limits.stop_seconds,
-        backlog=_BACKLOG,
-    )
-    server = Server(config)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
-    sweep = asyncio.create_task(_end_slow_connections(server, limits.sweep_seconds))
-    loop.call_soon(ready)  # the socket listens already: whoever connects now is served
-    try:
-        await server.serve(sockets=[listener])
-    finally:
-        sweep.cancel()
+async def serve(
+    app: Application, listener: socket.socket, *, ready: Callable[[], None], limits: Limits = DEFAULT
+) -> None:
+    """Answer requests until SIGTERM or SIGINT; then take no more, finish what is in flight (stop_seconds), return.
 
-
-class Server(uvicorn.Server):
-    """uvicorn's server, with the signals left to `serve`."""
-
-    def stop(self) -> None:
-        """Finish; a second call does not wait for requests in flight."""
-        self.force_exit = self.should_exit
-        self.should_exit = True
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Nothing: uvicorn would raise the signal again at the end, and the exit status would not be 0."""
-        yield
-
-
-class Protocol(HttpToolsProtocol):
-    """One connection. Heads (request line and headers) are bounded in size and time, bodies in time between reads.
-
-    Times are looked at by a sweep over all connections, so that no request pays for a timer of its own.
+    A second signal does not wait for what is in flight.
     """
+    loop = asyncio.get_running_loop()
+    home = Home(application=app, limits=limits, loop=loop)
+    told, hurried = asyncio.Event(), asyncio.Event()
 
-    limits: ClassVar[Limits] = DEFAULT
+    def stop() -> None:
+        (hurried if told.is_set() else told).set()
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.head_since: float | None = time.monotonic()  # of a head that is not complete yet
-        self._head_bytes = 0
-        self._read = 0
-        self._read_at = 0.0
-        self._refusal: tuple[int, str, str] | None = None
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes came. One read may hold a small head and a large body, so what it adds is judged at the next."""
-        self._read = len(data)
-        self._read_at = time.monotonic()
-        if self.head_since is not None:
-            if self._head_bytes > self.limits.head_bytes:
-                self._refuse(*self._head_too_large())
-                return
-            self._head_bytes += len(data)
-        super().data_received(data)
-
-    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio asks for a bool
-        """A client that has sent all and closed its side still gets its answer; one that breaks off is let go."""
-        if self.head_since is not None or self.cycle.more_body or self.cycle.response_complete:
-            return False
-        self.cycle.keep_alive = False
-        return True
-
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        super().on_message_begin()
-        self._head_bytes = self._read
-        self.head_since = self._read_at
-
-    def on_headers_complete(self) -> None:
-        """A head is complete."""
-        self.head_since = None
-        if self._head_bytes > self.limits.head_bytes:
-            head = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-            if head > self.limits.head_bytes:
-                self._refusal = self._head_too_large()
-                raise ValueError("head too large")
-        super().on_headers_complete()
-
-    def send_400_response(self, msg: str) -> None:
-        """What cannot be parsed."""
-        status, code, message = self._refusal or (400, "malformed_request", "this is not an HTTP/1.1 request")
-        self._refuse(status, code, message)
-
-    def end_if_slow(self, now: float) -> None:
-        """End a connection whose head takes too long; tell whoever waits for the body that it does not come."""
-        if self.head_since is not None:
-            if now - self.head_since > self.limits.head_seconds:
-                self.transport.close()
-            return
-        cycle = self.cycle
-        awaited = cycle.more_body and not cycle.body and not cycle.response_complete and not self.flow.read_paused
-        if awaited and now - self._read_at > self.limits.body_seconds:
-            self.scope[SLOW] = self.limits.body_seconds  # type: ignore[typeddict-unknown-key]
-            cycle.message_event.set()
-
-    def _head_too_large(self) -> tuple[int, str, str]:
-        limit = self.limits.head_bytes
-        return 431, "head_too_large", f"the request's head is larger than the limit of {limit} bytes"
-
-    def _refuse(self, status: int, code: str, message: str) -> None:
-        body = json.dumps({"error": {"code": code, "message": message}}).encode()
-        head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-        self.transport.write(STATUS_LINE[status] + head + body)
-        self.transport.close()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    listening = await loop.create_server(lambda: Connection(home), sock=listener, backlog=_BACKLOG)
+    sweep = asyncio.create_task(_end_slow_connections(home))
+    loop.call_soon(ready)
+    try:
+        await told.wait()
+    finally:
+        listening.close()
+        sweep.cancel()
+        await _finish(home, hurried)
 
 
-async def _end_slow_connections(server: Server, pause: float) -> None:
+async def _finish(home: Home, hurried: asyncio.Event) -> None:
+    """Let the requests in flight end, then let go of everybody."""
+    home.stopping = True
+    for connection in list(home.connections):
+        connection.stop()
+    hurry = asyncio.create_task(hurried.wait())
+    deadline = home.loop.time() + home.limits.stop_seconds
+    while home.tasks and not hurry.done() and (left := deadline - home.loop.time()) > 0:
+        await asyncio.wait([hurry, *home.tasks], timeout=left, return_when=asyncio.FIRST_COMPLETED)
+    unfinished = list(home.tasks)
+    for task in unfinished:
+        task.cancel()
+    await asyncio.gather(*unfinished, return_exceptions=True)
+    for connection in list(home.connections):
+        connection.close()
+    while home.connections and not hurry.done() and home.loop.time() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)  # the transports tell nobody when they have sent what was written
+    hurry.cancel()
+
+
+async def _end_slow_connections(home: Home) -> None:
     while True:
-        await asyncio.sleep(pause)
+        await asyncio.sleep(home.limits.sweep_seconds)
         now = time.monotonic()
-        for connection in list(server.server_state.connections):
-            if isinstance(connection, Protocol):
-                connection.end_if_slow(now)
+        for connection in list(home.connections):
+            connection.end_if_slow(now)
