@@ -2,7 +2,7 @@
 # Makes the environments that the other commands use, from a machine with nothing but CPython 3.11+ and make.
 #
 #   scripts/setup.sh serve      .venv with what the server needs, and the package itself (editable)
-#   scripts/setup.sh test       .venv with the tools and tests as well
+#   scripts/setup.sh test       .venv with the tools and tests as well, and nginx, behind which some tests put the server
 #   scripts/setup.sh clients    .cache/clients/NAME for each requirements/clients/NAME.txt: real clients, apart from ours
 #
 # Each environment remembers the hash of what it was made from, so a second call does nothing. PYTHON=... names another
@@ -52,6 +52,26 @@ need_venv() {
         die "$1 has no venv module; install the package $package (apt-get install $package) and try again"
 }
 
+# nginx as the machine has it, else out of Debian's package into .cache: nothing is installed, no service starts.
+# Without it the tests behind a proxy fail and say so; the others need it not.
+need_nginx() {
+    PATH="$PATH:/usr/sbin" command -v nginx >/dev/null && return
+    .cache/nginx/usr/sbin/nginx -v >/dev/null 2>&1 && return
+    command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 0
+    say "unpacking the Debian package nginx into .cache/nginx"
+    local sudo=""
+    [ "$(id -u)" = 0 ] || sudo="sudo -n"
+    rm -rf .cache/nginx
+    mkdir -p .cache/nginx
+    (
+        cd .cache/nginx
+        apt-get download -qq nginx >/dev/null 2>&1 || {
+            $sudo apt-get update -qq >/dev/null 2>&1 || true
+            apt-get download -qq nginx >/dev/null 2>&1
+        } && dpkg-deb -x nginx_*.deb .
+    ) || say "nginx could not be fetched; install it (apt-get install nginx), or the tests behind a proxy fail"
+}
+
 # make_venv DIRECTORY: an environment that works, made anew when its interpreter is gone or too old.
 make_venv() {
     is_new_enough "$1/bin/python" && "$1/bin/python" -m pip --version >/dev/null 2>&1 && return
@@ -90,6 +110,7 @@ for target in "${@:-serve}"; do
             ;;
         test)
             install .venv test requirements/dev.txt
+            need_nginx
             .venv/bin/python hatch_build.py
             ;;
         clients)
