@@ -46,6 +46,26 @@ export const PARAMS = {
   filter: text("filter"),
   order: list("order"),
   visibility: choice("visibility", ["active", "deleted", "all"], "active"),
+  // Charts.
+  x: choice("x", ["step", "relative_step", "wall", "relative_time", "metric"], "step"),
+  xMetric: text("x_metric"),
+  logX: flag("log_x"),
+  logY: flag("log_y"),
+  method: choice("smooth_by", ["time_ema", "ema", "gaussian", "mean"], "time_ema"),
+  smoothing: number("smooth", 0, 0, 0.999),
+  line: choice("line", ["mean", "last"], "mean"),
+  band: flag("band", true),
+  clip: flag("clip"),
+  zoom: text("zoom"),
+  metrics: text("metrics"),
+  columns: number("columns", 3, 1, 4),
+  height: number("height", 260, 160, 720),
+  pinned: list("pinned"),
+  cardOrder: list("cards"),
+  closed: list("closed"),
+  full: text("full"),
+  ownSettings: list("own"),
+  live: number("live", 1, 0, 60),
 } as const;
 
 export function valueOf<T>(query: URLSearchParams, param: Param<T>): T {

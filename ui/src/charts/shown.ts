@@ -1,0 +1,33 @@
+// What a chart is asked to show: the interface between the pages and the charts.
+
+import type { ChartSettings } from "./settings";
+
+/** A run (or one label set of it) as a line. Colour and identity come from `id`, and from `labels` where they are said. */
+export interface Shown {
+  id: string;
+  /** In full; cut only where it is drawn. */
+  name: string;
+  /** What stands before the name in legends, when runs are grouped. */
+  group?: string;
+  /** The one series with exactly these labels; absent: the union of the metric's label sets. */
+  labels?: Readonly<Record<string, string>>;
+  /** Microseconds; relative time counts from here, or from the first point where it is absent. */
+  startTimeUs?: number | null;
+  /** Running runs are followed live. */
+  running?: boolean;
+}
+
+export interface CardProps {
+  metric: string;
+  runs: readonly Shown[];
+  settings: ChartSettings;
+  /** What stands above the chart; the metric where absent. */
+  title?: string;
+  /** CSS pixels of the drawing; 260 where absent. */
+  height?: number;
+}
+
+/** Tells lines apart: runs, and label sets of one run. */
+export function keyOf(run: Shown): string {
+  return run.labels === undefined ? run.id : `${run.id}\0${JSON.stringify(run.labels)}`;
+}
