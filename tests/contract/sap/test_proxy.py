@@ -28,7 +28,9 @@ def test_the_client(behind: Behind) -> None:
         client_secret=made["secret"],
         resource_group="team",
     )
-    tracking.log_metrics([Metric(name="loss", value=0.5, timestamp=datetime.now(UTC), step=1)], execution_id="execution-1")
+    tracking.log_metrics(
+        [Metric(name="loss", value=0.5, timestamp=datetime.now(UTC), step=1)], execution_id="execution-1"
+    )
     tracking.set_tags([MetricTag(name="a", value="1")], execution_id="execution-1")
     (found,) = tracking.query(execution_ids=["execution-1"]).resources
     assert [(each.name, each.value) for each in found.metrics] == [("loss", 0.5)]
