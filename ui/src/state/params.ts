@@ -46,6 +46,8 @@ export const PARAMS = {
   filter: text("filter"),
   order: list("order"),
   visibility: choice("visibility", ["active", "deleted", "all"], "active"),
+  shown: list("shown"),
+  hidden: list("hidden"),
   // Charts.
   x: choice("x", ["step", "relative_step", "wall", "relative_time", "metric"], "step"),
   xMetric: text("x_metric"),
