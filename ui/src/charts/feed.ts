@@ -1,0 +1,225 @@
+// The buckets of one card: all of every run, and the zoomed window at full resolution, kept fresh while runs are running.
+
+import type { Problem } from "../api/client";
+import { joined, merged, type Buckets, type Points } from "./buckets";
+import type { Followed, Live } from "./live";
+import type { ChartSettings } from "./settings";
+import { keyOf, type Shown } from "./shown";
+import type { Source, Window } from "./source";
+import { windowsOf, type Reach } from "./window";
+
+/** What a card wants drawn. */
+export interface Wish {
+  metric: string;
+  runs: readonly Shown[];
+  settings: ChartSettings;
+  /** What of the x axis is shown; null: everything. */
+  zoom: Reach | null;
+  /** Buckets for the width of the chart. */
+  budget: number;
+}
+
+/** One run's data. `detail` is what is drawn; the same as `whole` where nothing is finer. */
+export interface Held {
+  run: Shown;
+  whole: Buckets;
+  detail: Buckets;
+  along: Buckets | null;
+}
+
+export interface FeedState {
+  held: readonly Held[];
+  loading: boolean;
+  error: Problem | null;
+}
+
+/** One series of a card in one window. */
+interface Part {
+  run: Shown;
+  metric: string;
+  windows: readonly Window[];
+  buckets: Buckets | null;
+  stop: AbortController;
+  unfollow: (() => void) | null;
+  budget: number;
+}
+
+export class Feed {
+  private parts = new Map<string, Part>();
+  private wish: Wish | null = null;
+  private error: Problem | null = null;
+  private closed = false;
+  private waiting: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly source: Source,
+    private readonly live: Live,
+    private readonly changed: (state: FeedState) => void,
+  ) {}
+
+  /** Ask for what is missing, drop what nobody wants, tell what there is. */
+  want(wish: Wish): void {
+    this.wish = wish;
+    this.error = null;
+    const before = this.parts;
+    this.parts = new Map();
+    for (const [name, make] of this.needed(wish)) {
+      const old = before.get(name);
+      before.delete(name);
+      this.parts.set(name, old ?? make());
+    }
+    for (const part of before.values()) drop(part);
+    this.tell();
+  }
+
+  /** Ask again for what failed. */
+  retry(): void {
+    for (const [name, part] of this.parts) {
+      if (part.buckets !== null) continue;
+      drop(part);
+      this.parts.delete(name);
+    }
+    if (this.wish !== null) this.want(this.wish);
+  }
+
+  close(): void {
+    this.closed = true;
+    clearTimeout(this.waiting);
+    for (const part of this.parts.values()) drop(part);
+    this.parts.clear();
+  }
+
+  private *needed({ metric, runs, settings, zoom, budget }: Wish): Iterable<[string, () => Part]> {
+    const joins = settings.x === "metric" && settings.xMetric !== "";
+    for (const run of runs) {
+      yield this.entry(run, metric, [{}], budget);
+      if (joins) yield this.entry(run, settings.xMetric, [{}], budget);
+      const whole = this.parts.get(nameOf(run, metric, [{}], budget))?.buckets ?? null;
+      const windows = whole === null ? null : windowsOf(whole, run, settings, zoom);
+      if (windows !== null) yield this.entry(run, metric, windows, zoom === null ? budget : 2 * budget);
+    }
+  }
+
+  private entry(run: Shown, metric: string, windows: readonly Window[], budget: number): [string, () => Part] {
+    const name = nameOf(run, metric, windows, budget);
+    const make = () => {
+      const part: Part = { run, metric, windows, buckets: null, stop: new AbortController(), unfollow: null, budget };
+      this.load(part);
+      return part;
+    };
+    return [name, make];
+  }
+
+  private load(part: Part): void {
+    const { run, metric, windows, stop } = part;
+    const budget = Math.max(20, Math.ceil(part.budget / windows.length));
+    const labels = run.labels ?? null;
+    const asked = windows.map((window) =>
+      this.source.read({ runId: run.id, metric, labels, window, budget }, { keep: run.running !== true, signal: stop.signal }),
+    );
+    void Promise.all(asked).then((results) => {
+      if (stop.signal.aborted || this.closed) return;
+      const found: Buckets[] = [];
+      for (const result of results) {
+        if (result.ok) found.push(result.data);
+        else this.error = result.error;
+      }
+      if (found.length === results.length) {
+        part.buckets = joined(found);
+      }
+      if (part.buckets !== null && run.running === true) this.follow(part);
+      this.later();
+    });
+  }
+
+  private follow(part: Part): void {
+    part.unfollow?.();
+    const { run, metric, windows } = part;
+    const last = part.buckets?.lastStep.at(-1) ?? null;
+    const known: readonly [number, number] | null = last === null ? null : [last, part.buckets?.lastTime.at(-1) ?? 0];
+    const one: Followed = {
+      runId: run.id,
+      metric,
+      labels: run.labels ?? null,
+      since: "",
+      minStep: last,
+      take: (points, first) => this.take(part, within(points, windows), first ? known : null),
+    };
+    part.unfollow = this.live.follow(one);
+  }
+
+  private take(part: Part, points: Points, known: readonly [number, number] | null): void {
+    if (points.steps.length === 0 || part.buckets === null) return;
+    const before = part.buckets;
+    part.buckets = merged(before, points, known);
+    if (part.buckets.count.length > 1.5 * part.budget + 50) {
+      part.unfollow?.();
+      part.unfollow = null;
+      this.load(part);
+    }
+    this.later();
+  }
+
+  /** What comes at the same moment is told once; new wholes may bring new windows. */
+  private later(): void {
+    this.waiting ??= setTimeout(() => {
+      this.waiting = undefined;
+      if (this.wish !== null && !this.closed) {
+        const { error } = this;
+        this.want(this.wish);
+        this.error = error;
+        if (error !== null) this.tell();
+      }
+    }, 0);
+  }
+
+  private tell(): void {
+    if (this.wish === null) return;
+    const { wish } = this;
+    const held = wish.runs.map((run) => this.heldOf(run, wish));
+    const loading = this.error === null && held.some((each) => each === null || each.loading);
+    this.changed({ held: held.filter((each) => each !== null), loading, error: this.error });
+  }
+
+  private heldOf(run: Shown, { metric, settings, zoom, budget }: Wish): (Held & { loading: boolean }) | null {
+    const of = (name: string, windows: readonly Window[], size: number) =>
+      this.parts.get(nameOf(run, name, windows, size))?.buckets ?? null;
+    const whole = of(metric, [{}], budget);
+    if (whole === null) return null;
+    const windows = windowsOf(whole, run, settings, zoom);
+    const detail = windows === null ? whole : of(metric, windows, zoom === null ? budget : 2 * budget);
+    const joins = settings.x === "metric" && settings.xMetric !== "";
+    const along = joins ? of(settings.xMetric, [{}], budget) : null;
+    return { run, whole, detail: detail ?? whole, along, loading: detail === null || (joins && along === null) };
+  }
+}
+
+function nameOf(run: Shown, metric: string, windows: readonly Window[], budget: number): string {
+  return JSON.stringify([keyOf(run), run.running === true, metric, windows, budget]);
+}
+
+function drop(part: Part): void {
+  part.stop.abort();
+  part.unfollow?.();
+}
+
+/** The points that lie in one of the windows. */
+function within(points: Points, windows: readonly Window[]): Points {
+  const inside = (low: number | null | undefined, at: number, high: number | null | undefined) =>
+    at >= (low ?? -Infinity) && at <= (high ?? Infinity);
+  const rows = points.steps.flatMap((step, row) => {
+    const time = points.times_us[row] ?? 0;
+    const fits = windows.some((w) => inside(w.min_step, step, w.max_step) && inside(w.min_time_us, time, w.max_time_us));
+    return fits ? [row] : [];
+  });
+  if (rows.length === points.steps.length) return points;
+  const marks = points.non_finite.values;
+  const words = new Map(marks?.at.map((row, at) => [row, marks.value[at] ?? "NaN"]));
+  const kept = rows.flatMap((row, at) => (words.has(row) ? [{ at, value: words.get(row) ?? "NaN" }] : []));
+  return {
+    steps: rows.map((row) => points.steps[row] ?? 0),
+    times_us: rows.map((row) => points.times_us[row] ?? 0),
+    values: rows.map((row) => points.values[row] ?? null),
+    non_finite: { values: { at: kept.map((each) => each.at), value: kept.map((each) => each.value) } },
+  };
+}

@@ -1,0 +1,91 @@
+// Putting lines on a canvas. What goes where comes from paths.ts.
+
+import { NEG_INF, NOT_POSITIVE, type Line } from "./lines";
+import { band, dots, mark, marksIn, pixelX, pixelY, trace, type Frame } from "./paths";
+
+/** All lines, the bands below, the marks on top. `ratio`: canvas pixels for a CSS pixel. */
+export function paint(context: CanvasRenderingContext2D, lines: readonly Line[], frame: Frame, bands: boolean, ratio: number): void {
+  const { box } = frame;
+  context.save();
+  context.beginPath();
+  context.rect(box.left, box.top, box.width, box.height);
+  context.clip();
+  context.lineJoin = "round";
+  if (bands) for (const line of lines) paintBand(context, line, frame, ratio, lines.length);
+  for (const line of lines) if (line.raw !== null) stroke(context, line, line.raw, frame, { width: ratio, alpha: 0.28 });
+  for (const line of lines) paintLine(context, line, frame, ratio);
+  for (const line of lines) paintMarks(context, line, frame, ratio);
+  context.restore();
+}
+
+function paintBand(context: CanvasRenderingContext2D, line: Line, frame: Frame, ratio: number, among: number): void {
+  if (line.low === null) return;
+  const path = new Path2D();
+  band(path, line, frame);
+  context.fillStyle = context.strokeStyle = line.ink;
+  context.globalAlpha = among > 4 ? 0.1 : 0.18;
+  context.fill(path);
+  // The edge: a spike of one bucket is as thin as a pixel and must be seen.
+  context.globalAlpha = among > 4 ? 0.3 : 0.42;
+  context.lineWidth = 0.75 * ratio;
+  context.setLineDash([]);
+  context.stroke(path);
+  context.globalAlpha = 1;
+}
+
+function stroke(
+  context: CanvasRenderingContext2D,
+  line: Line,
+  values: Float64Array,
+  frame: Frame,
+  { width, alpha, dash = [] }: { width: number; alpha: number; dash?: number[] },
+): void {
+  context.beginPath();
+  trace(context, line, values, frame);
+  context.strokeStyle = line.ink;
+  context.globalAlpha = alpha;
+  context.lineWidth = width;
+  context.setLineDash(dash);
+  context.stroke();
+  context.globalAlpha = 1;
+}
+
+/** The curve and its dots; `width` in CSS pixels. */
+export function paintLine(context: CanvasRenderingContext2D, line: Line, frame: Frame, ratio: number, width = 1.5): void {
+  stroke(context, line, line.y, frame, { width: width * ratio, alpha: 1, dash: line.dash.map((part) => part * ratio) });
+  const found = dots(line, frame, 14);
+  if (found.length === 0) return;
+  context.fillStyle = line.ink;
+  context.beginPath();
+  for (const [x, y] of found) {
+    context.moveTo(x, y);
+    context.arc(x, y, (width + 1) * ratio, 0, 2 * Math.PI);
+  }
+  context.fill();
+}
+
+function paintMarks(context: CanvasRenderingContext2D, line: Line, frame: Frame, ratio: number): void {
+  const size = 4 * ratio;
+  context.strokeStyle = context.fillStyle = line.ink;
+  context.lineWidth = 1.75 * ratio;
+  context.setLineDash([]);
+  for (const { kind, x, y } of marksIn(line, frame, size)) {
+    context.beginPath();
+    mark(context, kind, x, y, size);
+    if (kind === NEG_INF || kind === NOT_POSITIVE) context.stroke();
+    else context.fill();
+  }
+}
+
+/** A dot with a ring of the ground's colour, at a point of a line. */
+export function paintDot(context: CanvasRenderingContext2D, at: readonly [x: number, y: number], ink: string, ground: string, frame: Frame, ratio: number): void {
+  const [x, y] = [pixelX(at[0], frame), pixelY(at[1], frame)];
+  context.beginPath();
+  context.arc(x, y, 3.5 * ratio, 0, 2 * Math.PI);
+  context.fillStyle = ink;
+  context.fill();
+  context.lineWidth = 1.25 * ratio;
+  context.strokeStyle = ground;
+  context.setLineDash([]);
+  context.stroke();
+}

@@ -1,0 +1,132 @@
+// Buckets from the server for all cards of a page: what is asked at the same moment goes in one request, and what was
+// answered is remembered. Who asks, and what is drawn, is told elsewhere.
+
+import { post, type Problem, type Result } from "../api/client";
+import type { components } from "../api/schema";
+import { COLUMNS, bucketsOf, type Buckets } from "./buckets";
+
+export type Window = components["schemas"]["Window"];
+
+export interface Wanted {
+  runId: string;
+  metric: string;
+  /** Null: the union of the metric's label sets. */
+  labels: Readonly<Record<string, string>> | null;
+  window: Window;
+  budget: number;
+}
+
+/** The API's limits: series of one read, and buckets of all of them. */
+const MOST_SERIES = 1000;
+const MOST_BUCKETS = 1_000_000;
+/** How many buckets are remembered, of 96 bytes each. */
+const REMEMBERED = 200_000;
+
+interface Waiting {
+  wanted: Wanted;
+  signal: AbortSignal;
+  done: (result: Result<Buckets>) => void;
+}
+
+type Post = typeof post;
+
+export class Source {
+  private waiting: Waiting[] = [];
+  private readonly kept = new Map<string, Buckets>();
+  private size = 0;
+  private readonly send: Post;
+
+  constructor(send: Post = post) {
+    this.send = send;
+  }
+
+  /**
+   * The buckets of a series. `keep`: the answer may be remembered and need not be fresh. Aborting leaves the promise
+   * open; the request ends when nobody waits for it any more.
+   */
+  read(wanted: Wanted, { keep, signal }: { keep: boolean; signal: AbortSignal }): Promise<Result<Buckets>> {
+    const name = JSON.stringify(wanted);
+    const found = keep ? this.kept.get(name) : undefined;
+    if (found !== undefined) {
+      this.kept.delete(name);
+      this.kept.set(name, found);
+      return Promise.resolve({ ok: true, data: found });
+    }
+    return new Promise((resolve) => {
+      const done = (result: Result<Buckets>) => {
+        if (keep && result.ok) this.remember(name, result.data);
+        resolve(result);
+      };
+      this.waiting.push({ wanted, signal, done });
+      if (this.waiting.length === 1) setTimeout(() => this.flush(), 0);
+    });
+  }
+
+  /** What was remembered is asked again from now on. */
+  forget(): void {
+    this.kept.clear();
+    this.size = 0;
+  }
+
+  private remember(name: string, buckets: Buckets): void {
+    this.kept.set(name, buckets);
+    this.size += buckets.count.length;
+    for (const [oldest, old] of this.kept) {
+      if (this.size <= REMEMBERED) break;
+      this.kept.delete(oldest);
+      this.size -= old.count.length;
+    }
+  }
+
+  private flush(): void {
+    const batches = new Map<string, Waiting[]>();
+    for (const each of this.waiting) {
+      if (each.signal.aborted) continue;
+      const name = JSON.stringify([each.wanted.window, each.wanted.budget]);
+      const most = Math.min(MOST_SERIES, Math.floor(MOST_BUCKETS / each.wanted.budget));
+      let batch = batches.get(name);
+      if (batch !== undefined && batch.length >= most) {
+        void this.ask(batch);
+        batch = undefined;
+      }
+      if (batch === undefined) batches.set(name, (batch = []));
+      batch.push(each);
+    }
+    this.waiting = [];
+    for (const batch of batches.values()) void this.ask(batch);
+  }
+
+  private async ask(batch: readonly Waiting[]): Promise<void> {
+    const [first] = batch;
+    if (first === undefined) return;
+    const { window, budget } = first.wanted;
+    const stop = new AbortController();
+    const left = () => {
+      if (batch.every(({ signal }) => signal.aborted)) stop.abort();
+    };
+    for (const { signal } of batch) signal.addEventListener("abort", left, { once: true });
+    const series = batch.map(({ wanted }) => ({ run_id: wanted.runId, metric: wanted.metric, labels: wanted.labels }));
+    try {
+      const body = { series, window, budget, columns: [...COLUMNS] };
+      const result = await this.send("/api/v1/buckets", { body, signal: stop.signal });
+      batch.forEach((each, at) => {
+        const found = result.ok ? result.data.series[at] : undefined;
+        if (found !== undefined) each.done({ ok: true, data: bucketsOf(found.buckets) });
+        else each.done({ ok: false, error: result.ok ? SHORT : result.error });
+      });
+    } catch (error) {
+      if (!stop.signal.aborted) throw error;
+    } finally {
+      for (const { signal } of batch) signal.removeEventListener("abort", left);
+    }
+  }
+}
+
+const SHORT: Problem = {
+  status: 0,
+  code: "unreadable",
+  message: "The answer lacks a series that was asked for.",
+  field: null,
+  position: null,
+  requestId: null,
+};

@@ -1,0 +1,53 @@
+// Which steps or times to ask the server for, so that what the x axis shows comes at full resolution.
+
+import { tally, type Buckets } from "./buckets";
+import type { ChartSettings } from "./settings";
+import type { Shown } from "./shown";
+import type { Window } from "./source";
+
+/** A part of the x axis, in its own unit. */
+export interface Reach {
+  min: number;
+  max: number;
+}
+
+const LEAST_STEP = -(2 ** 63);
+const MOST_STEP = 2 ** 63 - 1024;
+
+/**
+ * The windows of a series for what is shown; null where the whole series holds every point or nothing is finer.
+ * Half of what is shown is asked for on either side: panning shows something at once, and smoothing knows the past.
+ * On a logarithmic axis of steps each tenfold is a window of its own, for buckets are equally full.
+ */
+export function windowsOf(whole: Buckets, run: Shown, settings: ChartSettings, zoom: Reach | null): readonly Window[] | null {
+  if (settings.x === "metric" || !tally([whole]).sampled) return null;
+  const byStep = settings.x === "step" || settings.x === "relative_step";
+  if (zoom !== null) return [zoomed(whole, run, settings, zoom, byStep)];
+  return settings.logX && byStep ? tenfolds(whole, settings) : null;
+}
+
+function zoomed(whole: Buckets, run: Shown, settings: ChartSettings, zoom: Reach, byStep: boolean): Window {
+  const aside = (zoom.max - zoom.min) / 2;
+  const [low, high] = settings.logX ? [zoom.min, zoom.max] : [zoom.min - aside, zoom.max + aside];
+  if (byStep) {
+    const from = settings.x === "relative_step" ? (whole.firstStep[0] ?? 0) : 0;
+    return { min_step: step(Math.floor(low + from)), max_step: step(Math.ceil(high + from)) };
+  }
+  const from = settings.x === "relative_time" ? (run.startTimeUs ?? whole.firstTime[0] ?? 0) : 0;
+  return { min_time_us: step(Math.floor(low * 1e6 + from)), max_time_us: step(Math.ceil(high * 1e6 + from)) };
+}
+
+function step(given: number): number {
+  return Math.min(MOST_STEP, Math.max(LEAST_STEP, given));
+}
+
+function tenfolds(whole: Buckets, settings: ChartSettings): readonly Window[] | null {
+  const from = settings.x === "relative_step" ? (whole.firstStep[0] ?? 0) : 0;
+  const last = (whole.lastStep.at(-1) ?? 0) - from;
+  if (last < 10) return null;
+  const found: Window[] = [];
+  for (let low = 1; low <= last; low *= 10) {
+    found.push({ min_step: step(low + from), max_step: step(low * 10 - 1 + from) });
+  }
+  return found;
+}
