@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 
 import pytest
 
 from stepwell.core.errors import Conflict, Invalid
-from stepwell.core.model import ALL_COLUMNS, Columns, Lifecycle, Repeats, RunRow, RunWrite
+from stepwell.core.model import ALL_COLUMNS, NO_COLUMNS, Columns, Lifecycle, Repeats, RunRow, RunWrite
 from stepwell.core.series import Labels, value_key
 from stepwell.core.store import Store
 from stores import LIVES, NOW, PLACES, RUN, Row, Shelf, W, add, batch, batch_of, change, make_runs, new_run, place
@@ -28,7 +29,9 @@ def arrived(store: Store, *run_ids: str, limit: int = 1000, workspace: str = W) 
     found: dict[str, list[Arrived]] = {run_id: [] for run_id in run_ids}
     begin, after = 0, None
     while begin < len(run_ids):
-        answer = store.read_runs(workspace=workspace, run_ids=run_ids[begin:], after=after, limit=limit)
+        answer = store.read_runs(
+            workspace=workspace, run_ids=run_ids[begin:], columns=NO_COLUMNS, after=after, limit=limit
+        )
         count = sum(len(each.points) for each in answer)
         assert count <= limit
         assert count == limit or len(answer) == len(run_ids) - begin
@@ -213,5 +216,68 @@ def test_many_series_side_by_side(shelf: Shelf):
 
 def test_a_run_asked_for_twice_comes_twice(store: Store):
     add(store, [(1, 1, 1.0)])
-    found = store.read_runs(workspace=W, run_ids=[RUN, RUN], after=None, limit=10)
+    found = store.read_runs(workspace=W, run_ids=[RUN, RUN], columns=NO_COLUMNS, limit=10)
     assert [len(each.points) for each in found] == [1, 1]
+
+
+# One moment -----------------------------------------------------------------------------------------------------------
+
+
+def test_rows_come_with_the_points(store: Store):
+    make_runs(store, "other")
+    change(store, points=batch([(1, 1, 1.0)]), set_tags={"t": "1"}, set_custom_info={"c": "text"})
+    mine, gone, other = store.read_runs(workspace=W, run_ids=[RUN, "none", "other"], columns=INFO, limit=10)
+    assert mine.row is not None
+    assert (mine.row.run.id, mine.row.tags, mine.row.custom_info) == (RUN, {"t": "1"}, {"c": "text"})
+    assert (gone.row, len(gone.points)) == (None, 0)
+    assert other.row is not None
+    assert len(other.points) == 0
+    (bare,) = store.read_runs(workspace=W, run_ids=[RUN], columns=NO_COLUMNS, limit=10)
+    assert bare.row is not None
+    assert (bare.row.tags, bare.row.custom_info) == ({}, {})
+    assert store.read_runs(workspace="elsewhere", run_ids=[RUN], columns=INFO, limit=1)[0].row is None
+
+
+@pytest.mark.parametrize("flush", [False, True])
+def test_of_a_write_all_is_read_or_nothing(store: Store, *, flush: bool):
+    """Each write sets a tag to the step of its point."""
+    change(store, points=batch([(0, 0, 0.0)]), set_tags={"t": "0"})
+    stop = threading.Event()
+
+    def write() -> None:
+        step = 0
+        while not stop.is_set():
+            step += 1
+            change(store, points=batch([(step, 0, 0.0)]), set_tags={"t": str(step)})
+            if flush and step % 20 == 0:
+                store.flush()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        seen: set[str] = set()
+        while len(seen) < 100:
+            (found,) = store.read_runs(workspace=W, run_ids=[RUN], columns=INFO, limit=1_000_000)
+            assert found.row is not None
+            assert found.points.step.tolist() == list(range(int(found.row.tags["t"]) + 1))
+            seen.add(found.row.tags["t"])
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("flush", [False, True])
+def test_a_run_read_in_parts_stays_in_the_moment_of_its_row(store: Store, *, flush: bool):
+    change(store, points=batch([(step, 0, 0.0) for step in range(10)]))
+    asked = {"workspace": W, "run_ids": [RUN], "columns": NO_COLUMNS, "limit": 4}
+    (first,) = store.read_runs(**asked)  # type: ignore[arg-type]
+    change(store, points=batch([(step, 0, 0.0) for step in range(10, 20)]))
+    if flush:
+        store.flush()
+    found, part = first.points.step.tolist(), first
+    while len(part.points) == 4:
+        (part,) = store.read_runs(**asked, after=int(part.points.arrival[-1]), before=first.end)  # type: ignore[arg-type]
+        found += part.points.step.tolist()
+    assert found == list(range(10))
+    (rest,) = store.read_runs(**asked | {"limit": 100}, after=first.end - 1)  # type: ignore[arg-type]
+    assert rest.points.step.tolist() == list(range(10, 20))

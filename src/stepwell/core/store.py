@@ -68,12 +68,15 @@ class PointPage:
 class RunPoints:
     """Points of all series of one run as they arrived: point i belongs to the series `series[which[i]]`.
 
-    `series` has each (metric, labels) once, and only those with a point in here; which: int64.
+    `series` has each (metric, labels) once, and only those with a point in here; which: int64. `row` is the run at the
+    same moment, without metrics; None where there is none. Points that arrived from `end` on came after that moment.
     """
 
+    row: RunRow | None
     series: tuple[tuple[str, Labels], ...]
     which: I64
     points: Points
+    end: int
 
 
 class PointStore(Protocol):
@@ -105,11 +108,21 @@ class PointStore(Protocol):
         """Up to `limit` points of the window in `order`, after a position of that order. Unknown series are empty."""
         ...
 
-    def read_runs(self, *, workspace: str, run_ids: Sequence[str], after: int | None, limit: int) -> list[RunPoints]:
-        """For each run, in the order given, the points of all its series as they arrived; none where there is no such
-        run. At most `limit` points in all: the run that reaches it is the last one of the answer, perhaps with a part
-        of its points; ask again from that run on with the arrival of the last point as `after`, which concerns the
-        first run alone."""
+    def read_runs(
+        self,
+        *,
+        workspace: str,
+        run_ids: Sequence[str],
+        columns: Columns,
+        after: int | None = None,
+        before: int | None = None,
+        limit: int,
+    ) -> list[RunPoints]:
+        """For each run, in the order given, its row and the points of all its series as they arrived; none where there
+        is no such run. What is answered is of one moment: of a write, all is in it or nothing. `columns.metrics` is not
+        looked at. At most `limit` points in all: the run that reaches it is the last one of the answer, perhaps with a
+        part of its points; ask again from that run on with the arrival of the last point as `after` and, to stay in
+        the moment of its row, `end` as `before`. Both concern the first run alone."""
         ...
 
     def read_buckets(

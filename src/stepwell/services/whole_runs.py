@@ -49,30 +49,38 @@ def choose(
 def read(store: Store, *, workspace: str, run_ids: Sequence[str], columns: Columns, points: bool) -> Iterator[Piece]:
     """The runs in the order given, each with one piece or more; those that are gone are left out.
 
-    Points stand as they arrived, all series together. A piece has at most CHUNK_POINTS of them; what belongs to one
-    piece is read at one moment.
+    Points stand as they arrived, all series together. A piece has at most CHUNK_POINTS of them. A run is read as it is
+    at one moment: of a write to it, all is there or nothing.
     """
     size = RUNS_AT_ONCE if columns.custom_info == () else LARGE_RUNS_AT_ONCE
     for begin in range(0, len(run_ids), size):
-        rows = store.get_runs(workspace=workspace, run_ids=run_ids[begin : begin + size], columns=columns)
-        there = [row for row in rows if row is not None]
+        ids = run_ids[begin : begin + size]
         if points:
-            yield from _with_points(store, workspace, there)
+            yield from _with_points(store, workspace, ids, columns)
         else:
-            yield from (Piece(row=row, points=None) for row in there)
+            rows = store.get_runs(workspace=workspace, run_ids=ids, columns=columns)
+            yield from (Piece(row=row, points=None) for row in rows if row is not None)
 
 
-def _with_points(store: Store, workspace: str, rows: Sequence[RunRow]) -> Iterator[Piece]:
-    ids = [row.run.id for row in rows]
-    begin, after = 0, None
-    while begin < len(rows):
-        found = store.read_runs(workspace=workspace, run_ids=ids[begin:], after=after, limit=CHUNK_POINTS)
-        for place, points in enumerate(found, begin):
-            continued = place == begin and after is not None
-            yield Piece(row=None if continued else rows[place], points=points)
-        last = found[-1].points
+def _with_points(store: Store, workspace: str, ids: Sequence[str], columns: Columns) -> Iterator[Piece]:
+    begin = 0
+    after = before = None
+    while begin < len(ids):
+        going_on = after is not None  # in a run that began already
+        found = store.read_runs(
+            workspace=workspace,
+            run_ids=ids[begin : begin + 1] if going_on else ids[begin:],
+            columns=NO_COLUMNS if going_on else columns,
+            after=after,
+            before=before,
+            limit=CHUNK_POINTS,
+        )
+        yield from (
+            Piece(row=None if going_on else each.row, points=each) for each in found if going_on or each.row is not None
+        )
+        last = found[-1]
         more = sum(len(each.points) for each in found) >= CHUNK_POINTS
-        after = int(last.arrival[-1]) if more else None
+        after, before = (int(last.points.arrival[-1]), last.end) if more else (None, None)
         begin += len(found) - more
 
 

@@ -67,15 +67,37 @@ class Fake:
         end = begin + min(3, query.limit)
         return Page(items=[self._row(name) for name in found[begin:end]], after=(end,) if end < len(found) else None)
 
-    def read_runs(self, *, workspace: str, run_ids: Sequence[str], after: int | None, limit: int) -> list[RunPoints]:
+    def read_runs(
+        self,
+        *,
+        workspace: str,
+        run_ids: Sequence[str],
+        columns: Columns,
+        after: int | None = None,
+        before: int | None = None,
+        limit: int,
+    ) -> list[RunPoints]:
+        assert (after is None) == (before is None)
+        self.asked.append(len(run_ids))
         found: list[RunPoints] = []
         for run_id in run_ids:
-            begin = 0 if after is None or found else after + 1
-            arrival = np.arange(begin, min(self.counts.get(run_id, 0), begin + limit), dtype=np.int64)
+            begin, end = 0, self.counts.get(run_id, 0)
+            if after is not None and not found:
+                assert before == end
+                begin = after + 1
+            arrival = np.arange(begin, min(end, begin + limit), dtype=np.int64)
             points = Points(
                 step=arrival, time=arrival, value=arrival.astype(np.float64), occurrence=arrival, arrival=arrival
             )
-            found.append(RunPoints(series=((run_id, ()),), which=np.zeros(len(arrival), np.int64), points=points))
+            found.append(
+                RunPoints(
+                    row=self._row(run_id) if run_id in self.counts else None,
+                    series=((run_id, ()),),
+                    which=np.zeros(len(arrival), np.int64),
+                    points=points,
+                    end=end,
+                )
+            )
             limit -= len(arrival)
             if limit <= 0:
                 break

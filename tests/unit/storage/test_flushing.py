@@ -9,10 +9,11 @@ from typing import Any
 import apsw
 import pytest
 
-from stepwell.core.model import EVERYTHING
+from stepwell.core.errors import Busy
+from stepwell.core.model import EVERYTHING, NO_COLUMNS
 from stepwell.core.series import Order
 from stepwell.core.store import Store
-from stepwell.storage.embedded import EmbeddedStore, reading
+from stepwell.storage.embedded import EmbeddedStore, points, reading
 from stores import RUN, Shelf, W, add, make_runs, read_points, selector
 
 A, B = (("worker", "a"),), (("worker", "b"),)
@@ -84,13 +85,30 @@ def test_a_live_reader_is_shown_no_point_before_an_older_one(shelf: Shelf) -> No
 
 
 def test_whole_runs_show_no_point_before_an_older_one(shelf: Shelf) -> None:
+    """What came meanwhile is in the rows of the runs, so the head is taken again."""
     store = shelf.store
     assert isinstance(store, EmbeddedStore)
     add(store, [(0, 0, 0.0)], labels=A)
     with pytest.MonkeyPatch.context() as patch:
         at_a_bad_moment(store, patch, "capture_runs")
-        (run,) = store.read_runs(workspace=W, run_ids=[RUN], after=None, limit=10)
-    assert run.points.step.tolist() == [0]
+        (run,) = store.read_runs(workspace=W, run_ids=[RUN], columns=NO_COLUMNS, limit=10)
+    assert run.points.step.tolist() == [0, 1, 2]
+
+
+def test_a_moment_that_never_comes_is_told(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = shelf.store
+    assert isinstance(store, EmbeddedStore)
+    monkeypatch.setattr(points, "ATTEMPTS", 3)
+    taken = store._head.capture_runs
+
+    def then(run_keys: Any) -> Any:
+        found = taken(run_keys)
+        add(store, [(int(found[0].end), 0, 0.0)])
+        return found
+
+    monkeypatch.setattr(store._head, "capture_runs", then)
+    with pytest.raises(Busy):
+        store.read_runs(workspace=W, run_ids=[RUN], columns=NO_COLUMNS, limit=10)
 
 
 @pytest.mark.parametrize("budget", [1, 10])

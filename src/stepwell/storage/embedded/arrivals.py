@@ -37,15 +37,25 @@ class RunParts:
                 self._fresh.setdefault(self._rows[key].run_key, {})[key] = points
 
     def read(
-        self, connection: apsw.Connection, cache: Blocks, run_key: int | None, *, after: int, limit: int
+        self,
+        connection: apsw.Connection,
+        cache: Blocks,
+        run_key: int | None,
+        *,
+        after: int = BEFORE_ALL,
+        before: int | None = None,
+        limit: int,
     ) -> RunPoints:
-        """Up to `limit` points of one run with arrivals above `after`, oldest first."""
+        """Up to `limit` points of one run with arrivals above `after` and below `before`, oldest first; no row."""
         key = -1 if run_key is None else run_key
         headers, fresh = self._headers.get(key, []), self._fresh.get(key, {})
-        keys, points = arrived(connection, cache, headers, fresh, after=after, end=self._end, limit=limit)
+        end = self._end
+        if before is not None and before < end:
+            end, fresh = before, {key: points.take(points.arrival < before) for key, points in fresh.items()}
+        keys, points = arrived(connection, cache, headers, fresh, after=after, end=end, limit=limit)
         present, which = np.unique(keys, return_inverse=True)
         names = tuple((self._rows[one].metric, self._rows[one].labels) for one in present.tolist())
-        return RunPoints(series=names, which=which.astype(np.int64), points=points)
+        return RunPoints(row=None, series=names, which=which.astype(np.int64), points=points, end=end)
 
 
 def arrived(

@@ -12,6 +12,10 @@ SELECT first_arrival, count FROM journal;
 -- name: journal_end
 SELECT first_arrival + count FROM journal ORDER BY first_arrival DESC LIMIT 1;
 
+-- name: arrivals_end
+SELECT max(value, ifnull((SELECT first_arrival + count FROM journal ORDER BY first_arrival DESC LIMIT 1), 0))
+FROM counter WHERE name = 'next_arrival';
+
 -- name: trim_journal
 DELETE FROM journal
 WHERE first_arrival IN (SELECT first_arrival FROM journal WHERE first_arrival < ? ORDER BY first_arrival LIMIT ?);

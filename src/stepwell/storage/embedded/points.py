@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from time import sleep
 from typing import Final
 
 import apsw
@@ -12,7 +14,7 @@ import apsw
 from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import Sampled
 from stepwell.core.errors import Busy
-from stepwell.core.model import Lifecycle, Repeats, RunWrite, Selector, SeriesInfo, Window
+from stepwell.core.model import Columns, Lifecycle, Repeats, RunWrite, Selector, SeriesInfo, Window
 from stepwell.core.page import Position
 from stepwell.core.series import Order
 from stepwell.core.store import PointPage, RunPoints
@@ -20,15 +22,18 @@ from stepwell.core.summary import Summary
 from stepwell.storage.embedded import mending, reading
 from stepwell.storage.embedded.arrivals import BEFORE_ALL, RunParts
 from stepwell.storage.embedded.blocks import Blocks, headers_of_many
-from stepwell.storage.embedded.catalog import records, runs, series, summaries
+from stepwell.storage.embedded.catalog import records, run_rows, runs, series, summaries
 from stepwell.storage.embedded.catalog.live import Live, lay_over
 from stepwell.storage.embedded.catalog.runs import RunState
-from stepwell.storage.embedded.head import Head, Name
+from stepwell.storage.embedded.head import Head, Moment, Name, Series, State
 from stepwell.storage.embedded.staging import Stage
+from stepwell.storage.embedded.statements import POINTS
 from stepwell.storage.embedded.writer import Request
 
 HEAD_POINTS: Final = 2_000_000  # of weight
 RUNS_KEPT: Final = 100_000
+ATTEMPTS: Final = 1_000  # at seeing head and database at one moment
+PAUSE: Final = 0.001  # seconds between them
 _POINT_BYTES: Final = 40
 
 Submit = Callable[[Request], Future[None]]
@@ -144,26 +149,56 @@ class PointTables:
         with self._source(workspace, selector) as source:
             return reading.page(source, order=order, window=window, after=after, limit=limit)
 
-    def read_runs(self, *, workspace: str, run_ids: Sequence[str], after: int | None, limit: int) -> list[RunPoints]:
-        """See PointStore. Head first, then the snapshot, as in `_source`."""
-        with self._snapshot() as connection:
-            known = runs.keys_of(connection, workspace, run_ids)
-        taken, captured = self._head.capture_runs(known.values())
-        with self._snapshot() as connection:
-            there = set(runs.keys_of(connection, workspace, run_ids).values())
-            rows = series.of_runs(connection, there.intersection(known.values()))
-            found = headers_of_many(connection, [row.key for row in rows])
+    def read_runs(
+        self,
+        *,
+        workspace: str,
+        run_ids: Sequence[str],
+        columns: Columns,
+        after: int | None = None,
+        before: int | None = None,
+        limit: int,
+    ) -> list[RunPoints]:
+        """See PointStore."""
+        with self._moment(workspace, run_ids) as (connection, known, taken, captured):
+            names = series.of_runs(connection, known.values())
+            found = headers_of_many(connection, [each.key for each in names])
             fresh = {s.key: state.points() for s, state in captured}
             found, fresh = reading.at_one_moment(connection, found, fresh, taken)
-            parts = RunParts(rows, found, fresh, end=taken.end)
+            parts = RunParts(names, found, fresh, end=taken.end)
             answer: list[RunPoints] = []
             for run_id in run_ids:
-                first = after if after is not None and not answer else BEFORE_ALL
-                answer.append(parts.read(connection, self._cache, known.get(run_id), after=first, limit=limit))
+                low, high = (after, before) if not answer else (None, None)
+                first, key = BEFORE_ALL if low is None else low, known.get(run_id)
+                answer.append(parts.read(connection, self._cache, key, after=first, before=high, limit=limit))
                 limit -= len(answer[-1].points)
                 if limit <= 0:
                     break
-            return answer
+            reached = run_ids[: len(answer)]
+            keys = [known[run_id] for run_id in dict.fromkeys(reached) if run_id in known]
+            rows = {row.run.id: row for row in run_rows.read(connection, workspace, keys, columns)}
+        return [replace(each, row=rows.get(run_id)) for run_id, each in zip(reached, answer, strict=True)]
+
+    @contextmanager
+    def _moment(
+        self, workspace: str, run_ids: Sequence[str]
+    ) -> Iterator[tuple[apsw.Connection, dict[str, int], Moment, list[tuple[Series, State]]]]:
+        """A snapshot and the head as they were at one moment: a snapshot, the keys of the runs that are there, and what
+        the head has of them. Where a commit came in between, both are taken again: its points are in the database
+        before the head shows them. Busy when that happens again and again.
+        """
+        for attempt in range(ATTEMPTS):
+            with self._snapshot() as connection:
+                known = runs.keys_of(connection, workspace, run_ids)
+            taken, captured = self._head.capture_runs(known.values())
+            with self._snapshot() as connection:
+                ((end,),) = POINTS.all(connection, "arrivals_end")
+                if end == taken.end and runs.keys_of(connection, workspace, run_ids) == known:
+                    yield connection, known, taken, captured
+                    return
+            if attempt:
+                sleep(PAUSE)
+        raise Busy("writes came in faster than the runs could be read at one moment")
 
     def read_buckets(
         self, *, workspace: str, selectors: Sequence[Selector], window: Window, budget: int

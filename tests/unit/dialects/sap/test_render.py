@@ -43,6 +43,8 @@ def points(*rows: tuple[str, Labels, int, int, float]) -> RunPoints:
     series = tuple(dict.fromkeys((name, labels) for name, labels, *_ in rows))
     count = np.arange(len(rows), dtype=np.int64)
     return RunPoints(
+        row=None,
+        end=len(rows),
         series=series,
         which=np.array([series.index((name, labels)) for name, labels, *_ in rows], np.int64),
         points=Points(
