@@ -1,7 +1,16 @@
-// The frame around every page: places, theme, and which page the address names.
+// The frame around every page: where one looks, places, theme, sign-in, and which page the address names.
 
 import type { ComponentType } from "preact";
+import { useState } from "preact/hooks";
+import { identity } from "./api/client";
+import { KeysDialog } from "./parts/keys";
+import { Notices } from "./parts/notices";
+import { Scope } from "./parts/scope";
+import { SignIn } from "./parts/signin";
+import { useKey } from "./state/keyboard";
+import { PARAMS, useParam } from "./state/params";
 import { link, useRoute } from "./state/route";
+import { signOut, useSession } from "./state/session";
 import { useTheme } from "./state/theme";
 import { RunsPage } from "./pages/runs/page";
 import { ChartsPage } from "./pages/charts/page";
@@ -18,6 +27,12 @@ const PLACES: readonly { word: string; title: string; page: ComponentType }[] = 
 
 export function App() {
   const { path } = useRoute();
+  const [workspace] = useParam(PARAMS.workspace);
+  const session = useSession();
+  const [help, setHelp] = useState(false);
+  useKey("?", () => setHelp(true));
+  // Before any page asks: what it asks for lies in this workspace.
+  identity.workspace = workspace === "" ? null : workspace;
   const [theme, nextTheme] = useTheme();
   const word = path[0] ?? "runs";
   const run = runOf(path);
@@ -35,12 +50,23 @@ export function App() {
             </a>
           ))}
         </nav>
+        {session === "open" && <Scope key={workspace} />}
         <span class="space" />
+        {session === "open" && identity.secret !== null && (
+          <button type="button" onClick={signOut}>
+            Sign out
+          </button>
+        )}
+        <button type="button" onClick={() => setHelp(true)} aria-label="Keys" title="Keys">
+          ?
+        </button>
         <button type="button" onClick={nextTheme} title="Light, dark, or as the system has it">
           Theme: {theme}
         </button>
       </header>
-      <main>{run === null ? <Page /> : <RunPage key={run} id={run} />}</main>
+      <main key={workspace}>{session === "refused" ? <SignIn /> : run === null ? <Page /> : <RunPage key={run} id={run} />}</main>
+      <Notices />
+      {help && <KeysDialog close={() => setHelp(false)} />}
     </>
   );
 }
