@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -36,7 +37,8 @@ class Dialect:
     """A vendor's interface. The longest prefix that fits a path decides whose error shape unknown paths and verbs get.
 
     A prefix fits itself and everything below it, one of `paths` itself alone. `workspace` may raise StepwellError or
-    HttpProblem.
+    HttpProblem. `readme` says in a table what is supported and what is refused; there the letters of `shorthand` stand
+    for the beginnings of paths.
     """
 
     name: str
@@ -45,6 +47,13 @@ class Dialect:
     workspace: Callable[[Call], str]
     error_response: Callable[[StepwellError | HttpProblem, Call], Response]
     paths: tuple[str, ...] = ()
+    readme: str = ""
+    shorthand: Mapping[str, str] = field(default_factory=dict)
+
+
+def readme_of(package: str) -> str:
+    """The README.md of a package."""
+    return files(package).joinpath("README.md").read_text("utf-8")
 
 
 @dataclass(frozen=True, slots=True)

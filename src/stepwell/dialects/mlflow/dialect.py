@@ -20,7 +20,7 @@ from stepwell.dialects.mlflow.routes import (
     server,
 )
 from stepwell.web.call import Call
-from stepwell.web.routing import Dialect, Route
+from stepwell.web.routing import Dialect, Route, readme_of
 
 API: Final = "/api/2.0"
 AJAX: Final = "/ajax-api/2.0"
@@ -65,7 +65,12 @@ def dialect() -> Dialect:
         *server.ROOT_ROUTES,
     )
     return Dialect(
-        name="mlflow", prefixes=PREFIXES, routes=routes, workspace=workspace_of, error_response=error_response
+        name="mlflow",
+        prefixes=PREFIXES,
+        routes=routes,
+        workspace=workspace_of,
+        error_response=error_response,
+        readme=readme_of(__package__),
     )
 
 

@@ -10,7 +10,7 @@ from stepwell.core.resources import Alias
 from stepwell.dialects.modelarts.errors import error_response
 from stepwell.dialects.modelarts.routes import routes
 from stepwell.web.call import Call
-from stepwell.web.routing import Dialect
+from stepwell.web.routing import Dialect, readme_of
 
 NAME: Final = "modelarts"
 PREFIXES: Final = ("/v2",)
@@ -24,5 +24,10 @@ def workspace_of(call: Call) -> str:
 def dialect(aliases: Sequence[Alias] = ()) -> Dialect:
     """All of it. `aliases`: which metrics of other names count as the usage of a task."""
     return Dialect(
-        name=NAME, prefixes=PREFIXES, routes=routes(aliases), workspace=workspace_of, error_response=error_response
+        name=NAME,
+        prefixes=PREFIXES,
+        routes=routes(aliases),
+        workspace=workspace_of,
+        error_response=error_response,
+        readme=readme_of(__package__),
     )

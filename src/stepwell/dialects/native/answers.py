@@ -293,12 +293,22 @@ class Removed(Struct):
 
 
 class Endpoint(Struct):
-    """One route of a dialect."""
+    """One route of a dialect. `state`: supported, or what it answers instead; `quirks`: what else to know."""
 
     verb: str
     path: str
     role: Literal["reader", "writer", "admin"]
     public: bool
+    state: str
+    quirks: str
+
+
+class Refused(Struct):
+    """What a vendor's interface has and this server does not, in words; `state` says what it answers."""
+
+    what: str
+    state: str
+    quirks: str
 
 
 class DialectInfo(Struct):
@@ -307,6 +317,7 @@ class DialectInfo(Struct):
     name: str
     prefixes: list[str]
     endpoints: list[Endpoint]
+    refused: list[Refused]
 
 
 class DialectsAnswer(Struct):

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from stepwell.core.access import Role
 from stepwell.core.ids import check_workspace
 from stepwell.core.store import BlobWriter
-from stepwell.dialects.native import docs, openapi, translate
+from stepwell.dialects.native import docs, endpoint_table, openapi, translate
 from stepwell.dialects.native.asking import Ask
 from stepwell.dialects.native.decoding import Decoder
 from stepwell.dialects.native.errors import error_response
@@ -33,16 +33,25 @@ _UNTRUSTED: Final = ("content-security-policy", "sandbox; default-src 'none'")
 
 def dialect(neighbours: Sequence[Dialect] = ()) -> Dialect:
     """The native API. `neighbours`: the other dialects of the server, which GET /dialects lists too."""
-    routes = tuple(_routes())
-    own = Dialect(name=NAME, prefixes=(PREFIX,), routes=routes, workspace=workspace_of, error_response=error_response)
-    listing = Route("GET", f"{PREFIX}/dialects", partial(_fixed, json_response(describe([own, *neighbours]))))
-    return Dialect(
+    listing = _Listing()
+    own = Dialect(
         name=NAME,
         prefixes=(PREFIX,),
-        routes=(*routes, listing),
+        routes=(*_routes(), Route("GET", f"{PREFIX}/dialects", listing)),
         workspace=workspace_of,
         error_response=error_response,
     )
+    listing.answer = json_response(describe([own, *neighbours]))
+    return own
+
+
+class _Listing:
+    """GET /dialects: an answer that says something of the route which gives it."""
+
+    answer = Response(503)
+
+    async def __call__(self, call: Call) -> Response:
+        return await _fixed(self.answer, call)
 
 
 def workspace_of(call: Call) -> str:
@@ -58,12 +67,26 @@ def describe(dialects: Sequence[Dialect]) -> dict[str, Any]:
             {
                 "name": each.name,
                 "prefixes": list(each.prefixes),
-                "endpoints": [
-                    {"verb": r.verb, "path": r.path, "role": r.role.word, "public": r.public} for r in each.routes
+                "endpoints": [_described(route, table) for route in each.routes],
+                "refused": [
+                    {"what": row.what, "state": row.state, "quirks": row.quirks} for row in table if not row.verb
                 ],
             }
-            for each in dialects
+            for each, table in ((each, endpoint_table.table_of(each)) for each in dialects)
         ]
+    }
+
+
+def _described(route: Route, table: Sequence[endpoint_table.Row]) -> dict[str, Any]:
+    """answers.Endpoint. Our own routes are in no table: the document says what they take."""
+    row = endpoint_table.row_of(route, table)
+    return {
+        "verb": route.verb,
+        "path": route.path,
+        "role": route.role.word,
+        "public": route.public,
+        "state": row.state if row else "supported",
+        "quirks": row.quirks if row else "",
     }
 
 

@@ -9,7 +9,7 @@ from stepwell.dialects.pluto.routes import account, analysis, console, ingest, l
 from stepwell.dialects.pluto.routes.files import Files
 from stepwell.services.sealing import ServerKey
 from stepwell.web.call import Call
-from stepwell.web.routing import Dialect
+from stepwell.web.routing import Dialect, readme_of
 
 NAME: Final = "pluto"
 PREFIXES: Final = (
@@ -48,4 +48,11 @@ def dialect(key: ServerKey) -> Dialect:
         *Files(key).routes(),
     )
     routes = (*routes, *account.description_routes(routes))
-    return Dialect(name=NAME, prefixes=PREFIXES, routes=routes, workspace=workspace_of, error_response=error_response)
+    return Dialect(
+        name=NAME,
+        prefixes=PREFIXES,
+        routes=routes,
+        workspace=workspace_of,
+        error_response=error_response,
+        readme=readme_of(__package__),
+    )

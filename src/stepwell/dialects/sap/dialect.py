@@ -10,7 +10,7 @@ from stepwell.core.ids import check_workspace
 from stepwell.dialects.sap.errors import error_response
 from stepwell.dialects.sap.routes import ROUTES
 from stepwell.web.call import Call
-from stepwell.web.routing import Dialect
+from stepwell.web.routing import Dialect, readme_of
 
 API: Final = "/v2/lm"
 IN_CLUSTER_PATH: Final = "/api/v1/metrics"  # what executions use; nothing below it is this dialect's
@@ -42,4 +42,5 @@ def dialect() -> Dialect:
         routes=tuple(replace(route, path=path) for path in (f"{API}/metrics", IN_CLUSTER_PATH) for route in ROUTES),
         workspace=workspace_of,
         error_response=error_response,
+        readme=readme_of(__package__),
     )

@@ -11,7 +11,7 @@ from stepwell.dialects.mlflow.oracle.errors import error_response
 from stepwell.dialects.mlflow.oracle.routes import deployments, registry, tracking
 from stepwell.dialects.mlflow.oracle.routes.exchange import exchanged
 from stepwell.web.call import Call
-from stepwell.web.routing import Dialect, Route
+from stepwell.web.routing import Dialect, Route, readme_of
 
 PREFIXES: Final = ("/20260430", "/api/20260430")
 PLATFORM: Final = "/aiDataPlatforms/{platform}/mlops/api/2.0"
@@ -35,6 +35,8 @@ def dialect() -> Dialect:
         routes=tuple(replace(route, path=prefix + route.path) for prefix in PREFIXES for route in routes),
         workspace=workspace_of,
         error_response=error_response,
+        readme=readme_of(__package__),
+        shorthand={"W": WORKSPACE, "A": PLATFORM},
     )
 
 
