@@ -1,12 +1,155 @@
-// One metric of several runs as a card.
+// One metric of several runs as a card: its head, its drawing, what must be said of it, and its legend.
 
-import type { CardProps } from "./shown";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { Empty, Failed, Loading } from "../parts/states";
+import { CardMenu } from "./card-menu";
+import "./charts.css";
+import { dashesOf, inkOf } from "./colours";
+import { Drawing } from "./drawing";
+import { Feed, type FeedState } from "./feed";
+import { Legend, nameOf } from "./legend";
+import { lineOf, type Line } from "./lines";
+import { badgesOf, notesOf } from "./notes";
+import type { Plot, View } from "./plot";
+import { xExtent, xScale, yScale } from "./scale";
+import type { ChartSettings } from "./settings";
+import { keyOf, type CardProps, type Choosing, type Shown } from "./shown";
+import { useStage, type Stage } from "./stage";
+import type { Kind } from "./ticks";
+import { useDark } from "./dark";
+import { changeView, useOwn, useZoom } from "./zoom";
+import type { Reach } from "./window";
 
-export function Card({ metric, title, height = 260 }: CardProps) {
+const NOTHING_YET: FeedState = { held: [], loading: true, error: null };
+
+export function Card({ metric, runs: given, settings: common, title = metric, height = 260, choosing: outer, metrics = [], tools }: CardProps) {
+  const stage = useStage();
+  const own = useOwn(metric);
+  const settings = useMemo(() => ({ ...common, ...own.settings }), [common, own]);
+  const zoom = useZoom();
+  const [runs, choosing] = useChoosing(given, outer);
+  const [width, setWidth] = useState(0);
+  const [state, retry] = useFeed(stage, metric, runs, settings, zoom, width);
+  const dark = useDark();
+  const lines = useLines(state, runs, settings, dark);
+  const { view, clipped } = useMemo(() => viewOf(lines, settings, zoom, own.y), [lines, settings, zoom, own]);
+  const plot = useRef<Plot | null>(null);
+  const changeX = (x: Reach | null, y: Reach | null) =>
+    changeView({ zoom: x, metric, own: { ...own, y: y === null ? (x === null ? null : own.y) : [y.min, y.max] } });
+  const pan = (which: "x" | "y", to: Reach, done: boolean) =>
+    changeView(which === "x" ? { zoom: to } : { metric, own: { ...own, y: [to.min, to.max] } }, { replace: !done });
+  const drawn = runs.filter((run) => run.hidden !== true);
   return (
-    <article class="card" aria-label={title ?? metric}>
-      <h3>{title ?? metric}</h3>
-      <div style={{ height: `${height}px` }} />
+    <article class="card" aria-label={title} aria-busy={state.loading}>
+      <header>
+        <h3 title={title}>{title}</h3>
+        {badgesOf(lines).map(({ text, meaning }) => (
+          <span key={text} class="badge" title={meaning}>
+            {text}
+          </span>
+        ))}
+        <span class="card-tools">
+          {tools}
+          <CardMenu title={title} metric={metric} runs={drawn} settings={settings} own={own} view={view} plot={plot} metrics={metrics} state={state} />
+        </span>
+      </header>
+      <div class="card-body" style={{ minHeight: `${height}px` }}>
+        <Drawing view={view} height={height} title={title} axis={`${settings.x} ${settings.xMetric}`} stage={stage} zoom={changeX} pan={pan} sized={setWidth} hold={(made) => (plot.current = made)} />
+        <Over state={state} lines={lines} drawn={drawn.length} retry={retry} />
+      </div>
+      <p class="notes">{notesOf(state, lines, settings, clipped).join(" · ")}</p>
+      {runs.length > 1 && <Legend runs={runs} dark={dark} choosing={choosing} stage={stage} />}
     </article>
   );
+}
+
+/** What lies over the drawing while there is nothing to see. */
+function Over({ state, lines, drawn, retry }: { state: FeedState; lines: readonly Line[]; drawn: number; retry: () => void }) {
+  const words = () => {
+    if (state.error !== null) return <Failed error={state.error} retry={retry} />;
+    if (lines.some((line) => line.x.length > 0)) return null;
+    if (drawn === 0) return <Empty>No run is chosen.</Empty>;
+    return state.loading ? <Loading what="points" /> : <Empty>{lines.some((line) => line.lost > 0) ? "No point has a place on this x axis." : "No points."}</Empty>;
+  };
+  const said = words();
+  return said === null ? null : <div class="over">{said}</div>;
+}
+
+/** Hiding and isolating as the page does it, or here. */
+function useChoosing(given: readonly Shown[], outer: Choosing | undefined): [readonly Shown[], Choosing] {
+  const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
+  const runs = useMemo(() => (outer === undefined ? given.map((run) => ({ ...run, hidden: hidden.has(keyOf(run)) })) : given), [given, outer, hidden]);
+  const inner: Choosing = {
+    toggle: (run) => setHidden((before) => new Set(before.has(keyOf(run)) ? [...before].filter((key) => key !== keyOf(run)) : [...before, keyOf(run)])),
+    isolate: (run) =>
+      setHidden((before) => {
+        const others = given.map(keyOf).filter((key) => key !== keyOf(run));
+        return new Set(before.size === others.length && !before.has(keyOf(run)) ? [] : others);
+      }),
+  };
+  return [runs, outer ?? inner];
+}
+
+/** The card's data, asked for anew when it should be; a zoom only when it has come to rest. */
+function useFeed(stage: Stage, metric: string, runs: readonly Shown[], settings: ChartSettings, zoom: Reach | null, width: number): [FeedState, () => void] {
+  const [state, setState] = useState(NOTHING_YET);
+  const feed = useRef<Feed | null>(null);
+  const budget = Math.max(100, Math.ceil(width / 100) * 100);
+  const rested = useRested(zoom, 150);
+  const identity = JSON.stringify(runs.map((run) => [run.id, run.labels, run.running, run.hidden, run.startTimeUs]));
+  useEffect(() => {
+    const made = new Feed(stage.source, stage.live, setState);
+    feed.current = made;
+    return () => made.close();
+  }, [stage]);
+  const { x, xMetric, logX } = settings;
+  useEffect(() => {
+    if (width > 0) feed.current?.want({ metric, runs: runs.filter((run) => run.hidden !== true), settings, zoom: rested, budget });
+  }, [stage, metric, identity, x, xMetric, logX, rested, budget, width > 0]);
+  return [state, () => feed.current?.retry()];
+}
+
+function useRested<T>(value: T, milliseconds: number): T {
+  const [rested, setRested] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setRested(() => value), milliseconds);
+    return () => clearTimeout(timer);
+  }, [value]);
+  return rested;
+}
+
+function useLines(state: FeedState, runs: readonly Shown[], settings: ChartSettings, dark: boolean): readonly Line[] {
+  return useMemo(() => {
+    const keys = runs.map(keyOf);
+    const dashes = dashesOf(keys);
+    return state.held.flatMap(({ run, whole, detail, along }) => {
+      const key = keyOf(run);
+      const at = keys.indexOf(key);
+      if (at < 0 || runs[at]?.hidden === true) return [];
+      const style = { key, name: nameOf(runs[at] ?? run), ink: inkOf(key, dark), dash: dashes[at] ?? [] };
+      return [lineOf({ ...style, buckets: detail, whole, along, startTimeUs: run.startTimeUs ?? null }, settings)];
+    });
+  }, [state.held, runs, settings, dark]);
+}
+
+function viewOf(lines: readonly Line[], settings: ChartSettings, zoom: Reach | null, ownY: readonly [number, number] | null): { view: View; clipped: number } {
+  const { logX, logY, band, clip } = settings;
+  const whole = xScale(xExtent(lines, logX), logX);
+  const zoomed = zoom !== null && (!logX || zoom.max > 0);
+  const x = zoomed ? { min: logX && zoom.min <= 0 ? Math.min(whole.min, zoom.max / 10) : zoom.min, max: zoom.max, log: logX } : whole;
+  const fitted = yScale(lines, x, { log: logY, band, clip });
+  const useOwnY = ownY !== null && (!logY || ownY[0] > 0);
+  const y = useOwnY ? { min: ownY[0], max: ownY[1], log: logY } : fitted.scale;
+  return { view: { lines, x, y, xKind: kindOf(settings), xTitle: titleOf(settings), bands: band }, clipped: useOwnY ? 0 : fitted.clipped };
+}
+
+function kindOf({ x }: ChartSettings): Kind {
+  if (x === "wall") return "time";
+  if (x === "relative_time") return "duration";
+  return x === "metric" ? "number" : "step";
+}
+
+export function titleOf({ x, xMetric }: ChartSettings): string {
+  const titles = { step: "Step", relative_step: "Relative step", wall: "Wall time", relative_time: "Relative time", metric: xMetric };
+  return titles[x];
 }

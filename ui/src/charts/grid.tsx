@@ -1,8 +1,10 @@
-// Cards side by side, one per metric. Only those in or near the view are mounted.
+// Cards side by side, one per metric. Only those in or near the view are mounted and ask the server.
 
-import type { ChartSettings } from "./settings";
-import type { Shown } from "./shown";
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { ComponentChildren } from "preact";
 import { Card } from "./card";
+import type { ChartSettings } from "./settings";
+import type { Choosing, Shown } from "./shown";
 
 export interface GridProps {
   metrics: readonly string[];
@@ -11,14 +13,81 @@ export interface GridProps {
   settings: ChartSettings;
   columns?: number;
   height?: number;
+  choosing?: Choosing;
+  /** Offered as x axis; all of these where absent. */
+  allMetrics?: readonly string[];
+  /** More buttons for a card's head. */
+  tools?: (metric: string) => ComponentChildren;
+  /** A card was dropped before another. */
+  move?: (metric: string, before: string) => void;
 }
 
-export function ChartGrid({ metrics, runs, settings, columns = 3, height = 260 }: GridProps) {
+/** What a card has besides its drawing: head, notes and legend. */
+const AROUND = 98;
+const DRAGGED = "application/x-stepwell-metric";
+
+export function ChartGrid({ metrics, runs, settings, columns = 3, height = 260, choosing, allMetrics, tools, move }: GridProps) {
   return (
     <div class="grid" style={{ gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` }}>
       {metrics.map((metric) => (
-        <Card key={metric} metric={metric} runs={typeof runs === "function" ? runs(metric) : runs} settings={settings} height={height} />
+        <Near key={metric} height={height + AROUND} drop={move && ((other) => move(other, metric))}>
+          {() => (
+            <Card
+              metric={metric}
+              runs={typeof runs === "function" ? runs(metric) : runs}
+              settings={settings}
+              height={height}
+              metrics={allMetrics ?? metrics}
+              {...(choosing === undefined ? {} : { choosing })}
+              tools={tools?.(metric)}
+            />
+          )}
+        </Near>
       ))}
+    </div>
+  );
+}
+
+/** What a handle must do for its card to be dragged. */
+export function dragged(event: DragEvent, metric: string): void {
+  event.dataTransfer?.setData(DRAGGED, metric);
+  event.dataTransfer?.setData("text/plain", metric);
+}
+
+interface NearProps {
+  height: number;
+  drop: ((metric: string) => void) | undefined;
+  children: () => ComponentChildren;
+}
+
+/** Mounts its child while it is in view or not far from it. */
+function Near({ height, drop, children }: NearProps) {
+  const box = useRef<HTMLDivElement>(null);
+  const [near, setNear] = useState(false);
+  const [over, setOver] = useState(false);
+  useEffect(() => {
+    const element = box.current;
+    if (element === null) return;
+    const watch = new IntersectionObserver((seen) => setNear(seen.at(-1)?.isIntersecting ?? false), { rootMargin: "250px" });
+    watch.observe(element);
+    return () => watch.disconnect();
+  }, []);
+  const dropping = drop && {
+    onDragOver: (event: DragEvent) => {
+      if (event.dataTransfer?.types.includes(DRAGGED) !== true) return;
+      event.preventDefault();
+      setOver(true);
+    },
+    onDragLeave: () => setOver(false),
+    onDrop: (event: DragEvent) => {
+      event.preventDefault();
+      setOver(false);
+      drop(event.dataTransfer?.getData(DRAGGED) ?? "");
+    },
+  };
+  return (
+    <div ref={box} class={over ? "near target" : "near"} style={{ minHeight: `${height}px` }} {...dropping}>
+      {near && children()}
     </div>
   );
 }

@@ -14,8 +14,8 @@ export function paint(context: CanvasRenderingContext2D, lines: readonly Line[],
   if (bands) for (const line of lines) paintBand(context, line, frame, ratio, lines.length);
   for (const line of lines) if (line.raw !== null) stroke(context, line, line.raw, frame, { width: ratio, alpha: 0.28 });
   for (const line of lines) paintLine(context, line, frame, ratio);
-  for (const line of lines) paintMarks(context, line, frame, ratio);
   context.restore();
+  for (const line of lines) paintMarks(context, line, frame, ratio);
 }
 
 function paintBand(context: CanvasRenderingContext2D, line: Line, frame: Frame, ratio: number, among: number): void {
@@ -69,6 +69,7 @@ function paintMarks(context: CanvasRenderingContext2D, line: Line, frame: Frame,
   context.strokeStyle = context.fillStyle = line.ink;
   context.lineWidth = 1.75 * ratio;
   context.setLineDash([]);
+  context.globalAlpha = 1;
   for (const { kind, x, y } of marksIn(line, frame, size)) {
     context.beginPath();
     mark(context, kind, x, y, size);

@@ -1,5 +1,6 @@
 // What a chart is asked to show: the interface between the pages and the charts.
 
+import type { ComponentChildren } from "preact";
 import type { ChartSettings } from "./settings";
 
 /** A run (or one label set of it) as a line. Colour and identity come from `id`, and from `labels` where they are said. */
@@ -15,6 +16,14 @@ export interface Shown {
   startTimeUs?: number | null;
   /** Running runs are followed live. */
   running?: boolean;
+  /** Named in the legend, but not drawn. */
+  hidden?: boolean;
+}
+
+/** What the legend does; without these a card hides and isolates by itself. */
+export interface Choosing {
+  toggle: (run: Shown) => void;
+  isolate: (run: Shown) => void;
 }
 
 export interface CardProps {
@@ -25,6 +34,11 @@ export interface CardProps {
   title?: string;
   /** CSS pixels of the drawing; 260 where absent. */
   height?: number;
+  choosing?: Choosing;
+  /** Offered as x axis. */
+  metrics?: readonly string[];
+  /** More buttons for the card's head. */
+  tools?: ComponentChildren;
 }
 
 /** Tells lines apart: runs, and label sets of one run. */

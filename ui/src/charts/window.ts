@@ -37,6 +37,23 @@ function zoomed(whole: Buckets, run: Shown, settings: ChartSettings, zoom: Reach
   return { min_time_us: step(Math.floor(low * 1e6 + from)), max_time_us: step(Math.ceil(high * 1e6 + from)) };
 }
 
+/** What the x axis shows, no more: for files. All of it where another metric runs along the bottom. */
+export function exactWindow(whole: Buckets, run: Shown, settings: ChartSettings, shown: Reach): Window {
+  switch (settings.x) {
+    case "metric":
+      return {};
+    case "step":
+    case "relative_step": {
+      const from = settings.x === "step" ? 0 : (whole.firstStep[0] ?? 0);
+      return { min_step: step(Math.ceil(shown.min + from)), max_step: step(Math.floor(shown.max + from)) };
+    }
+    default: {
+      const from = settings.x === "wall" ? 0 : (run.startTimeUs ?? whole.firstTime[0] ?? 0);
+      return { min_time_us: step(Math.ceil(shown.min * 1e6 + from)), max_time_us: step(Math.floor(shown.max * 1e6 + from)) };
+    }
+  }
+}
+
 function step(given: number): number {
   return Math.min(MOST_STEP, Math.max(LEAST_STEP, given));
 }

@@ -1,0 +1,171 @@
+// The drawing of a card: a Plot in an element, the tooltip at its cursor, and the keys that move it.
+
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { toldAt } from "./nearest";
+import { Plot, type Actions, type View } from "./plot";
+import { placeOf } from "./scale";
+import { useTopic, type Stage } from "./stage";
+import { Tooltip } from "./tooltip";
+import type { Reach } from "./window";
+
+export interface DrawingProps {
+  view: View;
+  height: number;
+  title: string;
+  /** Charts of one axis share the cursor. */
+  axis: string;
+  stage: Stage;
+  zoom: (x: Reach | null, y: Reach | null) => void;
+  pan: Actions["pan"];
+  /** How wide it is in CSS pixels, at first and after changes. */
+  sized: (width: number) => void;
+  /** For export: the plot while it is there. */
+  hold: (plot: Plot | null) => void;
+}
+
+export function Drawing(props: DrawingProps) {
+  const { view, height, title, axis, stage, sized, hold } = props;
+  const box = useRef<HTMLDivElement>(null);
+  const plot = useRef<Plot | null>(null);
+  const latest = useRef(props);
+  latest.current = props;
+  const [pinned, setPinned] = useState<number | null>(null);
+  const pinnedNow = useRef(pinned);
+  pinnedNow.current = pinned;
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (element === null) return;
+    const actions = actionsOf(latest, pinnedNow, setPinned);
+    const made = new Plot(element, { width: Math.max(120, element.clientWidth), height }, latest.current.view, actions);
+    plot.current = made;
+    hold(made);
+    sized(element.clientWidth);
+    const watch = new ResizeObserver(() => {
+      if (element.clientWidth === 0) return;
+      made.resize(element.clientWidth, latest.current.height);
+      latest.current.sized(element.clientWidth);
+    });
+    watch.observe(element);
+    const recolour = () => made.recolour();
+    const follow = () => {
+      const { value } = stage.cursor;
+      made.point(pinnedNow.current ?? (value?.axis === latest.current.axis ? value.x : null));
+    };
+    const undo = [stage.cursor.watch(follow), stage.highlighted.watch((key) => made.highlight(key))];
+    addEventListener("stepwell-theme", recolour);
+    return () => {
+      removeEventListener("stepwell-theme", recolour);
+      for (const each of undo) each();
+      watch.disconnect();
+      made.close();
+      hold(null);
+      plot.current = null;
+    };
+  }, [stage]);
+  useLayoutEffect(() => plot.current?.show(view), [view]);
+  useLayoutEffect(() => plot.current?.resize(box.current?.clientWidth ?? 0, height), [height]);
+  useEffect(() => plot.current?.point(pinned ?? (stage.cursor.value?.axis === axis ? stage.cursor.value.x : null)), [pinned, axis]);
+  return (
+    <div class="drawing">
+      <div
+        ref={box}
+        class="plot"
+        role="img"
+        tabIndex={0}
+        aria-label={`${title}: chart of ${view.lines.length} lines. Arrows move the cursor, Enter pins what stands there.`}
+        onKeyDown={(event) => keys(event, latest.current, pinned, setPinned)}
+        onBlur={() => stage.cursor.tell(null)}
+      />
+      <At box={box} plot={plot} view={view} axis={axis} stage={stage} pinned={pinned} unpin={() => setPinned(null)} />
+    </div>
+  );
+}
+
+type Ref<T> = { current: T };
+
+function actionsOf(latest: Ref<DrawingProps>, pinned: Ref<number | null>, setPinned: (x: number | null) => void): Actions {
+  return {
+    point: (x, near) => {
+      const { stage, axis } = latest.current;
+      stage.highlighted.tell(near);
+      stage.cursor.tell(x === null ? null : { x, axis, by: latest.current.hold });
+    },
+    zoom: (x, y) => latest.current.zoom(x, y),
+    reset: () => latest.current.zoom(null, null),
+    pan: (which, to, done) => latest.current.pan(which, to, done),
+    pin: () => {
+      const at = latest.current.stage.cursor.value;
+      setPinned(pinned.current === null && at !== null ? at.x : null);
+    },
+  };
+}
+
+interface AtProps {
+  box: Ref<HTMLDivElement | null>;
+  plot: Ref<Plot | null>;
+  view: View;
+  axis: string;
+  stage: Stage;
+  pinned: number | null;
+  unpin: () => void;
+}
+
+/** The tooltip; apart, so that the pointer's moves render nothing else. */
+function At({ box, plot, view, axis, stage, pinned, unpin }: AtProps) {
+  const cursor = useTopic(stage.cursor);
+  const mine = cursor?.axis === axis && box.current?.matches(":hover, :focus-visible") === true;
+  const x = pinned ?? (mine ? cursor.x : null);
+  const rows = useMemo(() => (x === null ? [] : toldAt(view.lines, x, view.x)), [x, view]);
+  if (x === null || rows.length === 0 || plot.current === null) return null;
+  const area = plot.current.area();
+  const place = Math.min(1, Math.max(0, placeOf(x, view.x)));
+  const near = rows.length === 1 ? (rows[0]?.x ?? x) : x;
+  return (
+    <Tooltip
+      rows={rows}
+      x={near}
+      xKind={view.xKind}
+      xTitle={view.xTitle}
+      left={area.left + place * area.width}
+      top={area.top}
+      pinned={pinned !== null}
+      unpin={unpin}
+    />
+  );
+}
+
+function keys(event: KeyboardEvent, props: DrawingProps, pinned: number | null, setPinned: (x: number | null) => void): void {
+  const { stage, view, axis, zoom, hold } = props;
+  const now = pinned ?? stage.cursor.value?.x ?? null;
+  const step = (move: 1 | -1) => {
+    const next = neighbour(view, now ?? (move > 0 ? view.x.min : view.x.max), move);
+    if (pinned !== null) setPinned(next);
+    stage.cursor.tell({ x: next, axis, by: hold });
+  };
+  const leave = () => {
+    setPinned(null);
+    stage.cursor.tell(null);
+  };
+  const doing: Record<string, () => void> = {
+    ArrowRight: () => step(1),
+    ArrowLeft: () => step(-1),
+    Enter: () => setPinned(pinned === null ? now : null),
+    0: () => zoom(null, null),
+    ...(now === null ? {} : { Escape: leave }),
+  };
+  const wanted = doing[event.key];
+  if (wanted === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+  wanted();
+  event.preventDefault();
+  event.stopPropagation();
+}
+
+/** The next x of any line, one way or the other. */
+function neighbour(view: View, from: number, move: number): number {
+  let found = NaN;
+  for (const line of view.lines) {
+    const next = move > 0 ? line.x.find((x) => x > from) : line.x.findLast((x) => x < from);
+    if (next !== undefined && !(Math.abs(next - from) >= Math.abs(found - from))) found = next;
+  }
+  return Number.isNaN(found) ? from : found;
+}

@@ -1,0 +1,43 @@
+// The runs of a card below it: click hides, click with Alt isolates, the pointer highlights the line everywhere.
+
+import { dashesOf, inkOf } from "./colours";
+import { keyOf, type Choosing, type Shown } from "./shown";
+import type { Stage } from "./stage";
+import { Swatch } from "./tooltip";
+
+interface LegendProps {
+  runs: readonly Shown[];
+  dark: boolean;
+  choosing: Choosing;
+  stage: Stage;
+}
+
+export function Legend({ runs, dark, choosing, stage }: LegendProps) {
+  const keys = runs.map(keyOf);
+  const dashes = dashesOf(keys);
+  return (
+    <ul class="legend" aria-label="Legend">
+      {runs.map((run, at) => (
+        <li key={keys[at]}>
+          <button
+            type="button"
+            aria-pressed={run.hidden !== true}
+            title={`${nameOf(run)}\nClick: hide or show. Alt and click: this one alone.`}
+            onClick={(event) => (event.altKey ? choosing.isolate(run) : choosing.toggle(run))}
+            onPointerEnter={() => stage.highlighted.tell(keys[at] ?? null)}
+            onPointerLeave={() => stage.highlighted.tell(null)}
+            onFocus={() => stage.highlighted.tell(keys[at] ?? null)}
+            onBlur={() => stage.highlighted.tell(null)}
+          >
+            <Swatch ink={inkOf(keys[at] ?? "", dark)} dash={dashes[at] ?? []} />
+            <span>{nameOf(run)}</span>
+          </button>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+export function nameOf(run: Shown): string {
+  return run.group === undefined ? run.name : `${run.group} · ${run.name}`;
+}

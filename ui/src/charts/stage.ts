@@ -1,0 +1,67 @@
+// What the cards of one page share: the server's data, the cursor's place, and which run is highlighted.
+
+import { createContext } from "preact";
+import { useContext, useEffect, useMemo, useState } from "preact/hooks";
+import { Live } from "./live";
+import { Source } from "./source";
+
+/** A value that several watch. Telling the same again tells nobody. */
+export class Topic<T> {
+  private readonly watchers = new Set<(value: T) => void>();
+
+  constructor(private held: T) {}
+
+  get value(): T {
+    return this.held;
+  }
+
+  tell(value: T): void {
+    if (Object.is(value, this.held)) return;
+    this.held = value;
+    for (const watcher of this.watchers) watcher(value);
+  }
+
+  watch(watcher: (value: T) => void): () => void {
+    this.watchers.add(watcher);
+    return () => {
+      this.watchers.delete(watcher);
+    };
+  }
+}
+
+/** Where the cursor is on the x axis, which axis that is, and the chart under the pointer. */
+export interface Pointing {
+  x: number;
+  axis: string;
+  by: object;
+}
+
+export class Stage {
+  readonly source = new Source();
+  readonly live = new Live();
+  readonly cursor = new Topic<Pointing | null>(null);
+  /** The key of the run whose line stands out. */
+  readonly highlighted = new Topic<string | null>(null);
+}
+
+export const StageContext = createContext<Stage | null>(null);
+
+/** The page's stage, or one of this component's own. */
+export function useStage(): Stage {
+  const outer = useContext(StageContext);
+  const own = useMemo(() => (outer === null ? new Stage() : null), [outer]);
+  useEffect(() => own?.live.start(), [own]);
+  useEffect(() => own?.live.every(1), [own]);
+  const stage = outer ?? own;
+  if (stage === null) throw new Error("There is always a stage.");
+  return stage;
+}
+
+export function useTopic<T>(topic: Topic<T>): T {
+  const [value, setValue] = useState(topic.value);
+  useEffect(() => {
+    setValue(() => topic.value);
+    return topic.watch((next) => setValue(() => next));
+  }, [topic]);
+  return value;
+}

@@ -1,0 +1,134 @@
+// What stands at the cursor: every visible run, greatest first. Pinned, it stays, scrolls and can be copied.
+
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { duration, moment, value, whole } from "./format";
+import type { Told } from "./nearest";
+import type { Kind } from "./ticks";
+
+export interface TooltipProps {
+  rows: readonly Told[];
+  x: number;
+  xKind: Kind;
+  xTitle: string;
+  /** Where the cursor is on the screen. */
+  left: number;
+  top: number;
+  pinned: boolean;
+  unpin: () => void;
+}
+
+/** More are not told while the pointer moves: nobody can scroll to them. Pinned, all are there. */
+const MOVING = 24;
+
+export function Tooltip({ rows, x, xKind, xTitle, left, top, pinned, unpin }: TooltipProps) {
+  const box = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (element === null) return;
+    const { offsetWidth, offsetHeight } = element;
+    const beside = left + 16 + offsetWidth <= innerWidth ? left + 16 : Math.max(4, left - 16 - offsetWidth);
+    element.style.transform = `translate(${beside}px, ${Math.max(4, Math.min(top, innerHeight - offsetHeight - 4))}px)`;
+  });
+  const shown = pinned ? rows : rows.slice(0, MOVING);
+  const smooth = rows.some((row) => row.smooth !== null);
+  const banded = rows.some((row) => row.points > 1);
+  return (
+    <div ref={box} class={pinned ? "tip pinned" : "tip"} role="tooltip">
+      <div class="tip-head">
+        <span>
+          {xTitle} {xText(x, xKind)}
+        </span>
+        {pinned && (
+          <span class="tip-buttons">
+            <button type="button" onClick={() => void navigator.clipboard.writeText(tsvOf(rows))}>
+              Copy
+            </button>
+            <button type="button" onClick={unpin} aria-label="Close">
+              ×
+            </button>
+          </span>
+        )}
+      </div>
+      <table>
+        <thead>
+          <tr>
+            <th>Run</th>
+            <th>{smooth ? "Smoothed" : "Value"}</th>
+            {smooth && <th>Raw</th>}
+            {banded && <th>Lowest to highest</th>}
+            <th>Step</th>
+            <th>Time</th>
+            <th>Relative</th>
+          </tr>
+        </thead>
+        <tbody>
+          {shown.map((row) => (
+            <Row key={row.key} row={row} smooth={smooth} banded={banded} />
+          ))}
+        </tbody>
+      </table>
+      {shown.length < rows.length && <p class="faint">{rows.length - shown.length} more: click to pin and see all.</p>}
+    </div>
+  );
+}
+
+function Row({ row, smooth, banded }: { row: Told; smooth: boolean; banded: boolean }) {
+  return (
+    <tr>
+      <th scope="row">
+        <Swatch ink={row.ink} dash={row.dash} />
+        {row.name}
+      </th>
+      {smooth && <td>{number(row.smooth ?? NaN)}</td>}
+      <td>{[number(row.raw), row.others].filter((word) => word !== "").join(" + ")}</td>
+      {banded && <td>{row.points > 1 && !Number.isNaN(row.low) ? `${value(row.low)} to ${value(row.high)}` : ""}</td>}
+      <td>{stepText(row)}</td>
+      <td>{Number.isNaN(row.time) ? "" : moment(row.time / 1e6)}</td>
+      <td>{Number.isNaN(row.relative) ? "" : duration(row.relative / 1e6)}</td>
+    </tr>
+  );
+}
+
+function number(given: number): string {
+  return Number.isNaN(given) ? "" : value(given);
+}
+
+/** A short piece of the line. */
+export function Swatch({ ink, dash }: { ink: string; dash: readonly number[] }) {
+  return (
+    <svg class="swatch" width="16" height="8" aria-hidden="true">
+      <line x1="0" y1="4" x2="16" y2="4" stroke={ink} stroke-width="3" stroke-dasharray={dash.length === 0 ? undefined : dash.join(" ")} />
+    </svg>
+  );
+}
+
+export function xText(x: number, kind: Kind): string {
+  if (kind === "time") return moment(x);
+  if (kind === "duration") return duration(x);
+  return kind === "step" ? whole(x) : value(x);
+}
+
+function stepText(row: Told): string {
+  if (Number.isNaN(row.firstStep)) return "";
+  return row.points > 1 ? `${whole(row.firstStep)} to ${whole(row.lastStep)} (${whole(row.points)} points)` : whole(row.lastStep);
+}
+
+/** Tab-separated, numbers in full. Names lose tabs and line ends. */
+export function tsvOf(rows: readonly Told[]): string {
+  const head = ["run", "smoothed", "raw", "lowest", "highest", "points", "first_step", "last_step", "time_us", "relative_s", "not_finite"];
+  const number = (given: number) => (Number.isNaN(given) ? "" : String(given));
+  const lines = rows.map((row) => [
+    row.name.replace(/[\t\r\n]+/g, " "),
+    row.smooth === null ? "" : number(row.smooth),
+    number(row.raw),
+    number(row.low),
+    number(row.high),
+    number(row.points),
+    number(row.firstStep),
+    number(row.lastStep),
+    number(row.time),
+    number(row.relative / 1e6),
+    row.others,
+  ]);
+  return [head, ...lines].map((line) => line.join("\t")).join("\n");
+}

@@ -1,0 +1,34 @@
+// Which metrics the chosen runs have.
+
+import { useMemo } from "preact/hooks";
+import { post, type Problem } from "../../api/client";
+import { useFetching } from "../../api/fetching";
+import { useTick } from "../../state/tick";
+
+export interface Keys {
+  /** The runs of each metric. */
+  runsOf: ReadonlyMap<string, ReadonlySet<string>>;
+  loading: boolean;
+  error: Problem | null;
+  retry: () => void;
+}
+
+/** How often new metrics of running runs are looked for. */
+const SECONDS = 10;
+
+export function useKeys(runIds: readonly string[], running: boolean): Keys {
+  const tick = useTick(running ? SECONDS : 0);
+  const key = runIds.length === 0 ? null : `${runIds.join(" ")} ${tick}`;
+  const found = useFetching(key, (signal) => post("/api/v1/summaries", { body: { run_ids: [...runIds], columns: ["count"] }, signal }));
+  const runsOf = useMemo(() => {
+    const all = new Map<string, Set<string>>();
+    found.data?.metric.forEach((metric, row) => {
+      const run = found.data?.run_id[row] ?? "";
+      const runs = all.get(metric);
+      if (runs === undefined) all.set(metric, new Set([run]));
+      else runs.add(run);
+    });
+    return all;
+  }, [found.data]);
+  return { runsOf, loading: found.loading && found.data === null, error: found.error, retry: found.retry };
+}
