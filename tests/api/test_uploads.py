@@ -32,6 +32,8 @@ UNREAD = {
     "POST /api/v1/experiments/{experiment_id}/restore",
     "POST /api/v1/runs/{run_id}/restore",
     "POST /step",
+    "POST /ajax-api/2.0/mlflow-artifacts/mpu/create/{path:path}",
+    "POST /api/2.0/mlflow-artifacts/mpu/create/{path:path}",
     *(
         f"POST {base}{PLATFORM}{path}"
         for base in ("", "/api")

@@ -17,6 +17,7 @@ from stepwell.dialects.mlflow.routes.reading import DONE, answer, query_of
 from stepwell.services import artifacts as service
 from stepwell.services import runs
 from stepwell.web.call import Call
+from stepwell.web.errors import HttpProblem
 from stepwell.web.response import Response, stream_response
 from stepwell.web.routing import Route
 
@@ -25,6 +26,8 @@ _GET: Final = Reader(wire.GetArtifact)
 _STORED: Final = Reader(wire.ListStored)
 _WRITE_BYTES: Final = 1 << 20  # what is gathered before a thread writes it
 _TYPES: Final = mimetypes.MimeTypes()  # Python's own table; the machine's files are not read
+# The client of the vendor looks for these words, whatever the status.
+NO_PARTS: Final = "Multipart upload is not supported for the current artifact repository; send the file whole"
 _GUARD: Final = ("content-security-policy", "sandbox; default-src 'none'")  # nosniff is on every answer
 
 
@@ -161,6 +164,11 @@ async def delete(call: Call) -> Response:
     return DONE
 
 
+async def begin_parts(_call: Call) -> Response:
+    """POST mlflow-artifacts/mpu/create/<path>: a client that reads this sends the whole file."""
+    raise HttpProblem(404, "no_parts", NO_PARTS)
+
+
 def place_of(call: Call, path: str) -> Place:
     """A path below the artifact root of a run is that run's; any other belongs to the workspace."""
     found = translate.run_in_path(path)
@@ -182,5 +190,6 @@ ROUTES: Final = (
     Route("PUT", "/mlflow-artifacts/artifacts/{path:path}", upload, Role.WRITER),
     Route("GET", "/mlflow-artifacts/artifacts/{path:path}", download),
     Route("DELETE", "/mlflow-artifacts/artifacts/{path:path}", delete, Role.WRITER),
+    Route("POST", "/mlflow-artifacts/mpu/create/{path:path}", begin_parts, Role.WRITER),
 )
 ROOT_ROUTES: Final = (Route("GET", "/get-artifact", download_of_run),)
