@@ -153,6 +153,23 @@ def test_runs_come_in_pages_whatever_is_written_meanwhile(api: httpx.Client):
     assert seen == [f"r{n}" for n in reversed(range(6))]
 
 
+def test_a_search_says_how_many_there_are_and_starts_where_it_is_told(api: httpx.Client):
+    for n in range(6):
+        new_run(api, id=f"r{n}", start_time_us=n, params={"even": str(n % 2 == 0)})
+
+    def found(**asked: Any) -> tuple[list[str], int | None]:
+        page = api.post("/runs/search", json=asked).json()
+        return page["runs"]["id"], page["total"]
+
+    assert found(limit=2, skip=3, total=True) == (["r2", "r1"], 6)
+    assert found(limit=2, skip=1, total=True, filter="params.even = 'True'") == (["r2", "r0"], 3)
+    assert found(skip=6, total=True) == ([], 6)
+    assert found(experiment_ids=[], total=True) == ([], 0)
+    assert found(limit=1) == (["r5"], None)
+    cursor = api.post("/runs/search", json={"limit": 1}).json()["cursor"]
+    assert found(limit=1, skip=1, cursor=cursor) == (["r3"], None)
+
+
 def test_times_in_a_filter_are_microseconds(api: httpx.Client):
     for n in (1, 2, 3):
         new_run(api, id=f"r{n}", start_time_us=1_700_000_000_000_000 + n)
@@ -167,6 +184,7 @@ def test_times_in_a_filter_are_microseconds(api: httpx.Client):
         ({"order_by": ["!"]}, "order_by"),
         ({"cursor": "x"}, "cursor"),
         ({"limit": 0}, "limit"),
+        ({"skip": -1}, "skip"),
         ({"limit": 50_001}, "limit"),
         ({"limit": 2000, "columns": {"tags": "*"}}, "limit"),
         ({"columns": {"metrics": 5}}, "columns.metrics"),

@@ -33,22 +33,20 @@ def search_runs(
     visibility: Visibility = Visibility.ACTIVE,
     limit: int,
     cursor: str | None = None,
+    skip: int = 0,
     columns: Columns = ALL_COLUMNS,
     milliseconds: bool = False,
 ) -> tuple[list[RunRow], str | None]:
     """A page of runs and the cursor of the next page (None: this was the last).
 
-    `experiment_ids` None searches the whole workspace, an empty sequence nothing. `milliseconds`: the
-    filter's times are in milliseconds, not microseconds. Raises BadFilter, Invalid (cursor, limit), TooLarge.
+    `experiment_ids` None searches the whole workspace, an empty sequence nothing. `skip` rows behind the cursor are
+    left out. `milliseconds`: the filter's times are in milliseconds, not microseconds. Raises BadFilter, Invalid
+    (cursor, limit), TooLarge.
     """
     check_limit(limit, field="limit", limit=limits.RUNS_PER_PAGE)
-    check_text(filter, field="filter", limit=FILTER_LENGTH)
-    ids = None
-    if experiment_ids is not None:
-        check_count(len(experiment_ids), field="experiment_ids", limit=EXPERIMENTS_PER_SEARCH)
-        ids = tuple(sorted(set(experiment_ids)))
-        if not ids:
-            return [], None
+    ids = _experiments(experiment_ids)
+    if ids == ():
+        return [], None
     conditions = _parsed(filter, RUNS, milliseconds=milliseconds)
     sort = parse_order(order, schema=RUNS)
     query = page.fingerprint(workspace, ids, conditions, sort, visibility)
@@ -61,10 +59,28 @@ def search_runs(
             visibility=visibility,
             limit=limit,
             after=page.decode("runs", query, cursor),
+            skip=skip,
             columns=columns,
         ),
     )
     return found.items, page.encode("runs", query, found.after)
+
+
+def count_runs(
+    store: Store,
+    *,
+    workspace: str,
+    experiment_ids: Sequence[int] | None,
+    filter: str = "",
+    visibility: Visibility = Visibility.ACTIVE,
+) -> int:
+    """How many runs `search_runs` finds over all pages. Raises BadFilter, TooLarge."""
+    ids = _experiments(experiment_ids)
+    if ids == ():
+        return 0
+    conditions = _parsed(filter, RUNS, milliseconds=False)
+    query = RunQuery(experiment_ids=ids, filter=conditions, visibility=visibility, limit=1)
+    return store.count_runs(workspace=workspace, query=query)
 
 
 def search_experiments(
@@ -80,7 +96,6 @@ def search_experiments(
 ) -> tuple[list[Experiment], str | None]:
     """A page of experiments and the cursor of the next; otherwise as `search_runs`."""
     check_limit(limit, field="limit", limit=limits.RUNS_PER_PAGE)
-    check_text(filter, field="filter", limit=FILTER_LENGTH)
     conditions = _parsed(filter, EXPERIMENTS, milliseconds=milliseconds)
     sort = parse_order(order, schema=EXPERIMENTS)
     query = page.fingerprint(workspace, conditions, sort, visibility)
@@ -97,6 +112,14 @@ def search_experiments(
     return found.items, page.encode("experiments", query, found.after)
 
 
+def _experiments(given: Sequence[int] | None) -> tuple[int, ...] | None:
+    if given is None:
+        return None
+    check_count(len(given), field="experiment_ids", limit=EXPERIMENTS_PER_SEARCH)
+    return tuple(sorted(set(given)))
+
+
 def _parsed(text: str, schema: Schema, *, milliseconds: bool) -> Filter:
+    check_text(text, field="filter", limit=FILTER_LENGTH)
     conditions = parse_filter(text, schema=schema)
     return milliseconds_to_microseconds(conditions, schema=schema) if milliseconds else conditions

@@ -130,13 +130,16 @@ class MetricColumns(Struct):
 
 
 class RunPage(Struct):
-    """Runs and the columns asked for, row by row the same runs. `cursor` null: this was the last page."""
+    """Runs and the columns asked for, row by row the same runs. `cursor` null: this was the last page. `total` null:
+    it was not asked for.
+    """
 
     runs: RunTable
     metrics: dict[str, MetricColumns]
     params: dict[str, list[str | None]]
     tags: dict[str, list[str | None]]
     cursor: str | None
+    total: int | None
 
 
 class Aggregates(Struct, kw_only=True, omit_defaults=True):

@@ -9,7 +9,7 @@ from stepwell.core.model import NO_COLUMNS, ExperimentWrite, Lifecycle, RunWrite
 from stepwell.dialects.native import render, translate, wire
 from stepwell.dialects.native.asking import Ask
 from stepwell.dialects.native.columns import Table
-from stepwell.services import ingest, runs
+from stepwell.services import ingest, runs, search
 
 _EXPERIMENT_ID: Final = "experiment_id"
 _RUN_ID: Final = "run_id"
@@ -113,14 +113,32 @@ def search_runs(ask: Ask, body: wire.RunSearch) -> Table:
         visibility=Visibility(body.visibility),
         limit=body.limit,
         cursor=body.cursor,
+        skip=body.skip,
         columns=columns,
     )
-    return render.runs(found, cursor, metrics=columns.metrics, params=columns.params, tags=columns.tags)
+    return render.runs(
+        found,
+        cursor,
+        total=_total(ask, body) if body.total else None,
+        metrics=columns.metrics,
+        params=columns.params,
+        tags=columns.tags,
+    )
 
 
 def read_events(ask: Ask, _: wire.Nothing) -> Table:
     """What happened to a run, oldest first."""
     return render.events(runs.read_events(ask.store, workspace=ask.workspace, run_id=ask.params[_RUN_ID]))
+
+
+def _total(ask: Ask, body: wire.RunSearch) -> int:
+    return search.count_runs(
+        ask.store,
+        workspace=ask.workspace,
+        experiment_ids=body.experiment_ids,
+        filter=body.filter,
+        visibility=Visibility(body.visibility),
+    )
 
 
 def _experiment_id(ask: Ask) -> int:

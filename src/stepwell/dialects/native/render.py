@@ -81,6 +81,7 @@ def runs(
     rows: Sequence[RunRow],
     cursor: str | None,
     *,
+    total: int | None = None,
     metrics: Sequence[str] | None,
     params: Sequence[str] | None,
     tags: Sequence[str] | None,
@@ -101,6 +102,7 @@ def runs(
             for name in (_names(row.tags for row in rows) if tags is None else tags)
         },
         "cursor": cursor,
+        "total": total,
     }
 
 

@@ -20,6 +20,7 @@ Visibility: TypeAlias = Literal["active", "deleted", "all"]
 Lifecycle: TypeAlias = Literal["active", "deleted"]
 Names: TypeAlias = Annotated[list[str], Meta(max_length=1000)] | Literal["*"]
 PageSize: TypeAlias = Annotated[int, Meta(ge=1, le=50_000)]
+Skip: TypeAlias = Annotated[int, Meta(ge=0, le=2**31)]
 PointLimit: TypeAlias = Annotated[int, Meta(ge=1, le=100_000)]
 Budget: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
 SummaryColumn: TypeAlias = Literal[
@@ -177,7 +178,9 @@ class ColumnChoice(Request):
 
 
 class RunSearch(Request):
-    """`experiment_ids` absent or null searches the whole workspace. Times in the filter are microseconds."""
+    """`experiment_ids` absent or null searches the whole workspace. Times in the filter are microseconds. `skip` runs
+    behind the cursor are left out, for jumps in a long list. With `total` the answer says how many runs match in all.
+    """
 
     experiment_ids: Annotated[list[Int64], Meta(max_length=10_000)] | None = None
     filter: str = ""
@@ -185,6 +188,8 @@ class RunSearch(Request):
     visibility: Visibility = "active"
     limit: PageSize = 1000
     cursor: str = ""
+    skip: Skip = 0
+    total: bool = False
     columns: ColumnChoice = field(default_factory=ColumnChoice)
 
 
