@@ -14,8 +14,11 @@ export function paint(context: CanvasRenderingContext2D, lines: readonly Line[],
   if (bands) for (const line of lines) paintBand(context, line, frame, ratio, lines.length);
   for (const line of lines) if (line.raw !== null) stroke(context, line, line.raw, frame, { width: ratio, alpha: 0.28 });
   for (const line of lines) paintLine(context, line, frame, ratio);
+  // Marks at the edges are whole. uPlot remembers the canvas' state: it must find it as it left it.
   context.restore();
+  context.save();
   for (const line of lines) paintMarks(context, line, frame, ratio);
+  context.restore();
 }
 
 function paintBand(context: CanvasRenderingContext2D, line: Line, frame: Frame, ratio: number, among: number): void {

@@ -138,7 +138,7 @@ export class Plot {
 
   private measure({ width, height }: { width: number; height: number }): void {
     const { x, y, xKind } = this.view;
-    this.ticksOf = { x: ticks(x, xKind, (width - 60) / 62), y: ticks(y, "number", (height - 50) / 38) };
+    this.ticksOf = { x: ticks(x, xKind, (width - 60) / 52), y: ticks(y, "number", (height - 50) / 38) };
   }
 
   private draw(): void {

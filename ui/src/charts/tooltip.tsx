@@ -29,6 +29,8 @@ export function Tooltip({ rows, x, xKind, xTitle, left, top, pinned, unpin }: To
     const beside = left + 16 + offsetWidth <= innerWidth ? left + 16 : Math.max(4, left - 16 - offsetWidth);
     element.style.transform = `translate(${beside}px, ${Math.max(4, Math.min(top, innerHeight - offsetHeight - 4))}px)`;
   });
+  const days = new Set(rows.flatMap((row) => (Number.isNaN(row.time) ? [] : [moment(row.time / 1e6).slice(0, 10)])));
+  const [day] = days.size === 1 ? days : [""];
   const shown = pinned ? rows : rows.slice(0, MOVING);
   const smooth = rows.some((row) => row.smooth !== null);
   const banded = rows.some((row) => row.points > 1);
@@ -55,15 +57,16 @@ export function Tooltip({ rows, x, xKind, xTitle, left, top, pinned, unpin }: To
             <th>Run</th>
             <th>{smooth ? "Smoothed" : "Value"}</th>
             {smooth && <th>Raw</th>}
-            {banded && <th>Lowest to highest</th>}
+            {banded && <th>Lowest – highest</th>}
             <th>Step</th>
-            <th>Time</th>
+            {banded && <th>Points</th>}
+            <th>{day === "" ? "Time" : day}</th>
             <th>Relative</th>
           </tr>
         </thead>
         <tbody>
           {shown.map((row) => (
-            <Row key={row.key} row={row} smooth={smooth} banded={banded} />
+            <Row key={row.key} row={row} smooth={smooth} banded={banded} dated={day === ""} />
           ))}
         </tbody>
       </table>
@@ -72,7 +75,15 @@ export function Tooltip({ rows, x, xKind, xTitle, left, top, pinned, unpin }: To
   );
 }
 
-function Row({ row, smooth, banded }: { row: Told; smooth: boolean; banded: boolean }) {
+interface RowProps {
+  row: Told;
+  smooth: boolean;
+  banded: boolean;
+  /** The times are of several days. */
+  dated: boolean;
+}
+
+function Row({ row, smooth, banded, dated }: RowProps) {
   return (
     <tr>
       <th scope="row">
@@ -81,9 +92,10 @@ function Row({ row, smooth, banded }: { row: Told; smooth: boolean; banded: bool
       </th>
       {smooth && <td>{number(row.smooth ?? NaN)}</td>}
       <td>{[number(row.raw), row.others].filter((word) => word !== "").join(" + ")}</td>
-      {banded && <td>{row.points > 1 && !Number.isNaN(row.low) ? `${value(row.low)} to ${value(row.high)}` : ""}</td>}
+      {banded && <td>{row.points > 1 && !Number.isNaN(row.low) ? `${value(row.low, 4)} – ${value(row.high, 4)}` : ""}</td>}
       <td>{stepText(row)}</td>
-      <td>{Number.isNaN(row.time) ? "" : moment(row.time / 1e6)}</td>
+      {banded && <td>{whole(row.points)}</td>}
+      <td>{Number.isNaN(row.time) ? "" : moment(row.time / 1e6).slice(dated ? 0 : 11)}</td>
       <td>{Number.isNaN(row.relative) ? "" : duration(row.relative / 1e6)}</td>
     </tr>
   );
@@ -110,7 +122,7 @@ export function xText(x: number, kind: Kind): string {
 
 function stepText(row: Told): string {
   if (Number.isNaN(row.firstStep)) return "";
-  return row.points > 1 ? `${whole(row.firstStep)} to ${whole(row.lastStep)} (${whole(row.points)} points)` : whole(row.lastStep);
+  return row.points > 1 ? `${whole(row.firstStep)} – ${whole(row.lastStep)}` : whole(row.lastStep);
 }
 
 /** Tab-separated, numbers in full. Names lose tabs and line ends. */
