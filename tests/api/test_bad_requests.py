@@ -88,6 +88,28 @@ BODIES = {
     "a field twice": b'{"name":"a","name":"b"}',
     "packed": gzip.compress(b"[" * NESTED),
 }
+WRONG: tuple[Any, ...] = (
+    None,
+    True,
+    0,
+    -1,
+    2**63,
+    -(2**70),
+    0.5,
+    float("nan"),
+    "",
+    " ",
+    "\0",
+    "\ud800",
+    "x" * 70_000,
+    "1e400",
+    [],
+    [None],
+    [[1]],
+    {},
+    {"": None},
+)
+SAME_AGAIN = ("/ajax-api/", "/api/20260430/")  # the same endpoints under another prefix
 TYPES = ("text/plain", "", "*/*", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "a/b; \xff=")
 
 
@@ -102,6 +124,13 @@ def by_route(chosen: Callable[[Route], bool]) -> pytest.MarkDecorator:
 
 def takes_body(route: Route) -> bool:
     return route.verb in ("POST", "PUT", "PATCH")
+
+
+SHAPED = [
+    (name, route)
+    for name, route in ROUTES
+    if takes_body(route) and not route.path.startswith(SAME_AGAIN) and named(SHAPES.get(name, {}), route)
+]
 
 
 @pytest.fixture(scope="module")
@@ -222,6 +251,44 @@ def test_bodies_that_are_no_message(inside: Inside, dialect: str, route: Route):
         harmless(dialect, path, answer)
 
 
+@pytest.mark.parametrize(("dialect", "route"), SHAPED, ids=shown)
+def test_every_field_with_what_it_cannot_hold(inside: Inside, dialect: str, route: Route):
+    """Alone wrong in a message that is good as far as its types say."""
+    kind = SHAPES[dialect][named(SHAPES[dialect], route) or ""]
+    good = {field.encode_name: sample(field.type) for field in msgspec.structs.fields(kind) if field.required}
+    path = filled(route)
+    bodies = [{key: value for key, value in good.items() if key != name} for name in good]
+    bodies += [good | {name: value} for name in kind.__struct_encode_fields__ for value in WRONG]
+    for body in bodies:
+        harmless(dialect, path, inside.ask(route.verb, path, headers=HEADERS, body=json.dumps(body).encode()))
+
+
+def sample(kind: Any) -> Any:
+    """Something of this type; of several the first."""
+    match msgspec.inspect.type_info(kind):
+        case msgspec.inspect.UnionType(types=types):
+            return _sample(types[0])
+        case found:
+            return _sample(found)
+
+
+def _sample(found: msgspec.inspect.Type) -> Any:
+    match found:
+        case msgspec.inspect.StructType(cls=cls):
+            return {each.encode_name: sample(each.type) for each in msgspec.structs.fields(cls) if each.required}
+        case msgspec.inspect.ListType(item_type=item):
+            return [_sample(item)]
+        case msgspec.inspect.IntType() | msgspec.inspect.FloatType():
+            return 1
+        case msgspec.inspect.BoolType():
+            return True
+        case msgspec.inspect.DictType():
+            return {}
+        case msgspec.inspect.NoneType():
+            return None
+    return "1"
+
+
 @by_route(takes_body)
 def test_wrong_content_types(inside: Inside, dialect: str, route: Route):
     path = filled(route)
@@ -277,5 +344,6 @@ def test_no_dialect_is_left_out():
     every = {"native", "mlflow", "oracle", "sap", "modelarts", "pluto"}
     assert {name for name, route in ROUTES if takes_body(route)} >= every
     assert {name for name, route in ROUTES if "{" in route.path} >= every - {"sap"}
+    assert {name for name, _ in SHAPED} == every - {"native"}, "ours is asked from its own document"
     (sap,) = {route.path for name, route in ROUTES if name == "sap" and route.path.startswith("/v2")}
     assert "executionIds" in arguments("sap", Route("GET", sap, operations._health))
