@@ -3,6 +3,7 @@
 #
 #   scripts/setup.sh serve      .venv with what the server needs, and the package itself (editable)
 #   scripts/setup.sh test       .venv with the tools and tests as well, and nginx, behind which some tests put the server
+#   scripts/setup.sh browser    Debian's Chromium, with which tests look at the web page
 #   scripts/setup.sh clients    .cache/clients/NAME for each requirements/clients/NAME.txt: real clients, apart from ours
 #
 # Each environment remembers the hash of what it was made from, so a second call does nothing. PYTHON=... names another
@@ -72,6 +73,22 @@ need_nginx() {
     ) || say "nginx could not be fetched; install it (apt-get install nginx), or the tests behind a proxy fail"
 }
 
+# Chromium as the machine has it, else Debian's where we may install it, else its name.
+need_chromium() {
+    local sudo="" name
+    for name in chromium chromium-browser google-chrome; do command -v "$name" >/dev/null && return; done
+    [ "$(id -u)" = 0 ] || sudo="sudo -n"
+    if command -v apt-get >/dev/null && { [ -z "$sudo" ] || $sudo true 2>/dev/null; }; then
+        say "installing the Debian package chromium"
+        for name in once again; do
+            $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core \
+                >/dev/null 2>&1 && return
+            $sudo apt-get update -qq >/dev/null 2>&1 || true
+        done
+    fi
+    die "tests of the web page need a browser; install the package chromium (apt-get install chromium) and try again"
+}
+
 # make_venv DIRECTORY: an environment that works, made anew when its interpreter is gone or too old.
 make_venv() {
     is_new_enough "$1/bin/python" && "$1/bin/python" -m pip --version >/dev/null 2>&1 && return
@@ -113,12 +130,17 @@ for target in "${@:-serve}"; do
             need_nginx
             .venv/bin/python hatch_build.py
             ;;
+        browser)
+            install .venv test requirements/dev.txt
+            need_chromium
+            .venv/bin/python hatch_build.py
+            ;;
         clients)
             for lock in requirements/clients/*.txt; do
                 name="$(basename "$lock" .txt)"
                 install ".cache/clients/$name" client "$lock"
             done
             ;;
-        *) die "unknown target $target: serve, test or clients" ;;
+        *) die "unknown target $target: serve, test, browser or clients" ;;
     esac
 done

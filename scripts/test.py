@@ -69,6 +69,20 @@ def contract(*options: str) -> Iterator[Command]:
     yield from pytest(folders("contract/cross"), *options, "-n", "0")
 
 
+def browser() -> list[Command]:
+    """Checks and tests of the page's own code, then a browser that looks at a real server."""
+    if not (TESTS / "browser").is_dir():
+        return []
+    npm = [str(BIN / "python"), "-c", "import sys, hatch_build; hatch_build.npm(*sys.argv[1:])"]
+    setup = str(ROOT / "scripts" / "setup.sh")
+    return [
+        [setup, "clients", "browser"],
+        [*npm, "run", "--silent", "check"],
+        [*npm, "test", "--silent"],
+        *pytest(folders("browser"), "-m", "not long"),
+    ]
+
+
 def parts() -> list[Part]:
     """Every part in the order in which it runs, fast ones first."""
     setup = str(ROOT / "scripts" / "setup.sh")
@@ -100,6 +114,7 @@ def parts() -> list[Part]:
             ],
         ),
         Part(name="clients", budget=6, commands=[[setup, "clients"], *clients] if clients else []),
+        Part(name="browser", budget=4, commands=browser()),
         Part(name="crash", budget=3, commands=pytest(folders("crash"), "-m", "not long")),
         Part(name="acceptance", budget=2, commands=pytest(folders("acceptance"), "-m", "not long", "--dist=loadgroup")),
         Part(
@@ -176,7 +191,7 @@ def chosen(names: list[str]) -> list[Part]:
 def main() -> int:
     """Runs what the command line asks for; 0 when all of it passed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", nargs="*", help="check, fast, engine, clients, crash, acceptance or long")
+    parser.add_argument("part", nargs="*", help="check, fast, engine, clients, browser, crash, acceptance or long")
     outcomes = [run_part(part) for part in chosen(parser.parse_args().part)]
     report(outcomes)
     return int(any(outcome.failures for outcome in outcomes))
