@@ -1,3 +1,22 @@
-"""Stepwell: the metrics store for machine-learning training that every tracker's client can talk to."""
+"""Stepwell: the metrics store for machine-learning training that every tracker's client can talk to.
+
+The names of the client are here: they are imported when they are first used, and nothing of the server ever is.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stepwell.client.run import Run as Run
+    from stepwell.client.run import init as init
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    homes = {"Run": "run", "init": "run", "query": "query"}
+    if name not in homes:
+        raise AttributeError(f"module 'stepwell' has no attribute {name!r}")
+    return getattr(import_module(f"stepwell.client.{homes[name]}"), name)

@@ -1,7 +1,19 @@
-"""`python -m stepwell`."""
+"""`stepwell` and `python -m stepwell`: the commands of client and server, or of the client alone where it is alone."""
+
+from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 
-from stepwell.cli import main
 
-sys.exit(main())
+def main() -> int:
+    """The exit status."""
+    if sys.version_info >= (3, 11) and find_spec("apsw") is not None:
+        from stepwell.cli import main as run  # noqa: PLC0415  needs the server's packages
+    else:
+        from stepwell.client.commands import main as run  # noqa: PLC0415
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

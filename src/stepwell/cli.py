@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from stepwell import __version__
+from stepwell.client import commands as client_commands
 from stepwell.core.errors import StepwellError
 from stepwell.settings import AUTH, LOG_FORMATS, LOG_LEVELS, Settings, SettingsError, load, places
 from stepwell.web import control, log
@@ -55,6 +56,7 @@ def parser() -> Parser:
     gc = commands.add_parser("gc", help="merge what is scattered and give space back")
     _add_data_dir(gc)
     gc.set_defaults(run=_gc)
+    client_commands.add(commands)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)
     return root
 

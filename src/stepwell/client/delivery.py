@@ -1,0 +1,271 @@
+"""From the records of an outbox to requests. Everything here may be done twice and stays as done once.
+
+What the server is unable to take now climbs as Unavailable or Denied; what it will never take is set aside, the rest of
+the same request is not.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from stepwell.client import records
+from stepwell.client.outbox import FILES, Broken, Item, Outbox, Place
+from stepwell.client.records import Note, Points, Series
+from stepwell.client.transport import Api, Refused, quoted
+
+BATCH: Final = 50_000  # points of one request
+_CHANGES: Final = ("params", "set_tags", "remove_tags")
+
+
+@dataclass
+class Sums:
+    """What became of what was delivered."""
+
+    points: int = 0
+    others: int = 0
+    refused: int = 0
+    damaged: int = 0
+
+
+class Delivery:
+    """Sends the records of one run. For one thread.
+
+    tell: takes what a person should know: that something was refused or is damaged.
+    """
+
+    def __init__(self, api: Api, run_id: str, outbox: Outbox, tell: Callable[[str], None]) -> None:
+        self.sums = Sums()
+        self._api = api
+        self._run_id = run_id
+        self._run = f"/runs/{quoted(run_id)}"
+        self._outbox = outbox
+        self._tell = tell
+        self._uploaded: list[Path] = []
+
+    def deliver(self, *, ended: bool = False, sent: Callable[[Place], None] = lambda _: None) -> bool:
+        """Send all that is there; whether there was anything. `sent` hears each new place. Unavailable, Denied."""
+        begin = place = self._outbox.sent()
+        points: list[Points] = []
+        for item in self._outbox.items(begin, ended=ended):
+            if isinstance(item, Item) and isinstance(item.record, Points):
+                points.append(item.record)
+                place = item.after
+                if sum(map(len, points)) < BATCH:
+                    continue
+                self.send(points)
+                points = []
+            else:
+                self.send(points)
+                points = []
+                self._one(item)
+                place = item.after
+            self._mark(place, sent)
+        if points:
+            self.send(points)
+            self._mark(place, sent)
+        return place != begin
+
+    def send(self, found: Sequence[Note | Points]) -> None:
+        """Send records in their order, neighbouring points together."""
+        points: list[Points] = []
+        for record in found:
+            if isinstance(record, Points):
+                points.append(record)
+            else:
+                self._send_points(points)
+                points = []
+                self._note(record)
+        self._send_points(points)
+
+    def _mark(self, place: Place, sent: Callable[[Place], None]) -> None:
+        self._outbox.mark(place)
+        for copy in self._uploaded:
+            copy.unlink(missing_ok=True)
+        self._uploaded.clear()
+        sent(place)
+
+    def _one(self, item: Item | Broken) -> None:
+        if isinstance(item, Broken):
+            self.sums.damaged += item.end - item.begin
+            self._tell(str(item))
+        elif isinstance(item.record, Note):
+            self._note(item.record)
+
+    def _note(self, note: Note) -> None:
+        fields = note.fields
+        if note.kind == records.SEGMENT:
+            return
+        if note.kind == records.RUN:
+            self._make_run(fields)
+        elif note.kind == records.CHANGE:
+            self._change(fields)
+        elif note.kind == records.EVENT:
+            self._try("POST", f"{self._run}/events", fields)
+        elif note.kind == records.FILE:
+            self._upload(str(fields["path"]), str(fields["stored"]))
+        else:
+            self._tell(f"a record of the unknown kind {note.kind!r} was passed over; a later version may read it")
+            return
+        self.sums.others += 1
+
+    def _make_run(self, fields: Mapping[str, Any]) -> None:
+        message = {
+            "id": self._run_id,
+            "experiment_id": self._experiment(fields.get("experiment")),
+            "name": fields.get("name"),
+            "user": fields.get("user", ""),
+            "start_time_us": fields.get("start_time_us"),
+        }
+        try:
+            self._api.send("POST", "/runs", message)
+        except Refused as error:
+            if error.code != "already_exists":
+                self._set_aside("POST", "/runs", message, error)
+                self._try("POST", "/runs", {"id": self._run_id, "start_time_us": message["start_time_us"]})
+            elif fields.get("resume"):
+                self._try("PATCH", self._run, {"status": "RUNNING"})
+
+    def _experiment(self, name: str | None) -> int:
+        """The number of the experiment of this name, which is made when it is missing."""
+        if name is None:
+            return 0
+        try:
+            return int(self._api.send("POST", "/experiments", {"name": name})["id"])
+        except Refused as error:
+            if error.code != "already_exists":
+                self._set_aside("POST", "/experiments", {"name": name}, error)
+                return 0
+        escaped = name.replace("'", "''")
+        found = self._api.get("/experiments", {"filter": f"name = '{escaped}'", "visibility": "all"})
+        return int(found["experiments"]["id"][0])
+
+    def _change(self, fields: Mapping[str, Any]) -> None:
+        """All at once; where that is refused, each param and tag alone, so that one bad one costs no other."""
+        try:
+            self._api.send("PATCH", self._run, fields)
+        except Refused as error:
+            parts = list(_parts(fields))
+            if len(parts) == 1:
+                self._set_aside("PATCH", self._run, fields, error)
+                return
+            for part in parts:
+                self._try("PATCH", self._run, part)
+
+    def _upload(self, path: str, stored: str) -> None:
+        local = self._outbox.folder / FILES / stored
+        target = f"{self._run}/artifacts/{'/'.join(map(quoted, path.split('/')))}"
+        try:
+            self._api.request("PUT", target, local)
+        except FileNotFoundError:
+            self.sums.refused += 1
+            self._tell(f"{local}: the copy of the file {path!r} is gone")
+            return
+        except Refused as error:
+            self._set_aside("PUT", target, {"file": str(local)}, error)
+            return
+        self._uploaded.append(local)
+
+    def _send_points(self, points: Iterable[Points]) -> None:
+        for batch in _batches(points):
+            self._series(batch)
+
+    def _series(self, series: Sequence[Series]) -> None:
+        message = {"series": [_column(each) for each in series]}
+        count = sum(len(each.steps) for each in series)
+        try:
+            self._api.send("POST", f"{self._run}/points", message)
+            self.sums.points += count
+        except Refused as error:
+            halves = _halves(series, rows=error.status == 413)
+            if not halves or error.status == 404:
+                self._set_aside("POST", f"{self._run}/points", message, error)
+                return
+            for half in halves:
+                self._series(half)
+
+    def _try(self, verb: str, path: str, message: Mapping[str, Any]) -> None:
+        try:
+            self._api.send(verb, path, message)
+        except Refused as error:
+            self._set_aside(verb, path, message, error)
+
+    def _set_aside(self, verb: str, path: str, message: Mapping[str, Any], error: Refused) -> None:
+        self.sums.refused += 1
+        kept = {
+            "time_us": time.time_ns() // 1000,
+            "status": error.status,
+            "code": error.code,
+            "message": str(error),
+            "request": {"verb": verb, "path": path, "body": message},
+        }
+        self._outbox.set_aside(kept)
+        self._tell(f"the server refuses {verb} {path}: {error}. The request is kept in {self._outbox.refused}")
+
+
+def _batches(points: Iterable[Points]) -> Iterable[list[Series]]:
+    """Their series, each metric once in a batch, in batches of about BATCH points."""
+    merged: dict[str, Series] = {}
+    count = 0
+    for each in points:
+        for group in each.groups:
+            for series in group.series():
+                into = merged.setdefault(series.metric, Series(series.metric, array("q"), array("q"), array("d")))
+                into.steps.extend(series.steps)
+                into.times.extend(series.times)
+                into.values.extend(series.values)
+                count += len(series.steps)
+        if count >= BATCH:
+            yield list(merged.values())
+            merged, count = {}, 0
+    if merged:
+        yield list(merged.values())
+
+
+def _halves(series: Sequence[Series], *, rows: bool) -> list[Sequence[Series]]:
+    """The same points in two requests; [] when that cannot help."""
+    if len(series) > 1:
+        middle = len(series) // 2
+        return [series[:middle], series[middle:]]
+    one = series[0]
+    middle = len(one.steps) // 2
+    if not rows or not middle:
+        return []
+    return [
+        [Series(one.metric, one.steps[:middle], one.times[:middle], one.values[:middle])],
+        [Series(one.metric, one.steps[middle:], one.times[middle:], one.values[middle:])],
+    ]
+
+
+def _column(series: Series) -> dict[str, Any]:
+    values: list[Any] = series.values.tolist()
+    if not math.isfinite(sum(values)):
+        values = [value if math.isfinite(value) else _word(value) for value in values]
+    return {
+        "metric": series.metric,
+        "steps": series.steps.tolist(),
+        "values": values,
+        "times_us": series.times.tolist(),
+    }
+
+
+def _word(value: float) -> str:
+    return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+
+
+def _parts(fields: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    """Changes that together are this one."""
+    for name in _CHANGES:
+        found = fields.get(name)
+        if isinstance(found, dict):
+            yield from ({name: {key: value}} for key, value in found.items())
+        elif found:
+            yield from ({name: [each]} for each in found)
+    rest = {name: value for name, value in fields.items() if name not in _CHANGES}
+    if rest:
+        yield rest

@@ -1,0 +1,179 @@
+"""One process's folder of the spool, read: what is there, how far it was sent, what was set aside. FORMAT.md.
+
+Reading changes nothing but `sent.json` and `refused.jsonl`; writing the segments is `spool`'s.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from stepwell.client import records
+from stepwell.client.records import Note, Points, Unreadable
+from stepwell.client.spool import Damage, scan
+
+FILES: Final = "files"
+_SENT: Final = "sent.json"
+_REFUSED: Final = "refused.jsonl"
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """A byte of the outbox: an offset in the segment of this number."""
+
+    segment: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class Item:
+    """A record and the place behind it."""
+
+    record: Note | Points
+    after: Place
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Bytes that are no record, why, and the place behind them."""
+
+    path: Path
+    begin: int
+    end: int
+    why: str
+    after: Place
+
+    def __str__(self) -> str:
+        return f"{self.path}: bytes {self.begin} to {self.end} are damaged ({self.why})"
+
+
+class Outbox:
+    """For one thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def head(self) -> Mapping[str, Any]:
+        """The fields of the first `segment` note that can be read; empty where there is none."""
+        for _, path in self.segments():
+            for found in scan(_read(path)):
+                if isinstance(found, Damage):
+                    continue
+                with contextlib.suppress(Unreadable):
+                    record = records.decode(found.payload)
+                    if isinstance(record, Note) and record.kind == records.SEGMENT:
+                        return record.fields
+        return {}
+
+    def sent(self) -> Place:
+        """All before this is on the server."""
+        try:
+            found = json.loads((self.folder / _SENT).read_text())
+            return Place(int(found["segment"]), int(found["offset"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return Place(0, 0)
+
+    def mark(self, place: Place) -> None:
+        """All before this is on the server now. A mark that cannot be written is no harm: things are sent again."""
+        new = self.folder / f".{_SENT}.{os.getpid()}"
+        with contextlib.suppress(OSError):
+            new.write_text(json.dumps({"segment": place.segment, "offset": place.offset}))
+            new.replace(self.folder / _SENT)
+
+    def items(self, after: Place, *, ended: bool) -> Iterator[Item | Broken]:
+        """What stands behind a place. `ended`: nobody writes any more, so an unfinished tail is damage too."""
+        listed = self.segments()
+        for number, path in listed:
+            if number < after.segment:
+                continue
+            begin = after.offset if number == after.segment else 0
+            last = number == listed[-1][0]
+            for found in scan(_read(path, begin), begin):
+                place = Place(number, found.end)
+                if isinstance(found, Damage):
+                    if found.tail and last and not ended:
+                        return
+                    why = "unfinished: the process ended while it wrote" if found.tail and last else "no whole frame"
+                    yield Broken(path, found.begin, found.end, why, place)
+                    continue
+                try:
+                    yield Item(records.decode(found.payload), place)
+                except Unreadable as error:
+                    yield Broken(path, found.begin, found.end, str(error), place)
+
+    def unsent_bytes(self) -> int:
+        """How much of the segments is not sent."""
+        sent, total = self.sent(), 0
+        for number, path in self.segments():
+            with contextlib.suppress(OSError):
+                if number >= sent.segment:
+                    total += path.stat().st_size - (sent.offset if number == sent.segment else 0)
+        return max(total, 0)
+
+    def set_aside(self, request: Mapping[str, Any]) -> None:
+        """Keep a request that the server refuses. OSError."""
+        with (self.folder / _REFUSED).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(request) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    @property
+    def refused(self) -> Path:
+        """Where refused requests are kept."""
+        return self.folder / _REFUSED
+
+    def drop_before(self, segment: int) -> None:
+        """Remove the segments before this one: they are sent."""
+        for number, path in self.segments():
+            if number < segment:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    def remove(self) -> None:
+        """Remove the folder, unless something is set aside in it, and the run's folder when it is empty then."""
+        if self.refused.exists():
+            return
+        shutil.rmtree(self.folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.folder.parent.rmdir()
+
+    def segments(self) -> list[tuple[int, Path]]:
+        """Number and file of each, in order."""
+        found = [(int(p.stem), p) for p in self.folder.glob("*.spool") if p.stem.isdecimal()]
+        return sorted(found)
+
+
+def outboxes(folder: Path) -> list[Outbox]:
+    """All below a folder, which may be one itself, in the order of their names."""
+    return [Outbox(each) for each in sorted({path.parent for path in folder.rglob("*.spool")})]
+
+
+def has_ended(outbox: Outbox) -> bool:
+    """Whether its process is known to be gone: it ran on this machine, and is not there."""
+    head = outbox.head()
+    if head.get("host") != socket.gethostname():
+        return False
+    try:
+        os.kill(int(head["pid"]), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, KeyError, ValueError):
+        return False
+    return False
+
+
+def _read(path: Path, begin: int = 0) -> bytes:
+    """From `begin` on. A segment that is gone meanwhile was sent."""
+    try:
+        with path.open("rb") as file:
+            file.seek(begin)
+            return file.read()
+    except FileNotFoundError:
+        return b""

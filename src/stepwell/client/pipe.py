@@ -1,0 +1,83 @@
+"""All that a process needs to write a run: a folder of the spool, a worker that fills it, a sender that empties it."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from stepwell.client import records
+from stepwell.client.environment import Target
+from stepwell.client.outbox import FILES, Outbox
+from stepwell.client.problems import Problems
+from stepwell.client.records import Note, encode_note
+from stepwell.client.sender import Sender
+from stepwell.client.spool import Spool
+from stepwell.client.transport import Api
+from stepwell.client.worker import Worker
+
+
+class Pipe:
+    """Its threads run from the beginning. `put` counts the values that went into the worker's queue."""
+
+    def __init__(self, run_id: str, where: Target, problems: Problems, begin: Mapping[str, Any]) -> None:
+        folder = where.spool / quoted_folder(run_id) / _own_name()
+        head = {
+            "version": records.VERSION,
+            "run": run_id,
+            "url": where.url,
+            "workspace": where.workspace,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+        }
+        self.put = 0
+        self.outbox = Outbox(folder)
+        self.spool = Spool(folder, encode_note(Note(records.SEGMENT, head)))
+        self.worker = Worker(self.spool, problems)
+        self.worker.queue.append(Note(records.RUN, dict(begin)))
+        self.sender: Sender | None = None
+        if where.mode == "online":
+            api = Api(where.url, api_key=where.api_key, workspace=where.workspace)
+            self.sender = Sender(api, run_id, self.outbox, self.spool, problems)
+        self.worker.start()
+        if self.sender is not None:
+            self.sender.start()
+
+    def close(self, patience: float) -> bool:
+        """Empty the queue, close the spool, send the rest. Whether all is where it belongs."""
+        on_disk = self.worker.end(patience)
+        if self.sender is None:
+            return on_disk
+        return self.sender.finish(patience)
+
+    def keep(self, path: Path) -> str:
+        """Copy a file into the spool; its name there. OSError."""
+        stored = f"{secrets.token_hex(8)}-{path.name}"[:200]
+        folder = self.outbox.folder / FILES
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / stored)
+        return stored
+
+    def abandon(self) -> None:
+        """In a forked child: queue, spool and connection are the parent's."""
+        self.worker.queue.clear()
+        self.spool.abandon()
+
+
+def quoted_folder(run_id: str) -> str:
+    """The name of a run's folder. What is too long for a name is cut: the head of each segment has the whole id."""
+    name = quote(run_id, safe="")[:200]
+    return name.replace(".", "%2E") if name.startswith(".") else name
+
+
+def _own_name() -> str:
+    """A name that no other process takes."""
+    host = re.sub(r"[^A-Za-z0-9.-]", "_", socket.gethostname())[:60]
+    return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{host}-{os.getpid()}-{secrets.token_hex(4)}"

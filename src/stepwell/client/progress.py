@@ -1,0 +1,48 @@
+"""How far something is: a line that is rewritten on a terminal, now and then a plain line elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import Final, TextIO
+
+_WIDTH: Final = 30
+_OFTEN: Final = 0.1  # seconds, on a terminal
+_RARELY: Final = 5.0
+
+
+class Progress:
+    """Of bytes."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._live = out.isatty()
+        self._shown = float("-inf")
+        self._open = False
+
+    def show(self, done: int, total: int, what: str) -> None:
+        """`what` is being worked on."""
+        now = time.monotonic()
+        if done < total and now - self._shown < (_OFTEN if self._live else _RARELY):
+            return
+        self._shown = now
+        part = done / total if total else 1.0
+        told = f"{part:4.0%} of {_size(total)}  {what}"
+        if not self._live:
+            self._out.write(told + "\n")
+        else:
+            bar = "█" * round(part * _WIDTH)
+            line = f"{bar:░<{_WIDTH}} {told}"[: shutil.get_terminal_size().columns - 1]
+            self._out.write(f"\r\x1b[K{line}")
+            self._open = True
+        self._out.flush()
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._open:
+            self._out.write("\n")
+            self._open = False
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1_000_000 else f"{count / 1e3:.1f} kB"

@@ -1,0 +1,342 @@
+"""A run as the training sees it. Nothing here waits for the network, and nothing here raises into the training.
+
+`log` is the hot path: it looks at the types, copies, appends. Worker and sender do the rest, each in its thread.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import json
+import multiprocessing.process
+import multiprocessing.util
+import os
+import secrets
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from getpass import getuser
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+from urllib.parse import quote
+
+from stepwell.client import records, texts
+from stepwell.client.display import table
+from stepwell.client.environment import Target, target
+from stepwell.client.limits import wrong_run_id
+from stepwell.client.pipe import Pipe
+from stepwell.client.problems import Problems
+from stepwell.client.records import Note
+from stepwell.client.transport import Api
+from stepwell.client.values import PLAIN, snapshot
+from stepwell.client.worker import ROOM
+
+PATIENCE: Final = 30.0  # seconds without any progress after which finish() leaves the rest to `stepwell sync`
+_CHILD_PATIENCE: Final = 5.0
+_ENDED: Final = frozenset({"FINISHED", "FAILED", "KILLED"})
+
+
+def init(
+    *,
+    experiment: str | None = None,
+    name: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    notes: str | None = None,
+    id: str | None = None,
+    resume: bool = False,
+    url: str | None = None,
+    api_key: str | None = None,
+    workspace: str | None = None,
+    mode: str | None = None,
+    spool: str | os.PathLike[str] | None = None,
+) -> Run:
+    """Begin a run. Does not wait for the server: what cannot be sent now is sent later.
+
+    experiment: made when it is missing; None is the default one. params: nested ones are joined with dots. id: chosen
+    here when not given; processes that give the same one write the same run. resume: the run is RUNNING again. url,
+    api_key, workspace, mode ("online", "offline" or "disabled"), spool (a folder): else the variables STEPWELL_URL,
+    STEPWELL_API_KEY, STEPWELL_WORKSPACE, STEPWELL_MODE, STEPWELL_SPOOL.
+
+    ValueError: the id, the mode or the url can be none.
+    """
+    where = target(url=url, api_key=api_key, workspace=workspace, mode=mode, spool=spool)
+    if resume and id is None:
+        raise ValueError("resume needs the id of the run that goes on")
+    run_id = secrets.token_hex(16) if id is None else id
+    wrong = wrong_run_id(run_id)
+    if wrong:
+        raise ValueError(f"id {run_id!r}: {wrong}")
+    fields = {
+        "experiment": experiment,
+        "name": name,
+        "user": _user(),
+        "start_time_us": now(),
+        "resume": resume,
+    }
+    run = Run(run_id, where, fields)
+    run.change(params=params, tags=tags, notes=notes)
+    return run
+
+
+class Run:
+    """A run that is being written. For any thread, and across fork: a child writes on its own."""
+
+    def __init__(self, id: str, where: Target, begin: Mapping[str, Any], *, owner: bool = True) -> None:
+        """Use `init`. owner: the run ends when this process does."""
+        self.id = id
+        self._where = where
+        self._begin = begin
+        self._owner = owner
+        self._page = f"{Api(where.url).url}/#/runs/{quote(id, safe='')}"
+        self._steps = itertools.count()
+        self._params: dict[str, str] = {}
+        self._last: Mapping[str, Any] = {}
+        self._last_step: Any = None
+        self._dropped = 0
+        self._closed = where.mode == "disabled"
+        self._lock = threading.Lock()
+        self._problems = Problems()
+        self._pipe: Pipe | None = None
+        self._open()
+        me = weakref.ref(self)
+        os.register_at_fork(after_in_child=lambda: _with(me, Run.go_on_after_fork))
+        atexit.register(lambda: _with(me, Run.end_with_process))
+
+    @property
+    def url(self) -> str:
+        """The page of this run."""
+        return self._page
+
+    @property
+    def problems(self) -> dict[str, int]:
+        """What went wrong so far, and how often."""
+        return self._problems.counts()
+
+    @property
+    def dropped(self) -> int:
+        """Values that are lost, because nothing could take them."""
+        pipe = self._pipe
+        return self._dropped + (pipe.worker.lost if pipe else 0)
+
+    def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
+        """Measure now: metrics and their values, each a number or a tensor of one number.
+
+        Without `step`: the number of calls without one, from 0. Never raises, never waits; what cannot be kept is
+        counted in `problems`.
+        """
+        try:
+            pipe = self._pipe or self._open()
+            if pipe is None:
+                return
+            if step is None:
+                step = next(self._steps)
+            kept = dict(values)
+            if not PLAIN.issuperset(map(type, kept.values())):
+                for name, value in kept.items():
+                    kept[name] = snapshot(value)
+            worker = pipe.worker
+            if pipe.put - worker.taken > ROOM:
+                self._drop(len(kept))
+                return
+            pipe.put += len(kept)
+            worker.queue.append((time.time_ns() // 1000, step, kept))
+            self._last = kept
+            self._last_step = step
+        except Exception as error:  # noqa: BLE001  a training is worth more than a value
+            self._problems.add(f"log() met {type(error).__name__}: {error}")
+
+    def change(
+        self,
+        *,
+        params: Mapping[str, Any] | None = None,
+        tags: Mapping[str, Any] | None = None,
+        remove_tags: Iterable[str] = (),
+        name: str | None = None,
+        notes: str | None = None,
+    ) -> None:
+        """Set params (each once), set and remove tags, name the run, write its notes. Never raises, never waits."""
+        try:
+            kept = texts.pairs(params or {}, "param", self._problems.add)
+            fields = {
+                "params": kept,
+                "set_tags": texts.pairs(tags or {}, "tag", self._problems.add),
+                "remove_tags": [str(each) for each in remove_tags],
+                "name": name,
+                "notes": notes,
+            }
+            fields = {field: value for field, value in fields.items() if value not in (None, {}, [])}
+            if fields:
+                self._params.update(kept)
+                self._put(Note(records.CHANGE, fields))
+        except Exception as error:  # noqa: BLE001  as in log
+            self._problems.add(f"change() met {type(error).__name__}: {error}")
+
+    def alert(self, title: str, text: str = "", *, level: str = "warning") -> None:
+        """Something that a person should look at: an event of the run. Never raises, never waits."""
+        detail = json.dumps({"level": level, "text": text})
+        self._put(Note(records.EVENT, {"time_us": now(), "kind": "alert", "text": title, "detail": detail}))
+
+    def file(self, path: str | os.PathLike[str], name: str | None = None) -> None:
+        """Upload a file; `name` is its path in the run, by default the file's own name.
+
+        Copies it into the spool first, in this thread, so that it may change or go afterwards. Never raises.
+        """
+        try:
+            pipe = self._pipe or self._open()
+            if pipe is not None:
+                stored = pipe.keep(Path(path))
+                self._put(Note(records.FILE, {"path": name or Path(path).name, "stored": stored}))
+        except Exception as error:  # noqa: BLE001  as in log
+            self._problems.add(f"the file {path!s} cannot be kept: {error}")
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until all that was logged is on the disk, synced. Whether it is; `problems` tells why not."""
+        pipe = self._pipe
+        return pipe is None or pipe.worker.flush(timeout)
+
+    def finish(self, status: str = "FINISHED", *, reason: str | None = None, patience: float = PATIENCE) -> bool:
+        """End the run with FINISHED, FAILED or KILLED. Otherwise as `close`."""
+        if not self._closed:
+            if status not in _ENDED:
+                self._problems.add(f"finish: {status!r} is no status to end with; FINISHED is taken")
+                status = "FINISHED"
+            fields = {"status": status, "end_time_us": now()}
+            self._put(Note(records.CHANGE, fields if reason is None else {**fields, "status_reason": reason}))
+        return self.close(patience=patience)
+
+    def close(self, *, patience: float = PATIENCE) -> bool:
+        """Write and send all, and end the threads, without ending the run: others go on, or a later process.
+
+        Waits while something moves, and `patience` seconds in which nothing does. Whether all is sent (offline: on the
+        disk); if not, it is in the spool, and `stepwell sync` sends it.
+        """
+        with self._lock:
+            pipe, self._pipe = self._pipe, None
+            self._closed = True
+        if pipe is None:
+            return True
+        try:
+            whole = pipe.close(patience)
+        finally:
+            self._dropped += pipe.worker.lost
+        self._problems.sum_up()
+        if self._dropped:
+            self._problems.tell(f"{self._dropped} values of run {self.id} are lost")
+        if not whole:
+            self._problems.tell(
+                f"not all of run {self.id} arrived; to send it: stepwell sync {pipe.outbox.folder.parent}"
+            )
+        return whole
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        status, reason = _outcome(error)
+        self.finish(status, reason=reason)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process this is the same run, with threads of its own."""
+        return _join, (self.id, self._where, {**self._begin, "resume": False})
+
+    def __repr__(self) -> str:
+        return f"<stepwell run {self.id}: {self.url}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return table(
+            self.url,
+            self.id,
+            state="ended" if self._closed else self._where.mode,
+            params=self._params,
+            last=self._last,
+            step=self._last_step,
+            problems=self.problems,
+        )
+
+    def _open(self) -> Pipe | None:
+        """The pipe, made when this process has none yet; None once the run is closed."""
+        with self._lock:
+            if self._closed:
+                if self._where.mode != "disabled":
+                    self._problems.add("something was logged after the run was closed")
+                return None
+            if self._pipe is None:
+                self._pipe = Pipe(self.id, self._where, self._problems, self._begin)
+                if not self._owner:
+                    _at_end_of_worker(self)
+            return self._pipe
+
+    def _put(self, note: Note) -> None:
+        pipe = self._pipe or self._open()
+        if pipe is not None:
+            pipe.worker.queue.append(note)
+
+    def _drop(self, count: int) -> None:
+        self._dropped += count
+        self._problems.add("values lost, as they come faster than they can be written", count)
+
+    def go_on_after_fork(self) -> None:
+        """In the child. Nothing is begun until it logs; locks of threads that are not here are made anew."""
+        self._lock = threading.Lock()
+        self._problems = Problems()
+        self._owner = False
+        self._dropped = 0
+        self._begin = {**self._begin, "resume": False}
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            pipe.abandon()
+
+    def end_with_process(self) -> None:
+        """The process ends: close, and where it is the run's own, end the run as the process does."""
+        if self._closed:
+            return
+        if not self._owner:
+            self.close(patience=_CHILD_PATIENCE)
+            return
+        unhandled = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)
+        status, reason = _outcome(unhandled)
+        self.finish(status, reason=reason)
+
+
+def now() -> int:
+    """Microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+def _join(run_id: str, where: Target, begin: Mapping[str, Any]) -> Run:
+    return Run(run_id, where, begin, owner=False)
+
+
+def _outcome(error: BaseException | None) -> tuple[str, str | None]:
+    """The status that a training ends with, and why."""
+    if error is None or (isinstance(error, SystemExit) and not error.code):
+        return "FINISHED", None
+    reason = f"{type(error).__name__}: {error}"[:1000]
+    return ("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"), reason
+
+
+def _with(reference: weakref.ref[Run], act: Callable[[Run], None]) -> None:
+    run = reference()
+    if run is not None:
+        act(run)
+
+
+def _at_end_of_worker(run: Run) -> None:
+    """multiprocessing ends its children without atexit, but not without its own finalizers."""
+    if multiprocessing.process.parent_process() is not None:
+        me = weakref.ref(run)
+        multiprocessing.util.Finalize(None, lambda: _with(me, Run.end_with_process), exitpriority=100)
+
+
+def _user() -> str:
+    try:
+        return getuser()
+    except (OSError, KeyError, ImportError):  # no name for this number
+        return ""

@@ -1,0 +1,134 @@
+"""The thread that sends what the spool holds, again and again until it is there. The training never waits for it."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from typing import Final
+
+from stepwell.client import records
+from stepwell.client.delivery import Delivery
+from stepwell.client.outbox import Outbox, Place, has_ended, outboxes
+from stepwell.client.problems import Problems
+from stepwell.client.spool import Spool
+from stepwell.client.transport import Api, Denied, Unavailable
+
+PERIOD: Final = 0.5  # seconds between two looks at the spool
+_FIRST_DELAY: Final = 0.5
+_LAST_DELAY: Final = 60.0
+_ENDING_DELAY: Final = 2.0  # somebody waits
+_DENIED_DELAY: Final = 60.0
+
+
+def backoff(failures: int, chance: float) -> float:
+    """Seconds to wait after so many failures in a row; `chance` of 0 to 1 spreads those who failed together."""
+    most: float = min(_LAST_DELAY, _FIRST_DELAY * 2 ** min(failures, 20))
+    return most * (0.5 + chance / 2)
+
+
+class Sender:
+    """Sends one outbox while `spool` writes it, and removes what is sent."""
+
+    def __init__(self, api: Api, run_id: str, outbox: Outbox, spool: Spool, problems: Problems) -> None:
+        self._api = api
+        self._run_id = run_id
+        self._outbox = outbox
+        self._spool = spool
+        self._problems = problems
+        self._delivery = self._delivery_of(outbox)
+        self._wake = threading.Event()
+        self._ending = False
+        self._given_up = False
+        self._progress = time.monotonic()
+        self._whole = False
+        self._thread = threading.Thread(target=self._run, name="stepwell-send", daemon=True)
+
+    def start(self) -> None:
+        """Begin. RuntimeError where the interpreter is ending."""
+        self._thread.start()
+
+    def finish(self, patience: float) -> bool:
+        """Once the spool is closed: send the rest and end. Whether all is sent.
+
+        Waits as long as something moves, and gives up after `patience` seconds in which nothing did.
+        """
+        self._progress = time.monotonic()
+        self._ending = True
+        self._wake.set()
+        try:
+            while self._thread.is_alive() and time.monotonic() - self._progress < patience:
+                self._thread.join(0.05)
+        finally:
+            self._given_up = True
+            self._wake.set()
+        return self._whole
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._given_up:
+            try:
+                ending = self._ending  # before looking: what is written afterwards is for the next round
+                self._round(ended=ending)
+                failures = 0
+                if ending:
+                    self._leave()
+                    self._whole = True
+                    return
+                delay = PERIOD
+            except Unavailable as error:
+                failures += 1
+                delay = max(backoff(failures, random.random()), error.retry_after or 0.0)  # noqa: S311  no secret
+                self._problems.add(f"the server cannot be reached, values are kept in the spool: {error}")
+            except Denied as error:
+                delay = _DENIED_DELAY
+                self._problems.add(f"the server refuses the credential, values are kept in the spool: {error}")
+            except Exception as error:  # noqa: BLE001  this thread must live as long as the training
+                failures += 1
+                delay = backoff(failures, 1.0)
+                self._problems.add(f"sending met {type(error).__name__}: {error}")
+            self._pause(delay)
+        self._api.close()
+
+    def _pause(self, delay: float) -> None:
+        """Wait; when the run ends meanwhile, not as long."""
+        until = time.monotonic() + delay
+        while (left := until - time.monotonic()) > 0 and not self._given_up:
+            if self._ending:
+                left = min(left, _ENDING_DELAY)
+                until = min(until, time.monotonic() + left)
+            self._wake.clear()
+            if self._wake.wait(left):
+                continue
+
+    def _round(self, *, ended: bool) -> None:
+        self._delivery.deliver(ended=ended, sent=self._sent)
+        self._send_held()
+
+    def _sent(self, place: Place) -> None:
+        self._progress = time.monotonic()
+        self._outbox.drop_before(place.segment)
+
+    def _send_held(self) -> None:
+        """What a full disk does not take goes to the server from memory."""
+        first, payloads = self._spool.held()
+        if not payloads:
+            return
+        self._delivery.send([records.decode(payload) for payload in payloads])
+        self._spool.let_go(first + len(payloads))
+        self._progress = time.monotonic()
+
+    def _leave(self) -> None:
+        """All is sent: send what ended processes of the same run left behind, and remove what is not needed."""
+        self._outbox.remove()
+        for each in outboxes(self._outbox.folder.parent):
+            if each.folder != self._outbox.folder and has_ended(each):
+                self._delivery_of(each).deliver(ended=True, sent=self._other_sent)
+                each.remove()
+        self._api.close()
+
+    def _other_sent(self, _: Place) -> None:
+        self._progress = time.monotonic()
+
+    def _delivery_of(self, outbox: Outbox) -> Delivery:
+        return Delivery(self._api, self._run_id, outbox, self._problems.add)

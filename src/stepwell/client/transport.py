@@ -1,0 +1,207 @@
+"""Requests to one server over one connection that stays open. Whether to try again is `delivery`'s to decide."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import urllib.request
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any, Final, TypeAlias
+from urllib.parse import quote, unquote, urlencode, urlsplit
+
+PREFIX: Final = "/api/v1"
+_CONNECT: Final = 10.0  # seconds
+_ANSWER: Final = 60.0
+_DENIED: Final = frozenset({401, 403})
+_LATER: Final = frozenset({408, 425, 429})
+
+Body: TypeAlias = "bytes | Path | None"
+
+
+class Unavailable(Exception):
+    """Not now: try again, after `retry_after` seconds if the server said so."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Denied(Exception):
+    """The credential is missing, wrong, or not for this."""
+
+
+class Refused(Exception):
+    """The server will never take this request. `code` is its word for why."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class Api:
+    """The native API of one server. For one thread at a time.
+
+    url: of the server, with the path under which it lives if there is one. workspace "": the credential's own.
+    """
+
+    def __init__(self, url: str, *, api_key: str = "", workspace: str = "") -> None:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{url!r} is no address of a server: http://HOST:PORT is one")
+        self.url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
+        self._base = parts.path.rstrip("/") + PREFIX
+        self._headers = {"Accept": "application/json", "User-Agent": "stepwell-python"}
+        if api_key:
+            self._headers["Authorization"] = f"Bearer {api_key}"
+        elif parts.username is not None:
+            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            self._headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+        if workspace:
+            self._headers["X-Stepwell-Workspace"] = workspace
+        self._connect, self._target = _way(parts.scheme, parts.hostname, parts.port)
+        self._connection: http.client.HTTPConnection | None = None
+
+    def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        """The JSON that a path answers. Values of `query` that are None are left out; lists are given one by one."""
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        asked = f"?{urlencode(given, doseq=True)}" if given else ""
+        return self.request("GET", path + asked)
+
+    def send(self, verb: str, path: str, message: Mapping[str, Any]) -> Any:
+        """As `request`, with a JSON body."""
+        return self.request(verb, path, json.dumps(message, separators=(",", ":")).encode(), "application/json")
+
+    def request(self, verb: str, path: str, body: Body = None, content_type: str = "") -> Any:
+        """The JSON of the answer, None where it has no body. Unavailable, Denied, Refused.
+
+        path: below /api/v1, quoted. body: bytes, or a file that is streamed.
+        """
+        headers = {**self._headers, **({"Content-Type": content_type} if content_type else {})}
+        reused = self._connection is not None
+        try:
+            try:
+                status, told, data = self._exchange(verb, path, body, headers)
+            except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+                if not reused:
+                    raise
+                # The server had ended the idle connection. Every request of ours may be sent twice.
+                status, told, data = self._exchange(verb, path, body, headers)
+        except FileNotFoundError:
+            raise
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise Unavailable(f"{self.url}: {str(error) or type(error).__name__}") from None
+        except BaseException:
+            self.close()
+            raise
+        return self._judge(status, told, data)
+
+    def close(self) -> None:
+        """End the connection; the next request makes a new one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def forget(self) -> None:
+        """In a forked child: the connection is the parent's."""
+        self._connection = None
+
+    def _exchange(
+        self, verb: str, path: str, body: Body, headers: Mapping[str, str]
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        try:
+            connection = self._open()
+            with _content(body) as content:
+                if isinstance(body, Path):
+                    headers = {**headers, "Content-Length": str(body.stat().st_size)}
+                connection.request(verb, self._target + self._base + path, content, dict(headers))
+            answer = connection.getresponse()
+            data = answer.read()
+            if answer.will_close:
+                self.close()
+            return answer.status, answer.headers, data
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> http.client.HTTPConnection:
+        if self._connection is None:
+            connection = self._connect()
+            connection.connect()
+            connection.sock.settimeout(_ANSWER)
+            self._connection = connection
+        return self._connection
+
+    def _judge(self, status: int, headers: http.client.HTTPMessage, data: bytes) -> Any:
+        try:
+            answer = json.loads(data) if data else None
+        except ValueError:
+            answer = None
+        if 200 <= status < 300:
+            return answer
+        problem = answer.get("error") if isinstance(answer, dict) else None
+        told = problem if isinstance(problem, dict) else {}
+        message = str(told.get("message") or f"HTTP status {status}")
+        if status in _DENIED:
+            raise Denied(message)
+        if status == 413 or (
+            400 <= status < 500 and status not in _LATER and told.get("code") not in (None, "unknown_path")
+        ):
+            raise Refused(status, str(told.get("code", "")), message)
+        # 5xx and what says to come again; also whatever stands in the way and is no Stepwell, which may change.
+        raise Unavailable(f"{self.url}: {message}", _seconds(headers.get("Retry-After")))
+
+
+def quoted(part: str) -> str:
+    """A part of a path."""
+    return quote(part, safe="")
+
+
+def _way(scheme: str, host: str, port: int | None) -> tuple[Callable[[], http.client.HTTPConnection], str]:
+    """How to connect, through the proxy that the environment names, and what stands before each path."""
+    named = urllib.request.getproxies().get(scheme)
+    proxy = urlsplit(named if "://" in named else f"http://{named}") if named else None
+    if proxy is None or proxy.hostname is None or urllib.request.proxy_bypass(host):
+        proxy = None
+    entry, door = (host, port) if proxy is None else (proxy.hostname or "", proxy.port)
+
+    def connect() -> http.client.HTTPConnection:
+        if scheme == "http":
+            return http.client.HTTPConnection(entry, door, timeout=_CONNECT)
+        secure = http.client.HTTPSConnection(entry, door, timeout=_CONNECT, context=ssl.create_default_context())
+        if proxy is not None:
+            secure.set_tunnel(host, port)
+        return secure
+
+    target = f"http://{host}:{port or 80}" if proxy is not None and scheme == "http" else ""
+    return connect, target
+
+
+class _content:  # noqa: N801  reads as a verb where it is used
+    """The body as http.client takes it; a file is open meanwhile."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> bytes | IO[bytes] | None:
+        if isinstance(self._body, Path):
+            self._file = self._body.open("rb")
+            return self._file
+        return self._body
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def _seconds(text: str | None) -> float | None:
+    """Retry-After in seconds; a date, which our server never sends, counts as none."""
+    try:
+        return None if text is None else max(0.0, float(text))
+    except ValueError:
+        return None

@@ -1,0 +1,102 @@
+"""What may be logged as a value, and how it is kept until the worker has time: copied at once, converted later.
+
+Tensors of every library are known by what they can do, and none is imported. A tensor that lies on an accelerator is
+never waited for here: its copy to the host is queued behind the work that computes it, with an event behind the copy,
+and the worker looks at the event. So the training thread goes on, and what it does to the tensor next comes after.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+PLAIN: Final = frozenset({float, int, bool})  # cannot change, need no copy
+
+
+class NoNumber(Exception):
+    """This is not one number."""
+
+
+class Wrong:
+    """Stands for a value that could not be kept, until the worker tells why."""
+
+    __slots__ = ("why",)
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+
+class Pending:
+    """A number that is on its way from a device. `tensor` is its copy on the host, `event` (None: none) follows it."""
+
+    __slots__ = ("_event", "_tensor")
+
+    def __init__(self, tensor: Any, event: Any = None) -> None:
+        self._tensor = tensor
+        self._event = event
+
+    def ready(self) -> bool:
+        """Whether the copy is whole. Never waits."""
+        return self._event is None or bool(self._event.query())
+
+    def wait(self) -> None:
+        """Until the copy is whole. For the worker alone."""
+        if self._event is not None:
+            self._event.synchronize()
+
+    def value(self) -> float:
+        """The number. Where no event tells, this waits."""
+        return float(self._tensor.item())
+
+
+def snapshot(value: Any) -> Any:
+    """What stays as it is now, whatever happens to `value`: a number, a Pending, or a Wrong. Never raises."""
+    if type(value) in PLAIN:
+        return value
+    try:
+        if hasattr(value, "copy_to_host_async"):
+            return _jax(value)
+        if hasattr(value, "detach"):
+            return _torch(value)
+        return number(value)
+    except NoNumber as error:
+        return Wrong(str(error))
+    except Exception as error:  # noqa: BLE001  the libraries' own errors, of which there is no list
+        return Wrong(f"{type(value).__name__}: {error}")
+
+
+def number(value: Any) -> float:
+    """One number of anything that is one, numpy's and TensorFlow's too. NoNumber."""
+    if isinstance(value, (str, bytes)):
+        raise NoNumber(f"{type(value).__name__} is no number")
+    if hasattr(value, "numpy") and not hasattr(value, "item"):
+        value = value.numpy()
+    try:
+        return float(value.item() if hasattr(value, "item") else value)
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise NoNumber(f"{type(value).__name__} is not one number: {error}") from None
+
+
+def _torch(tensor: Any) -> Any:
+    if tensor.numel() != 1:
+        raise NoNumber(f"a tensor of shape {tuple(tensor.shape)} is not one number")
+    tensor = tensor.detach()
+    device = tensor.device
+    if device.type == "cpu":
+        return tensor.item()
+    library: Any = getattr(sys.modules.get("torch"), device.type, None)
+    if not (hasattr(library, "Event") and hasattr(library, "current_stream")):
+        return Pending(tensor.clone())  # a copy in the device's own order, which the worker waits for
+    # Into pinned memory, behind what computes the tensor; the event tells when it is there.
+    copy = tensor.to("cpu", non_blocking=True)
+    event = library.Event()
+    event.record(library.current_stream(device))
+    return Pending(copy, event)
+
+
+def _jax(tensor: Any) -> Pending:
+    if tensor.size != 1:
+        raise NoNumber(f"an array of shape {tuple(tensor.shape)} is not one number")
+    copy = tensor.copy()  # its buffer may be given to the next step ("donated"); the copy's is ours
+    copy.copy_to_host_async()
+    return Pending(copy)
