@@ -38,7 +38,7 @@ export function CardMenu(props: CardMenuProps) {
   const special = Object.keys(own.settings).length > 0 || own.y !== null;
   return (
     <Menu label={`More about ${title}`} text="⋯">
-      <div class="menu-row" role="group" aria-label="Save">
+      <div class="chart-menu-row" role="group" aria-label="Save">
         Save as
         {(["PNG", "SVG", "CSV"] as const).map((kind) => (
           <button key={kind} type="button" onClick={() => void bring(kind)} title={kind === "CSV" ? "Every point of the visible window" : undefined}>
@@ -47,7 +47,7 @@ export function CardMenu(props: CardMenuProps) {
         ))}
         <span role="status">{doing}</span>
       </div>
-      <div class="menu-controls" role="group" aria-label="Settings of this card">
+      <div class="chart-menu-controls" role="group" aria-label="Settings of this card">
         <Controls settings={settings} change={change} metrics={metrics} id={metric} />
       </div>
       <button type="button" disabled={!special} onClick={() => changeView({ metric, own: { settings: {}, y: null } })}>

@@ -20,6 +20,8 @@ import { useDark } from "./dark";
 import { changeView, useOwn, useZoom } from "./zoom";
 import type { Reach } from "./window";
 
+/** Of one card: a hundred runs have fewer buckets each than the chart has pixels. Lowest and highest are kept anyway. */
+const MOST_BUCKETS = 60_000;
 const NOTHING_YET: FeedState = { held: [], loading: true, error: null };
 
 export function Card({ metric, runs: given, settings: common, title = metric, height = 260, choosing: outer, metrics = [], tools }: CardProps) {
@@ -40,11 +42,11 @@ export function Card({ metric, runs: given, settings: common, title = metric, he
     changeView(which === "x" ? { zoom: to } : { metric, own: { ...own, y: [to.min, to.max] } }, { replace: !done });
   const drawn = runs.filter((run) => run.hidden !== true);
   return (
-    <article class="card" aria-label={title} aria-busy={state.loading}>
+    <article class="chart-card" aria-label={title} aria-busy={state.loading}>
       <header>
         <h3 title={title}>{title}</h3>
         {badgesOf(lines).map(({ text, meaning }) => (
-          <span key={text} class="badge" title={meaning}>
+          <span key={text} class="chart-badge" title={meaning}>
             {text}
           </span>
         ))}
@@ -57,7 +59,7 @@ export function Card({ metric, runs: given, settings: common, title = metric, he
         <Drawing view={view} height={height} title={title} axis={`${settings.x} ${settings.xMetric}`} stage={stage} zoom={changeX} pan={pan} sized={setWidth} hold={(made) => (plot.current = made)} />
         <Over state={state} lines={lines} drawn={drawn.length} retry={retry} />
       </div>
-      <p class="notes">{notesOf(state, lines, settings, clipped).join(" · ")}</p>
+      <p class="chart-notes">{notesOf(state, lines, settings, clipped).join(" · ")}</p>
       {runs.length > 1 && <Legend runs={runs} dark={dark} choosing={choosing} stage={stage} />}
     </article>
   );
@@ -72,7 +74,7 @@ function Over({ state, lines, drawn, retry }: { state: FeedState; lines: readonl
     return state.loading ? <Loading what="points" /> : <Empty>{lines.some((line) => line.lost > 0) ? "No point has a place on this x axis." : "No points."}</Empty>;
   };
   const said = words();
-  return said === null ? null : <div class="over">{said}</div>;
+  return said === null ? null : <div class="chart-over">{said}</div>;
 }
 
 /** Hiding and isolating as the page does it, or here. */
@@ -94,7 +96,8 @@ function useChoosing(given: readonly Shown[], outer: Choosing | undefined): [rea
 function useFeed(stage: Stage, metric: string, runs: readonly Shown[], settings: ChartSettings, zoom: Reach | null, width: number): [FeedState, () => void] {
   const [state, setState] = useState(NOTHING_YET);
   const feed = useRef<Feed | null>(null);
-  const budget = Math.max(100, Math.ceil(width / 100) * 100);
+  const drawn = runs.reduce((count, run) => count + (run.hidden === true ? 0 : 1), 0);
+  const budget = Math.min(Math.max(100, Math.ceil(width / 100) * 100), Math.max(200, Math.floor(MOST_BUCKETS / drawn / 100) * 100));
   const rested = useRested(zoom, 150);
   const identity = JSON.stringify(runs.map((run) => [run.id, run.labels, run.running, run.hidden, run.startTimeUs]));
   useEffect(() => {

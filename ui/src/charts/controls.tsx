@@ -16,7 +16,7 @@ export function Controls({ settings, change, metrics, id }: ControlsProps) {
   const { x, xMetric, logX, logY, method, smoothing, line, band, clip } = settings;
   return (
     <>
-      <label class="control">
+      <label class="chart-control">
         X axis
         <select value={x} onChange={(event) => change({ x: event.currentTarget.value as XAxis })}>
           {AXES.map(([word, title]) => (
@@ -27,7 +27,7 @@ export function Controls({ settings, change, metrics, id }: ControlsProps) {
         </select>
       </label>
       {x === "metric" && (
-        <label class="control">
+        <label class="chart-control">
           Metric
           <input list={`${id}-metrics`} value={xMetric} placeholder="epoch" onChange={(event) => change({ xMetric: event.currentTarget.value })} />
           <datalist id={`${id}-metrics`}>
@@ -39,7 +39,7 @@ export function Controls({ settings, change, metrics, id }: ControlsProps) {
       )}
       <Toggle on={logX} set={(on) => change({ logX: on })} title="Logarithmic x axis" text="Log x" />
       <Toggle on={logY} set={(on) => change({ logY: on })} title="Logarithmic y axis" text="Log y" />
-      <label class="control">
+      <label class="chart-control">
         Smoothing
         <select aria-label="Kind of smoothing" value={method} onChange={(event) => change({ method: event.currentTarget.value as Method })}>
           {METHODS.map(([word, title]) => (
@@ -68,7 +68,7 @@ export function Controls({ settings, change, metrics, id }: ControlsProps) {
 
 export function Toggle({ on, set, title, text }: { on: boolean; set: (on: boolean) => void; title: string; text: string }) {
   return (
-    <button type="button" class="toggle" aria-pressed={on} title={title} onClick={() => set(!on)}>
+    <button type="button" class="chart-toggle" aria-pressed={on} title={title} onClick={() => set(!on)}>
       {text}
     </button>
   );

@@ -28,7 +28,7 @@ const DRAGGED = "application/x-stepwell-metric";
 
 export function ChartGrid({ metrics, runs, settings, columns = 3, height = 260, choosing, allMetrics, tools, move }: GridProps) {
   return (
-    <div class="grid" style={{ gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` }}>
+    <div class="chart-grid" style={{ gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` }}>
       {metrics.map((metric) => (
         <Near key={metric} height={height + AROUND} drop={move && ((other) => move(other, metric))}>
           {() => (
@@ -86,7 +86,7 @@ function Near({ height, drop, children }: NearProps) {
     },
   };
   return (
-    <div ref={box} class={over ? "near target" : "near"} style={{ minHeight: `${height}px` }} {...dropping}>
+    <div ref={box} class={over ? "chart-near target" : "chart-near"} style={{ minHeight: `${height}px` }} {...dropping}>
       {near && children()}
     </div>
   );

@@ -16,7 +16,7 @@ export function Legend({ runs, dark, choosing, stage }: LegendProps) {
   const keys = runs.map(keyOf);
   const dashes = dashesOf(keys);
   return (
-    <ul class="legend" aria-label="Legend">
+    <ul class="chart-legend" aria-label="Legend">
       {runs.map((run, at) => (
         <li key={keys[at]}>
           <button

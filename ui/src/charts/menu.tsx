@@ -25,11 +25,11 @@ export function Menu({ label, text, children }: { label: string; text: string; c
     box.current?.querySelector("button")?.focus();
   };
   return (
-    <div class="menu" ref={box} onKeyDown={escape}>
-      <button type="button" class="icon" aria-label={label} title={label} aria-expanded={open} onClick={() => setOpen(!open)}>
+    <div class="chart-menu" ref={box} onKeyDown={escape}>
+      <button type="button" class="chart-icon" aria-label={label} title={label} aria-expanded={open} onClick={() => setOpen(!open)}>
         {text}
       </button>
-      {open && <div class="menu-panel">{children}</div>}
+      {open && <div class="chart-menu-panel">{children}</div>}
     </div>
   );
 }

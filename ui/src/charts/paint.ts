@@ -3,17 +3,24 @@
 import { NEG_INF, NOT_POSITIVE, type Line } from "./lines";
 import { band, dots, mark, marksIn, pixelX, pixelY, trace, type Frame } from "./paths";
 
+/**
+ * From so many lines on they are one canvas pixel thin. Without a graphics card such a line costs a tenth of a thicker
+ * one, and a hundred thick ones hide each other anyway.
+ */
+const MANY = 20;
+
 /** All lines, the bands below, the marks on top. `ratio`: canvas pixels for a CSS pixel. */
 export function paint(context: CanvasRenderingContext2D, lines: readonly Line[], frame: Frame, bands: boolean, ratio: number): void {
   const { box } = frame;
+  const many = lines.length >= MANY;
   context.save();
   context.beginPath();
   context.rect(box.left, box.top, box.width, box.height);
   context.clip();
-  context.lineJoin = "round";
-  if (bands) for (const line of lines) paintBand(context, line, frame, ratio, lines.length);
-  for (const line of lines) if (line.raw !== null) stroke(context, line, line.raw, frame, { width: ratio, alpha: 0.28 });
-  for (const line of lines) paintLine(context, line, frame, ratio);
+  context.lineJoin = "bevel";
+  if (bands) for (const line of lines) paintBand(context, line, frame, lines.length);
+  for (const line of lines) if (line.raw !== null) stroke(context, line, line.raw, frame, { width: 1, alpha: many ? 0.2 : 0.3 });
+  for (const line of lines) paintLine(context, line, frame, ratio, many ? 1 / ratio : 1.5);
   // Marks at the edges are whole. uPlot remembers the canvas' state: it must find it as it left it.
   context.restore();
   context.save();
@@ -21,16 +28,18 @@ export function paint(context: CanvasRenderingContext2D, lines: readonly Line[],
   context.restore();
 }
 
-function paintBand(context: CanvasRenderingContext2D, line: Line, frame: Frame, ratio: number, among: number): void {
+function paintBand(context: CanvasRenderingContext2D, line: Line, frame: Frame, among: number): void {
   if (line.low === null) return;
   const path = new Path2D();
   band(path, line, frame);
   context.fillStyle = context.strokeStyle = line.ink;
-  context.globalAlpha = among > 4 ? 0.1 : 0.18;
-  context.fill(path);
+  if (among < MANY) {
+    context.globalAlpha = among > 4 ? 0.1 : 0.18;
+    context.fill(path);
+  }
   // The edge: a spike of one bucket is as thin as a pixel and must be seen.
-  context.globalAlpha = among > 4 ? 0.3 : 0.42;
-  context.lineWidth = 0.75 * ratio;
+  context.globalAlpha = among > 4 ? 0.25 : 0.35;
+  context.lineWidth = 1;
   context.setLineDash([]);
   context.stroke(path);
   context.globalAlpha = 1;

@@ -1,6 +1,6 @@
 // The workspace of charts: runs at the left, sections of cards at the right.
 
-import { useCallback, useEffect, useMemo } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { ChartGrid, dragged } from "../../charts/grid";
 import { Card } from "../../charts/card";
 import { useDark } from "../../charts/dark";
@@ -54,11 +54,11 @@ function Cards({ chosen }: { chosen: Chosen }) {
     const first = moved(pinned.filter((metric) => matching.includes(metric)), moves);
     return { free, first, count: matching.length };
   }, [metrics, pattern, moves, pinned]);
-  const runsOf = useCallback((metric: string) => runs.filter((run) => keys.runsOf.get(metric)?.has(run.id) === true), [runs, keys.runsOf]);
+  const runsOf = useRunsOf(runs, keys.runsOf);
   const choosing = useMemo((): Choosing => ({ toggle: (run) => chosen.toggle(run.id), isolate: (run) => chosen.isolate(run.id) }), [chosen]);
   const common = { settings, runsOf, choosing, metrics };
   return (
-    <div class="cards">
+    <div class="chart-cards">
       <Toolbar settings={settings} zoom={zoom} metrics={metrics} broken={typeof pattern === "string" ? pattern : null} found={sections.count} />
       <State chosen={chosen} keys={keys} found={sections.count} all={metrics.length} />
       {sections.first.length > 0 && <Part name="Pinned" id="*" section={{ name: "*", metrics: sections.first }} {...common} />}
@@ -101,6 +101,18 @@ function useShown(chosen: Chosen): readonly Shown[] {
   return useMemo(() => JSON.parse(said) as Shown[], [said]);
 }
 
+/** The runs of a metric: the same list until runs or metrics change, so that cards need not think again. */
+function useRunsOf(runs: readonly Shown[], having: ReadonlyMap<string, ReadonlySet<string>>): (metric: string) => readonly Shown[] {
+  return useMemo(() => {
+    const found = new Map<string, readonly Shown[]>();
+    return (metric) => {
+      const known = found.get(metric) ?? runs.filter((run) => having.get(metric)?.has(run.id) === true);
+      found.set(metric, known);
+      return known;
+    };
+  }, [runs, having]);
+}
+
 interface Common {
   settings: ChartSettings;
   runsOf: (metric: string) => readonly Shown[];
@@ -117,7 +129,7 @@ function Part({ name, id, section, settings, runsOf, choosing, metrics }: Common
   const mark = id === "" ? "-" : id;
   const step = (metric: string, by: -1 | 1) => setMoves(stepped(moves, section.metrics, metric, by));
   return (
-    <section class="part" aria-label={name}>
+    <section class="chart-part" aria-label={name}>
       <h2>
         <button type="button" aria-expanded={open} onClick={() => setClosed(open ? [...closed, mark] : closed.filter((each) => each !== mark))}>
           <span aria-hidden="true">{open ? "▾" : "▸"}</span> {name} <span class="faint">{section.metrics.length}</span>
@@ -148,7 +160,7 @@ function Tools({ metric, step }: { metric: string; step: (by: -1 | 1) => void })
     <>
       <button
         type="button"
-        class="icon handle"
+        class="chart-icon handle"
         draggable
         aria-label={`Move ${metric}: drag, or arrow keys`}
         title="Drag to another place, or press the left and right arrow keys"
@@ -163,7 +175,7 @@ function Tools({ metric, step }: { metric: string; step: (by: -1 | 1) => void })
       </button>
       <button
         type="button"
-        class="icon"
+        class="chart-icon"
         aria-pressed={isPinned}
         aria-label={`Pin ${metric}`}
         title={isPinned ? "Let it go back to its section" : "Keep it at the top"}
@@ -173,7 +185,7 @@ function Tools({ metric, step }: { metric: string; step: (by: -1 | 1) => void })
       </button>
       <button
         type="button"
-        class="icon"
+        class="chart-icon"
         aria-label={full === metric ? "Close full screen" : `Show ${metric} on the full screen`}
         title="Full screen"
         onClick={() => setFull(full === metric ? "" : metric)}
@@ -197,7 +209,7 @@ function Full({ settings, runsOf, choosing, metrics }: Common) {
   }, [full, setFull]);
   if (full === "") return null;
   return (
-    <div class="full" role="dialog" aria-modal="true" aria-label={full}>
+    <div class="chart-full" role="dialog" aria-modal="true" aria-label={full}>
       <Card
         metric={full}
         runs={runsOf(full)}

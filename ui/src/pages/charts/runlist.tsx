@@ -33,7 +33,7 @@ export function RunList({ chosen, stage, dark }: RunListProps) {
       <input type="search" aria-label="Find runs by name" placeholder="Find runs" title="A part of the name, or /a regular expression/" value={text} onInput={(event) => setText(event.currentTarget.value)} />
       {found.error !== null && <Failed error={found.error} retry={found.retry} />}
       <Rows rows={matching} chosen={chosen} stage={stage} dark={dark} />
-      <p class="notes">
+      <p class="chart-notes">
         {chosen.runs.length} drawn, {matching.length} listed
         {(found.data?.runs.id.length ?? 0) >= MOST && ": the first of the search"}
       </p>

@@ -18,8 +18,8 @@ interface ToolbarProps {
 export function Toolbar({ settings, zoom, metrics, broken, found }: ToolbarProps) {
   const [pattern, setPattern] = useParam(PARAMS.metrics);
   return (
-    <div class="toolbar" role="toolbar" aria-label="Charts">
-      <label class="control">
+    <div class="chart-toolbar" role="toolbar" aria-label="Charts">
+      <label class="chart-control">
         Metrics
         <input
           type="search"
@@ -51,7 +51,7 @@ function Layout() {
   const [live, setLive] = useParam(PARAMS.live);
   return (
     <>
-      <label class="control">
+      <label class="chart-control">
         Columns
         <select value={columns} onChange={(event) => setColumns(Number(event.currentTarget.value))}>
           {[1, 2, 3, 4].map((count) => (
@@ -59,7 +59,7 @@ function Layout() {
           ))}
         </select>
       </label>
-      <label class="control">
+      <label class="chart-control">
         Height
         <input
           type="range"
@@ -70,7 +70,7 @@ function Layout() {
           onInput={(event) => setHeight(Number(event.currentTarget.value), { replace: true })}
         />
       </label>
-      <label class="control">
+      <label class="chart-control">
         Live
         <select value={live} onChange={(event) => setLive(Number(event.currentTarget.value))}>
           {PACES.map((seconds) => (
