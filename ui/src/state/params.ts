@@ -48,6 +48,8 @@ export const PARAMS = {
   visibility: choice("visibility", ["active", "deleted", "all"], "active"),
   shown: list("shown"),
   hidden: list("hidden"),
+  tableColumns: list("table"),
+  widths: list("widths"),
   // Charts.
   x: choice("x", ["step", "relative_step", "wall", "relative_time", "metric"], "step"),
   xMetric: text("x_metric"),
@@ -68,6 +70,22 @@ export const PARAMS = {
   full: text("full"),
   ownSettings: list("own"),
   live: number("live", 1, 0, 60),
+  // One run.
+  part: choice("part", ["overview", "charts", "usage", "logs", "files", "events", "code"], "overview"),
+  file: text("file"),
+  logSearch: text("log_search"),
+  stream: text("stream"),
+  client: choice("client", ["mlflow", "pluto", "oracle", "sap", "modelarts", "curl"], "mlflow"),
+  // Compare.
+  group: text("group"),
+  groupAs: choice("group_as", ["colour", "dash", "charts"], "colour"),
+  middle: choice("middle", ["mean", "median"], "mean"),
+  spread: choice("spread", ["range", "std", "ci", "none"], "range"),
+  view: choice("view", ["curves", "params", "scatter", "parallel"], "curves"),
+  allParams: flag("all_params"),
+  scatterX: text("scatter_x"),
+  scatterY: text("scatter_y"),
+  axes: list("axes"),
 } as const;
 
 export function valueOf<T>(query: URLSearchParams, param: Param<T>): T {
