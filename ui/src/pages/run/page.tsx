@@ -1,16 +1,69 @@
-// One run, whole.
+// One run, whole: what it is, in parts that the address names. Each part asks for what it shows.
 
+import type { ComponentType } from "preact";
+import { useEffect, useState } from "preact/hooks";
 import { get } from "../../api/client";
 import { useFetching } from "../../api/fetching";
+import type { components } from "../../api/schema";
 import { Failed, Loading } from "../../parts/states";
+import { PARAMS, textOf, useParam } from "../../state/params";
+import { link } from "../../state/route";
+import { useTick } from "../../state/tick";
+import { Code } from "./code";
+import { Curves } from "./curves";
+import { Events } from "./events";
+import { statusOf } from "./facts";
+import { Files } from "./files";
+import { Overview } from "./overview";
+import "./run.css";
+import { Usage } from "./usage";
+
+export type Detail = components["schemas"]["RunDetail"];
+export interface PartProps {
+  detail: Detail;
+  /** Ask for the run again: it was changed. */
+  changed: () => void;
+}
+
+const PARTS: readonly { word: typeof PARAMS.part.initial; title: string; part: ComponentType<PartProps> }[] = [
+  { word: "overview", title: "Overview", part: Overview },
+  { word: "charts", title: "Charts", part: Curves },
+  { word: "usage", title: "System usage", part: Usage },
+  { word: "files", title: "Files", part: Files },
+  { word: "events", title: "Events", part: Events },
+  { word: "code", title: "Read this run", part: Code },
+];
 
 export function RunPage({ id }: { id: string }) {
-  const found = useFetching(id, (signal) => get("/api/v1/runs/{run_id}", { path: { run_id: id }, signal }));
-  if (found.error !== null) return <Failed error={found.error} retry={found.retry} />;
-  if (found.data === null) return <Loading what="the run" />;
+  const [pace, setPace] = useState(0);
+  const [live] = useParam(PARAMS.live);
+  const tick = useTick(pace);
+  const found = useFetching(`${id} ${tick}`, (signal) => get("/api/v1/runs/{run_id}", { path: { run_id: id }, signal }));
+  const [word] = useParam(PARAMS.part);
+  const running = found.data?.run.status === "RUNNING";
+  useEffect(() => setPace(running ? live : 0), [running, live]);
+  if (found.data === null) return found.error === null ? <Loading what="the run" /> : <Failed error={found.error} retry={found.retry} />;
+  const { run } = found.data;
+  const status = statusOf(found.data, Date.now() * 1000);
+  const Part = PARTS.find((each) => each.word === word)?.part ?? Overview;
   return (
-    <section class="page">
-      <h1>{found.data.run.name}</h1>
+    <section class="page run">
+      <header class="run-head">
+        <h1>{run.name}</h1>
+        <span class={`status ${status.tone}`}>
+          <span aria-hidden="true">{status.shape}</span> {status.word}
+        </span>
+        {run.lifecycle === "deleted" && <span class="status bad">Deleted</span>}
+      </header>
+      {found.error !== null && <Failed error={found.error} retry={found.retry} />}
+      <nav class="tabs" aria-label="Parts of the run">
+        {PARTS.map((each) => (
+          <a key={each.word} href={link(["runs", id], { part: textOf(PARAMS.part, each.word), file: null })} aria-current={each.part === Part ? "page" : undefined}>
+            {each.title}
+          </a>
+        ))}
+      </nav>
+      <Part detail={found.data} changed={found.retry} />
     </section>
   );
 }
