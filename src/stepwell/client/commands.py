@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -72,10 +73,9 @@ def _send_all(found: list[Left], url: str | None, progress: Progress, troubles: 
     before = points = others = 0
     for each in found:
         where = target(url=url, usual_url=each.url, usual_workspace=each.workspace)
-        api = Api(where.url, api_key=where.api_key, workspace=where.workspace)
         show = partial(_show, progress, before + each.size, total, each.run_id)
-        sums = send(api, each, troubles.append, show)
-        api.close()
+        with closing(Api(where.url, api_key=where.api_key, workspace=where.workspace)) as api:
+            sums = send(api, each, troubles.append, show)
         before += each.size
         points, others = points + sums.points, others + sums.others
     return f"{points} points and {others} other records sent, of {len(found)} processes" if found else "nothing to send"

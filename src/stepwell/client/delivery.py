@@ -21,6 +21,7 @@ from stepwell.client.transport import Api, Refused, quoted
 
 BATCH: Final = 50_000  # points of one request
 _CHANGES: Final = ("params", "set_tags", "remove_tags")
+_ALONE: Final = ("name", "notes")
 
 
 @dataclass
@@ -266,6 +267,7 @@ def _parts(fields: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
             yield from ({name: {key: value}} for key, value in found.items())
         elif found:
             yield from ({name: [each]} for each in found)
-    rest = {name: value for name, value in fields.items() if name not in _CHANGES}
+    yield from ({name: fields[name]} for name in _ALONE if name in fields)
+    rest = {name: value for name, value in fields.items() if name not in (*_CHANGES, *_ALONE)}
     if rest:
         yield rest

@@ -18,6 +18,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from getpass import getuser
+from operator import index
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -134,6 +135,8 @@ class Run:
                 return
             if step is None:
                 step = next(self._steps)
+            elif type(step) is not int:
+                step = index(step)
             kept = dict(values)
             if not PLAIN.issuperset(map(type, kept.values())):
                 for name, value in kept.items():

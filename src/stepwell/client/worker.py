@@ -133,6 +133,12 @@ class Worker:
         self._write_rows(rows)
 
     def _write_rows(self, rows: list[Row]) -> None:
+        try:
+            self._write_groups(rows)
+        except Exception as error:  # noqa: BLE001  a value's own methods may raise anything
+            self._lose(sum(len(row[2]) for row in rows), f"{type(error).__name__}: {error}")
+
+    def _write_groups(self, rows: list[Row]) -> None:
         by_names: dict[tuple[str, ...], list[Row]] = {}
         for row in rows:
             by_names.setdefault(tuple(row[2]), []).append(row)
@@ -164,8 +170,8 @@ class Worker:
                     self._problems.add(f"{name}: {error}")
         try:
             yield _group(tuple(kept), [(time_us, step, kept)])
-        except OverflowError:
-            self._problems.add(f"the step {step} is beyond 64 bits")
+        except (OverflowError, TypeError):
+            self._problems.add(f"the step {step!r} is no integer of 64 bits")
 
     def _named(self, name: object) -> bool:
         """Whether this is a metric's name; a problem where it is not."""
@@ -191,9 +197,12 @@ class Worker:
 
     def _append(self, payload: bytes, count: int) -> None:
         if not self._spool.append(payload):
-            self.lost += count
-            self._problems.add("values lost, as the disk takes nothing and the memory kept for that is full", count)
+            self._lose(count, "the disk takes nothing, and the memory kept for that is full")
         self._tell_failure()
+
+    def _lose(self, count: int, why: str) -> None:
+        self.lost += count
+        self._problems.add(f"values lost: {why}", count)
 
     def _retry(self) -> None:
         """On a full disk, now and then."""

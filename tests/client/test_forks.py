@@ -1,0 +1,146 @@
+"""Children of a training: forked, spawned, ended at once."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from client.conftest import Stored, ended
+from serving import Server
+
+Program = Callable[..., subprocess.Popen[str]]
+
+
+def test_a_forked_child_writes_on_its_own(shared_server: Server, stored: Stored, program: Program, spool: Path) -> None:
+    run_id = uuid4().hex
+    text = f"""
+    run = stepwell.init(id={run_id!r})
+    for step in range(100):
+        run.log({{"before": step}}, step=step)
+    children = []
+    for child in range(3):
+        pid = os.fork()
+        if not pid:
+            for step in range(200):
+                run.log({{f"child{{child}}": step}}, step=step)
+            sys.exit(0)
+        children.append(pid)
+    for step in range(100, 200):
+        run.log({{"before": step}}, step=step)
+    assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 3
+    assert run.finish(), run.problems
+    """
+    ended(program(text, url=shared_server.url))
+    assert stored.points(run_id, "before") == [(step, float(step)) for step in range(200)]
+    for child in range(3):
+        assert stored.points(run_id, f"child{child}") == [(step, float(step)) for step in range(200)]
+    assert stored.run(run_id)["run"]["status"] == "FINISHED"
+    assert list(spool.rglob("*")) == []
+
+
+def test_a_child_that_ends_at_once_leaves_what_it_flushed(
+    shared_server: Server, stored: Stored, program: Program
+) -> None:
+    run_id = uuid4().hex
+    text = f"""
+    run = stepwell.init(id={run_id!r})
+    pid = os.fork()
+    if not pid:
+        for step in range(50):
+            run.log({{"child": step}}, step=step)
+        assert run.flush()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert run.finish()
+    """
+    ended(program(text, url=shared_server.url))
+    assert stored.points(run_id, "child") == [(step, float(step)) for step in range(50)]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_of_multiprocessing_lose_nothing(
+    shared_server: Server, stored: Stored, program: Program, method: str
+) -> None:
+    run_id = uuid4().hex
+    text = f"""
+    import multiprocessing
+
+    def work(run, rank):
+        for step in range(100):
+            run.log({{f"rank{{rank}}": step}}, step=step)
+
+    if __name__ == "__main__":
+        run = stepwell.init(id={run_id!r})
+        context = multiprocessing.get_context({method!r})
+        workers = [context.Process(target=work, args=(run, rank)) for rank in range(2)]
+        for each in workers:
+            each.start()
+        for each in workers:
+            each.join()
+            assert each.exitcode == 0
+        assert run.finish(), run.problems
+    """
+    ended(program(text, url=shared_server.url))
+    for rank in range(2):
+        assert stored.points(run_id, f"rank{rank}") == [(step, float(step)) for step in range(100)]
+    assert stored.run(run_id)["run"]["status"] == "FINISHED"
+
+
+def test_forks_while_threads_log_hang_nowhere(shared_server: Server, stored: Stored, program: Program) -> None:
+    run_id = uuid4().hex
+    text = f"""
+    import threading
+
+    run = stepwell.init(id={run_id!r})
+    over = threading.Event()
+
+    def log_on(name):
+        step = 0
+        while not over.is_set():
+            run.log({{name: step, "odd": "text"}}, step=step)
+            step += 1
+            time.sleep(0.0002)
+
+    threads = [threading.Thread(target=log_on, args=(f"t{{i}}",)) for i in range(2)]
+    for each in threads:
+        each.start()
+    for child in range(20):
+        pid = os.fork()
+        if not pid:
+            run.log({{"child": child}}, step=child)
+            run.flush()
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+    over.set()
+    for each in threads:
+        each.join()
+    assert run.finish(), run.problems
+    """
+    ended(program(text, url=shared_server.url))
+    assert stored.points(run_id, "child") == [(child, float(child)) for child in range(20)]
+    for name in ("t0", "t1"):
+        found = stored.points(run_id, name)
+        assert found == [(step, float(step)) for step in range(len(found))]
+
+
+def test_ctrl_c_ends_the_run_as_killed(shared_server: Server, stored: Stored, program: Program) -> None:
+    import signal
+
+    run_id = uuid4().hex
+    text = f"""
+    run = stepwell.init(id={run_id!r})
+    run.log({{"loss": 1.0}}, step=0)
+    print("ready", flush=True)
+    time.sleep(60)
+    """
+    process = program(text, url=shared_server.url)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert stored.run(run_id)["run"]["status"] == "KILLED"
+    assert stored.points(run_id, "loss") == [(0, 1.0)]

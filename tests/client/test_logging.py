@@ -1,0 +1,216 @@
+"""A training that logs, and what the server has afterwards."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+import stepwell
+from client.conftest import Stored, ended
+from serving import Server
+
+Program = Callable[..., subprocess.Popen[str]]
+
+
+def test_what_is_logged_is_on_the_server_bit_by_bit(shared_server: Server, stored: Stored, spool: Path) -> None:
+    values = [0.1, -0.0, 1e-308, 1.7976931348623157e308, 5e-324, math.nan, math.inf, -math.inf, 3, True]
+    with stepwell.init(url=shared_server.url, spool=spool) as run:
+        for step, value in enumerate(values):
+            run.log({"a": value, "b": -1}, step=step)
+        run.log({"a": 7}, step=-(2**63))
+    found = stored.points(run.id, "a")
+    assert found[0] == (-(2**63), 7)
+    wanted = [*values[:5], "NaN", "Infinity", "-Infinity", 3.0, 1.0]
+    assert [repr(value) for _, value in found[1:]] == [repr(value) for value in wanted]
+    assert stored.points(run.id, "b") == [(step, -1.0) for step in range(len(values))]
+
+
+def test_all_that_a_run_has_arrives(shared_server: Server, stored: Stored, spool: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.txt"
+    report.write_text("first")
+    experiment = f"it's {uuid4().hex}"
+    run = stepwell.init(
+        experiment=experiment,
+        name="quick",
+        params={"lr": 0.1, "model": {"layers": [1, 2], "bias": True}},
+        tags={"stage": "try", "gone": 1},
+        url=shared_server.url,
+        spool=spool,
+    )
+    run.file(report, "docs/a b.txt")
+    report.write_text("changed afterwards")
+    run.change(tags={"more": "x"}, remove_tags=["gone"], params={"late": None})
+    assert run.finish()
+    found = stored.run(run.id)
+    assert found["run"]["status"] == "FINISHED"
+    assert found["run"]["name"] == "quick"
+    assert found["run"]["end_time_us"] >= found["run"]["start_time_us"]
+    assert found["params"] == {"lr": "0.1", "model.layers": "[1, 2]", "model.bias": "True", "late": "None"}
+    assert {"stage": "try", "more": "x"}.items() <= found["tags"].items()
+    assert "gone" not in found["tags"]
+    number = found["run"]["experiment_id"]
+    assert stored.get(f"/experiments/{number}")["name"] == experiment
+    assert [*stored.get(f"/runs/{run.id}/artifacts?path=docs")["path"]] == ["docs/a b.txt"]
+    assert stored.get(f"/runs/{run.id}/artifacts?path=docs")["size"] == [5]
+    assert run.problems == {}
+    assert list(spool.rglob("*")) == []
+
+
+def test_two_runs_of_one_experiment_meet_in_it(shared_server: Server, stored: Stored, spool: Path) -> None:
+    experiment = uuid4().hex
+    runs = [stepwell.init(experiment=experiment, url=shared_server.url, spool=spool) for _ in range(2)]
+    assert all([run.finish() for run in runs])
+    assert len({stored.run(run.id)["run"]["experiment_id"] for run in runs}) == 1
+
+
+def test_a_run_goes_on_in_a_later_process(shared_server: Server, stored: Stored, spool: Path) -> None:
+    with stepwell.init(url=shared_server.url, spool=spool) as first:
+        first.log({"loss": 2.0}, step=0)
+    assert stored.run(first.id)["run"]["status"] == "FINISHED"
+    again = stepwell.init(id=first.id, resume=True, url=shared_server.url, spool=spool)
+    again.log({"loss": 1.0}, step=1)
+    again.close()
+    assert stored.run(first.id)["run"]["status"] == "RUNNING"
+    assert stored.points(first.id, "loss") == [(0, 2.0), (1, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [
+        ("pass", "FINISHED"),
+        ("raise ValueError('no')", "FAILED"),
+        ("raise KeyboardInterrupt", "KILLED"),
+        ("sys.exit(3)", "FAILED"),
+        ("sys.exit(0)", "FINISHED"),
+    ],
+)
+def test_a_run_ends_as_its_block_does(
+    shared_server: Server, stored: Stored, program: Program, ending: str, status: str
+) -> None:
+    run_id = uuid4().hex
+    process = program(
+        f"""
+        with stepwell.init(id={run_id!r}) as run:
+            run.log({{"loss": 1.0}}, step=1)
+            {ending}
+        """,
+        url=shared_server.url,
+    )
+    process.communicate(timeout=60)
+    assert stored.run(run_id)["run"]["status"] == status
+    assert stored.points(run_id, "loss") == [(1, 1.0)]
+
+
+@pytest.mark.parametrize(("ending", "status"), [("pass", "FINISHED"), ("raise ValueError('no')", "FAILED")])
+def test_a_run_that_nobody_ends_ends_with_its_process(
+    shared_server: Server, stored: Stored, program: Program, ending: str, status: str
+) -> None:
+    run_id = uuid4().hex
+    text = f"run = stepwell.init(id={run_id!r})\nrun.log({{'loss': 1.0}})\n{ending}\n"
+    program(text, url=shared_server.url).communicate(timeout=60)
+    assert stored.run(run_id)["run"]["status"] == status
+    assert stored.points(run_id, "loss") == [(0, 1.0)]
+
+
+def test_nothing_that_is_logged_raises(shared_server: Server, stored: Stored, spool: Path) -> None:
+    class Odd:
+        def __float__(self) -> float:
+            raise ZeroDivisionError
+
+    with stepwell.init(url=shared_server.url, spool=spool) as run:
+        bad: list[object] = [None, "text", [1], {}, object(), Odd(), 10**400, 1j]
+        for value in bad:
+            run.log({"good": 1.0, "bad": value}, step=0)  # type: ignore[dict-item]
+        run.log({"": 1.0, "x" * 1025: 1.0, "a\0b": 1.0, "\ud800": 1.0, 7: 1.0}, step=1)  # type: ignore[dict-item]
+        run.log({"good": 2.0}, step=2**63)
+        run.log(None)  # type: ignore[arg-type]
+        run.log({"good": 3.0}, step="three")  # type: ignore[arg-type]
+        run.file("/no/such/file")
+        run.change(params={"": 1, "long": "x" * 70_000, "kept": "yes"}, tags={"a": "\ud800"})
+        run.log({"good": 4.0}, step=3)
+    assert {value for _, value in stored.points(run.id, "good")} == {1.0, 4.0}
+    assert stored.run(run.id)["params"] == {"kept": "yes"}
+    assert len(run.problems) >= 12
+    assert run.dropped == 0
+    assert not any(name.startswith("bad") for name in stored.run(run.id)["metrics"]["metric"])
+
+
+def test_logging_after_the_end_is_told(shared_server: Server, stored: Stored, spool: Path) -> None:
+    run = stepwell.init(url=shared_server.url, spool=spool)
+    assert run.finish()
+    run.log({"late": 1.0})
+    run.change(tags={"a": "b"})
+    run.alert("late")
+    assert run.flush()
+    assert run.finish()
+    assert list(run.problems) == ["something was logged after the run was closed"]
+    assert stored.run(run.id)["metrics"]["metric"] == []
+
+
+def test_what_the_server_refuses_is_set_aside_and_costs_no_other(
+    shared_server: Server, stored: Stored, spool: Path
+) -> None:
+    run = stepwell.init(params={"lr": 1}, url=shared_server.url, spool=spool)
+    run.change(params={"lr": 2, "depth": 3}, tags={"a": "b"})  # a param keeps its first value
+    run.log({"loss": 1.0})
+    assert run.finish()
+    found = stored.run(run.id)
+    assert found["params"] == {"lr": "1", "depth": "3"}
+    assert {"a": "b"}.items() <= found["tags"].items()
+    (refused,) = spool.rglob("refused.jsonl")
+    assert '"lr": "2"' in refused.read_text()
+    assert any("lr" in problem and str(refused) in problem for problem in run.problems)
+
+
+def test_a_disabled_run_does_nothing(spool: Path) -> None:
+    with stepwell.init(mode="disabled", spool=spool) as run:
+        run.log({"loss": 1.0})
+        assert run.flush()
+    assert run.problems == {}
+    assert not spool.exists()
+
+
+def test_importing_it_needs_nothing_but_python(program: Program) -> None:
+    text = """
+    run = stepwell.init(mode="offline")
+    run.log({"loss": 1.0})
+    run.finish()
+    foreign = {name.partition(".")[0] for name in sys.modules}
+    assert not foreign & {"numpy", "apsw", "msgspec", "orjson", "torch", "pandas"}, foreign
+    ours = sorted(name for name in sys.modules if name.startswith("stepwell."))
+    assert all(name.startswith("stepwell.client") for name in ours), ours
+    """
+    ended(program(text))
+
+
+def test_several_processes_write_one_run(shared_server: Server, stored: Stored, program: Program) -> None:
+    run_id = uuid4().hex
+    text = f"""
+    rank = int(sys.argv[1])
+    run = stepwell.init(id={run_id!r}, experiment="several")
+    for step in range(300):
+        run.log({{f"rank{{rank}}": step, "all": rank}}, step=step)
+    run.finish() if rank == 0 else run.close()
+    """
+    for process in [program(text, str(rank), url=shared_server.url) for rank in range(3)]:
+        ended(process)
+    for rank in range(3):
+        assert stored.points(run_id, f"rank{rank}") == [(step, float(step)) for step in range(300)]
+    assert len(stored.points(run_id, "all")) == 900
+
+
+def test_a_run_is_the_same_in_a_process_that_unpickles_it(shared_server: Server, stored: Stored, spool: Path) -> None:
+    run = stepwell.init(url=shared_server.url, spool=spool)
+    other = pickle.loads(pickle.dumps(run))
+    other.log({"there": 2.0}, step=0)
+    run.log({"here": 1.0}, step=0)
+    assert other.close()
+    assert run.finish()
+    assert stored.points(run.id, "there") == [(0, 2.0)]
+    assert stored.points(run.id, "here") == [(0, 1.0)]

@@ -1,0 +1,138 @@
+"""The server goes away, the network is cut, the credential is wrong: later everything is there, once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import stepwell
+from client.cable import Cable
+from client.conftest import Stored
+from serving import HOST, Server, free_port
+from stepwell.client.commands import main
+
+
+def test_a_server_that_restarts_misses_nothing(server: Server, spool: Path) -> None:
+    with stepwell.init(experiment="restarts", url=server.url, spool=spool) as run:
+        for step in range(2000):
+            run.log({"loss": step / 2, "acc": -step}, step=step)
+            if step in (300, 1200):
+                server.kill()  # in the middle of whatever it does
+            if step in (800, 1600):
+                server.start()
+            time.sleep(0.0005)
+    stored = Stored(server.url)
+    assert stored.points(run.id, "loss") == [(step, step / 2) for step in range(2000)]
+    assert stored.points(run.id, "acc") == [(step, -float(step)) for step in range(2000)]
+    assert list(spool.rglob("*")) == []
+
+
+def test_a_network_that_is_cut_again_and_again_repeats_nothing(
+    shared_server: Server, stored: Stored, spool: Path
+) -> None:
+    with Cable(shared_server.port) as cable:
+        run = stepwell.init(url=cable.url, spool=spool)
+        for step in range(3000):
+            run.log({"loss": step}, step=step)
+            if step % 500 == 250:
+                cable.cut()
+            if step % 500 == 400:
+                cable.mend()
+            time.sleep(0.0005)
+        assert run.finish()
+    assert stored.points(run.id, "loss") == [(step, float(step)) for step in range(3000)]
+    assert run.dropped == 0
+
+
+def test_a_server_that_is_away_until_the_end_gets_all_by_a_sync(
+    serve: Callable[..., Server], spool: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = free_port()
+    run = stepwell.init(experiment="away", url=f"http://{HOST}:{port}", spool=spool, params={"lr": 1})
+    for step in range(500):
+        run.log({"loss": step}, step=step)
+    assert not run.finish(patience=0.5)
+    server = serve(port=port)
+    stored = Stored(server.url)
+    assert main(["sync", str(spool)]) == 0
+    assert "500 points" in capsys.readouterr().out
+    before = stored.run(run.id)
+    assert main(["sync", str(spool)]) == 0
+    assert capsys.readouterr().out == "nothing to send\n"
+    assert stored.run(run.id) == before
+    assert stored.points(run.id, "loss") == [(step, float(step)) for step in range(500)]
+    for sent in spool.rglob("sent.json"):
+        sent.unlink()  # all of it once more
+    assert main(["sync", str(spool)]) == 0
+    assert stored.points(run.id, "loss") == [(step, float(step)) for step in range(500)]
+    assert stored.run(run.id)["params"] == {"lr": "1"}
+
+
+def test_a_wrong_credential_keeps_all_for_the_right_one(
+    serve: Callable[..., Server], spool: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import json
+    import subprocess
+
+    server = serve("--auth", "required")
+    run = stepwell.init(url=server.url, api_key="sw_" + "x" * 40, spool=spool)
+    run.log({"loss": 1.0})
+    assert not run.finish(patience=1.0)
+    assert any("credential" in problem for problem in run.problems)
+    assert main(["sync", str(spool)]) == 1
+    made = subprocess.run(
+        [server.program, "credential", "create", "--workspace", "team", "--role", "writer"]
+        + ["--data-dir", str(server.data_dir)],
+        capture_output=True,
+        check=True,
+    )
+    monkeypatch.setenv("STEPWELL_API_KEY", json.loads(made.stdout)["secret"])
+    capsys.readouterr()
+    assert main(["sync", str(spool)]) == 0
+    assert "1 points" in capsys.readouterr().out
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Answers each request with the next of `statuses`, then 200, and writes down when each came."""
+
+    statuses: list[tuple[int, dict[str, str]]]
+    came: list[tuple[float, str]]
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.came.append((time.monotonic(), self.path))
+        status, headers = self.statuses.pop(0) if self.statuses else (200, {})
+        body = b'{"id": 1}' if status == 200 else b"<html>not ours</html>"
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_PATCH = do_POST
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+def test_it_waits_as_long_as_the_server_says(spool: Path) -> None:
+    class Own(Answers):
+        statuses = [(503, {"Retry-After": "2"}), (404, {}), (502, {})]  # noqa: RUF012  of this class alone
+        came: list[tuple[float, str]] = []  # noqa: RUF012
+
+    with ThreadingHTTPServer((HOST, 0), Own) as front:
+        threading.Thread(target=front.serve_forever, daemon=True).start()
+        with stepwell.init(url=f"http://{HOST}:{front.server_port}", spool=spool) as run:
+            run.log({"loss": 1.0})
+        front.shutdown()
+    first, second = Own.came[0][0], Own.came[1][0]
+    assert second - first >= 2
+    # What stands in the way and is no Stepwell refuses nothing: the same request came again until it was taken.
+    assert [path for _, path in Own.came[:4]] == ["/api/v1/runs"] * 4
+    assert not list(spool.rglob("refused.jsonl"))
