@@ -1,46 +1,142 @@
-// The table of runs.
+// The table of runs: search, columns, selection and what is done with it.
 
-import { post } from "../../api/client";
-import { useFetching } from "../../api/fetching";
+import { useState } from "preact/hooks";
+import { whole } from "../../charts/format";
+import { FilterBox } from "../../parts/filterbox";
 import { Empty, Failed, Loading } from "../../parts/states";
-import { link } from "../../state/route";
+import { useChosenRuns } from "../../state/chosen";
 import { PARAMS, useParam } from "../../state/params";
+import { current, go } from "../../state/route";
+import type { RunRow } from "../../state/rows";
+import { useQuestion } from "../../state/search";
+import { keysOf } from "./asking";
+import { Bulk } from "./bulk";
+import { Cell } from "./cells";
+import { ColumnChooser } from "./choosing";
+import { type Column, columnsOf, DEFAULT, neededBy, textOfColumn, textsOfWidths, widthsOf } from "./columns";
+import { Download } from "./download";
+import { useRows } from "./following";
+import { NOTHING, without, type Selection } from "./selection";
+import { useSparklines } from "./sparklines";
+import { Table } from "./table";
+import "./runs.css";
 
 export function RunsPage() {
-  const [filter, setFilter] = useParam(PARAMS.filter);
-  const found = useFetching(filter, (signal) => post("/api/v1/runs/search", { body: { filter, limit: 100 }, signal }));
+  const question = useQuestion();
+  const [named, setNamed] = useParam(PARAMS.tableColumns);
+  const [widthTexts, setWidths] = useParam(PARAMS.widths);
+  const [, setOrder] = useParam(PARAMS.order);
+  const [selection, setSelection] = useState<Selection>(NOTHING);
+  const texts = named.length === 0 ? DEFAULT : named;
+  const columns = columnsOf(texts);
+  const widths = widthsOf(widthTexts);
+  const { rows, onSpan, visible } = useRows(question, neededBy(columns));
+  const chosen = useChosenRuns();
+  const spark = useSparklines(visible, columns.filter(({ kind }) => kind === "spark").map(({ key }) => key));
+  const onEye = (row: RunRow, alone: boolean) => (alone ? chosen.isolate(row.id) : chosen.toggle(row.id));
+  const nowUs = Date.now() * 1000;
+  const refresh = () => {
+    rows.refresh();
+    chosen.retry();
+  };
   return (
-    <section class="page">
-      <input
-        type="search"
-        aria-label="Filter"
-        placeholder="metrics.loss < 0.3 and status = 'RUNNING'"
-        value={filter}
-        onChange={(event) => setFilter(event.currentTarget.value)}
-      />
-      {found.error !== null && <Failed error={found.error} retry={found.retry} />}
-      {found.data === null && found.loading && <Loading what="runs" />}
-      {found.data?.runs.id.length === 0 && <Empty>No runs.</Empty>}
-      {found.data !== null && found.data.runs.id.length > 0 && (
-        <table>
-          <thead>
-            <tr>
-              <th>Run</th>
-              <th>Status</th>
-            </tr>
-          </thead>
-          <tbody>
-            {found.data.runs.id.map((id, row) => (
-              <tr key={id}>
-                <td>
-                  <a href={link(["runs", id])}>{found.data?.runs.name[row]}</a>
-                </td>
-                <td>{found.data?.runs.status[row]}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+    <section class="page runs">
+      <Tools columns={texts} setColumns={setNamed} shown={columns} total={rows.total} rowsError={rows.error?.field === "filter" ? rows.error : null} />
+      {selection.ids.size > 0 && (
+        <Bulk
+          ids={[...selection.ids]}
+          rows={loaded(rows, selection.ids)}
+          writes={true}
+          onDraw={() => chosen.choose([...selection.ids])}
+          onClear={() => setSelection({ ...selection, ids: new Set() })}
+          onChanged={() => {
+            setSelection(without(selection, [...selection.ids]));
+            refresh();
+          }}
+        />
       )}
+      {rows.error !== null && rows.error.field !== "filter" && <Failed error={rows.error} retry={() => rows.retry()} />}
+      {rows.waiting && rows.length === 0 && <Loading what="runs" />}
+      {rows.total === 0 && rows.error === null && <NoRuns />}
+      <Table
+        rows={rows}
+        columns={columns}
+        widths={widths}
+        order={question.order_by ?? []}
+        selection={selection}
+        onSelect={setSelection}
+        onSpan={onSpan}
+        onOpen={(row) => go({ path: ["runs", row.id], query: current().query })}
+        onEye={onEye}
+        onOrder={setOrder}
+        onWidth={(column, width) => setWidths(textsOfWidths(new Map(widths).set(textOfColumn(column), width)), { replace: true })}
+        onMove={(column, before) => setNamed(movedBefore(texts, textOfColumn(column), textOfColumn(before)))}
+        onDrop={(column) => setNamed(texts.filter((each) => each !== textOfColumn(column)))}
+        cell={(column, row) => (
+          <Cell column={column} row={row} nowUs={nowUs} drawn={chosen.isDrawn(row.id)} onEye={onEye} spark={spark} />
+        )}
+      />
     </section>
   );
+}
+
+interface ToolsProps {
+  columns: readonly string[];
+  setColumns: (columns: string[]) => void;
+  shown: readonly Column[];
+  total: number | null;
+  rowsError: Parameters<typeof FilterBox>[0]["error"];
+}
+
+function Tools({ columns, setColumns, shown, total, rowsError }: ToolsProps) {
+  const question = useQuestion();
+  const [filter, setFilter] = useParam(PARAMS.filter);
+  const [visibility, setVisibility] = useParam(PARAMS.visibility);
+  return (
+    <div class="tools">
+      <FilterBox
+        value={filter}
+        onChange={(text, typing) => setFilter(text, { replace: typing })}
+        error={rowsError}
+        keys={(kind, typed, signal) => keysOf(kind, typed, question, signal)}
+      />
+      <select
+        aria-label="Which runs"
+        value={visibility}
+        onChange={(event) => setVisibility(event.currentTarget.value as typeof visibility)}
+      >
+        <option value="active">Active</option>
+        <option value="deleted">Deleted</option>
+        <option value="all">Active and deleted</option>
+      </select>
+      <ColumnChooser columns={columns} onChange={setColumns} question={question} />
+      <Download question={question} columns={shown} />
+      <span class="faint count" role="status">
+        {total === null ? "" : `${whole(total)} ${total === 1 ? "run" : "runs"}`}
+      </span>
+    </div>
+  );
+}
+
+function NoRuns() {
+  const [filter, setFilter] = useParam(PARAMS.filter);
+  if (filter === "") return <Empty>No runs yet. Point a client at this server, and its runs appear here.</Empty>;
+  return (
+    <Empty>
+      <p>No runs match this search.</p>
+      <button type="button" onClick={() => setFilter("")}>
+        Clear the search
+      </button>
+    </Empty>
+  );
+}
+
+function loaded(rows: ReturnType<typeof useRows>["rows"], ids: ReadonlySet<string>): RunRow[] {
+  return rows.loaded().filter((row) => ids.has(row.id));
+}
+
+function movedBefore(texts: readonly string[], moved: string, before: string): string[] {
+  const rest = texts.filter((each) => each !== moved);
+  const at = rest.indexOf(before);
+  return [...rest.slice(0, at), moved, ...rest.slice(at)];
 }

@@ -1,0 +1,71 @@
+// What the table asks the server for.
+
+import { post, type Result } from "../../api/client";
+import type { Keyed } from "../../parts/completion";
+import type { Options } from "../../parts/picker";
+import { idsFilter } from "../../state/filter";
+import type { Columns } from "../../state/chosen";
+import { rowsOf, type RunRow } from "../../state/rows";
+import type { Question } from "../../state/search";
+import type { Ask } from "./rows";
+
+/** Pages of a search, each with its total. */
+export function asking(question: Question, columns: Columns): Ask {
+  return async (skip, limit, signal) => {
+    const body = { ...question, skip, limit, total: true, columns: wanted(columns) };
+    const page = await post("/api/v1/runs/search", { body, signal });
+    return page.ok ? { ok: true, data: { rows: rowsOf(page.data), total: page.data.total ?? 0 } } : page;
+  };
+}
+
+/** These runs as they are now. */
+export async function runsOf(ids: readonly string[], columns: Columns, signal: AbortSignal): Promise<Result<RunRow[]>> {
+  const body = { filter: idsFilter(ids), visibility: "all" as const, limit: Math.max(1, ids.length), columns: wanted(columns) };
+  const page = await post("/api/v1/runs/search", { body, signal });
+  return page.ok ? { ok: true, data: rowsOf(page.data) } : page;
+}
+
+/** All runs of a search, page by page in the order of the search. */
+export async function everyPage(
+  question: Question,
+  columns: Columns,
+  take: (rows: RunRow[]) => void,
+  signal: AbortSignal,
+): Promise<Result<null>> {
+  let cursor = "";
+  for (;;) {
+    const body = { ...question, limit: 1000, cursor, columns: wanted(columns) };
+    const page = await post("/api/v1/runs/search", { body, signal });
+    if (!page.ok) return page;
+    take(rowsOf(page.data));
+    if (page.data.cursor === null) return { ok: true, data: null };
+    cursor = page.data.cursor;
+  }
+}
+
+function wanted({ metrics = [], params = [], tags = [] }: Columns) {
+  return { metrics: [...metrics], params: [...params], tags: [...tags] };
+}
+
+const SAMPLE = 20; // runs whose names are looked at
+const LISTED = 100;
+
+/** Names of metrics, params or tags that contain a text, of the runs in view. */
+export async function keysOf(
+  kind: Keyed,
+  typed: string,
+  question: Question,
+  signal: AbortSignal,
+): Promise<Result<string[]>> {
+  const columns = { metrics: [], params: [], tags: [], [kind]: "*" as const };
+  const page = await post("/api/v1/runs/search", { body: { ...question, filter: "", limit: SAMPLE, columns }, signal });
+  if (!page.ok) return page;
+  const part = typed.toLowerCase();
+  const keys = Object.keys(page.data[kind]).filter((key) => key.toLowerCase().includes(part));
+  return { ok: true, data: keys.sort().slice(0, LISTED) };
+}
+
+export function optionsOf(keys: readonly string[]): Options {
+  return { options: keys.map((key) => ({ id: key, text: key })), more: keys.length >= LISTED };
+}
+

@@ -1,0 +1,117 @@
+// What can be done with the selected runs.
+
+import { useState } from "preact/hooks";
+import { counted } from "../../charts/format";
+import { Confirm } from "../../parts/dialog";
+import { notify } from "../../parts/notices";
+import { Popover } from "../../parts/popover";
+import type { RunRow } from "../../state/rows";
+import { runsOf } from "./asking";
+import { deleteRuns, purgeRuns, restoreRuns, tagRuns } from "./changing";
+
+interface BulkProps {
+  ids: readonly string[];
+  /** Those of the selected runs that are loaded. */
+  rows: readonly RunRow[];
+  writes: boolean;
+  onDraw: () => void;
+  onClear: () => void;
+  onChanged: () => void;
+}
+
+export function Bulk({ ids, rows, writes, onDraw, onClear, onChanged }: BulkProps) {
+  const [asked, setAsked] = useState<"delete" | "purge" | null>(null);
+  const hidden = rows.filter((row) => row.deleted).map((row) => row.id);
+  const there = ids.filter((id) => !hidden.includes(id));
+  return (
+    <div class="bulk" role="toolbar" aria-label="Selected runs">
+      <strong>{counted(ids.length, "run")} selected</strong>
+      <button type="button" onClick={onDraw} title="Draw exactly these in charts and comparisons">
+        Draw these
+      </button>
+      {writes && (
+        <Popover button="Tag ▾" label="Set or remove a tag">
+          {(close) => <TagForm ids={ids} onChanged={onChanged} close={close} />}
+        </Popover>
+      )}
+      {writes && there.length > 0 && (
+        <button type="button" class="danger" onClick={() => setAsked("delete")}>
+          Delete…
+        </button>
+      )}
+      {writes && hidden.length > 0 && (
+        <button type="button" onClick={() => void restoreRuns(hidden, onChanged)}>
+          Restore
+        </button>
+      )}
+      {writes && hidden.length > 0 && (
+        <button type="button" class="danger" onClick={() => setAsked("purge")}>
+          Remove for good…
+        </button>
+      )}
+      <button type="button" onClick={onClear}>
+        Clear
+      </button>
+      {asked === "delete" && (
+        <Confirm title={`Delete ${counted(there.length, "run")}?`} action="Delete" onConfirm={() => void deleteRuns(there, onChanged)} close={() => setAsked(null)}>
+          <Names rows={rows.filter((row) => !row.deleted)} count={there.length} />
+          <p>They are hidden and kept; you can restore them.</p>
+        </Confirm>
+      )}
+      {asked === "purge" && (
+        <Confirm title={`Remove ${counted(hidden.length, "run")} for good?`} action="Remove for good" onConfirm={() => void purgeRuns(hidden, onChanged)} close={() => setAsked(null)}>
+          <Names rows={rows.filter((row) => row.deleted)} count={hidden.length} />
+          <p>All their points, params, tags, logs and files go. Nothing brings them back.</p>
+        </Confirm>
+      )}
+    </div>
+  );
+}
+
+function Names({ rows, count }: { rows: readonly RunRow[]; count: number }) {
+  const told = rows.slice(0, 5).map((row) => row.name);
+  const rest = count - told.length;
+  return (
+    <p>
+      {told.join(", ")}
+      {rest > 0 && ` and ${rest} more`}
+    </p>
+  );
+}
+
+function TagForm({ ids, onChanged, close }: { ids: readonly string[]; onChanged: () => void; close: () => void }) {
+  const [key, setKey] = useState("");
+  const [value, setValue] = useState("");
+  const set = async (given: string | null) => {
+    close();
+    const before = await runsOf(ids, { tags: [key] }, new AbortController().signal);
+    if (!before.ok) return notify({ text: before.error.message, bad: true });
+    const had = new Map(before.data.map((row) => [row.id, row.tags[key] ?? null]));
+    await tagRuns(ids, key, given, had, onChanged);
+  };
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        void set(value);
+      }}
+    >
+      <label class="field">
+        <span>Name of the tag</span>
+        <input required value={key} onInput={(event) => setKey(event.currentTarget.value)} />
+      </label>
+      <label class="field">
+        <span>Value</span>
+        <input value={value} onInput={(event) => setValue(event.currentTarget.value)} />
+      </label>
+      <div class="choices">
+        <button type="button" disabled={key === ""} onClick={() => void set(null)}>
+          Remove the tag
+        </button>
+        <button type="submit" disabled={key === ""}>
+          Set
+        </button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,57 @@
+// What stands in a cell: the eye, the name, the status, a curve or a text.
+
+import { colourOf } from "../../charts/colours";
+import type { RunRow } from "../../state/rows";
+import { link } from "../../state/route";
+import { type Column, textOfCell } from "./columns";
+import { Sparkline } from "./sparklines";
+import type { Spark } from "./sparkline";
+import { signOf } from "./status";
+
+interface CellProps {
+  column: Column;
+  row: RunRow;
+  nowUs: number;
+  drawn: boolean;
+  onEye: (row: RunRow, alone: boolean) => void;
+  spark: (runId: string, metric: string) => Spark | null;
+}
+
+export function Cell({ column, row, nowUs, drawn, onEye, spark }: CellProps) {
+  if (column.kind === "run" && column.key === "name") return <Name row={row} drawn={drawn} onEye={onEye} />;
+  if (column.kind === "run" && column.key === "status") return <Status row={row} nowUs={nowUs} />;
+  const text = textOfCell(column, row, nowUs);
+  if (column.kind === "spark") return text === "" ? null : <Sparkline spark={spark(row.id, column.key)} runId={row.id} text={text} />;
+  return <span title={text}>{text}</span>;
+}
+
+function Name({ row, drawn, onEye }: { row: RunRow; drawn: boolean; onEye: (row: RunRow, alone: boolean) => void }) {
+  const colour = colourOf(row.id);
+  return (
+    <>
+      <button
+        type="button"
+        class="eye"
+        tabIndex={-1}
+        aria-pressed={drawn}
+        aria-label={`Draw ${row.name}`}
+        title={drawn ? "Drawn in charts. Press to hide; with Alt, draw it alone" : "Press to draw it in charts; with Alt, alone"}
+        style={{ borderColor: colour, backgroundColor: drawn ? colour : "transparent" }}
+        onClick={(event) => onEye(row, event.altKey)}
+      />
+      <a href={link(["runs", row.id])} tabIndex={-1} title={row.name}>
+        {row.name === "" ? row.id : row.name}
+      </a>
+      {row.deleted && <span class="badge">deleted</span>}
+    </>
+  );
+}
+
+function Status({ row, nowUs }: { row: RunRow; nowUs: number }) {
+  const sign = signOf(row, nowUs);
+  return (
+    <span class={`status ${sign.tone}`} title={row.statusReason === "" ? sign.word : `${sign.word}: ${row.statusReason}`}>
+      <span aria-hidden="true">{sign.shape}</span> {sign.word}
+    </span>
+  );
+}

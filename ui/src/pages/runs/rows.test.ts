@@ -1,0 +1,88 @@
+import { expect, test } from "vitest";
+import type { RunRow } from "../../state/rows";
+import { PAGE, Rows, type Answer, type Ask } from "./rows";
+
+const TOTAL = 1_050;
+const row = (id: string) => ({ id, name: id }) as RunRow;
+const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
+
+function server(prefix = "r") {
+  const asked: number[] = [];
+  const ask: Ask = async (from, limit, signal) => {
+    asked.push(from);
+    await settle();
+    if (signal.aborted) throw new Error("aborted");
+    const rows = Array.from({ length: Math.max(0, Math.min(limit, TOTAL - from)) }, (_, nth) => row(`${prefix}${from + nth}`));
+    return { ok: true, data: { rows, total: TOTAL } satisfies Answer };
+  };
+  return { ask, asked };
+}
+
+test("only what is in view is fetched, once", async () => {
+  const { ask, asked } = server();
+  const rows = new Rows(ask, () => undefined);
+  rows.show({ from: 0, to: 30 });
+  rows.show({ from: 5, to: 35 });
+  await settle();
+  await settle();
+  expect([rows.length, rows.at(29)?.id, rows.at(500)]).toEqual([TOTAL, "r29", null]);
+  rows.show({ from: 1_030, to: 1_200 });
+  await settle();
+  await settle();
+  expect(rows.at(1_049)?.id).toBe("r1049");
+  expect(asked).toEqual([0, 10 * PAGE]);
+});
+
+test("what scrolled out of view before it came is not waited for", async () => {
+  const { ask } = server();
+  let changes = 0;
+  const rows = new Rows(ask, () => changes++);
+  rows.show({ from: 0, to: 30 });
+  rows.show({ from: 700, to: 730 });
+  await settle();
+  await settle();
+  expect([changes, rows.at(0), rows.at(700)?.id]).toEqual([1, null, "r700"]);
+});
+
+test("the old rows stay until the new search answers", async () => {
+  const old = new Rows(server("old").ask, () => undefined);
+  old.show({ from: 0, to: 30 });
+  await settle();
+  await settle();
+  const rows = new Rows(server("new").ask, () => undefined, old);
+  rows.show({ from: 0, to: 30 });
+  expect([rows.length, rows.at(3)?.id, rows.waiting]).toEqual([TOTAL, "old3", true]);
+  await settle();
+  await settle();
+  expect([rows.at(3)?.id, rows.at(PAGE + 3)]).toEqual(["new3", null]);
+});
+
+test("a failure is kept until someone tries again", async () => {
+  let fails = true;
+  const error = { status: 503, code: "busy", message: "", field: null, position: null, requestId: null };
+  const { ask } = server();
+  const rows = new Rows((...given) => (fails ? Promise.resolve({ ok: false, error }) : ask(...given)), () => undefined);
+  rows.show({ from: 0, to: 30 });
+  await settle();
+  expect([rows.error?.code, rows.waiting]).toEqual(["busy", false]);
+  fails = false;
+  rows.retry();
+  await settle();
+  await settle();
+  expect([rows.error, rows.at(0)?.id]).toEqual([null, "r0"]);
+});
+
+test("rows are renewed in their places, and a refresh forgets what is out of view", async () => {
+  const { ask, asked } = server();
+  const rows = new Rows(ask, () => undefined);
+  rows.show({ from: 0, to: 150 });
+  await settle();
+  await settle();
+  rows.update([{ ...row("r3"), name: "new" }, row("unknown")]);
+  expect([rows.at(3)?.name, rows.at(4)?.name]).toEqual(["new", "r4"]);
+  rows.show({ from: 0, to: 30 });
+  rows.refresh();
+  await settle();
+  await settle();
+  expect([rows.at(3)?.name, rows.at(PAGE), asked]).toEqual(["r3", null, [0, PAGE, 0]]);
+});

@@ -1,0 +1,35 @@
+// What a run's status means to a person: a word, a shape, and whether a running run has fallen silent.
+
+import { duration } from "../../charts/format";
+import type { RunRow } from "../../state/rows";
+
+/** A running run that stored nothing for so long is likely dead: microseconds. */
+export const SILENT_US = 5 * 60 * 1_000_000;
+
+export interface StatusSign {
+  word: string;
+  /** Told apart without colours. */
+  shape: string;
+  tone: "good" | "bad" | "warn" | "accent" | "faint";
+}
+
+const SIGNS: Record<RunRow["status"], StatusSign> = {
+  RUNNING: { word: "Running", shape: "▶", tone: "accent" },
+  FINISHED: { word: "Finished", shape: "✓", tone: "good" },
+  FAILED: { word: "Failed", shape: "✗", tone: "bad" },
+  KILLED: { word: "Killed", shape: "■", tone: "warn" },
+  SCHEDULED: { word: "Scheduled", shape: "○", tone: "faint" },
+};
+
+export function signOf(row: Pick<RunRow, "status" | "updatedAtUs" | "metrics">, nowUs: number): StatusSign {
+  const sign = SIGNS[row.status];
+  const silent = nowUs - lastHeardUs(row);
+  if (row.status !== "RUNNING" || silent < SILENT_US) return sign;
+  return { word: `Silent for ${duration(Math.round(silent / 60e6) * 60)}`, shape: "◐", tone: "warn" };
+}
+
+/** When the run last changed, or stored a point of a metric that is known here. */
+function lastHeardUs(row: Pick<RunRow, "updatedAtUs" | "metrics">): number {
+  const times = Object.values(row.metrics).map((cell) => cell.lastTimeUs ?? 0);
+  return Math.max(row.updatedAtUs, ...times);
+}
