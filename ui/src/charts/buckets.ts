@@ -23,36 +23,28 @@ export interface Buckets {
   readonly negInfs: Float64Array;
 }
 
-/** The columns to ask the server for. */
-export const COLUMNS = [
-  "count",
-  "first_step",
-  "last_step",
-  "first_time_us",
-  "last_time_us",
-  "min_value",
-  "max_value",
-  "mean",
-  "last_value",
-  "nan_count",
-  "pos_inf_count",
-  "neg_inf_count",
-] as const;
+export type Asked = NonNullable<components["schemas"]["BucketsRequest"]["columns"]>[number];
 
-const NAMES = [
-  "count",
-  "firstStep",
-  "lastStep",
-  "firstTime",
-  "lastTime",
-  "low",
-  "high",
-  "mean",
-  "last",
-  "nans",
-  "posInfs",
-  "negInfs",
-] as const satisfies readonly (keyof Buckets)[];
+/** Each column and what the server calls it. */
+const NAMES: readonly (readonly [keyof Buckets, Asked])[] = [
+  ["count", "count"],
+  ["firstStep", "first_step"],
+  ["lastStep", "last_step"],
+  ["firstTime", "first_time_us"],
+  ["lastTime", "last_time_us"],
+  ["low", "min_value"],
+  ["high", "max_value"],
+  ["mean", "mean"],
+  ["last", "last_value"],
+  ["nans", "nan_count"],
+  ["posInfs", "pos_inf_count"],
+  ["negInfs", "neg_inf_count"],
+];
+
+/** What to ask for. Without the first times or the last values an answer is a seventh smaller each. */
+export function columnsFor({ times, last }: { times: boolean; last: boolean }): readonly Asked[] {
+  return NAMES.map(([, name]) => name).filter((name) => (times || name !== "first_time_us") && (last || name !== "last_value"));
+}
 
 /** A cell; NaN outside. */
 export function at(column: Float64Array, row: number): number {
@@ -63,7 +55,7 @@ type Columns = { -readonly [K in keyof Buckets]: Float64Array };
 
 function columnsOf(make: (name: keyof Buckets) => Float64Array): Columns {
   const found: Partial<Columns> = {};
-  for (const name of NAMES) found[name] = make(name);
+  for (const [name] of NAMES) found[name] = make(name);
   return found as Columns;
 }
 
@@ -76,14 +68,19 @@ function numbers(column: readonly (number | null)[] | undefined): Float64Array {
 
 export const NO_BUCKETS: Buckets = columnsOf(() => new Float64Array(0));
 
-/** The answer's columns. A bucket of one point has it exactly: its mean is its value. */
+/**
+ * The answer's columns. A bucket of one point has it exactly: its mean is its value. Columns that were not asked for:
+ * the first time is the last time, the last value is the mean.
+ */
 export function bucketsOf(answer: Answered): Buckets {
-  const found: Partial<Columns> = {};
-  NAMES.forEach((name, at) => {
-    const asked = COLUMNS[at];
-    if (asked !== undefined) found[name] = numbers(answer[asked]);
-  });
-  return found as Columns;
+  const told = columnsOf((name) => numbers(answer[askedAs(name)]));
+  if (answer.first_time_us === undefined) told.firstTime = told.lastTime;
+  if (answer.last_value === undefined) told.last = told.mean;
+  return told;
+}
+
+function askedAs(name: keyof Buckets): Asked {
+  return NAMES.find(([each]) => each === name)?.[1] ?? "count";
 }
 
 /** Buckets of neighbouring windows, one after another. */

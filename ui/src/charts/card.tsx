@@ -105,10 +105,10 @@ function useFeed(stage: Stage, metric: string, runs: readonly Shown[], settings:
     feed.current = made;
     return () => made.close();
   }, [stage]);
-  const { x, xMetric, logX } = settings;
+  const { x, xMetric, logX, line } = settings;
   useEffect(() => {
     if (width > 0) feed.current?.want({ metric, runs: runs.filter((run) => run.hidden !== true), settings, zoom: rested, budget });
-  }, [stage, metric, identity, x, xMetric, logX, rested, budget, width > 0]);
+  }, [stage, metric, identity, x, xMetric, logX, line, rested, budget, width > 0]);
   return [state, () => feed.current?.retry()];
 }
 

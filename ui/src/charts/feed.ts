@@ -1,7 +1,7 @@
 // The buckets of one card: all of every run, and the zoomed window at full resolution, kept fresh while runs are running.
 
 import type { Problem } from "../api/client";
-import { joined, merged, type Buckets, type Points } from "./buckets";
+import { columnsFor, joined, merged, type Asked, type Buckets, type Points } from "./buckets";
 import type { Followed, Live } from "./live";
 import type { ChartSettings } from "./settings";
 import { keyOf, type Shown } from "./shown";
@@ -42,6 +42,7 @@ interface Part {
   stop: AbortController;
   unfollow: (() => void) | null;
   budget: number;
+  columns: readonly Asked[];
 }
 
 export class Feed {
@@ -92,18 +93,19 @@ export class Feed {
   private *needed({ metric, runs, settings, zoom, budget }: Wish): Iterable<[string, () => Part]> {
     const joins = settings.x === "metric" && settings.xMetric !== "";
     for (const run of runs) {
-      yield this.entry(run, metric, [{}], budget);
-      if (joins) yield this.entry(run, settings.xMetric, [{}], budget);
-      const whole = this.parts.get(nameOf(run, metric, [{}], budget))?.buckets ?? null;
+      yield this.entry(run, metric, [{}], budget, settings);
+      if (joins) yield this.entry(run, settings.xMetric, [{}], budget, settings);
+      const whole = this.parts.get(nameOf(run, metric, [{}], budget, columnsOf(run, settings)))?.buckets ?? null;
       const windows = whole === null ? null : windowsOf(whole, run, settings, zoom);
-      if (windows !== null) yield this.entry(run, metric, windows, zoom === null ? budget : 2 * budget);
+      if (windows !== null) yield this.entry(run, metric, windows, zoom === null ? budget : 2 * budget, settings);
     }
   }
 
-  private entry(run: Shown, metric: string, windows: readonly Window[], budget: number): [string, () => Part] {
-    const name = nameOf(run, metric, windows, budget);
+  private entry(run: Shown, metric: string, windows: readonly Window[], budget: number, settings: ChartSettings): [string, () => Part] {
+    const columns = columnsOf(run, settings);
+    const name = nameOf(run, metric, windows, budget, columns);
     const make = () => {
-      const part: Part = { run, metric, windows, buckets: null, stop: new AbortController(), unfollow: null, budget };
+      const part: Part = { run, metric, windows, buckets: null, stop: new AbortController(), unfollow: null, budget, columns };
       this.load(part);
       return part;
     };
@@ -111,11 +113,11 @@ export class Feed {
   }
 
   private load(part: Part): void {
-    const { run, metric, windows, stop } = part;
+    const { run, metric, windows, stop, columns } = part;
     const budget = Math.max(20, Math.ceil(part.budget / windows.length));
     const labels = run.labels ?? null;
     const asked = windows.map((window) =>
-      this.source.read({ runId: run.id, metric, labels, window, budget }, { keep: run.running !== true, signal: stop.signal }),
+      this.source.read({ runId: run.id, metric, labels, window, budget, columns }, { keep: run.running !== true, signal: stop.signal }),
     );
     void Promise.all(asked).then((results) => {
       if (stop.signal.aborted || this.closed) return;
@@ -182,8 +184,9 @@ export class Feed {
   }
 
   private heldOf(run: Shown, { metric, settings, zoom, budget }: Wish): (Held & { loading: boolean }) | null {
+    const columns = columnsOf(run, settings);
     const of = (name: string, windows: readonly Window[], size: number) =>
-      this.parts.get(nameOf(run, name, windows, size))?.buckets ?? null;
+      this.parts.get(nameOf(run, name, windows, size, columns))?.buckets ?? null;
     const whole = of(metric, [{}], budget);
     if (whole === null) return null;
     const windows = windowsOf(whole, run, settings, zoom);
@@ -194,8 +197,14 @@ export class Feed {
   }
 }
 
-function nameOf(run: Shown, metric: string, windows: readonly Window[], budget: number): string {
-  return JSON.stringify([keyOf(run), run.running === true, metric, windows, budget]);
+function nameOf(run: Shown, metric: string, windows: readonly Window[], budget: number, columns: readonly Asked[]): string {
+  return JSON.stringify([keyOf(run), run.running === true, metric, windows, budget, columns]);
+}
+
+/** First times are drawn on axes of time, and relative times count from one where the run's start is not known. */
+function columnsOf(run: Shown, { x, line }: ChartSettings): readonly Asked[] {
+  const times = x === "wall" || x === "relative_time" || (run.startTimeUs ?? null) === null;
+  return columnsFor({ times, last: line === "last" });
 }
 
 function drop(part: Part): void {

@@ -64,7 +64,7 @@ export function lineOf(of: Drawn, settings: ChartSettings): Line {
   const count = countOf(of, settings, origin);
   const places = placesOf(of, count);
   const rows = order(places, settings.logX);
-  const take = (column: Float64Array) => Float64Array.from(rows, (row) => column[row] ?? NaN);
+  const take = (column: Float64Array) => taken(column, rows);
   const x = take(places);
   const value = take(lineValues(buckets, settings.line));
   const sampled = buckets.count.some((count) => count > 1);
@@ -118,6 +118,15 @@ function placesOf({ buckets, along }: Drawn, count: Count | null): Float64Array 
   if (count === null) return along === null ? new Float64Array(buckets.count.length).fill(NaN) : joinedX(buckets, along);
   const last = buckets[count.last];
   return buckets[count.first].map((first, row) => ((first - count.from) / 2 + (at(last, row) - count.from) / 2) / count.unit);
+}
+
+/** The cells of the rows; the column itself where they are all of it as it stands. */
+function taken(column: Float64Array, rows: Int32Array): Float64Array {
+  const same = rows.length === column.length && rows.every((row, to) => row === to);
+  if (same) return column;
+  const found = new Float64Array(rows.length);
+  for (let to = 0; to < rows.length; to++) found[to] = at(column, rows[to] ?? -1);
+  return found;
 }
 
 /** The rows that have a place, from left to right. */

@@ -38,6 +38,8 @@ export class Plot {
   private inks: Inks;
   private cursorX: number | null = null;
   private highlighted: string | null = null;
+  /** Nothing is on the canvas above. */
+  private clear = true;
   private task = 0;
   private readonly undo: (() => void)[] = [];
   private ticksOf: { x: Ticks; y: Ticks } = { x: { at: [], text: [] }, y: { at: [], text: [] } };
@@ -196,6 +198,9 @@ export class Plot {
 
   /** What moves with the pointer, drawn once a frame at most. */
   private hover(): void {
+    const empty = this.cursorX === null && this.highlighted === null;
+    if (empty && this.clear) return;
+    this.clear = empty;
     cancelAnimationFrame(this.task);
     this.task = requestAnimationFrame(() => this.drawAbove());
   }

@@ -3,7 +3,7 @@
 
 import { post, type Problem, type Result } from "../api/client";
 import type { components } from "../api/schema";
-import { COLUMNS, bucketsOf, type Buckets } from "./buckets";
+import { bucketsOf, type Asked, type Buckets } from "./buckets";
 
 export type Window = components["schemas"]["Window"];
 
@@ -14,6 +14,7 @@ export interface Wanted {
   labels: Readonly<Record<string, string>> | null;
   window: Window;
   budget: number;
+  columns: readonly Asked[];
 }
 
 /** The API's limits: series of one read, and buckets of all of them. */
@@ -82,7 +83,7 @@ export class Source {
     const batches = new Map<string, Waiting[]>();
     for (const each of this.waiting) {
       if (each.signal.aborted) continue;
-      const name = JSON.stringify([each.wanted.window, each.wanted.budget]);
+      const name = JSON.stringify([each.wanted.window, each.wanted.budget, each.wanted.columns]);
       const most = Math.min(MOST_SERIES, Math.floor(MOST_BUCKETS / each.wanted.budget));
       let batch = batches.get(name);
       if (batch !== undefined && batch.length >= most) {
@@ -99,7 +100,7 @@ export class Source {
   private async ask(batch: readonly Waiting[]): Promise<void> {
     const [first] = batch;
     if (first === undefined) return;
-    const { window, budget } = first.wanted;
+    const { window, budget, columns } = first.wanted;
     const stop = new AbortController();
     const left = () => {
       if (batch.every(({ signal }) => signal.aborted)) stop.abort();
@@ -107,7 +108,7 @@ export class Source {
     for (const { signal } of batch) signal.addEventListener("abort", left, { once: true });
     const series = batch.map(({ wanted }) => ({ run_id: wanted.runId, metric: wanted.metric, labels: wanted.labels }));
     try {
-      const body = { series, window, budget, columns: [...COLUMNS] };
+      const body = { series, window, budget, columns: [...columns] };
       const result = await this.send("/api/v1/buckets", { body, signal: stop.signal });
       batch.forEach((each, at) => {
         const found = result.ok ? result.data.series[at] : undefined;
