@@ -35,6 +35,12 @@ class Stored:
         """The run with all it has."""
         return self.get(f"/runs/{quote(run_id, safe='')}")
 
+    def count(self, run_id: str, metric: str) -> int:
+        """How many points of a metric there are; 0 also where there is no such run yet."""
+        body = json.dumps({"run_ids": [run_id], "metrics": [metric], "columns": ["count"]}).encode()
+        with urllib.request.urlopen(f"{self.url}/api/v1/summaries", body, timeout=60) as answer:
+            return sum(json.load(answer)["count"])
+
     def points(self, run_id: str, metric: str) -> list[tuple[int, float | str]]:
         """Step and value of all points of a metric, in their order; what is not finite as its word."""
         found: list[tuple[int, float | str]] = []

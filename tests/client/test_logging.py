@@ -65,7 +65,8 @@ def test_all_that_a_run_has_arrives(shared_server: Server, stored: Stored, spool
 def test_two_runs_of_one_experiment_meet_in_it(shared_server: Server, stored: Stored, spool: Path) -> None:
     experiment = uuid4().hex
     runs = [stepwell.init(experiment=experiment, url=shared_server.url, spool=spool) for _ in range(2)]
-    assert all([run.finish() for run in runs])
+    for run in runs:
+        assert run.finish()
     assert len({stored.run(run.id)["run"]["experiment_id"] for run in runs}) == 1
 
 

@@ -1,0 +1,103 @@
+"""A spool on a full disk: the training goes on, what fits into memory arrives, the rest is counted."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import stepwell
+from client.conftest import Stored
+from serving import Server
+from stepwell.client import spool as spool_module
+from stepwell.client.commands import main
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB in memory."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """A file that takes all the room."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            return ballast
+    raise AssertionError("the disk has no end")
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for it."""
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_the_server_gets_what_the_disk_does_not_take(shared_server: Server, stored: Stored, small_disk: Path) -> None:
+    run = stepwell.init(url=shared_server.url, spool=small_disk)
+    run.log({"loss": 0.0}, step=0)
+    assert run.flush()
+    fill(small_disk)
+    for step in range(1, 20_000):
+        run.log({"loss": step, "acc": 1.0}, step=step)
+    until(lambda: stored.count(run.id, "loss") == 20_000)
+    assert not run.flush() or run.problems
+    assert run.finish()
+    assert stored.points(run.id, "loss") == [(step, float(step)) for step in range(20_000)]
+    assert run.dropped == 0
+    assert any("No space left" in problem for problem in run.problems)
+
+
+def test_offline_it_is_written_once_there_is_room(
+    shared_server: Server, stored: Stored, small_disk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = stepwell.init(url=shared_server.url, spool=small_disk, mode="offline")
+    run.log({"loss": 0.0}, step=0)
+    assert run.flush()
+    ballast = fill(small_disk)
+    for step in range(1, 1000):
+        run.log({"loss": step}, step=step)
+    until(lambda: not run.flush())
+    os.truncate(ballast, 4096)
+    assert run.flush()
+    assert run.finish()
+    assert main(["sync", str(small_disk)]) == 0, capsys.readouterr().err
+    assert stored.points(run.id, "loss") == [(step, float(step)) for step in range(1000)]
+
+
+def test_what_neither_disk_nor_memory_takes_is_counted_and_the_oldest_kept(
+    shared_server: Server, stored: Stored, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_module, "HELD_BYTES", 40_000)
+    run = stepwell.init(url=shared_server.url, spool=small_disk, mode="offline")
+    run.log({"loss": 0.0}, step=0)
+    assert run.flush()
+    ballast = fill(small_disk)
+    for step in range(1, 10_000):
+        run.log({"loss": step}, step=step)
+        if step % 100 == 0:
+            run.flush()
+    run.flush()
+    assert run.dropped > 0
+    os.truncate(ballast, 4096)
+    run.finish()
+    assert main(["sync", str(small_disk)]) == 0
+    found = stored.points(run.id, "loss")
+    assert found == [(step, float(step)) for step in range(10_000 - run.dropped)]
+    assert len(found) > 1000

@@ -1,0 +1,101 @@
+"""From the queue to the spool."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stepwell.client import worker as worker_module
+from stepwell.client.outbox import Item, Outbox, Place
+from stepwell.client.problems import Problems
+from stepwell.client.records import Note, Points, encode_note
+from stepwell.client.spool import Spool
+from stepwell.client.values import Pending
+from stepwell.client.worker import Worker
+
+
+@pytest.fixture
+def problems() -> Problems:
+    return Problems()
+
+
+@pytest.fixture
+def worker(tmp_path: Path, problems: Problems) -> Worker:
+    return Worker(Spool(tmp_path, encode_note(Note("segment", {"version": 1}))), problems)
+
+
+def written(folder: Path) -> list[Any]:
+    """Notes, and (metric, step, time, value) of each point."""
+    found: list[Any] = []
+    for item in Outbox(folder).items(Place(0, 0), ended=True):
+        assert isinstance(item, Item)
+        if isinstance(item.record, Points):
+            for group in item.record.groups:
+                for one in group.series():
+                    found += zip([one.metric] * len(one.steps), one.steps, one.times, one.values, strict=True)
+        elif item.record.kind != "segment":
+            found.append((item.record.kind, item.record.fields))
+    return found
+
+
+def test_points_and_notes_keep_their_order(worker: Worker, tmp_path: Path) -> None:
+    worker.start()
+    worker.queue.extend([(10, 1, {"a": 1.0, "b": 2}), Note("change", {"x": 1}), (11, 2, {"a": 3.0})])
+    assert worker.flush(60)
+    assert worker.taken == 3
+    assert written(tmp_path) == [
+        ("a", 1, 10, 1.0),
+        ("b", 1, 10, 2.0),
+        ("change", {"x": 1}),
+        ("a", 2, 11, 3.0),
+    ]
+    assert worker.end(60)
+
+
+def test_a_value_that_is_on_its_way_holds_nobody_up(worker: Worker, tmp_path: Path, problems: Problems) -> None:
+    class Event:
+        def __init__(self) -> None:
+            self.reached = threading.Event()
+
+        def query(self) -> bool:
+            return self.reached.is_set()
+
+        def synchronize(self) -> None:
+            self.reached.set()
+
+    class Tensor:
+        def item(self) -> float:
+            return 9.0
+
+    worker.start()
+    worker.queue.append((1, 1, {"late": Pending(Tensor(), Event()), "beside": 1.0}))
+    worker.queue.append((2, 2, {"other": 2.0}))
+    while worker.taken != 3 or len(written(tmp_path)) < 1:
+        threading.Event().wait(0.01)
+    assert written(tmp_path) == [("other", 2, 2, 2.0)]
+    assert worker.flush(60)  # waits for it
+    assert written(tmp_path)[1:] == [("late", 1, 1, 9.0), ("beside", 1, 1, 1.0)]
+    assert worker.end(60)
+    assert problems.counts() == {}
+
+
+def test_a_row_of_very_many_values_goes_into_several_frames(
+    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "_FRAME_VALUES", 10)
+    worker.queue.append((1, 1, {f"m{i}": float(i) for i in range(35)}))
+    worker.start()
+    assert worker.end(60)
+    assert sorted(written(tmp_path), key=lambda point: point[3]) == [(f"m{i}", 1, 1, float(i)) for i in range(35)]
+
+
+def test_a_note_that_is_no_json_is_told(worker: Worker, tmp_path: Path, problems: Problems) -> None:
+    worker.queue.append(Note("change", {"x": object()}))
+    worker.queue.append(Note("change", {"x": 2}))
+    worker.start()
+    assert worker.end(60)
+    assert written(tmp_path) == [("change", {"x": 2})]
+    assert len(problems.counts()) == 1
