@@ -27,12 +27,21 @@ export function FilterBox({ value, onChange, error, keys }: FilterBoxProps) {
   const input = useRef<HTMLInputElement>(null);
   const list = useId();
   const { context, proposals } = useProposals(text, caret, keys);
-  useEffect(() => setText(value), [value]);
+  const told = useRef(value);
+  useEffect(() => {
+    // What comes back from the address is older than what was written meanwhile.
+    if (value !== told.current) setText(value);
+    told.current = value;
+  }, [value]);
   useKey("/", () => input.current?.focus());
   const settled = useSettled(text, 400);
+  const tell = (whole: string, typing: boolean) => {
+    told.current = whole;
+    onChange(whole, typing);
+  };
   useEffect(() => {
     // A name is searched while it is written; a filter that is not finished would only be an error.
-    if (settled === text && settled !== value && !isFilter(settled)) onChange(settled, true);
+    if (settled === text && settled !== value && !isFilter(settled)) tell(settled, true);
   }, [settled]);
   const follow = () => {
     setAt(-1);
@@ -49,7 +58,7 @@ export function FilterBox({ value, onChange, error, keys }: FilterBoxProps) {
   const commit = (whole: string) => {
     setText(whole);
     setCaret(null);
-    onChange(whole, false);
+    tell(whole, false);
   };
   const onKeyDown = (event: TargetedKeyboardEvent<HTMLInputElement>) => {
     const act = keyOf(event.key, proposals, at, { move: setAt, take, close: () => setCaret(null), commit: () => commit(text), clear: () => commit("") });

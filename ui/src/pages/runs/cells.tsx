@@ -50,7 +50,7 @@ function Name({ row, drawn, onEye }: { row: RunRow; drawn: boolean; onEye: (row:
 function Status({ row, nowUs }: { row: RunRow; nowUs: number }) {
   const sign = signOf(row, nowUs);
   return (
-    <span class={`status ${sign.tone}`} title={row.statusReason === "" ? sign.word : `${sign.word}: ${row.statusReason}`}>
+    <span class={`state-word ${sign.tone}`} title={row.statusReason === "" ? sign.word : `${sign.word}: ${row.statusReason}`}>
       <span aria-hidden="true">{sign.shape}</span> {sign.word}
     </span>
   );

@@ -31,8 +31,8 @@ export function ColumnChooser({ columns, onChange, question }: ChooserProps) {
   return (
     <Popover button="Columns ▾" label="Choose columns">
       {() => (
-        <div class="columns">
-          <div class="tabs" role="group" aria-label="Kind of column">
+        <div class="column-chooser">
+          <div class="kinds" role="group" aria-label="Kind of column">
             {TABS.map(([word, title]) => (
               <button key={word} type="button" aria-pressed={tab === word} onClick={() => setTab(word)}>
                 {title}

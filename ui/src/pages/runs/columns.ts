@@ -15,9 +15,9 @@ export interface Column {
 /** The attributes of a run that can be columns: title, field of an order, width. */
 export const ATTRIBUTES: Record<string, readonly [title: string, order: string | null, width: number]> = {
   name: ["Run", "run_name", 300],
-  status: ["Status", "status", 150],
+  status: ["Status", "status", 170],
   started: ["Started", "start_time", 170],
-  duration: ["Duration", null, 110],
+  duration: ["Duration", null, 130],
   ended: ["Ended", "end_time", 170],
   updated: ["Changed", null, 170],
   user: ["User", "user_id", 110],

@@ -60,6 +60,7 @@ export function RunsPage() {
       {rows.total === 0 && rows.error === null && <NoRuns />}
       <Table
         rows={rows}
+        question={JSON.stringify(question)}
         columns={columns}
         widths={widths}
         order={question.order_by ?? []}

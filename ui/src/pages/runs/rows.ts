@@ -5,6 +5,8 @@ import type { RunRow } from "../../state/rows";
 import type { Span } from "../../parts/windowing";
 
 export const PAGE = 100;
+/** So many rows before and behind the view are fetched too. */
+const AHEAD = 80;
 /** Pages that are kept; further ones, seen from the view, are forgotten. */
 const KEPT = 200;
 
@@ -58,7 +60,7 @@ export class Rows {
   /** Fetch what these rows lack, and stop fetching what nobody looks at any more. */
   show(span: Span): void {
     this.view = span;
-    const wanted = this.pagesOf(span);
+    const wanted = this.pagesOf({ from: Math.max(0, span.from - AHEAD), to: span.to + AHEAD });
     for (const [page, stop] of this.pending) {
       if (wanted.includes(page)) continue;
       stop.abort();

@@ -15,6 +15,8 @@ const OVER = 12;
 
 export interface TableProps {
   rows: Rows;
+  /** The view goes to the top when this changes. */
+  question: string;
   columns: readonly Column[];
   widths: ReadonlyMap<string, number>;
   order: readonly string[];
@@ -47,6 +49,7 @@ export function Table(props: TableProps) {
       element.removeEventListener("scroll", measure);
     };
   }, []);
+  useEffect(() => view.current?.scrollTo({ top: 0 }), [props.question]);
   useEffect(() => onSpan(span, place.top), [span.from, span.to, place.top === 0, rows]);
   const idAt: IdAt = (at) => rows.at(at)?.id ?? null;
   const go = (next: Selection) => {
@@ -60,7 +63,7 @@ export function Table(props: TableProps) {
   const places = Array.from({ length: span.to - span.from }, (_, nth) => span.from + nth);
   return (
     <div
-      class="run-table"
+      class={rows.waiting || rows.error !== null ? "run-table old" : "run-table"}
       role="grid"
       aria-label="Runs"
       aria-rowcount={rows.length + 1}
