@@ -91,13 +91,14 @@ export class Feed {
   }
 
   private *needed({ metric, runs, settings, zoom, budget }: Wish): Iterable<[string, () => Part]> {
-    const joins = settings.x === "metric" && settings.xMetric !== "";
+    const size = zoom === null ? budget : 2 * budget;
     for (const run of runs) {
-      yield this.entry(run, metric, [{}], budget, settings);
-      if (joins) yield this.entry(run, settings.xMetric, [{}], budget, settings);
-      const whole = this.parts.get(nameOf(run, metric, [{}], budget, columnsOf(run, settings)))?.buckets ?? null;
-      const windows = whole === null ? null : windowsOf(whole, run, settings, zoom);
-      if (windows !== null) yield this.entry(run, metric, windows, zoom === null ? budget : 2 * budget, settings);
+      const whole = (name: string) => this.parts.get(nameOf(run, name, WHOLE, budget, columnsOf(run, settings)))?.buckets ?? null;
+      for (const name of metricsOf(metric, settings)) yield this.entry(run, name, WHOLE, budget, settings);
+      const drawn = whole(metric);
+      const windows = drawn && windowsOf(drawn, run, settings, zoom, whole(settings.xMetric));
+      if (windows === null) continue;
+      for (const name of metricsOf(metric, settings)) yield this.entry(run, name, windows, size, settings);
     }
   }
 
@@ -187,14 +188,25 @@ export class Feed {
     const columns = columnsOf(run, settings);
     const of = (name: string, windows: readonly Window[], size: number) =>
       this.parts.get(nameOf(run, name, windows, size, columns))?.buckets ?? null;
-    const whole = of(metric, [{}], budget);
+    const whole = of(metric, WHOLE, budget);
     if (whole === null) return null;
-    const windows = windowsOf(whole, run, settings, zoom);
-    const detail = windows === null ? whole : of(metric, windows, zoom === null ? budget : 2 * budget);
     const joins = settings.x === "metric" && settings.xMetric !== "";
-    const along = joins ? of(settings.xMetric, [{}], budget) : null;
-    return { run, whole, detail: detail ?? whole, along, loading: detail === null || (joins && along === null) };
+    const wholeAlong = joins ? of(settings.xMetric, WHOLE, budget) : null;
+    const windows = windowsOf(whole, run, settings, zoom, wholeAlong);
+    const fine = (name: string) => (windows === null ? null : of(name, windows, zoom === null ? budget : 2 * budget));
+    const detail = fine(metric);
+    const along = joins ? fine(settings.xMetric) : null;
+    const loading = (windows !== null && (detail === null || (joins && along === null))) || (joins && wholeAlong === null);
+    if (loading || detail === null) return { run, whole, detail: whole, along: wholeAlong, loading };
+    return { run, whole, detail, along, loading };
   }
+}
+
+const WHOLE: readonly Window[] = [{}];
+
+/** What a card reads of each run: its metric, and the one along the bottom. */
+function metricsOf(metric: string, { x, xMetric }: ChartSettings): readonly string[] {
+  return x === "metric" && xMetric !== "" && xMetric !== metric ? [metric, xMetric] : [metric];
 }
 
 function nameOf(run: Shown, metric: string, windows: readonly Window[], budget: number, columns: readonly Asked[]): string {

@@ -23,7 +23,7 @@ export interface GridProps {
 }
 
 /** What a card has besides its drawing: head, notes and legend. */
-const AROUND = 98;
+export const AROUND = 98;
 const DRAGGED = "application/x-stepwell-metric";
 
 export function ChartGrid({ metrics, runs, settings, columns = 3, height = 260, choosing, allMetrics, tools, move }: GridProps) {
@@ -56,12 +56,12 @@ export function dragged(event: DragEvent, metric: string): void {
 
 interface NearProps {
   height: number;
-  drop: ((metric: string) => void) | undefined;
+  drop?: ((metric: string) => void) | undefined;
   children: () => ComponentChildren;
 }
 
 /** Mounts its child while it is in view or not far from it. */
-function Near({ height, drop, children }: NearProps) {
+export function Near({ height, drop, children }: NearProps) {
   const box = useRef<HTMLDivElement>(null);
   const [near, setNear] = useState(false);
   const [over, setOver] = useState(false);

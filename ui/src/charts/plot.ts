@@ -38,6 +38,7 @@ export class Plot {
   private inks: Inks;
   private cursorX: number | null = null;
   private highlighted: string | null = null;
+  private down: readonly [x: number, y: number] = [0, 0];
   /** Nothing is on the canvas above. */
   private clear = true;
   private task = 0;
@@ -70,6 +71,11 @@ export class Plot {
     canvas.className = "above";
     this.plot.over.append(canvas);
     this.above = canvas.getContext("2d");
+    this.plot.over.addEventListener("click", (event) => {
+      const [x, y] = this.down;
+      // The end of a drag is no click.
+      if (Math.hypot(event.clientX - x, event.clientY - y) < 4) this.actions.pin();
+    });
     this.grips();
   }
 
@@ -179,14 +185,11 @@ export class Plot {
   private bindings(): uPlot.Cursor.Bind {
     return {
       mousedown: (plot, _, handler) => (event) => {
+        this.down = [event.clientX, event.clientY];
         if (event.button === 0 && plot.cursor.drag !== undefined) {
           plot.cursor.drag.y = event.shiftKey;
           handler(event);
         }
-        return null;
-      },
-      click: () => () => {
-        this.actions.pin();
         return null;
       },
       dblclick: () => () => {

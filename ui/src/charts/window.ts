@@ -1,6 +1,7 @@
 // Which steps or times to ask the server for, so that what the x axis shows comes at full resolution.
 
-import { tally, type Buckets } from "./buckets";
+import { at, tally, type Buckets } from "./buckets";
+import { joinedX } from "./join";
 import type { ChartSettings } from "./settings";
 import type { Shown } from "./shown";
 import type { Window } from "./source";
@@ -19,11 +20,23 @@ const MOST_STEP = 2 ** 63 - 1024;
  * Half of what is shown is asked for on either side: panning shows something at once, and smoothing knows the past.
  * On a logarithmic axis of steps each tenfold is a window of its own, for buckets are equally full.
  */
-export function windowsOf(whole: Buckets, run: Shown, settings: ChartSettings, zoom: Reach | null): readonly Window[] | null {
-  if (settings.x === "metric" || !tally([whole]).sampled) return null;
+export function windowsOf(whole: Buckets, run: Shown, settings: ChartSettings, zoom: Reach | null, along: Buckets | null): readonly Window[] | null {
+  if (!tally([whole]).sampled) return null;
+  if (settings.x === "metric") return zoom === null || along === null ? null : stepsOf(whole, along, zoom);
   const byStep = settings.x === "step" || settings.x === "relative_step";
   if (zoom !== null) return [zoomed(whole, run, settings, zoom, byStep)];
   return settings.logX && byStep ? tenfolds(whole, settings) : null;
+}
+
+/** The steps, and a bucket on either side, at which the x metric is within the zoom. */
+function stepsOf(whole: Buckets, along: Buckets, zoom: Reach): readonly Window[] | null {
+  const places = joinedX(whole, along);
+  const inside = (place: number) => place >= zoom.min && place <= zoom.max;
+  const first = places.findIndex(inside);
+  if (first < 0) return null;
+  const last = places.findLastIndex(inside);
+  const [from, to] = [Math.max(0, first - 1), Math.min(places.length - 1, last + 1)];
+  return [{ min_step: step(at(whole.firstStep, from)), max_step: step(at(whole.lastStep, to)) }];
 }
 
 function zoomed(whole: Buckets, run: Shown, settings: ChartSettings, zoom: Reach, byStep: boolean): Window {
