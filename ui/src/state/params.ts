@@ -77,8 +77,9 @@ export const PARAMS = {
   stream: text("stream"),
   client: choice("client", ["mlflow", "pluto", "oracle", "sap", "modelarts", "curl"], "mlflow"),
   // Compare.
-  group: text("group"),
-  groupAs: choice("group_as", ["colour", "dash", "charts"], "colour"),
+  colourBy: text("colour_by"),
+  dashBy: text("dash_by"),
+  chartsBy: text("charts_by"),
   middle: choice("middle", ["mean", "median"], "mean"),
   spread: choice("spread", ["range", "std", "ci", "none"], "range"),
   view: choice("view", ["curves", "params", "scatter", "parallel"], "curves"),
