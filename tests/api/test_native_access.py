@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 
 import httpx
 
@@ -31,3 +32,47 @@ def test_a_credential_sees_its_own_workspaces(serve):
     assert httpx.get(f"{api}/runs/r", headers=other).status_code == 404
     assert httpx.get(f"{api}/runs/r", headers={**other, "X-Stepwell-Workspace": "first"}).status_code == 403
     assert httpx.get(f"{api}/runs/r", headers={**every, "X-Stepwell-Workspace": "first"}).status_code == 200
+
+
+def test_who_asks(serve):
+    server: Server = serve("--auth", "required")
+    asked = httpx.get(f"{server.url}/api/v1/session", headers=authorization(server, "writer", "first")).json()
+    assert (asked["workspace"], asked["role"]) == ("first", "writer")
+    assert asked["credential_id"]
+
+
+def test_an_admin_makes_and_ends_credentials_of_its_workspace(serve):
+    server: Server = serve("--auth", "required")
+    api = f"{server.url}/api/v1"
+    admin, other = authorization(server, "admin", "first"), authorization(server, "admin", "second")
+    body = {"role": "reader", "name": "ada", "expires": "90d"}
+    made = httpx.post(f"{api}/credentials", json=body, headers=admin)
+    assert made.status_code == 201, made.text
+    told, secret = made.json()["credential"], made.json()["secret"]
+    assert (told["workspace"], told["role"], told["name"], told["signs"]) == ("first", "reader", "ada", False)
+    assert told["expires_at_us"] == told["created_at_us"] + 90 * 86_400 * 10**6
+    reader = {"Authorization": f"Bearer {secret}"}
+    assert httpx.get(f"{api}/session", headers=reader).json()["credential_id"] == told["id"]
+    assert httpx.get(f"{api}/credentials", headers=reader).status_code == 403
+    listed = httpx.get(f"{api}/credentials", headers=admin)
+    assert secret not in listed.text
+    assert told in listed.json()["credentials"]
+    assert {each["workspace"] for each in listed.json()["credentials"]} == {"first"}
+    for foreign in ("second", "*"):
+        refused = httpx.post(f"{api}/credentials", json={"role": "reader", "workspace": foreign}, headers=admin)
+        assert refused.status_code == 403
+    assert httpx.delete(f"{api}/credentials/{told['id']}", headers=other).status_code == 404
+    assert httpx.get(f"{api}/session", headers=reader).status_code == 200
+    ended = httpx.delete(f"{api}/credentials/{told['id']}", headers=admin)
+    assert ended.json()["revoked_at_us"] is not None
+    assert httpx.delete(f"{api}/credentials/{told['id']}", headers=admin).json() == ended.json()
+    deadline = time.monotonic() + 30
+    while httpx.get(f"{api}/session", headers=reader).status_code != 401:
+        assert time.monotonic() < deadline, "the revoked credential is still taken"
+
+
+def test_a_server_that_wants_no_credentials_makes_none(api: httpx.Client):
+    assert api.get("/session").json() == {"credential_id": None, "workspace": "*", "role": "admin"}
+    assert api.get("/credentials").json() == {"credentials": []}
+    assert api.post("/credentials", json={"role": "admin"}).status_code == 409
+    assert api.delete("/credentials/any").status_code == 409

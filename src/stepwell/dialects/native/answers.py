@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from stepwell.dialects.native.wire import Int64, Lifecycle, StatusWord
+from stepwell.dialects.native.wire import Int64, Lifecycle, RoleWord, StatusWord
 
 
 class Marks(Struct):
@@ -43,6 +43,40 @@ class WorkspaceTable(Struct):
 
     name: list[str]
     created_at_us: list[Int64]
+
+
+class Session(Struct):
+    """Who asks. `credential_id` null: the server wants no credential. `workspace` `*`: all of them."""
+
+    credential_id: str | None
+    workspace: str
+    role: RoleWord
+
+
+class CredentialInfo(Struct):
+    """A credential without its secret. `signs`: requests may be signed with it."""
+
+    id: str
+    name: str
+    workspace: str
+    role: RoleWord
+    created_at_us: Int64
+    expires_at_us: Int64 | None
+    revoked_at_us: Int64 | None
+    signs: bool
+
+
+class CredentialList(Struct):
+    """Oldest first."""
+
+    credentials: list[CredentialInfo]
+
+
+class NewSecret(Struct):
+    """A new credential with its secret, which nobody can learn again."""
+
+    credential: CredentialInfo
+    secret: str
 
 
 class Experiment(Struct):

@@ -40,6 +40,7 @@ _TOO_LONG: Final = "The path, the query string or the headers are too long; the 
 _PARAMETERS: Final = {
     "experiment_id": {"type": "integer", "format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1},
     "run_id": {"type": "string", "minLength": 1},
+    "credential_id": {"type": "string", "minLength": 1},
     "task": {"type": "string", "minLength": 1, "maxLength": 255},
     "path": {"type": "string", "minLength": 1},
 }

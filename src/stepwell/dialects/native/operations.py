@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 from msgspec import Struct
 
 from stepwell.core.access import Role
-from stepwell.dialects.native import answers, catalog, reading, wire
+from stepwell.dialects.native import access, answers, catalog, reading, wire
 from stepwell.dialects.native.asking import Ask
 
 PREFIX: Final = "/api/v1"
@@ -56,7 +56,15 @@ def _operation(verb: str, path: str, handler: Handler, answer: Any, **more: Any)
     return Operation(verb=verb, path=path, id=handler.__name__, summary=summary, handler=handler, answer=answer, **more)
 
 
+def _admin(verb: str, path: str, handler: Handler, answer: Any, **more: Any) -> Operation:
+    return _operation(verb, path, handler, answer, role=Role.ADMIN, **more)
+
+
 OPERATIONS: Final[tuple[Operation, ...]] = (
+    _read("/session", access.get_session, answers.Session),
+    _admin("GET", "/credentials", access.list_credentials, answers.CredentialList),
+    _admin("POST", "/credentials", access.create_credential, answers.NewSecret, body=wire.NewCredential, status=201),
+    _admin("DELETE", "/credentials/{credential_id}", access.revoke_credential, answers.CredentialInfo),
     _read("/workspaces", catalog.list_workspaces, answers.WorkspaceTable),
     _read("/experiments", catalog.list_experiments, answers.ExperimentPage, query=wire.Listing),
     _write("POST", "/experiments", catalog.create_experiment, answers.Experiment, body=wire.NewExperiment, status=201),

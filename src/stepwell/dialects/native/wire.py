@@ -17,6 +17,7 @@ Milliseconds: TypeAlias = Annotated[float, Meta(ge=0, le=9_223_372_036_854_774)]
 Percent: TypeAlias = Annotated[float, Meta(ge=0, le=1_000_000)]
 StatusWord: TypeAlias = Literal["SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED"]
 Visibility: TypeAlias = Literal["active", "deleted", "all"]
+RoleWord: TypeAlias = Literal["reader", "writer", "admin"]
 Lifecycle: TypeAlias = Literal["active", "deleted"]
 Names: TypeAlias = Annotated[list[str], Meta(max_length=1000)] | Literal["*"]
 PageSize: TypeAlias = Annotated[int, Meta(ge=1, le=50_000)]
@@ -121,6 +122,15 @@ class FolderQuery(Request):
 
 
 # --- bodies ---------------------------------------------------------------------------------------------------------
+
+
+class NewCredential(Request):
+    """`workspace` absent: the caller's; `*`: all. `expires`: a number with s, m, h, d or w (90d); absent: never."""
+
+    role: RoleWord
+    name: str = ""
+    workspace: str | None = None
+    expires: str | None = None
 
 
 class NewExperiment(Request):

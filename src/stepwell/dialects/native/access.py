@@ -1,0 +1,82 @@
+"""Who asks, and the credentials of a workspace. What a credential is worth is said by services.credentials."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from stepwell.core.access import ANY_WORKSPACE, Credential
+from stepwell.core.errors import Conflict, Forbidden, NotFound
+from stepwell.dialects.native import wire
+from stepwell.dialects.native.asking import Ask
+from stepwell.dialects.native.columns import Table
+from stepwell.services import credentials
+from stepwell.services.sealing import ServerKey, new_key
+
+_ID: Final = "credential_id"
+
+
+def get_session(ask: Ask, _: wire.Nothing) -> Table:
+    """Who asks: the credential (null: the server wants none), its workspace and its role."""
+    return {
+        "credential_id": ask.principal.credential_id or None,
+        "workspace": ask.principal.workspace,
+        "role": ask.principal.role.word,
+    }
+
+
+def list_credentials(ask: Ask, _: wire.Nothing) -> Table:
+    """The credentials of the caller's workspace, revoked and expired ones too, oldest first; `*`: of all."""
+    found = [each for each in credentials.list_all(ask.store) if _may(ask, each.workspace)]
+    return {"credentials": [_told(each) for each in found]}
+
+
+def create_credential(ask: Ask, body: wire.NewCredential) -> Table:
+    """Make a credential. Its secret is in this answer and nowhere else; it cannot sign requests."""
+    _wanted(ask)
+    workspace = body.workspace if body.workspace is not None else ask.principal.workspace
+    if not _may(ask, workspace):
+        raise Forbidden(f"this credential makes no credentials for workspace {workspace!r}")
+    made, secret = credentials.create(
+        ask.store,
+        ServerKey(new_key()),  # seals nothing: such a credential does not sign
+        workspace=workspace,
+        role=body.role,
+        name=body.name,
+        lifetime=body.expires,
+        signing=False,
+        now=ask.now,
+    )
+    return {"credential": _told(made), "secret": secret}
+
+
+def revoke_credential(ask: Ask, _: wire.Nothing) -> Table:
+    """End a credential, within a second. Revoking twice is no error."""
+    _wanted(ask)
+    asked = ask.params[_ID]
+    owner = next((each.workspace for each in credentials.list_all(ask.store) if each.id == asked), None)
+    if owner is None or not _may(ask, owner):
+        raise NotFound(f"credential {asked!r} does not exist", field=_ID)
+    return _told(credentials.revoke(ask.store, credential_id=asked, now=ask.now))
+
+
+def _may(ask: Ask, workspace: str) -> bool:
+    return ask.principal.workspace in (ANY_WORKSPACE, workspace)
+
+
+def _wanted(ask: Ask) -> None:
+    """Whoever reaches a server that wants no credential must not make one that outlives this."""
+    if not ask.principal.credential_id:
+        raise Conflict("this server runs without credentials; `stepwell credential` makes and revokes them")
+
+
+def _told(credential: Credential) -> Table:
+    return {
+        "id": credential.id,
+        "name": credential.name,
+        "workspace": credential.workspace,
+        "role": credential.role.word,
+        "created_at_us": credential.created_at,
+        "expires_at_us": credential.expires_at,
+        "revoked_at_us": credential.revoked_at,
+        "signs": credential.sealed_secret is not None or credential.public_key is not None,
+    }
