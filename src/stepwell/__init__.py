@@ -9,14 +9,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stepwell.client.query import Query as Query
+    from stepwell.client.query import query as query
     from stepwell.client.run import Run as Run
     from stepwell.client.run import init as init
+    from stepwell.client.transport import Denied as Denied
+    from stepwell.client.transport import Refused as Refused
+    from stepwell.client.transport import Unavailable as Unavailable
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    homes = {"Run": "run", "init": "run", "query": "query"}
+    homes = {
+        "init": "run",
+        "Run": "run",
+        "query": "query",
+        "Query": "query",
+        "Denied": "transport",
+        "Refused": "transport",
+        "Unavailable": "transport",
+    }
     if name not in homes:
         raise AttributeError(f"module 'stepwell' has no attribute {name!r}")
     return getattr(import_module(f"stepwell.client.{homes[name]}"), name)

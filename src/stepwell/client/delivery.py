@@ -107,7 +107,7 @@ class Delivery:
         elif note.kind == records.CHANGE:
             self._change(fields)
         elif note.kind == records.EVENT:
-            self._try("POST", f"{self._run}/events", fields)
+            self._try("POST", f"{self._run}/events", fields["event"])
         elif note.kind == records.FILE:
             self._upload(str(fields["path"]), str(fields["stored"]))
         else:

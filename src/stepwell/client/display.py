@@ -22,7 +22,8 @@ def table(
     rows = [("state", escape(state))]
     if last:
         rows.append(("step", escape(str(step))))
-    rows += [(escape(str(name)), escape(_short(value))) for name, value in list(last.items())[:_ROWS]]
+    numbers = [(name, value) for name, value in last.items() if isinstance(value, (int, float))]
+    rows += [(escape(str(name)), escape(_short(value))) for name, value in numbers[:_ROWS]]
     rows += [(f"<i>{escape(name)}</i>", escape(_short(value))) for name, value in list(params.items())[:_ROWS]]
     rows += [("problem", f"{escape(what)} ({count})") for what, count in list(problems.items())[:_ROWS]]
     cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows)

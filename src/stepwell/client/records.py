@@ -51,7 +51,7 @@ class Group:
 
     def series(self) -> Iterator[Series]:
         """The same points, metric by metric."""
-        for metric, values in zip(self.metrics, self.columns):  # noqa: B905  made equally long
+        for metric, values in zip(self.metrics, self.columns, strict=True):
             yield Series(metric, self.steps, self.times, values)
 
 

@@ -92,7 +92,7 @@ class Run:
         self._where = where
         self._begin = begin
         self._owner = owner
-        self._page = f"{Api(where.url).url}/#/runs/{quote(id, safe='')}"
+        self._page = f"{Api(where.url).url}/ui/#/runs/{quote(id, safe='')}"
         self._steps = itertools.count()
         self._params: dict[str, str] = {}
         self._last: Mapping[str, Any] = {}
@@ -113,6 +113,11 @@ class Run:
         return self._page
 
     @property
+    def ended(self) -> bool:
+        """Whether it is closed: nothing is kept any more."""
+        return self._closed
+
+    @property
     def problems(self) -> dict[str, int]:
         """What went wrong so far, and how often."""
         return self._problems.counts()
@@ -123,11 +128,11 @@ class Run:
         pipe = self._pipe
         return self._dropped + (pipe.worker.lost if pipe else 0)
 
-    def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
-        """Measure now: metrics and their values, each a number or a tensor of one number.
+    def log(self, values: Mapping[str, Any], step: int | None = None, *, time_us: int | None = None) -> None:
+        """Keep what was measured: metrics and their values, each a number or a tensor of one number.
 
-        Without `step`: the number of calls without one, from 0. Never raises, never waits; what cannot be kept is
-        counted in `problems`.
+        Without `step`: the number of calls without one, from 0. Without `time_us` (microseconds since 1970 UTC): now.
+        Never raises, never waits; what cannot be kept is counted in `problems`.
         """
         try:
             pipe = self._pipe or self._open()
@@ -146,7 +151,7 @@ class Run:
                 self._drop(len(kept))
                 return
             pipe.put += len(kept)
-            worker.queue.append((time.time_ns() // 1000, step, kept))
+            worker.queue.append((time.time_ns() // 1000 if time_us is None else time_us, step, kept))
             self._last = kept
             self._last_step = step
         except Exception as error:  # noqa: BLE001  a training is worth more than a value
@@ -180,8 +185,20 @@ class Run:
 
     def alert(self, title: str, text: str = "", *, level: str = "warning") -> None:
         """Something that a person should look at: an event of the run. Never raises, never waits."""
-        detail = json.dumps({"level": level, "text": text})
-        self._put(Note(records.EVENT, {"time_us": now(), "kind": "alert", "text": title, "detail": detail}))
+        self.event("alert", title, {"level": level, "text": text})
+
+    def event(self, kind: str, text: str, detail: Mapping[str, Any] | None = None) -> None:
+        """Something that happened: `kind` is a short word, `text` for people, `detail` any JSON. Never raises."""
+        try:
+            told = "" if detail is None else json.dumps(detail)
+            event = {"time_us": now(), "kind": kind, "text": text, "detail": told}
+            self._put(Note(records.EVENT, {"event": event}))
+        except Exception as error:  # noqa: BLE001  as in log
+            self._problems.add(f"the event {kind!r} cannot be kept: {error}")
+
+    def tell(self, problem: str) -> None:
+        """Count something that went wrong beside the training, and warn of it once."""
+        self._problems.add(problem)
 
     def file(self, path: str | os.PathLike[str], name: str | None = None) -> None:
         """Upload a file; `name` is its path in the run, by default the file's own name.

@@ -54,10 +54,10 @@ def snapshot(value: Any) -> Any:
     if type(value) in PLAIN:
         return value
     try:
-        if hasattr(value, "copy_to_host_async"):
-            return _jax(value)
         if hasattr(value, "detach"):
             return _torch(value)
+        if hasattr(value, "copy_to_host_async"):
+            return _jax(value)
         return number(value)
     except NoNumber as error:
         return Wrong(str(error))
@@ -78,12 +78,12 @@ def number(value: Any) -> float:
 
 
 def _torch(tensor: Any) -> Any:
-    if tensor.numel() != 1:
-        raise NoNumber(f"a tensor of shape {tuple(tensor.shape)} is not one number")
-    tensor = tensor.detach()
     device = tensor.device
     if device.type == "cpu":
         return tensor.item()
+    if tensor.numel() != 1:
+        raise NoNumber(f"a tensor of shape {tuple(tensor.shape)} is not one number")
+    tensor = tensor.detach()
     library: Any = getattr(sys.modules.get("torch"), device.type, None)
     if not (hasattr(library, "Event") and hasattr(library, "current_stream")):
         return Pending(tensor.clone())  # a copy in the device's own order, which the worker waits for

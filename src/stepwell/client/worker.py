@@ -234,7 +234,7 @@ def _pieces(row: Row) -> Iterator[Row]:
 
 def _group(names: tuple[str, ...], rows: list[Row]) -> Group:
     """TypeError, OverflowError: there is something else than numbers in it."""
-    columns = zip(*(row[2].values() for row in rows))  # noqa: B905  made equally long
+    columns = zip(*(row[2].values() for row in rows), strict=True)
     return Group(
         names,
         array("q", [row[0] for row in rows]),

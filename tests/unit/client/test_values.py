@@ -87,6 +87,7 @@ class Tensor:
 
     def item(self) -> float:
         assert self.stream is None, "the training thread waited for the device"
+        assert self.shape == (1,)
         return self.box[0]
 
 
