@@ -27,6 +27,7 @@ Key: TypeAlias = tuple[int, int, int, int]  # (step, time, value_key, occurrence
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 _NAN = np.float64(struct.unpack("<d", struct.pack("<Q", 0x7FF8000000000000))[0])
 _LOW63 = np.int64(INT64_MAX)
+_INT, _DOUBLE = struct.Struct("<q"), struct.Struct("<d")
 
 
 def value_keys(values: F64) -> I64:
@@ -50,13 +51,18 @@ def canonical(values: F64) -> F64:
 
 def value_key(value: float) -> int:
     """`value_keys` of one value."""
-    bits: int = struct.unpack("<q", struct.pack("<d", value))[0] if value == value else 0x7FF8000000000000
+    bits: int = _INT.unpack(_DOUBLE.pack(value))[0] if value == value else 0x7FF8000000000000
     return bits ^ INT64_MAX if bits < 0 else bits
 
 
 def value_of(key: int) -> float:
     """The value behind `value_key`."""
-    value: float = struct.unpack("<d", struct.pack("<q", key ^ INT64_MAX if key < 0 else key))[0]
+    return float_of(key ^ INT64_MAX if key < 0 else key)
+
+
+def float_of(bits: int) -> float:
+    """The float64 that has these bits, read as an int64."""
+    value: float = _DOUBLE.unpack(_INT.pack(bits))[0]
     return value
 
 
@@ -106,6 +112,8 @@ class Points:
 
     def sorted(self, order: Order) -> Self:
         """The same points in `order`; itself when they already stand so."""
+        if len(self) < 2:
+            return self
         columns = self.sort_columns(order)
         if ascending(columns).all():
             return self

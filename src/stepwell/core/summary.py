@@ -72,13 +72,13 @@ class Summary:
     def of(cls, points: Points) -> Self:
         """The summary of the points of one series: in key order, at least one."""
         if len(points) == 1:  # numpy takes fifty times as long to say the same, and there may be very many such series
-            return cls._of_one(int(points.step[0]), int(points.time[0]), float(points.value[0]))
+            return cls.of_one(int(points.step[0]), int(points.time[0]), float(points.value[0]))
         edges = np.array([0, len(points)], np.int64)
         return cls.rows(Buckets.of(points, edges), repeated_steps(points, edges))[0]
 
     @classmethod
-    def _of_one(cls, step: int, time: int, value: float) -> Self:
-        """Of one point. Without a finite value the extremes have its place and NaN, as in `Buckets`."""
+    def of_one(cls, step: int, time: int, value: float) -> Self:
+        """The summary of one point. Without a finite value the extremes have its place and NaN, as in `Buckets`."""
         finite = math.isfinite(value)
         point = Sample(step, time, math.nan if value != value else value)  # there is one NaN
         extreme = point if finite else Sample(step, time, math.nan)

@@ -70,6 +70,17 @@ def test_the_bytes_of_a_block_of_one_point():
     )
 
 
+@pytest.mark.parametrize("value", [0.0, -0.0, 1.5, 5e-324, -INF, NAN, -NAN])
+@pytest.mark.parametrize("number", [0, 1, -1, 63, -65, 2**63 - 1, -(2**63)])
+def test_one_point_alone_is_the_block_that_any_number_makes(number, value):
+    columns = [np.array([n], np.int64) for n in (number, -1 - number, abs(number) % 7, 300)]
+    step, time, occurrence, arrival = columns
+    points = Points(step=step, time=time, value=np.array([value]), occurrence=occurrence, arrival=arrival)
+    alone = codec.encode_one(number, -1 - number, value, abs(number) % 7, 300)
+    assert alone == codec.encode(points, PACKER)
+    assert identities(codec.decode(alone, PACKER)) == identities(points)
+
+
 def test_the_bytes_of_a_block_of_four_points():
     rows = [(10, 7_000, 0.5), (20, 9_000, 1.5), (30, 14_000, 2.5), (40, 14_000, 3.5)]
     payload = codec.encode(points_of(rows), PACKER)

@@ -13,8 +13,8 @@ from stepwell.core.errors import Busy
 from stepwell.core.model import EVERYTHING, NO_COLUMNS
 from stepwell.core.series import Order
 from stepwell.core.store import Store
-from stepwell.storage.embedded import EmbeddedStore, points, reading
-from stores import RUN, Shelf, W, add, make_runs, read_points, selector
+from stepwell.storage.embedded import EmbeddedStore, engine, points, reading
+from stores import RUN, Shelf, W, add, batch_of, change, make_runs, read_points, selector
 
 A, B = (("worker", "a"),), (("worker", "b"),)
 
@@ -137,3 +137,35 @@ def chart(store: Store, budget: int) -> int:
 def sample(store: Store, budget: int) -> int:
     (found,) = store.sample(workspace=W, selectors=[selector()], window=EVERYTHING, limit=budget)
     return found.rows
+
+
+def test_a_flush_of_many_small_series_takes_few_statements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four rows for a new series: block, payload, summary, what searches see. To plan them nothing is read."""
+    counts = dict.fromkeys(("connect_writer", "connect_reader"), 0)
+
+    def counting(name: str) -> None:
+        connect = getattr(engine, name)
+
+        def count(_: object) -> None:
+            counts[name] += 1
+
+        def connected(*args: Any, **options: Any) -> apsw.Connection:
+            connection = connect(*args, **options)
+            connection.trace_v2(apsw.SQLITE_TRACE_STMT, count)
+            return connection
+
+        monkeypatch.setattr(engine, name, connected)
+
+    for name in counts:
+        counting(name)
+    shelf = Shelf(tmp_path / "counted")
+    make_runs(shelf.store, RUN)
+    series = [f"m{n}" for n in range(700)]
+    for again in range(2):
+        change(shelf.store, points=batch_of({(name, ()): [(again, 0, 1.0)] for name in series}))
+        counts.update(dict.fromkeys(counts, 0))
+        shelf.store.flush()
+        assert counts["connect_writer"] < 4 * 700 + 50 + again * 3 * 700, "blocks that are joined go too"
+        assert counts["connect_reader"] < 20 + again * 700, "only what is joined is opened"
+    assert shelf.store.stats().gauges["head_points"] == 0
+    shelf.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stepwell.core.errors import Busy, Conflict, StorageFailed
+from stepwell.core.errors import Busy, Conflict, StorageFailed, StorageFull
 from stepwell.core.model import RunWrite
 from stepwell.storage.embedded import EmbeddedStore, points
 from stepwell.storage.embedded.writer import Request
@@ -96,3 +96,53 @@ def test_a_refusal_is_alone(store: EmbeddedStore) -> None:
         second.result(60)
     add(store, [(1, 1, 1.0)])
     assert len(read_rows(store)) == 1
+
+
+class Disk:
+    """Room that is looked for, by whom, and what is answered once somebody lets it."""
+
+    def __init__(self, *answers: bool | Exception) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+        self.go = threading.Semaphore(0)
+
+    def exhausted(self) -> None:
+        raise AssertionError
+
+    def recovered(self) -> bool:
+        self.asked.append(threading.current_thread().name)
+        self.go.acquire(timeout=60)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def test_no_caller_looks_for_room_or_waits_for_who_does(store: EmbeddedStore) -> None:
+    """To take the reserve back is 64 MiB of work, and callers are event loops."""
+    writer, disk = store._writer, Disk(False, StorageFailed("no"), OSError("no"), True)
+    writer._space = disk
+    writer.full = True
+    for tried in range(4):
+        for _ in range(100):  # while the writer looks
+            with pytest.raises(StorageFull):
+                store.write(workspace=W, writes=[param("1")])
+            assert not writer.look_for_room()
+        while len(disk.asked) == tried:
+            threading.Event().wait(0.001)
+        writer._look = False  # of those who asked meanwhile
+        disk.go.release()
+    while not writer.look_for_room():
+        threading.Event().wait(0.001)
+    store.write(workspace=W, writes=[param("1")]).result(60)
+    assert disk.asked == ["stepwell-writer"] * 4
+
+
+def test_a_write_cannot_be_withdrawn(store: EmbeddedStore) -> None:
+    """It may be durable by then; and nobody else's write suffers when a caller tries."""
+    with one_commit(store):
+        futures = [store.write(workspace=W, writes=[param("1")]) for _ in range(3)]
+        assert not futures[1].cancel()
+    for future in futures:
+        future.result(60)
+    assert store.healthy() == ""

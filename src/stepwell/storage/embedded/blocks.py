@@ -15,6 +15,7 @@ from stepwell.core.buckets import Buckets
 from stepwell.core.errors import Corrupt
 from stepwell.core.series import I64, Points
 from stepwell.storage.embedded import codec, nodes
+from stepwell.storage.embedded.head import Row
 from stepwell.storage.embedded.packing import Packer
 from stepwell.storage.embedded.statements import POINTS as SQL
 
@@ -155,6 +156,13 @@ def _encode(series_key: int, points: Points, packer: Packer) -> Encoded:
     return Encoded(header_of(series_key, points), codec.encode(points, packer), node_bytes)
 
 
+def encode_one(series_key: int, point: Row) -> Encoded:
+    """The block of a series of one point."""
+    step, time, value, occurrence, arrival = point
+    header = Header(series_key, 0, 1, step, step, time, time, arrival, arrival)
+    return Encoded(header, codec.encode_one(step, time, value, occurrence, arrival), None)
+
+
 def header_of(series_key: int, points: Points) -> Header:
     """The header of a block with these points (in key order); its id is not given yet."""
     return Header(
@@ -182,14 +190,12 @@ def describes(header: Header, found: Buckets) -> bool:
     )
 
 
-def insert(connection: apsw.Connection, encoded: Iterable[Encoded]) -> None:
-    """Put blocks in."""
-    for header, data, node_bytes in encoded:
-        SQL.run(connection, "add_block_data", (data,))
-        block_id = connection.last_insert_rowid()
-        if node_bytes is not None:
-            SQL.run(connection, "add_block_nodes", (block_id, node_bytes))
-        SQL.run(connection, "add_block", header._replace(id=block_id))
+def insert(connection: apsw.Connection, encoded: Sequence[Encoded]) -> None:
+    """Put blocks in: two statements for each, one more for nodes."""
+    ids = [block_id for (block_id,) in SQL.each(connection, "add_block_data", ((each.data,) for each in encoded))]
+    named = list(zip(ids, encoded, strict=True))
+    SQL.each(connection, "add_block_nodes", ((id_, each.nodes) for id_, each in named if each.nodes is not None))
+    SQL.each(connection, "add_block", ((each.header.series_key, id_, *each.header[2:]) for id_, each in named))
 
 
 def delete(connection: apsw.Connection, gone: Sequence[tuple[int, int]]) -> None:

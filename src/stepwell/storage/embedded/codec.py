@@ -12,7 +12,17 @@ import numpy as np
 
 from stepwell.core.errors import Corrupt
 from stepwell.core.series import Points
-from stepwell.storage.embedded.packing import Packer, Reader, pack_ints, pack_values, unpack_ints, unpack_values, varint
+from stepwell.storage.embedded.packing import (
+    Packer,
+    Reader,
+    constant,
+    pack_ints,
+    pack_values,
+    unpack_ints,
+    unpack_values,
+    varint,
+    zigzag,
+)
 
 BLOCK_V1 = 0xB1
 MAX_POINTS = 65_536
@@ -32,6 +42,14 @@ def encode(points: Points, packer: Packer) -> bytes:
     ]
     head = bytes([BLOCK_V1]) + varint(len(points)) + b"".join(varint(len(body)) for body in bodies)
     return sealed(head + b"".join(bodies))
+
+
+def encode_one(step: int, time: int, value: float, occurrence: int, arrival: int) -> bytes:
+    """What `encode` gives for one point, in a tenth of the time: a store may have very many series of one."""
+    ints = [b"\x00" + zigzag(number) if number else b"" for number in (step, time, occurrence, arrival)]
+    step_body, time_body, occurrence_body, arrival_body = ints
+    bodies = (step_body, time_body, constant(value), occurrence_body, arrival_body)
+    return sealed(bytes((BLOCK_V1, 1, *map(len, bodies))) + b"".join(bodies))
 
 
 def decode(payload: bytes | memoryview, packer: Packer, *, columns: Collection[str] = COLUMNS) -> Points:

@@ -20,7 +20,7 @@ from stepwell.core.errors import Corrupt
 from stepwell.core.series import Order, Points
 from stepwell.core.summary import Summary
 from stepwell.storage.embedded import blocks, journal, mending
-from stepwell.storage.embedded.blocks import POINTS, Blocks, Encoded, Header
+from stepwell.storage.embedded.blocks import POINTS, Blocks, Encoded, Header, headers_of_many
 from stepwell.storage.embedded.catalog import summaries
 from stepwell.storage.embedded.head import Head, Series, State
 from stepwell.storage.embedded.packing import Packer
@@ -89,7 +89,8 @@ class Flusher:
 
     def _step(self, step: Sequence[tuple[Series, State]]) -> None:
         with self._snapshot() as connection:
-            moves = [self._plan(connection, series, state) for series, state in step]
+            there = _by_series(headers_of_many(connection, [s.key for s, state in step if state.stored is not None]))
+            moves = [self._plan(connection, series, state, there.get(series.key, [])) for series, state in step]
 
         def run(connection: apsw.Connection, stage: Stage) -> list[_Move]:
             return _move(connection, moves, self._cache)
@@ -100,13 +101,17 @@ class Flusher:
         self._submit(Request(run=run, alone=True, essential=True, committed=committed)).result()
         self.counters["blocks_written"] += sum(len(m.made) for m in moves)
 
-    def _plan(self, connection: apsw.Connection, series: Series, state: State) -> _Move:
+    def _plan(self, connection: apsw.Connection, series: Series, state: State, existing: list[Header]) -> _Move:
         """Join the points with the youngest small blocks, so that a series written slowly has few blocks, each
         rewritten O(log n) times.
         """
         summary = series.summary(state)
+        if summary is None:
+            raise AssertionError("a series in the head has points")
+        if state.n == 1 and not existing:
+            made = [blocks.encode_one(series.key, state.one())]
+            return _Move(series=series, n=1, summary=summary, gone=[], made=made)
         points = state.points()
-        existing = blocks.headers(connection, [series.key]) if state.stored is not None else []
         gone = _tail(existing, points)
         old = self._joined(connection, gone) if gone else None
         if old is None:
@@ -114,11 +119,9 @@ class Flusher:
         else:
             points = Points.concat([old, points]).sorted(Order.KEY)
         made = blocks.encode(series.key, points, self._packer)
-        kept = [h for h in existing if h not in gone]
-        if len(_crowd([*kept, *(m.header for m in made)])) > OVERLAP:
+        after = [*(h for h in existing if h not in gone), *(m.header for m in made)]
+        if len(after) > OVERLAP and len(_crowd(after)) > OVERLAP:
             self._crowded.add(series.key)
-        if summary is None:
-            raise AssertionError("a series in the head has points")
         return _Move(series=series, n=state.n, summary=summary, gone=gone, made=made)
 
     def _joined(self, connection: apsw.Connection, headers: list[Header]) -> Points | None:
@@ -209,9 +212,8 @@ def _move(connection: apsw.Connection, moves: list[_Move], cache: Blocks) -> lis
     """Inside the transaction: what still exists moves; purged series have nothing to move."""
     alive = _alive(connection, [m.series.key for m in moves])
     moved = [m for m in moves if m.series.key in alive]
-    for move in moved:
-        blocks.delete(connection, _names(move.gone))
-        blocks.insert(connection, move.made)
+    blocks.delete(connection, [name for move in moved for name in _names(move.gone)])
+    blocks.insert(connection, [made for move in moved for made in move.made])
     totals = [(m.series.key, m.summary) for m in moved]
     try:
         summaries.store(connection, totals)
@@ -224,6 +226,13 @@ def _move(connection: apsw.Connection, moves: list[_Move], cache: Blocks) -> lis
 
 def _alive(connection: apsw.Connection, series_keys: list[int]) -> set[int]:
     return {key for (key,) in SQL.all(connection, "existing_series", (json.dumps(series_keys),))}
+
+
+def _by_series(headers: list[Header]) -> dict[int, list[Header]]:
+    found: dict[int, list[Header]] = {}
+    for header in headers:
+        found.setdefault(header.series_key, []).append(header)
+    return found
 
 
 def _names(headers: list[Header]) -> list[tuple[int, int]]:

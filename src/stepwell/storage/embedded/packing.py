@@ -5,6 +5,8 @@ Nothing here knows what the numbers mean. Reading checks structure, not integrit
 
 from __future__ import annotations
 
+import math
+import struct
 import threading
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -28,6 +30,7 @@ DECIMALS = 9
 WHOLE = 2.0**53  # below it every whole number is a float64
 
 FLOAT64, FLOAT32, SCALED, CONSTANT = range(4)
+_CONSTANT = struct.Struct("<Bd")
 
 
 class Packer(threading.local):
@@ -288,7 +291,7 @@ def pack_values(values: F64, packer: Packer) -> bytes:
     """The smallest value body found for one or more float64; NaN is stored in its one form."""
     values = canonical(values)
     if len(values) == 1 or _same(values, values[:1]):
-        return bytes([CONSTANT]) + values[:1].astype("<f8").tobytes()
+        return constant(float(values[0]))
     narrow = _narrow(values)
     candidates = [(bytes([FLOAT64]), values.view(np.int64)) if narrow is None else (bytes([FLOAT32]), narrow)]
     scaled = _scaled(values)
@@ -297,6 +300,11 @@ def pack_values(values: F64, packer: Packer) -> bytes:
         candidates.sort(key=lambda candidate: len(pack_ints(candidate[1][:TRIAL], packer)))
     head, numbers = candidates[0]
     return head + pack_ints(numbers, packer)
+
+
+def constant(value: float) -> bytes:
+    """The value body of one or more points of the same value."""
+    return _CONSTANT.pack(CONSTANT, value if value == value else math.nan)
 
 
 def unpack_values(body: memoryview, count: int, packer: Packer) -> F64:

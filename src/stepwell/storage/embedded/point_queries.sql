@@ -49,7 +49,7 @@ SELECT data FROM block_data WHERE id = ?;
 SELECT nodes FROM block_nodes WHERE id = ?;
 
 -- name: add_block_data
-INSERT INTO block_data (data) VALUES (?);
+INSERT INTO block_data (data) VALUES (?) RETURNING id;
 
 -- name: add_block_nodes
 INSERT INTO block_nodes (id, nodes) VALUES (?, ?);

@@ -50,7 +50,7 @@ class Request:
 
 
 class Space(Protocol):
-    """What to do about a full disk."""
+    """What to do about a full disk. Asked by the writer thread alone: it may take a while."""
 
     def exhausted(self) -> None:
         """A write found no room."""
@@ -83,6 +83,7 @@ class Writer:
         self._queue: deque[Request] = deque()
         self._wake = threading.Condition()
         self._closing = False
+        self._look = False  # whether somebody wants to know if the disk has room again
         self.next_arrival = next_arrival
         self.queued_bytes = 0
         self.full = False
@@ -94,32 +95,35 @@ class Writer:
         self._thread.start()
 
     def submit(self, request: Request) -> Future[Any]:
-        """Queue a request. Raises Busy, StorageFull or StorageFailed when it cannot be taken."""
+        """Queue a request, which cannot be withdrawn. Raises Busy, StorageFull or StorageFailed when it cannot be
+        taken. Never waits for the disk.
+        """
         with self._wake:
             if self._closing:
                 raise StorageFailed("the store is closed")
             if self.failed:
                 raise StorageFailed(self.failed)
-            if not request.essential and not self._has_room():
+            if self.full and not request.essential:
+                self._want_room()
                 raise StorageFull
             if self.queued_bytes + request.size > QUEUE_BYTES and self._queue and not request.essential:
                 raise Busy
+            request.future.set_running_or_notify_cancel()
             self._queue.append(request)
             self.queued_bytes += request.size
             self._wake.notify()
         return request.future
 
-    def _has_room(self) -> bool:
-        if self.full and self._space.recovered():
-            self.full = False
+    def look_for_room(self) -> bool:
+        """Whether writes are taken. Where the disk was full the writer looks, soon, whether it has room again."""
+        if self.full:
+            with self._wake:
+                self._want_room()
         return not self.full
 
-    def look_for_room(self) -> bool:
-        """Whether writes are taken: once it was full, the disk must have room again."""
-        if not self.full:
-            return True
-        with self._wake:
-            return self._has_room()
+    def _want_room(self) -> None:
+        self._look = True
+        self._wake.notify()
 
     def close(self) -> None:
         """Finish what is queued and stop; idempotent."""
@@ -136,10 +140,14 @@ class Writer:
     def _loop(self) -> None:
         while True:
             with self._wake:
-                while not self._queue and not self._closing:
+                while not (self._queue or self._closing or self._look):
                     self._wake.wait()
+                look, self._look = self._look, False
                 group = self._take()
-            if not group:
+                ended = self._closing and not group
+            if look and self.full:
+                self._find_room()
+            if ended:
                 return
             try:
                 self._commit(group)
@@ -147,6 +155,12 @@ class Writer:
                 _log.exception("a commit could not be published", extra={"action": "commit_failed"})
                 self.failed = "internal error after a commit; restart the server"
                 _release(group, StorageFailed(self.failed))
+
+    def _find_room(self) -> None:
+        try:
+            self.full = not self._space.recovered()
+        except (StepwellError, OSError) as error:  # it is asked again with the next write
+            _log.error("the disk may have room again, but: %s", error, extra={"action": "commit_failed"})
 
     def _take(self) -> list[Request]:
         group: list[Request] = []

@@ -87,6 +87,9 @@ def union(by_labels: Mapping[Labels, Summary]) -> Summary:
 
 def searched(summary: Summary) -> tuple[int, int, int, int, int]:
     """What a search compares: last, min, max and mean as value keys, and the count."""
+    if summary.count == summary.finite_count == 1:
+        only = value_key(summary.last.value)
+        return (only, only, only, only, 1)
     return (
         value_key(summary.last.value),
         value_key(summary.min.value),
