@@ -86,7 +86,8 @@ def browser() -> list[Command]:
 def parts() -> list[Part]:
     """Every part in the order in which it runs, fast ones first."""
     setup = str(ROOT / "scripts" / "setup.sh")
-    quick = folders("unit", "conformance", "property", "api", "upgrade")
+    others = ("unit", "conformance", "api", "upgrade")
+    quick = folders("property", *others)
     loose = sorted(f"tests/{path.name}" for path in TESTS.glob("test_*.py"))
     clients = list(contract("-m", "not long"))
     found = [
@@ -103,19 +104,20 @@ def parts() -> list[Part]:
         Part(
             name="fast",
             budget=1,
-            commands=pytest([*loose, *quick], "-m", "not slow and not long", "--hypothesis-profile=ci"),
+            commands=pytest([*loose, *quick], "-m", "not slow and not long", "--hypothesis-profile=quick"),
         ),
         Part(
             name="engine",
             budget=4,
             commands=[
                 *pytest(folders("property"), "-m", "not long", "--hypothesis-profile=engine"),
-                *pytest(folders("unit", "conformance", "api", "upgrade"), "-m", "slow and not long"),
+                # hypothesis marks its tests: the fast part asked them a few examples only.
+                *pytest(folders(*others), "-m", "(slow or hypothesis) and not long", "--hypothesis-profile=ci"),
             ],
         ),
         Part(name="clients", budget=6, commands=[[setup, "clients"], *clients] if clients else []),
         Part(name="browser", budget=4, commands=browser()),
-        Part(name="crash", budget=3, commands=pytest(folders("crash"), "-m", "not long")),
+        Part(name="crash", budget=3, commands=pytest(folders("crash"), "-m", "not long", "--hypothesis-profile=ci")),
         Part(name="acceptance", budget=2, commands=pytest(folders("acceptance"), "-m", "not long", "--dist=loadgroup")),
         Part(
             name="long",

@@ -18,6 +18,8 @@ import pytest
 
 from stepwell.web.server import listen
 
+pytestmark = pytest.mark.slow  # they wait for what a server does in time
+
 LIMIT = 1 << 20
 MIB = 1 << 20
 

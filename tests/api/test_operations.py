@@ -21,6 +21,8 @@ import pytest
 
 from serving import Server, binary
 
+pytestmark = pytest.mark.slow  # most start servers of their own
+
 JSON = {"Content-Type": "application/json"}
 
 

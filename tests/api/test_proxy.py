@@ -22,6 +22,8 @@ from cryptography.x509.oid import NameOID
 from proxying import Behind, behind_proxy
 from serving import HOST
 
+pytestmark = pytest.mark.slow  # servers behind servers
+
 
 def certificate(folder: Path) -> tuple[Path, Path]:
     """A certificate of this machine's own address, and its key."""
