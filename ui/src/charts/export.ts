@@ -38,7 +38,7 @@ export function save(content: Blob, name: string): void {
 /** The chart as it stands on the screen, with title and legend. `ratio`: canvas pixels for a CSS pixel. */
 export function png(sheet: Sheet, chart: HTMLCanvasElement, ratio: number): Promise<Blob | null> {
   const canvas = document.createElement("canvas");
-  canvas.width = chart.width;
+  canvas.width = Math.max(chart.width, widthOf(sheet) * ratio);
   canvas.height = chart.height + (HEAD + ROW * sheet.lines.length + 8) * ratio;
   const context = canvas.getContext("2d");
   if (context === null) return Promise.resolve(null);
@@ -62,6 +62,12 @@ export function png(sheet: Sheet, chart: HTMLCanvasElement, ratio: number): Prom
     context.fillText(line.name, 34, y);
   });
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+}
+
+/** Wide enough for the longest name, at seven pixels a letter, and not absurdly so. */
+function widthOf({ width, lines, title }: Sheet): number {
+  const longest = lines.reduce((most, line) => Math.max(most, line.name.length), title.length);
+  return Math.min(4000, Math.max(width, 44 + 7 * longest));
 }
 
 class SvgPen implements Pen {
@@ -100,7 +106,8 @@ function pathOf(draw: (pen: Pen) => void): string {
 
 /** The same geometry as on the canvas, in CSS pixels. */
 export function svg(sheet: Sheet): string {
-  const { width, height, frame, lines, title } = sheet;
+  const { height, frame, lines, title } = sheet;
+  const width = widthOf(sheet);
   const whole = HEAD + height + ROW * lines.length + 8;
   const { box } = frame;
   const parts = [

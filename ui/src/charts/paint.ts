@@ -28,6 +28,13 @@ export function paint(context: CanvasRenderingContext2D, lines: readonly Line[],
   context.restore();
 }
 
+/** One line that stands out, with all that belongs to it. */
+export function paintChosen(context: CanvasRenderingContext2D, line: Line, frame: Frame, bands: boolean, ratio: number): void {
+  if (bands) paintBand(context, line, frame, 1);
+  paintLine(context, line, frame, ratio, 2.25);
+  paintMarks(context, line, frame, ratio);
+}
+
 function paintBand(context: CanvasRenderingContext2D, line: Line, frame: Frame, among: number): void {
   if (line.low === null) return;
   const path = new Path2D();
@@ -38,7 +45,7 @@ function paintBand(context: CanvasRenderingContext2D, line: Line, frame: Frame, 
     context.fill(path);
   }
   // The edge: a spike of one bucket is as thin as a pixel and must be seen.
-  context.globalAlpha = among > 4 ? 0.25 : 0.35;
+  context.globalAlpha = among >= MANY ? 0.3 : among > 4 ? 0.35 : 0.45;
   context.lineWidth = 1;
   context.setLineDash([]);
   context.stroke(path);

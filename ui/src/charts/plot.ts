@@ -6,7 +6,7 @@ import "uplot/dist/uPlot.min.css";
 import type { Line } from "./lines";
 import { heightAt, nearestRow } from "./nearest";
 import { DATA, optionsOf, type Inks } from "./options";
-import { paint, paintDot, paintLine } from "./paint";
+import { paint, paintChosen, paintDot } from "./paint";
 import { pixelY, type Frame } from "./paths";
 import { placeOf, valueAt, type Scale } from "./scale";
 import { ticks, type Kind, type Ticks } from "./ticks";
@@ -224,7 +224,7 @@ export class Plot {
       context.fillStyle = this.inks.ground;
       context.fillRect(left, top, width, height);
       context.globalAlpha = 1;
-      paintLine(context, chosen, frame, uPlot.pxRatio, 2.25);
+      paintChosen(context, chosen, frame, this.view.bands, uPlot.pxRatio);
     }
     this.drawHair(context, frame);
     for (const line of this.cursorX === null ? [] : this.view.lines) this.drawDot(context, line, frame);
