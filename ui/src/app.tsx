@@ -10,8 +10,9 @@ import { SignIn } from "./parts/signin";
 import { useKey } from "./state/keyboard";
 import { PARAMS, useParam } from "./state/params";
 import { link, useRoute } from "./state/route";
-import { signOut, useSession } from "./state/session";
+import { mayAdmin, signOut, useSession } from "./state/session";
 import { useTheme } from "./state/theme";
+import { Who } from "./state/who";
 import { RunsPage } from "./pages/runs/page";
 import { ChartsPage } from "./pages/charts/page";
 import { RunPage } from "./pages/run/page";
@@ -38,21 +39,21 @@ export function App() {
   const run = runOf(path);
   const Page = PLACES.find((place) => place.word === word)?.page ?? RunsPage;
   return (
-    <>
+    <Who.Provider value={session}>
       <header class="bar">
         <a class="brand" href={link([])}>
           Stepwell
         </a>
         <nav aria-label="Places">
-          {PLACES.map((place) => (
+          {PLACES.filter((place) => place.word !== "admin" || mayAdmin(session)).map((place) => (
             <a key={place.word} href={link([place.word])} aria-current={place.word === word && run === null ? "page" : undefined}>
               {place.title}
             </a>
           ))}
         </nav>
-        {session === "open" && <Scope key={workspace} />}
+        {session !== "refused" && <Scope key={workspace} />}
         <span class="space" />
-        {session === "open" && identity.secret !== null && (
+        {session !== "refused" && identity.secret !== null && (
           <button type="button" onClick={signOut}>
             Sign out
           </button>
@@ -67,7 +68,7 @@ export function App() {
       <main key={workspace}>{session === "refused" ? <SignIn /> : run === null ? <Page /> : <RunPage key={run} id={run} />}</main>
       <Notices />
       {help && <KeysDialog close={() => setHelp(false)} />}
-    </>
+    </Who.Provider>
   );
 }
 

@@ -1,12 +1,15 @@
-// Who asks: the secret that this tab holds, and whether the server wants one. What the secret allows is the server's.
+// Who asks: the secret that this tab holds, whether the server wants one, and what it allows.
 
 import { useEffect, useState } from "preact/hooks";
-import { get, identity } from "../api/client";
+import type { components } from "../api/schema";
+import { get, identity, type Result } from "../api/client";
 
 const KEY = "stepwell-secret";
 const EVENT = "stepwell-session";
 
-export type Session = "open" | "refused";
+export type Principal = components["schemas"]["Session"];
+/** `asking`: not known yet. `refused`: the server wants a secret, or another one. */
+export type Session = Principal | "asking" | "refused";
 
 /** Take up the secret of this tab, before anything is asked. */
 export function resume(): void {
@@ -18,13 +21,13 @@ export function resume(): void {
 export async function signIn(secret: string): Promise<string | null> {
   const before = identity.secret;
   identity.secret = secret;
-  const asked = await get("/api/v1/workspaces", {});
+  const asked = await who();
   if (!asked.ok) {
     identity.secret = before;
-    return asked.error.status === 401 ? `The server does not take this secret: ${asked.error.message}` : asked.error.message;
+    return asked.error.status === 401 ? `The server does not take this secret: ${asked.error.message}.` : asked.error.message;
   }
   sessionStorage.setItem(KEY, secret);
-  tell("open");
+  tell(asked.data);
   return null;
 }
 
@@ -34,14 +37,33 @@ export function signOut(): void {
   tell("refused");
 }
 
+/** Asks once who one is, and follows what becomes of it. For the frame alone; pages take it from `useWho`. */
 export function useSession(): Session {
-  const [session, setSession] = useState<Session>("open");
+  const [session, setSession] = useState<Session>("asking");
   useEffect(() => {
     const follow = (event: Event) => setSession((event as CustomEvent<Session>).detail);
     addEventListener(EVENT, follow);
+    void who().then((asked) => asked.ok && tell(asked.data));
     return () => removeEventListener(EVENT, follow);
   }, []);
   return session;
+}
+
+export function mayWrite(session: Session): boolean {
+  return typeof session === "object" && session.role !== "reader";
+}
+
+export function mayAdmin(session: Session): boolean {
+  return typeof session === "object" && session.role === "admin";
+}
+
+/** In the caller's own workspace: the one of the address may be another's, and that is for the page to say. */
+function who(): Promise<Result<Principal>> {
+  const { workspace } = identity;
+  identity.workspace = null;
+  const asked = get("/api/v1/session", {});
+  identity.workspace = workspace;
+  return asked;
 }
 
 function tell(session: Session): void {

@@ -9,6 +9,8 @@ import { PARAMS, useParam } from "../../state/params";
 import { current, go } from "../../state/route";
 import type { RunRow } from "../../state/rows";
 import { useQuestion } from "../../state/search";
+import { mayWrite } from "../../state/session";
+import { useWho } from "../../state/who";
 import { keysOf } from "./asking";
 import { Bulk } from "./bulk";
 import { Cell } from "./cells";
@@ -32,6 +34,7 @@ export function RunsPage() {
   const widths = widthsOf(widthTexts);
   const { rows, onSpan, visible } = useRows(question, neededBy(columns));
   const chosen = useChosenRuns();
+  const writes = mayWrite(useWho());
   const spark = useSparklines(visible, columns.filter(({ kind }) => kind === "spark").map(({ key }) => key));
   const onEye = (row: RunRow, alone: boolean) => (alone ? chosen.isolate(row.id) : chosen.toggle(row.id));
   const nowUs = Date.now() * 1000;
@@ -46,7 +49,7 @@ export function RunsPage() {
         <Bulk
           ids={[...selection.ids]}
           rows={loaded(rows, selection.ids)}
-          writes={true}
+          writes={writes}
           onDraw={() => chosen.choose([...selection.ids])}
           onClear={() => setSelection({ ...selection, ids: new Set() })}
           onChanged={() => {
