@@ -117,7 +117,7 @@ function Chart({ title, groups, width, zoom }: { title: string; groups: readonly
   }, [lines, zoom, logY]);
   const toggle = (name: string) => setHidden(new Set(hidden.has(name) ? [...hidden].filter((each) => each !== name) : [...hidden, name]));
   return (
-    <article class="card" aria-label={title}>
+    <article class="chart-card" aria-label={title}>
       <header>
         <h3 title={title}>{title}</h3>
       </header>

@@ -128,7 +128,11 @@ function Metrics({ detail: { metrics } }: { detail: Detail }) {
           <tbody>
             {rows.slice(0, MOST).map(({ name, at }) => (
               <tr key={name}>
-                <th scope="row">{name}</th>
+                <th scope="row">
+                  <span class="clamp" title={name}>
+                    {name}
+                  </span>
+                </th>
                 <td>{cell(metrics, "last_value", at)}</td>
                 <td>{cell(metrics, "min_value", at)}</td>
                 <td>{cell(metrics, "max_value", at)}</td>

@@ -34,7 +34,7 @@ export function Usage({ detail }: PartProps) {
           <h2>
             {task} <span class="faint">in percent</span>
           </h2>
-          <div class="grid usage">
+          <div class="run-usage">
             {metrics.map(({ metric, labels }) => (
               <Card
                 key={metric}
