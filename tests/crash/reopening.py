@@ -34,7 +34,7 @@ class _Sparse(RealWriting):
 @contextmanager
 def on_disk(disk: PowerLossDisk) -> Iterator[EmbeddedStore]:
     """The store of the live folder, closed at the end."""
-    store = EmbeddedStore(disk.root, clock=lambda: NOW, vfs=disk.vfs, files=disk.files, background=False)
+    store = EmbeddedStore(disk.root, clock=lambda: NOW, files=disk.files, background=False)
     try:
         yield store
     finally:

@@ -19,6 +19,7 @@ from crash.reopening import after_crash
 from stepwell.core.errors import Corrupt, Invalid, StorageFailed
 from stepwell.core.model import RunWrite
 from stepwell.storage.embedded import EmbeddedStore, reading, recovery
+from stepwell.storage.embedded.database import CHECKSUMS, PAGE_SIZE
 from stepwell.storage.embedded.writer import Request
 from stores import W, columns, read_points, selector
 
@@ -155,13 +156,23 @@ Way = Callable[[bytes, random.Random], bytes]
 
 def damage(directory: Path, place: Place, way: Way, seed: int) -> None:
     """Change the bytes of a row behind the store's back."""
-    db = apsw.Connection(str(directory / DATABASE))
-    query = f"SELECT {place.column} FROM {place.table} WHERE {place.where}"
-    ((data,),) = db.execute(query).fetchall()
-    assert isinstance(data, bytes)
+    data = bytes_of(directory, place)
     worse = way(data, random.Random(seed))
     assert worse != data
-    db.execute(f"UPDATE {place.table} SET {place.column} = ? WHERE {place.where}", (worse,))
+    put_bytes(directory, place, worse)
+
+
+def bytes_of(directory: Path, place: Place) -> bytes:
+    db = apsw.Connection(str(directory / DATABASE), vfs=CHECKSUMS)
+    ((data,),) = db.execute(f"SELECT {place.column} FROM {place.table} WHERE {place.where}").fetchall()
+    db.close()
+    assert isinstance(data, bytes)
+    return data
+
+
+def put_bytes(directory: Path, place: Place, data: bytes) -> None:
+    db = apsw.Connection(str(directory / DATABASE), vfs=CHECKSUMS)
+    db.execute(f"UPDATE {place.table} SET {place.column} = ? WHERE {place.where}", (data,))
     db.close()
 
 
@@ -287,6 +298,50 @@ def late(run: str, metric: str) -> RunWrite:
     return RunWrite(run_id=run, points=batch, at=0)
 
 
+def test_points_over_a_series_that_cannot_be_read_wait_and_come_back_when_it_is_mended(copy: Path, truth: Visit):
+    """Summary and block are damaged, the journal has points: all else goes on, and nothing of them is lost."""
+    of_short = f"series_key = {of_series('one', 'short')}"
+    summary = Place(table="summary", column="body", where=of_short, named="", cost="", touched=())
+    whole = [bytes_of(copy, place) for place in (summary, PLACES["block without nodes"])]
+    damage(copy, summary, flipped, 1)
+    damage(copy, PLACES["block without nodes"], flipped, 1)
+    for _ in range(2):
+        with after_crash(copy) as store:
+            found = visit(store)
+            wrong = {exhibit[1:] for exhibit, answer in found.answers.items() if answer != truth.answers[exhibit]}
+            assert wrong <= {("two", "short"), ("two", "")}
+            assert {error[1:] for error in found.errors} == {("one", "short"), ("one", "")}
+            write(store, "two", columns(np.array([10**6]), np.array([1]), np.ones(1), metric="short"))
+            with pytest.raises(Corrupt, match="wait in the journal"):
+                write(store, "one", columns(np.array([10**6]), np.array([1]), np.ones(1), metric="short"))
+            store.flush()
+            assert store.healthy() == ""
+            assert read_points(store, selector("two", "short")).step[-1] == 10**6
+    put_bytes(copy, summary, whole[0])
+    put_bytes(copy, PLACES["block without nodes"], whole[1])
+    with after_crash(copy) as store:
+        found = visit(store)
+        assert not found.errors
+        changed = {exhibit[1:] for exhibit, answer in found.answers.items() if answer != truth.answers[exhibit]}
+        assert changed == {("two", "short"), ("two", "")}
+        assert not list(store.check())
+
+
+def test_a_rotten_page_of_the_journal_loses_the_rows_on_it_alone(museum: Path, copy: Path, truth: Visit):
+    pages = [page for page, owner in pages_in_use(museum) if owner == "journal"]
+    assert len(pages) > 2
+    for page in pages:
+        rotten(museum, copy, random.Random(page), page)
+        for _ in range(2):  # also by the next start
+            with after_crash(copy) as store:
+                found = visit(store)
+                lost = sum("that were acknowledged" in one.cost for one in store.check())
+                wrong = {exhibit[1:] for exhibit, answer in found.answers.items() if answer != truth.answers[exhibit]}
+                assert not found.errors
+                assert lost <= 3
+                assert bool(wrong) == bool(lost)
+
+
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
@@ -309,27 +364,19 @@ def test_a_damaged_file_is_told_and_named(copy: Path, truth: Visit, way: Way | N
 # --- the database file ------------------------------------------------------------------------------------------------
 
 
-def pages_of_points(directory: Path) -> list[int]:
-    """Numbers of the pages that hold points: payloads, nodes, the journal, and the headers of blocks.
-
-    The other tables have no checksums of their own: there the check, which follows every index, is what names damage.
-    """
-    db = apsw.Connection(str(directory / DATABASE))
-    tables = ("block_data", "block_nodes", "journal", "block")
-    found = [
-        page
-        for table in tables
-        for (page,) in db.execute("SELECT pageno FROM dbstat WHERE name = ? ORDER BY pageno", (table,))
-    ]
+def pages_in_use(directory: Path) -> list[tuple[int, str]]:
+    """The pages of all tables and indexes, and whose they are."""
+    db = apsw.Connection(str(directory / DATABASE), vfs=CHECKSUMS)
+    found = db.execute("SELECT pageno, name FROM dbstat ORDER BY pageno").fetchall()
     db.close()
-    return found
+    return [(int(str(page)), str(name)) for page, name in found]
 
 
-def rotten(museum: Path, copy: Path, rng: random.Random, pages: list[int]) -> str:
-    """One to four bits of one of the pages, where there is something on it; what was done."""
+def rotten(museum: Path, copy: Path, rng: random.Random, page: int) -> str:
+    """One to four bits of a page, where there is something on it; what was done."""
     data = bytearray((museum / DATABASE).read_bytes())
-    start = 4096 * (rng.choice(pages) - 1)
-    used = [at for at in range(start, start + 4096) if data[at]]
+    start = PAGE_SIZE * (page - 1)
+    used = [at for at in range(start, start + PAGE_SIZE) if data[at]]
     done = []
     for at in rng.sample(used, min(len(used), rng.randint(1, 4))):
         data[at] ^= 1 << rng.randrange(8)
@@ -340,10 +387,11 @@ def rotten(museum: Path, copy: Path, rng: random.Random, pages: list[int]) -> st
 
 def rot(museum: Path, copy: Path, truth: Visit, *, seed: int, times: int) -> None:
     rng = random.Random(seed)
-    pages = pages_of_points(museum)
+    pages = pages_in_use(museum)
     seen = {"right": 0, "told": 0, "not opened": 0}
     for _ in range(times):
-        done = rotten(museum, copy, rng, pages)
+        page, owner = rng.choice(pages)
+        done = f"{owner}: {rotten(museum, copy, rng, page)}"
         try:
             with after_crash(copy) as store:
                 found, named = visit(store), list(store.check())
@@ -353,9 +401,11 @@ def rot(museum: Path, copy: Path, truth: Visit, *, seed: int, times: int) -> Non
         set_aside = any("journal" in one.place for one in named)
         wrong = [exhibit for exhibit, answer in found.answers.items() if answer != truth.answers[exhibit]]
         assert set_aside or not wrong, f"{done}: wrong answers, no error: {wrong}"
-        assert named or not found.errors, f"{done}: {found.errors} and the check names nothing"
+        # A page of the journal may lose nothing: its whole rows are written anew when the store opens.
+        assert named or (owner == "journal" and not found.errors), f"{done}: the check names nothing"
         seen["told" if found.errors else "right"] += 1
-    assert seen["told"] > times / 5, seen
+    assert seen["told"] + seen["not opened"] > times / 5, seen
+    assert seen["not opened"] < times / 2, seen
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -272,9 +272,9 @@ def flushed_points_come_back(patch: pytest.MonkeyPatch) -> None:
     """A recovery that does not look at what blocks hold already."""
     real = recovery._load
 
-    def load(connection: Any, cache: Any, keys: Any, known: Any, flushed: dict[int, int]) -> None:
-        real(connection, cache, keys, known, flushed)
-        flushed.clear()
+    def load(*given: Any) -> None:
+        real(*given)
+        given[-1].flushed.clear()
 
     patch.setattr(recovery, "_load", load)
 

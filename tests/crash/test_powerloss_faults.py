@@ -154,7 +154,7 @@ def test_publisher_on_a_full_disk_says_so_and_leaves_nothing(disk: PowerLossDisk
 
 
 def test_failed_folder_sync_of_a_deleted_journal_is_an_error(tmp_path: Path, disk: PowerLossDisk) -> None:
-    db = apsw.Connection(str(disk.root / "toy.db"), vfs=disk.vfs)
+    db = apsw.Connection(str(disk.root / "toy.db"))
     db.pragma("synchronous", "extra")  # the only setting that syncs the folder after the journal's removal
     db.execute("CREATE TABLE t (n)")
     disk.faults.fail(Step.SYNC_FOLDER, Fault.IO_ERROR, skip=1)

@@ -80,7 +80,7 @@ def test_readers_see_each_commit_at_once_from_their_threads(disk: PowerLossDisk)
     committed, wrong, stop = [0], list[str](), threading.Event()
 
     def read() -> None:
-        db = apsw.Connection(str(disk.root / "toy.db"), vfs=disk.vfs, flags=apsw.SQLITE_OPEN_READONLY)
+        db = apsw.Connection(str(disk.root / "toy.db"), flags=apsw.SQLITE_OPEN_READONLY)
         while not stop.is_set():
             before = committed[0]
             count = db.execute("SELECT count(*) FROM t").get
@@ -106,7 +106,7 @@ def test_readers_see_each_commit_at_once_from_their_threads(disk: PowerLossDisk)
 def test_read_only_connection_may_close_last(disk: PowerLossDisk) -> None:
     writer = connect(disk)
     writer.execute("CREATE TABLE t (n INTEGER PRIMARY KEY)")
-    reader = apsw.Connection(str(disk.root / "toy.db"), vfs=disk.vfs, flags=apsw.SQLITE_OPEN_READONLY)
+    reader = apsw.Connection(str(disk.root / "toy.db"), flags=apsw.SQLITE_OPEN_READONLY)
     assert reader.execute("SELECT count(*) FROM t").get == 0
     writer.close()
     reader.close()

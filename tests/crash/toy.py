@@ -7,8 +7,8 @@ import apsw
 from crash.powerloss import CrashImage, PowerLossDisk
 
 
-def connect(disk: PowerLossDisk, *, synchronous: str = "full", **options: int) -> apsw.Connection:
-    db = apsw.Connection(str(disk.root / "toy.db"), vfs=disk.vfs, **options)
+def connect(disk: PowerLossDisk, *, synchronous: str = "full") -> apsw.Connection:
+    db = apsw.Connection(str(disk.root / "toy.db"))
     db.pragma("journal_mode", "wal")
     db.pragma("synchronous", synchronous)
     db.pragma("wal_autocheckpoint", 0)

@@ -1,7 +1,7 @@
 """Power loss, simulated: run a program on a `PowerLossDisk`, then `replay` every disk that a power cut may leave.
 
     with PowerLossDisk(folder) as disk:
-        store = open_it(folder, vfs=disk.vfs, files=disk.files)
+        store = open_it(folder, files=disk.files)
         store.append(batch); disk.mark(batch)                   # the promise
         store.close()
         disk.replay(check, limit=2000)                          # check(image) raises: image.path, image.marks

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Self
-from uuid import uuid4
 
 from crash.powerloss.disk import Disk
 from crash.powerloss.faults import Faults
@@ -12,21 +11,20 @@ from crash.powerloss.images import Choice, CrashImage, image
 from crash.powerloss.journal import Journal
 from crash.powerloss.recording import RecordingFiles
 from crash.powerloss.replay import Check, Report, replay
-from crash.powerloss.vfs import RecordingVFS
+from crash.powerloss.vfs import RECORDING
 
 
 class PowerLossDisk:
     """A recorded disk on the existing folder `root`; what is in it already counts as durable.
 
-    Open databases below `root` with `apsw.Connection(path, vfs=disk.vfs)` and hand `disk.files` to whoever stores
-    files. Close the connections before the disk.
+    Databases below `root` are recorded by whatever way they are opened; hand `disk.files` to whoever stores files.
+    Close the connections before the disk.
     """
 
     def __init__(self, root: Path) -> None:
         self._disk = Disk(root)
-        self.vfs = f"power-loss-{uuid4().hex}"
         self.files = RecordingFiles(self._disk)
-        self._vfs = RecordingVFS(self._disk, self.vfs)
+        RECORDING.add(self._disk)
 
     @property
     def root(self) -> Path:
@@ -56,8 +54,8 @@ class PowerLossDisk:
         return image(self._disk.journal, choice, into)
 
     def close(self) -> None:
-        """Take the VFS away from SQLite."""
-        self._vfs.unregister()
+        """Record no more."""
+        RECORDING.remove(self._disk)
 
     def __enter__(self) -> Self:
         return self

@@ -15,37 +15,56 @@ from crash.powerloss.disk import Disk
 from crash.powerloss.journal import Parts
 
 BASE = "unix"
+NAME = "power-loss"
 # SQLite syncs the folder with the first sync of a new file of these kinds (unixSync, UNIXFILE_DIRSYNC).
 _SYNCS_FOLDER = apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_SUPER_JOURNAL | apsw.SQLITE_OPEN_WAL
 
 
 class RecordingVFS(apsw.VFS):
-    """Open a database below the disk's root with `apsw.Connection(path, vfs=name)`. Other files pass by unrecorded."""
+    """The process's default VFS, below the store's own layer of checksums: databases of the disks that it knows are
+    recorded, all others pass by."""
 
-    def __init__(self, disk: Disk, name: str) -> None:
-        self._disk = disk
-        super().__init__(name, BASE)
+    def __init__(self) -> None:
+        self._disks: list[Disk] = []
+        super().__init__(NAME, BASE, makedefault=True)
+
+    def add(self, disk: Disk) -> None:
+        """Record what is done to databases of a disk."""
+        self._disks.append(disk)
+
+    def remove(self, disk: Disk) -> None:
+        """Let its files be."""
+        self._disks.remove(disk)
+
+    def _owner(self, path: str | None) -> tuple[Disk, Parts] | None:
+        if path is None:
+            return None
+        for disk in self._disks:
+            parts = disk.parts(path)
+            if parts is not None:
+                return disk, parts
+        return None
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
-        path = name.filename() if isinstance(name, apsw.URIFilename) else name
-        parts = None if path is None else self._disk.parts(path)
-        if parts is None:
+        owner = self._owner(name.filename() if isinstance(name, apsw.URIFilename) else name)
+        if owner is None:
             return apsw.VFSFile(BASE, name, flags)
-        return RecordingFile(self._disk, parts, name, flags)
+        return RecordingFile(*owner, name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
-        parts = self._disk.parts(filename)
-        if parts is None:
+        owner = self._owner(filename)
+        if owner is None:
             super().xDelete(filename, syncdir)
             return
+        disk, parts = owner
         remove = super().xDelete
         try:
-            self._disk.unlink(parts, lambda: remove(filename, False))
+            disk.unlink(parts, lambda: remove(filename, False))
         except OSError as error:
             raise _failure(error, apsw.SQLITE_IOERR_DELETE) from error
         if syncdir:
             try:
-                self._disk.sync_folder(parts[:-1])
+                disk.sync_folder(parts[:-1])
             except OSError as error:
                 raise _failure(error, apsw.SQLITE_IOERR_DIR_FSYNC) from error
 
@@ -121,3 +140,7 @@ class RecordingFile(apsw.VFSFile):
 def _failure(error: OSError, code: int) -> Exception:
     """The error of SQLite's own VFS: no space is SQLITE_FULL, all else the step's extended code."""
     return apsw.exception_for(apsw.SQLITE_FULL if error.errno == ENOSPC else code)
+
+
+# Before any store of this process opens: its layer of checksums lies on the default VFS of the moment when it loads.
+RECORDING = RecordingVFS()

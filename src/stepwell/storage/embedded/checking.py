@@ -13,6 +13,7 @@ from stepwell.core.series import Order, ascending
 from stepwell.storage.embedded import blocks, codec, journal, nodes
 from stepwell.storage.embedded.blocks import Header
 from stepwell.storage.embedded.catalog import series, summaries
+from stepwell.storage.embedded.database import database_errors
 from stepwell.storage.embedded.packing import Packer
 from stepwell.storage.embedded.statements import POINTS as SQL
 
@@ -37,11 +38,25 @@ def going_on(place: str, found: Iterator[Damage]) -> Iterator[Damage]:
 
 
 def _database(snapshot: Snapshot) -> Iterator[Damage]:
-    """Not the quick check: an index that leads to another row is worse than one that is broken."""
+    """Table by table, so that the page that cannot be read is named and the others are looked at; then the whole.
+
+    Not the quick check: an index that leads to another row is worse than one that is broken.
+    """
+    whole = True
     with snapshot() as connection:
-        for (line,) in connection.execute("PRAGMA integrity_check(100)"):
+        for (name,) in SQL.all(connection, "tables"):
+            for damage in going_on(f"table {name}", _told(connection, f"table {name}", f"('{name}')")):
+                whole = False
+                yield damage
+        if whole:
+            yield from _told(connection, "database", "(100)")
+
+
+def _told(connection: apsw.Connection, place: str, argument: str) -> Iterator[Damage]:
+    with database_errors():
+        for (line,) in connection.execute(f"PRAGMA integrity_check{argument}"):
             if line != "ok":
-                yield Damage(place="database", cost=f"SQLite says: {line}")
+                yield Damage(place=place, cost=f"SQLite says: {line}")
 
 
 def _blocks(snapshot: Snapshot, packer: Packer) -> Iterator[Damage]:
@@ -78,12 +93,13 @@ def _journal_rows(connection: apsw.Connection) -> Iterator[Damage]:
 def _block(connection: apsw.Connection, header: Header, packer: Packer) -> Iterator[Damage]:
     place = f"block {header.id} of series {_series(connection, header.series_key)}"
     try:
-        data = SQL.one(connection, "block_data", (header.id,))
+        with database_errors():
+            data = SQL.one(connection, "block_data", (header.id,))
         if data is None:
             yield Damage(place=place, cost=f"{header.length} points are missing")
             return
         points = codec.decode(data[0], packer)
-    except (Corrupt, apsw.CorruptError) as error:
+    except Corrupt as error:
         yield Damage(place=place, cost=f"{header.length} points cannot be read: {error}")
         return
     if blocks.header_of(header.series_key, points)._replace(id=header.id) != header:
@@ -96,10 +112,11 @@ def _block(connection: apsw.Connection, header: Header, packer: Packer) -> Itera
 
 def _nodes(connection: apsw.Connection, header: Header, packer: Packer, place: str) -> Iterator[Damage]:
     try:
-        row = SQL.one(connection, "block_nodes", (header.id,))
+        with database_errors():
+            row = SQL.one(connection, "block_nodes", (header.id,))
         if row is None or not blocks.describes(header, nodes.decode(row[0], packer)):
             yield Damage(place=f"nodes of {place}", cost="charts of this series fail; its points are whole")
-    except (Corrupt, apsw.CorruptError) as error:
+    except Corrupt as error:
         yield Damage(place=f"nodes of {place}", cost=f"charts of this series fail; its points are whole: {error}")
 
 
@@ -129,8 +146,12 @@ def _summary(connection: apsw.Connection, key: int, body: bytes) -> Damage | Non
 
 def _series(connection: apsw.Connection, key: int) -> str:
     """A series as people know it."""
-    found = series.describe(connection, [key]).get(key)
+    try:
+        with database_errors():
+            found = series.describe(connection, [key]).get(key)
+            rows = [] if found is None else SQL.all(connection, "run_id", (found.run_key,))
+    except Corrupt:
+        return f"{key} (whose name cannot be read)"
     if found is None:
         return f"{key} (of a purged run)"
-    rows = SQL.all(connection, "run_id", (found.run_key,))
     return f"{found.metric!r} of run {rows[0][0] if rows else found.run_key}"

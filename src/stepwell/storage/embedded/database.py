@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import apsw
+import apsw.sqlite_extra
 
 from stepwell.core.errors import Conflict, Corrupt, Invalid, StepwellError, StorageFailed, StorageFull
 
@@ -24,6 +25,8 @@ OLDEST_SQLITE: Final = (
     3,
 )  # older ones can corrupt a WAL database when two connections write or checkpoint at once
 PAGE_SIZE: Final = 4096
+CHECKSUMS: Final = "cksmvfs"  # the layer of SQLite below which every page of the file carries a checksum
+CHECKSUM_BYTES: Final = 8  # of each page, at its end
 BUSY_MS: Final = 10_000
 CACHE_KIB: Final = 16_384  # of the writer; a reader takes a quarter
 
@@ -35,6 +38,22 @@ def check_sqlite() -> None:
         raise Invalid(
             f"SQLite {apsw.sqlite_lib_version()} is too old; {'.'.join(map(str, OLDEST_SQLITE))} or later is needed"
         )
+
+
+def load_checksums() -> None:
+    """Make the layer that checks pages known to this process, once. It lies on the process's default VFS as of now.
+
+    Raises Invalid when this build of the driver comes without it.
+    """
+    if CHECKSUMS in apsw.vfs_names():
+        return
+    connection = apsw.Connection(":memory:")
+    try:
+        apsw.sqlite_extra.load(connection, "cksumvfs")
+    except (apsw.sqlite_extra.NotAvailable, apsw.Error) as error:
+        raise Invalid(f"apsw {apsw.apsw_version()} comes without cksumvfs; install its wheel: {error}") from error
+    finally:
+        connection.close()
 
 
 class Lock:
@@ -61,10 +80,11 @@ class Lock:
             self._fd = -1
 
 
-def connect_writer(path: Path, *, vfs: str | None, prepare: Callable[[apsw.Connection], None]) -> apsw.Connection:
+def connect_writer(path: Path, *, prepare: Callable[[apsw.Connection], None]) -> apsw.Connection:
     """The one connection that writes and checkpoints; creates the file. `prepare` adds functions."""
+    load_checksums()
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-    connection = apsw.Connection(str(path), flags=flags, vfs=vfs)
+    connection = apsw.Connection(str(path), flags=flags, vfs=CHECKSUMS)
     try:
         _set_up_writer(connection, path)
         prepare(connection)
@@ -76,6 +96,7 @@ def connect_writer(path: Path, *, vfs: str | None, prepare: Callable[[apsw.Conne
 
 def _set_up_writer(connection: apsw.Connection, path: Path) -> None:
     if not pragma(connection, "page_count"):  # on what is there already they would be one more write
+        connection.reserve_bytes(reserve=CHECKSUM_BYTES)
         connection.execute(f"PRAGMA page_size={PAGE_SIZE}")
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     mode = connection.execute("PRAGMA journal_mode=WAL").fetchall()
@@ -86,9 +107,9 @@ def _set_up_writer(connection: apsw.Connection, path: Path) -> None:
     connection.set_busy_timeout(BUSY_MS)
 
 
-def connect_reader(path: Path, *, vfs: str | None, prepare: Callable[[apsw.Connection], None]) -> apsw.Connection:
+def connect_reader(path: Path, *, prepare: Callable[[apsw.Connection], None]) -> apsw.Connection:
     """A connection that only reads."""
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=CHECKSUMS)
     for pragma in ("query_only=ON", "wal_autocheckpoint=0", f"cache_size=-{CACHE_KIB // 4}", "temp_store=MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
     connection.set_busy_timeout(BUSY_MS)
@@ -155,6 +176,8 @@ def translated(error: apsw.Error) -> StepwellError:
         return StorageFull()
     if isinstance(error, apsw.CorruptError | apsw.NotADBError):
         return Corrupt(f"the database file is damaged: {error}")
+    if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_DATA:
+        return Corrupt("the database file is damaged: a page fails its checksum")
     return StorageFailed(f"the database refused: {error}")
 
 

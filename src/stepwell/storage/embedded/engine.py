@@ -53,17 +53,15 @@ class EmbeddedStore(PointTables, Catalog):
         directory: Path,
         *,
         clock: Clock,
-        vfs: str | None = None,
         files: Files | None = None,
         background: bool = True,
     ) -> None:
-        """Open the directory. `vfs` and `files` put another disk in the place of the real one; without `background`
-        nothing is flushed or tidied but when asked."""
+        """Open the directory. `files` puts another disk in the place of the real one; without `background` nothing is
+        flushed or tidied but when asked."""
         check_sqlite()
         recovery.check_directory(directory)
         self._directory = directory
         self._path = directory / FILE
-        self._vfs = vfs
         self._closed = False
         self._lock = Lock(directory)
         with ExitStack() as undo:
@@ -77,12 +75,12 @@ class EmbeddedStore(PointTables, Catalog):
         self._packer = packer
         self._cache = Blocks(packer)
         with database_errors():
-            connection = connect_writer(self._path, vfs=self._vfs, prepare=functions.register)
+            connection = connect_writer(self._path, prepare=functions.register)
             undo.callback(self._disconnect)
             self._connection = connection
             recovery.prepare_schema(connection, self._path)
             self._head = Head()
-            next_arrival = recovery.replay(connection, self._head, self._cache)
+            replayed = recovery.replay(connection, self._head, self._cache)
         self._clock = clock
         self._readers = Readers(self._new_reader, size=READERS)
         reserve = Reserve(files)
@@ -95,7 +93,7 @@ class EmbeddedStore(PointTables, Catalog):
         self._writer = Writer(
             connection,
             new_stage=new_stage,
-            next_arrival=next_arrival,
+            next_arrival=replayed.next_arrival,
             space=DiskSpace(reserve, files),
             committed=self._checkpoints.after_commit,
             undone=known_runs.forget,
@@ -124,6 +122,7 @@ class EmbeddedStore(PointTables, Catalog):
             packer=packer,
             submit=self._submit,
             snapshot=self._readers.snapshot,
+            keep_from=replayed.keep_from,
         )
         self._background = Background(
             head=self._head,
@@ -136,7 +135,7 @@ class EmbeddedStore(PointTables, Catalog):
             self._background.start()
 
     def _new_reader(self) -> apsw.Connection:
-        return connect_reader(self._path, vfs=self._vfs, prepare=functions.register)
+        return connect_reader(self._path, prepare=functions.register)
 
     def _change(self, run: Callable[[apsw.Connection], T], known_runs: RunCache) -> Future[T]:
         """Run a change of the catalog on the writer thread."""

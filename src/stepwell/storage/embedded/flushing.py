@@ -53,12 +53,23 @@ class _Move:
 class Flusher:
     """Used by one background thread, and by whoever asks for a flush; the caller keeps them apart."""
 
-    def __init__(self, *, head: Head, cache: Blocks, packer: Packer, submit: Submit, snapshot: Snapshot) -> None:
+    def __init__(
+        self,
+        *,
+        head: Head,
+        cache: Blocks,
+        packer: Packer,
+        submit: Submit,
+        snapshot: Snapshot,
+        keep_from: int | None = None,
+    ) -> None:
+        """`keep_from`: the journal from this arrival on holds points that only a repair can move."""
         self._head = head
         self._cache = cache
         self._packer = packer
         self._submit = submit
         self._snapshot = snapshot
+        self._keep_from = keep_from
         self._crowded: set[int] = set()  # series whose blocks overlap too deeply
         self.counters = {"flushes": 0, "blocks_written": 0, "merges": 0}
 
@@ -136,10 +147,11 @@ class Flusher:
 
     def _trim(self, end: int) -> None:
         """The journal below `end` is in blocks."""
+        below = end if self._keep_from is None else min(end, self._keep_from)
 
         def run(connection: apsw.Connection, stage: Stage) -> int:
             SQL.run(connection, "raise_next_arrival", (end,))
-            return journal.trim(connection, below=end, rows=TRIM_ROWS)
+            return journal.trim(connection, below=below, rows=TRIM_ROWS)
 
         while self._submit(Request(run=run, alone=True, essential=True, guarded=False)).result():
             pass

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from stepwell.core.errors import Corrupt
 from stepwell.core.series import I64, Key, Labels, Order, Points, float_of, value_key
 from stepwell.core.summary import Summary
 
@@ -59,12 +60,14 @@ class State(NamedTuple):
 class Series:
     """A series that the head knows."""
 
-    __slots__ = ("_live", "greatest", "key", "labels", "metric", "run_key", "state")
+    __slots__ = ("_live", "damage", "greatest", "key", "labels", "metric", "run_key", "state")
 
-    def __init__(self, *, key: int, run_key: int, name: Name, stored: Summary | None) -> None:
+    def __init__(self, *, key: int, run_key: int, name: Name, stored: Summary | None, damage: str = "") -> None:
+        """`damage`: why nothing of it can be read or added; "" when all is well."""
         self.key = key
         self.run_key = run_key
         self.metric, self.labels = name
+        self.damage = damage
         self.greatest = key_of(stored)
         self.state = State(_NONE, 0, True, stored, 0)
         self._live: tuple[int, int, Summary] | None = None
@@ -133,6 +136,7 @@ class Head:
         self.lock = threading.Lock()
         self.points = 0
         self.end = 0  # the arrival number after the last point published
+        self.nameless = ""  # why nobody knows whose some points are, so that nothing can be read; "" when all are known
         self.flushes = 0  # flush steps done; together with the same number in the database it tells whether both agree
         self._by_run: dict[int, dict[Name, Series]] = {}
         self._dirty: dict[int, Series] = {}
@@ -149,6 +153,16 @@ class Head:
         names = self._by_run.get(run_key)
         return None if names is None else names.get(name)
 
+    def hold(self, series: Series) -> None:
+        """A damaged series whose points stay in the journal: who would read it is told."""
+        with self.lock:
+            self._add(series)
+
+    def _add(self, series: Series) -> None:
+        self._dirty[series.key] = series
+        self._dirty_of.setdefault(series.metric, {})[series.key] = series
+        self._by_run.setdefault(series.run_key, {})[series.metric, series.labels] = series
+
     def publish(self, appended: Iterable[Appended], *, end: int) -> None:
         """Make a commit visible, all of it at one moment; `end` is the arrival number after its last point."""
         with self.lock:
@@ -156,9 +170,7 @@ class Head:
             for item in appended:
                 series = item.series
                 if series.state.n == 0:
-                    self._dirty[series.key] = series
-                    self._dirty_of.setdefault(series.metric, {})[series.key] = series
-                    self._by_run.setdefault(series.run_key, {})[series.metric, series.labels] = series
+                    self._add(series)
                     self._clean.pop(series.key, None)
                 series.append(item.rows, in_order=item.in_order, greatest=item.greatest)
                 self.points += item.rows.shape[1]
@@ -166,7 +178,7 @@ class Head:
     def capture(
         self, run_key: int, metric: str | None, labels: Labels | None
     ) -> tuple[Moment, list[tuple[Series, State]]]:
-        """The dirty series of a run that match, at one moment."""
+        """The dirty series of a run that match, at one moment. Corrupt when one of them is damaged."""
         with self.lock:
             names = self._by_run.get(run_key, {})
             if metric is not None and labels is not None:
@@ -174,25 +186,37 @@ class Head:
                 found = [] if series is None else [series]
             else:
                 found = [s for s in names.values() if metric is None or s.metric == metric]
-            return Moment(self.flushes, self.end), [(s, s.state) for s in found if s.state.n]
+            return Moment(self.flushes, self.end), self._states(found)
 
     def capture_runs(self, run_keys: Collection[int]) -> tuple[Moment, list[tuple[Series, State]]]:
-        """The dirty series of some runs, at one moment."""
+        """The dirty series of some runs, at one moment. Corrupt when one of them is damaged."""
         with self.lock:
-            found = self._matching(run_keys, None)
-            return Moment(self.flushes, self.end), [(s, s.state) for s in found if s.state.n]
+            return Moment(self.flushes, self.end), self._states(self._matching(run_keys, None))
 
     def everything(self) -> tuple[int, list[tuple[Series, State]]]:
-        """All dirty series, and the arrival number after their last point, at one moment."""
+        """All dirty series but damaged ones, and the arrival number after their last point, at one moment."""
         with self.lock:
-            return self.end, [(s, s.state) for s in self._dirty.values()]
+            return self.end, [(s, s.state) for s in self._dirty.values() if not s.damage]
 
     def dirty(
         self, run_keys: Collection[int] | None = None, metrics: Collection[str] | None = None
     ) -> list[tuple[Series, State]]:
-        """Series with points in the head, of the given runs and metrics (None: all), at one moment."""
+        """Series with points in the head, of the given runs and metrics (None: all), at one moment. Corrupt when one of
+        them is damaged.
+        """
         with self.lock:
-            return [(s, s.state) for s in self._matching(run_keys, metrics) if s.state.n]
+            return self._states(self._matching(run_keys, metrics))
+
+    def _states(self, found: Iterable[Series]) -> list[tuple[Series, State]]:
+        damage = self.nameless
+        states = []
+        for series in found:
+            damage = damage or series.damage
+            if series.state.n:
+                states.append((series, series.state))
+        if damage:
+            raise Corrupt(damage)
+        return states
 
     def _matching(self, run_keys: Collection[int] | None, metrics: Collection[str] | None) -> Iterable[Series]:
         if run_keys is not None:

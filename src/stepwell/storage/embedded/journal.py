@@ -16,9 +16,11 @@ import zstandard
 
 from stepwell.core.errors import Corrupt
 from stepwell.core.series import I64
+from stepwell.storage.embedded.database import translated
 from stepwell.storage.embedded.statements import POINTS as SQL
 
-_HEADER: Final = struct.Struct("<BBHII")  # version, flags, reserved, count, CRC-32 of everything after the header
+_HEADER: Final = struct.Struct("<BBHII")  # version, flags, reserved, count, CRC-32
+_SEALED: Final = struct.Struct("<qBBHI")  # what the CRC-32 covers before the body: first arrival, and the header
 _VERSION: Final = 1
 _COMPRESSED, _OCCURRENCES = 1, 2
 _COMPRESS_FROM: Final = 1024  # bytes; below it a frame's own size eats what it saves
@@ -44,7 +46,7 @@ class Compressor:
         self._compress = zstandard.ZstdCompressor(level=1)
         self._decompress = zstandard.ZstdDecompressor()
 
-    def encode(self, columns: I64) -> bytes:
+    def encode(self, columns: I64, *, first_arrival: int) -> bytes:
         """The payload of an entry."""
         flags = _OCCURRENCES if columns[_FIELDS].any() else 0
         used = columns if flags else columns[:_FIELDS]
@@ -53,19 +55,17 @@ class Compressor:
             # Bytes of equal weight side by side: steps, times and keys then compress to almost nothing.
             body = self._compress.compress(np.frombuffer(body, np.uint8).reshape(-1, 8).T.tobytes())
             flags |= _COMPRESSED
-        rest = struct.pack("<BBHI", _VERSION, flags, 0, columns.shape[1])
-        return _HEADER.pack(_VERSION, flags, 0, columns.shape[1], zlib.crc32(body, zlib.crc32(rest))) + body
+        sealed = _SEALED.pack(first_arrival, _VERSION, flags, 0, columns.shape[1])
+        return _HEADER.pack(_VERSION, flags, 0, columns.shape[1], zlib.crc32(body, zlib.crc32(sealed))) + body
 
-    def decode(self, payload: bytes) -> I64:
-        """The columns of a payload. Raises Corrupt for damaged bytes."""
+    def decode(self, payload: bytes, *, first_arrival: int) -> I64:
+        """The columns of a payload. Raises Corrupt for damaged bytes, and for those of another row."""
         if len(payload) < _HEADER.size:
             raise Corrupt("a journal row is shorter than its header")
         version, flags, reserved, count, crc = _HEADER.unpack_from(payload)
         body = payload[_HEADER.size :]
-        if (
-            zlib.crc32(body, zlib.crc32(struct.pack("<BBHI", version, flags, reserved, count))) != crc
-            or version != _VERSION
-        ):
+        sealed = _SEALED.pack(first_arrival, version, flags, reserved, count)
+        if zlib.crc32(body, zlib.crc32(sealed)) != crc or version != _VERSION:
             raise Corrupt("a journal row fails its checksum")
         fields = _FIELDS + bool(flags & _OCCURRENCES)
         if flags & _COMPRESSED:
@@ -89,9 +89,36 @@ def replay(connection: apsw.Connection, compressor: Compressor) -> Iterator[tupl
         try:
             if not isinstance(payload, bytes):
                 raise Corrupt("it is not what was written")  # noqa: TRY301 - a damaged page may tell another type
-            yield int(first_arrival), Entry(first_arrival=first_arrival, columns=compressor.decode(payload))
+            columns = compressor.decode(payload, first_arrival=first_arrival)
+            yield int(first_arrival), Entry(first_arrival=first_arrival, columns=columns)
         except (Corrupt, zstandard.ZstdError) as error:
             yield int(first_arrival), Corrupt(f"journal row {first_arrival}: {error}")
+
+
+def rescue(connection: apsw.Connection) -> bool:
+    """Write the journal anew when a page of it fails its checksum; whether that was so.
+
+    Rows on that page that are whole are read like all others afterwards; the others fail their own checksum.
+    """
+    try:
+        SQL.all(connection, "touch_journal")
+    except apsw.IOError as error:
+        if not isinstance(translated(error), Corrupt):
+            raise
+    else:
+        return False
+    connection.execute("PRAGMA checksum_verification=0").fetchall()
+    try:
+        rows = SQL.all(connection, "whole_journal")
+        connection.execute("BEGIN IMMEDIATE")
+        SQL.run(connection, "drop_whole_journal")
+        for row in rows:
+            SQL.run(connection, "add_journal", row)
+        connection.execute("COMMIT")
+    finally:
+        connection.execute("PRAGMA checksum_verification=1").fetchall()
+        connection.execute("PRAGMA shrink_memory").fetchall()  # no page that was not checked stays in the cache
+    return True
 
 
 def set_aside(connection: apsw.Connection, first_arrival: int) -> None:
@@ -104,6 +131,12 @@ def end(connection: apsw.Connection) -> int:
     """The arrival number after the last point in the journal; 0 for an empty one."""
     row = SQL.one(connection, "journal_end")
     return 0 if row is None else int(row[0])
+
+
+def row_of(connection: apsw.Connection, arrival: int) -> int:
+    """The first arrival of the row that holds a point."""
+    ((first,),) = SQL.all(connection, "journal_row", (arrival,))
+    return int(first)
 
 
 def trim(connection: apsw.Connection, *, below: int, rows: int) -> int:

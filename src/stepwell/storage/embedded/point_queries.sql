@@ -1,13 +1,28 @@
 -- Statements of the points, by name.
 
+-- name: tables
+SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name;
+
 -- name: add_journal
 INSERT INTO journal (first_arrival, count, payload) VALUES (?, ?, ?);
 
 -- name: read_journal
 SELECT first_arrival, payload FROM journal ORDER BY first_arrival;
 
+-- name: touch_journal
+SELECT sum(hex(substr(payload, -1)) = '') FROM journal;
+
+-- name: whole_journal
+SELECT first_arrival, count, payload FROM journal ORDER BY first_arrival;
+
+-- name: drop_whole_journal
+DELETE FROM journal;
+
 -- name: journal_counts
 SELECT first_arrival, count FROM journal;
+
+-- name: journal_row
+SELECT max(first_arrival) FROM journal WHERE first_arrival <= ?;
 
 -- name: journal_end
 SELECT first_arrival + count FROM journal ORDER BY first_arrival DESC LIMIT 1;

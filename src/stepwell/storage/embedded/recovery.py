@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +19,7 @@ from stepwell.storage.embedded import blocks, journal, mending
 from stepwell.storage.embedded.blocks import Blocks
 from stepwell.storage.embedded.catalog import schema
 from stepwell.storage.embedded.catalog import series as series_table
-from stepwell.storage.embedded.database import APPLICATION_ID, FILE, pragma
+from stepwell.storage.embedded.database import APPLICATION_ID, FILE, database_errors, pragma
 from stepwell.storage.embedded.head import ARRIVAL, COLUMNS, Appended, Head, Series, points_of
 from stepwell.storage.embedded.statements import POINTS as SQL
 
@@ -77,22 +78,45 @@ def prepare_schema(connection: apsw.Connection, path: Path) -> None:
     connection.execute("COMMIT")
 
 
-def replay(connection: apsw.Connection, head: Head, cache: Blocks) -> int:
-    """Bring the journal's points back into the head; the next arrival number.
+@dataclass(slots=True)
+class _Found:
+    """What the database knows of the series in the journal. None: of a purged run, or its points must wait."""
+
+    series: dict[int, Series | None] = field(default_factory=dict)
+    flushed: dict[int, int] = field(default_factory=dict)  # the greatest arrival in blocks
+    waiting: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """next_arrival: the next number. keep_from: the journal from this arrival on must stay, None: nothing must."""
+
+    next_arrival: int
+    keep_from: int | None
+
+
+def replay(connection: apsw.Connection, head: Head, cache: Blocks) -> Replayed:
+    """Bring the journal's points back into the head.
 
     Points of purged runs are left out, and those that a flush had moved before the power went. Damaged rows are set
-    aside; the blocks behind a damaged summary give it anew.
+    aside; the blocks behind a damaged summary give it anew. Points of a series of which too much is damaged wait in the
+    journal: reading the series tells of the damage, and nothing can be added to it.
     """
+    if journal.rescue(connection):
+        _log.error("a page of the journal fails its checksum", extra={"action": "journal_damaged"})
     counters: dict[str, int] = dict(SQL.all(connection, "counters"))
     head.flushes = counters["flushes"]
     end = max(counters["next_arrival"], journal.end(connection))
-    known: dict[int, Series | None] = {}
-    flushed: dict[int, int] = {}
+    found = _Found()
+    keep_from: int | None = None
     for columns, arrivals in _batches(connection):
-        _load(connection, cache, columns[0], known, flushed)
-        head.publish(list(_appended(columns, arrivals, known, flushed)), end=end)
+        _load(connection, head, cache, columns[0], found)
+        head.publish(list(_appended(columns, arrivals, found)), end=end)
+        if keep_from is None and found.waiting:
+            waiting = arrivals[np.isin(columns[0], list(found.waiting))]
+            keep_from = journal.row_of(connection, int(waiting[0])) if len(waiting) else None
     head.end = end
-    return end
+    return Replayed(next_arrival=end, keep_from=keep_from)
 
 
 def _batches(connection: apsw.Connection) -> Iterator[tuple[I64, I64]]:
@@ -125,37 +149,61 @@ def _batches(connection: apsw.Connection) -> Iterator[tuple[I64, I64]]:
         connection.execute("COMMIT")
 
 
-def _load(
-    connection: apsw.Connection, cache: Blocks, keys: I64, known: dict[int, Series | None], flushed: dict[int, int]
-) -> None:
-    new = [int(key) for key in np.unique(keys) if int(key) not in known]
-    described = series_table.describe(connection, new)
-    stored = mending.load(connection, cache, new)
-    for key in new:
-        found = described.get(key)
-        known[key] = None
-        if found is not None:
-            name = (found.metric, found.labels)
-            known[key] = Series(key=key, run_key=found.run_key, name=name, stored=stored.get(key))
-            if key in stored:
-                headers = blocks.headers(connection, [key])
-                flushed[key] = max((header.max_arrival for header in headers), default=-1)
+def _load(connection: apsw.Connection, head: Head, cache: Blocks, keys: I64, found: _Found) -> None:
+    new = [int(key) for key in np.unique(keys) if int(key) not in found.series]
+    try:
+        _look_up(connection, cache, new, found)
+    except Corrupt:
+        for key in new:
+            try:
+                _look_up(connection, cache, [key], found)
+            except Corrupt as error:
+                found.series[key] = None
+                found.waiting.add(key)
+                _hold(connection, head, key, f"points of series {key} wait in the journal: {error.message}")
 
 
-def _appended(
-    columns: I64, arrivals: I64, known: dict[int, Series | None], flushed: dict[int, int]
-) -> Iterator[Appended]:
+def _hold(connection: apsw.Connection, head: Head, key: int, damage: str) -> None:
+    _log.error(damage, extra={"action": "series_damaged"})
+    try:
+        with database_errors():
+            described = series_table.describe(connection, [key], by_index=True).get(key)
+    except Corrupt:
+        head.nameless = damage
+        return
+    if described is not None:
+        name = (described.metric, described.labels)
+        head.hold(Series(key=key, run_key=described.run_key, name=name, stored=None, damage=damage))
+
+
+def _look_up(connection: apsw.Connection, cache: Blocks, keys: list[int], found: _Found) -> None:
+    """Corrupt, and nothing changed but summaries mended, when something about them cannot be read."""
+    with database_errors():
+        described = series_table.describe(connection, keys)
+        stored = mending.load(connection, cache, keys)
+        flushed = {
+            key: max((header.max_arrival for header in blocks.headers(connection, [key])), default=-1) for key in stored
+        }
+    for key in keys:
+        found.series[key] = None
+        if (one := described.get(key)) is not None:
+            name = (one.metric, one.labels)
+            found.series[key] = Series(key=key, run_key=one.run_key, name=name, stored=stored.get(key))
+    found.flushed.update(flushed)
+
+
+def _appended(columns: I64, arrivals: I64, found: _Found) -> Iterator[Appended]:
     order = np.argsort(columns[0], kind="stable")
     edges = np.flatnonzero(np.diff(columns[0][order], prepend=-1, append=-1)).tolist()
     for start, stop in pairwise(edges):
         places = order[start:stop]
         key = int(columns[0][places[0]])
-        series = known[key]
+        series = found.series[key]
         if series is None:
             continue
         rows = np.empty((COLUMNS, len(places)), np.int64)
         rows[:ARRIVAL], rows[ARRIVAL] = columns[1:, places], arrivals[places]
-        rows = rows[:, rows[ARRIVAL] > flushed.get(key, -1)]
+        rows = rows[:, rows[ARRIVAL] > found.flushed.get(key, -1)]
         if not rows.shape[1]:
             continue
         points = points_of(rows)

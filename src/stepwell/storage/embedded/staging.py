@@ -14,6 +14,7 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
+from stepwell.core.errors import Corrupt
 from stepwell.core.model import PointBatch
 from stepwell.core.series import I64, Key, Points, value_keys, values_of
 from stepwell.core.summary import Summary
@@ -118,6 +119,8 @@ class Stage:
         found = self._head.find(run_key, name)
         if found is None:
             return False
+        if found.damage:
+            raise Corrupt(found.damage)
         at[run_key, name] = len(series)
         series.append(found)
         return True
@@ -184,7 +187,7 @@ class Stage:
         columns[ARRIVAL][arrived] = np.arange(first_arrival, first_arrival + count)
         keys = np.fromiter((s.key for s in series), np.int64, len(series))[which]
         entry = np.stack((keys, columns[STEP], columns[TIME], columns[BITS], columns[OCCURRENCE]))[:, arrived]
-        payload = self._compressor.encode(np.ascontiguousarray(entry))
+        payload = self._compressor.encode(np.ascontiguousarray(entry), first_arrival=first_arrival)
         journal.append(connection, first_arrival=first_arrival, count=count, payload=payload)
         late = {int(rows.which[start]) for start in verdict.late}
         edges = np.flatnonzero(np.diff(which, prepend=-1, append=-1))

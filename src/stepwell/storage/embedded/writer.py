@@ -188,6 +188,9 @@ class Writer:
             new = stage.journal(self._connection, first_arrival=self.next_arrival)
             self._connection.execute("COMMIT")
         except apsw.Error as error:
+            meaning = translated(error)
+            if isinstance(meaning, Corrupt):
+                return self._one_by_one(group, meaning)
             return self._not_committed(group, error)
         except Corrupt as error:
             return self._one_by_one(group, error)
@@ -241,7 +244,8 @@ class Writer:
         except apsw.BusyError:
             request.future.set_result(None)  # a reader is in the way: care can wait
         except apsw.Error as error:
-            request.future.set_exception(self._broken(error))
+            meaning = translated(error)
+            request.future.set_exception(meaning if isinstance(meaning, Corrupt) else self._broken(error))
 
     def _run(self, request: Request, stage: Stage) -> bool:
         """Do one request; False when it was refused, and then nothing of it is left."""

@@ -50,4 +50,4 @@ def _position(after: Position | None) -> tuple[str, int]:
         return "", -(2**63)
     if len(after) == 2 and isinstance(after[0], str) and isinstance(after[1], int):
         return after[0], after[1]
-    raise Invalid("the position does not belong to these lines", field="page_token")
+    raise Invalid("the position does not belong to these lines", field="cursor")

@@ -264,6 +264,13 @@ JOIN series ON series.key = wanted.value
 JOIN metric ON metric.id = series.metric_id
 JOIN labels ON labels.id = series.labels_id;
 
+-- name: describe_series_by_index
+SELECT series.key, series.run_key, metric.name, labels.body
+FROM series INDEXED BY sqlite_autoindex_series_1
+JOIN metric ON metric.id = series.metric_id
+JOIN labels ON labels.id = series.labels_id
+WHERE series.key IN (SELECT value FROM json_each(?));
+
 -- name: store_summary
 INSERT OR REPLACE INTO summary (series_key, body) SELECT key, ? FROM series WHERE key = ?;
 

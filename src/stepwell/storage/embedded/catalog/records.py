@@ -185,4 +185,4 @@ def _position(after: Position | None) -> tuple[int | None, str | None]:
         return None, None
     if len(after) == 2 and isinstance(after[0], int) and isinstance(after[1], str):
         return after[0], after[1]
-    raise Invalid("the position does not belong to this list", field="page_token")
+    raise Invalid("the position does not belong to this list", field="cursor")

@@ -220,7 +220,7 @@ def _turned_key(value: str, by: OrderBy) -> str:
 def _beyond(terms: Sequence[Term], after: Position, bindings: Bindings) -> list[str]:
     """Conditions that hold for the rows behind a position. The first alone lets an index seek; the second decides."""
     if len(after) != len(terms) or not all(map(_fits, terms, after)):
-        raise Invalid("the position does not belong to this order", field="page_token")
+        raise Invalid("the position does not belong to this order", field="cursor")
     names = [bindings.add(value) for value in after]
     comparisons = ["<" if term.descending else ">" for term in terms]
     condition = f"{terms[-1].sql} {comparisons[-1]} {names[-1]}"

@@ -69,9 +69,12 @@ def of_runs(conn: apsw.Connection, run_keys: Iterable[int]) -> list[Described]:
     return [Described(key, run_key, name, labels_of(body)) for key, run_key, name, body in rows]
 
 
-def describe(conn: apsw.Connection, keys: Iterable[int]) -> dict[int, Described]:
-    """What series keys stand for; keys of purged series are absent."""
-    rows = _SQL.all(conn, "describe_series", (json.dumps(list(keys)),))
+def describe(conn: apsw.Connection, keys: Iterable[int], *, by_index: bool = False) -> dict[int, Described]:
+    """What series keys stand for; keys of purged series are absent.
+
+    `by_index` walks the whole index by name and never touches the table: for when a page of that is damaged.
+    """
+    rows = _SQL.all(conn, "describe_series_by_index" if by_index else "describe_series", (json.dumps(list(keys)),))
     return {key: Described(key, run_key, metric, labels_of(body)) for key, run_key, metric, body in rows}
 
 
