@@ -44,13 +44,13 @@ def loss_of(rate: str, optimiser: str, step: int) -> float:
     return floor + 2.3 * math.exp(-step * float(rate) ** 0.5 / 20)
 
 
-def ask(url: str, path: str, body: Any = None, *, verb: str = "", workspace: str = "") -> Any:
+def ask(url: str, path: str, body: Any = None, *, verb: str = "", secret: str = "") -> Any:
     """One request to the native API."""
     content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{url}/api/v1{path}", content, method=verb or None)
     request.add_header("Content-Type", "application/octet-stream" if isinstance(body, bytes) else "application/json")
-    if workspace:
-        request.add_header("X-Stepwell-Workspace", workspace)
+    if secret:
+        request.add_header("Authorization", f"Bearer {secret}")
     with urllib.request.urlopen(request, timeout=WITHIN) as answer:
         text = answer.read()
     return json.loads(text) if text else None
@@ -99,6 +99,7 @@ def with_mlflow(url: str) -> None:
         mlflow.log_image(numpy.full((40, 60, 3), (200, 30, 60), dtype=numpy.uint8), "pictures/red.png")
         mlflow.log_text("x" * 3_000_000, "large.txt")
         mlflow.log_input(mlflow.data.from_numpy(numpy.arange(10), name="handwritten"), context="training")
+    client.set_terminated(first, end_time=START_MS + STEPS * 1000)
 
 
 def with_pluto(url: str) -> None:

@@ -1,0 +1,52 @@
+"""What a curve looks like: the coloured pixels of a card's canvas. Text and grids are grey, lines are not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from playwright.sync_api import Locator, Page, expect
+
+INK = """canvas => {
+    const { width, height } = canvas;
+    const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+    const found = { width, height, count: 0, top: height, bottom: -1, left: width, right: -1 };
+    for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) {
+        const at = 4 * (y * width + x);
+        const [r, g, b, a] = data.slice(at, at + 4);
+        if (a < 40 || Math.max(r, g, b) - Math.min(r, g, b) < 30) continue;
+        found.count++;
+        found.top = Math.min(found.top, y);
+        found.bottom = Math.max(found.bottom, y);
+        found.left = Math.min(found.left, x);
+        found.right = Math.max(found.right, x);
+    }
+    return found;
+}"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ink:
+    """Where coloured pixels are on a canvas, in its pixels from the top left; `count` 0: there are none."""
+
+    width: int
+    height: int
+    count: int
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
+def card(page: Page, metric: str) -> Locator:
+    """The card of a metric."""
+    return page.get_by_role("article", name=metric, exact=True)
+
+
+def ink(of: Locator) -> Ink:
+    """The curve of a card once its points are there."""
+    expect(of).not_to_have_attribute("aria-busy", "true")
+    canvas = of.locator("canvas").first
+    expect(canvas).to_be_visible()
+    # What was answered last is drawn with the next frame.
+    of.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return Ink(**canvas.evaluate(INK))

@@ -1,0 +1,76 @@
+"""Groups of runs beside each other."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.filling import DIGITS, ask
+from browser.looking import card, ink
+from browser.person import Person
+from serving import Server
+
+
+@pytest.fixture(scope="session")
+def digits(filled: Server) -> str:
+    """The id of the sweep's experiment."""
+    found = ask(filled.url, "/experiments")["experiments"]
+    return str(found["id"][found["name"].index(DIGITS)])
+
+
+def test_a_line_for_every_group_says_how_many_runs_it_has(person: Person, digits: str):
+    page = person.go("compare", experiments=digits)
+    expect(card(page, "train/loss")).to_contain_text("All runs · n = 6 runs")
+    page.get_by_label("Colour by").select_option("params.optimizer")
+    for group in ("optimizer = adam · n = 3 runs", "optimizer = sgd · n = 3 runs"):
+        expect(card(page, "train/loss")).to_contain_text(group)
+    expect(card(page, "train/loss")).to_contain_text("runs are aligned step by step")
+    assert ink(card(page, "train/loss")).count > 200
+    assert "colour_by=params.optimizer" in unquote(page.url)
+
+
+def test_the_band_is_what_was_asked_for(person: Person, digits: str):
+    page = person.go("compare", experiments=digits, metrics="train/loss")
+    wide = ink(card(page, "train/loss")).count
+    expect(card(page, "train/loss")).to_contain_text("lowest to highest")
+    page.get_by_label("Band").select_option("None")
+    assert ink(card(page, "train/loss")).count < wide / 3
+    page.get_by_label("Band").select_option("95 % confidence")
+    expect(card(page, "train/loss")).to_contain_text("Student's t")
+    page.get_by_label("Line").select_option("Median")
+    assert "middle=median" in page.url
+
+
+def test_charts_of_groups(person: Person, digits: str):
+    page = person.go("compare", experiments=digits, charts_by="params.learning_rate", dash_by="params.optimizer")
+    for rate in ("0.1", "0.01", "0.001"):
+        expect(card(page, f"train/loss · learning_rate = {rate}")).to_contain_text("optimizer = adam · n = 1 run")
+
+
+def test_only_params_that_differ(person: Person, digits: str):
+    page = person.go("compare", experiments=digits, view="params")
+    table = page.get_by_role("table")
+    expect(table.get_by_role("rowheader", name="params.learning_rate")).to_be_visible()
+    expect(table.get_by_role("rowheader", name="params.batch_size")).to_have_count(0)
+    page.get_by_label("Show those that are equal too").check()
+    expect(table.get_by_role("rowheader", name="params.batch_size")).to_be_visible()
+
+
+def test_a_scatter_names_its_runs(person: Person, digits: str):
+    axes = {"scatter_x": "params.learning_rate", "scatter_y": "min(train/loss)"}
+    page = person.go("compare", experiments=digits, view="scatter", log_x="1", **axes)
+    expect(page.locator("svg.points circle")).to_have_count(6)
+    page.get_by_role("link", name="adam 0.1:").hover()
+    expect(page.locator(".named")).to_contain_text("adam 0.1: params.learning_rate = 0.1")
+    page.get_by_role("link", name="adam 0.1:").click()
+    expect(page.get_by_role("heading", name="adam 0.1")).to_be_visible()
+
+
+def test_parallel_coordinates(person: Person, digits: str):
+    page = person.go("compare", experiments=digits, view="parallel")
+    expect(page.locator("svg.lines path")).to_have_count(6)
+    page.get_by_label("Add an axis").select_option("min(valid/loss)")
+    expect(page.get_by_role("button", name="Remove the axis min(valid/loss)")).to_be_visible()
+    assert "axes=" in page.url

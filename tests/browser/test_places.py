@@ -1,0 +1,108 @@
+"""The frame: places, themes, keys, links, sign-in, and a server under a path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.filling import PLUTO_RUN, ask
+from browser.person import Person
+from proxying import PREFIX, Behind, behind_proxy
+from serving import Server
+
+
+def test_every_place_and_back(person: Person):
+    page = person.go("runs")
+    for place in ("Charts", "Compare", "Admin", "Runs"):
+        page.get_by_role("navigation", name="Places").get_by_role("link", name=place).click()
+        expect(page.get_by_role("link", name=place, exact=True)).to_have_attribute("aria-current", "page")
+    page.go_back()
+    expect(page.get_by_role("link", name="Admin", exact=True)).to_have_attribute("aria-current", "page")
+
+
+def test_a_link_opens_the_same_view(person: Person, look, filled: Server):
+    page = person.go("runs")
+    box = page.get_by_role("combobox", name="Search runs").or_(page.get_by_label("Search runs by name or filter")).first
+    box.fill("pluto")
+    box.press("Enter")
+    expect(page.get_by_role("link", name=PLUTO_RUN)).to_be_visible()
+    expect(page.get_by_role("link", name="adam 0.1", exact=True)).to_have_count(0)
+    other = look(filled.url)
+    other.page.goto(page.url)
+    expect(other.page.get_by_role("link", name=PLUTO_RUN)).to_be_visible()
+    expect(other.page.get_by_role("link", name="adam 0.1", exact=True)).to_have_count(0)
+
+
+def test_keys(person: Person):
+    page = person.go("runs")
+    expect(page.get_by_role("link", name="adam 0.1", exact=True)).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search runs by name or filter")).to_be_focused()
+
+
+def test_a_theme_is_kept(person: Person):
+    page = person.go("runs")
+    button = page.get_by_role("button", name="Theme")
+    before = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    for _ in range(3):
+        button.click()
+        if page.evaluate("getComputedStyle(document.body).backgroundColor") != before:
+            break
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert dark != before
+    page.reload()
+    expect(page.get_by_role("button", name="Theme")).to_be_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == dark
+
+
+def test_an_answer_that_fails_can_be_asked_again(person: Person):
+    person.expect("503|Failed to load")
+    person.page.route("**/api/v1/runs/search", lambda route: route.fulfill(status=503, body="{}"), times=1)
+    page = person.go("compare")
+    page.get_by_role("button", name="Try again").first.click()
+    expect(page.get_by_text("runs.", exact=False).first).to_be_visible()
+
+
+@pytest.fixture(params=["alone", "behind nginx, under a path"])
+def guarded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Behind]:
+    """A server that wants credentials."""
+    if request.param == "alone":
+        with Server(tmp_path / "data", args=["--auth", "required"]) as server:
+            yield Behind(server, server.url)
+    else:
+        with behind_proxy(tmp_path) as behind:
+            assert PREFIX in behind.url
+            yield behind
+
+
+def test_signing_in_and_out(look: Callable[..., Person], guarded: Behind):
+    secret = guarded.credential(workspace="*", role="admin")["secret"]
+    person = look(guarded.url)
+    person.expect("401")
+    page = person.go("runs")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.get_by_label("Secret").fill("sw_wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.get_by_label("Secret").fill(secret)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("No runs").first).to_be_visible()
+    ask(guarded.url, "/runs", {"id": "first", "name": "the first", "status": "FINISHED"}, secret=secret)
+    ask(guarded.url, "/runs/first/artifacts/notes.txt", b"all went well", verb="PUT", secret=secret)
+    page.reload()
+    expect(page.get_by_role("link", name="the first")).to_be_visible()
+    assert secret not in page.url
+    page = person.go("runs/first", part="files", file="notes.txt")
+    expect(page.get_by_text("all went well")).to_be_visible()
+    page = person.go("runs/first", part="code", client="curl")
+    expect(page.get_by_text(f"{guarded.url}/api/v1/runs/first", exact=False).first).to_be_visible()
+    assert secret not in page.content()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()

@@ -1,0 +1,124 @@
+"""The page of one run."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from browser.filling import STEPS, ask, loss_of
+from browser.looking import card, ink
+from browser.person import Person
+from serving import Server
+
+
+@pytest.fixture(scope="session")
+def sweep(filled: Server) -> str:
+    """The id of the sweep's first run, which has files and a note."""
+    found = ask(filled.url, "/runs/search", {"filter": "run_name = 'adam 0.1'"})
+    return str(found["runs"]["id"][0])
+
+
+def part(page: Page, name: str):
+    return page.get_by_role("region", name=name, exact=True)
+
+
+def test_the_overview_has_facts_params_tags_and_last_values(person: Person, sweep: str):
+    page = person.go(f"runs/{sweep}")
+    expect(page.get_by_role("heading", name="adam 0.1")).to_be_visible()
+    expect(page.get_by_text("Finished", exact=False).first).to_be_visible()
+    for text in (sweep, "3 min 20 s", "MLflow's client", "The **first** of the sweep."):
+        expect(page.get_by_text(text, exact=True)).to_be_visible()
+    expect(part(page, "Params")).to_contain_text("learning_rate")
+    expect(part(page, "Params")).to_contain_text("0.1")
+    expect(part(page, "Tags")).to_contain_text("sweep")
+    last = loss_of("0.1", "adam", STEPS - 1)
+    row = part(page, "Metrics").get_by_role("row").filter(has_text="train/loss")
+    expect(row).to_contain_text(f"{last:.6g}")
+    expect(row).to_contain_text(str(STEPS))
+
+
+def test_why_a_run_failed(person: Person):
+    page = person.go("runs/odd")
+    expect(page.get_by_text("FAILED: a worker ran out of memory")).to_be_visible()
+
+
+def test_a_run_that_is_not_there(person: Person):
+    person.expect("404")
+    page = person.go("runs/nobody")
+    expect(page.get_by_role("alert")).to_contain_text("nobody")
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+
+
+def test_the_link_that_mlflows_client_prints(person: Person, sweep: str):
+    page = person.go(f"experiments/1/runs/{sweep}")
+    expect(page.get_by_role("heading", name="adam 0.1")).to_be_visible()
+
+
+def test_notes_are_written_and_kept(person: Person, filled: Server):
+    ask(filled.url, "/runs", {"id": "noted", "name": "noted", "status": "FINISHED"})
+    page = person.go("runs/noted")
+    page.get_by_role("button", name="Edit notes").click()
+    page.get_by_role("textbox", name="Notes").fill("<b>look</b> at step 7")
+    page.get_by_role("button", name="Save notes").click()
+    expect(page.get_by_text("<b>look</b> at step 7", exact=True)).to_be_visible()
+    assert ask(filled.url, "/runs/noted")["tags"]["mlflow.note.content"] == "<b>look</b> at step 7"
+
+
+def test_the_curves_of_the_run(person: Person, sweep: str):
+    page = person.go(f"runs/{sweep}", part="charts")
+    for metric in ("train/loss", "train/accuracy", "valid/loss"):
+        assert ink(card(page, metric)).count > 200
+
+
+def test_usage_of_each_task(person: Person):
+    page = person.go("runs/odd", part="usage")
+    for title in ("CPU", "Memory", "GPU", "GPU memory"):
+        found = part(page, "worker-0").get_by_role("article", name=title, exact=True)
+        assert ink(found).count > 50, title
+    expect(part(page, "worker-1").get_by_role("article", name="NPU memory")).to_be_visible()
+
+
+def test_a_run_without_samples_says_how_to_send_them(person: Person, sweep: str):
+    page = person.go(f"runs/{sweep}", part="usage")
+    expect(page.get_by_text("Nobody measured the machines")).to_be_visible()
+
+
+def test_files_are_text_tables_and_pictures(person: Person, sweep: str):
+    page = person.go(f"runs/{sweep}", part="files")
+    page.get_by_role("button", name="notes.txt").click()
+    expect(page.get_by_text("all went well")).to_be_visible()
+    page.get_by_role("button", name="tables/").click()
+    page.get_by_role("button", name="scores.csv").click()
+    expect(page.get_by_role("cell", name="<b>eight</b>")).to_be_visible()
+    page.get_by_role("button", name="counts.json").click()
+    expect(page.get_by_role("columnheader", name="digit")).to_be_visible()
+    page.get_by_role("button", name="pictures/").click()
+    page.get_by_role("button", name="red.png").click()
+    picture = page.get_by_role("img", name="pictures/red.png")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("img => img.decode().then(() => [img.naturalWidth, img.naturalHeight])") == [60, 40]
+    assert str(picture.get_attribute("src")).startswith("blob:")
+
+
+def test_html_of_a_run_is_shown_and_never_runs(person: Person, sweep: str):
+    page = person.go(f"runs/{sweep}", part="files", file="page.html")
+    expect(page.get_by_text("<script>document.title='run'</script>")).to_be_visible()
+    assert page.title() != "run"
+
+
+def test_a_large_file_says_how_much_is_shown(person: Person, sweep: str):
+    page = person.go(f"runs/{sweep}", part="files", file="large.txt")
+    expect(page.get_by_text("The first 1 MiB of 2.86 MiB.")).to_be_visible()
+
+
+def test_a_file_is_downloaded_whole(person: Person, sweep: str):
+    page = person.go(f"runs/{sweep}", part="files", file="large.txt")
+    with page.expect_download() as begun:
+        page.get_by_role("button", name="Download").click()
+    assert begun.value.suggested_filename == "large.txt"
+    assert begun.value.path().stat().st_size == 3_000_000
+
+
+def test_events_are_told(person: Person):
+    page = person.go("runs/odd", part="events")
+    expect(page.get_by_text("Nothing has happened").or_(page.get_by_role("columnheader", name="When"))).to_be_visible()

@@ -1,0 +1,92 @@
+"""Nothing is shown that is not in the data, and nothing of it is lost."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.filling import HTML, LONG_METRIC, LONG_MLFLOW_METRIC, LONG_SAP_METRIC, MANY, SPIKE_AT
+from browser.looking import card, ink
+from browser.person import Person
+from serving import Server
+
+
+@pytest.mark.parametrize("reach", [MANY, 400_000, 50_000, 5_000, 300, 20])
+def test_one_spike_in_a_million_points_is_seen_at_every_zoom(person: Person, reach: int):
+    low = max(0, SPIKE_AT - reach // 3)
+    zoom = {} if reach == MANY else {"zoom": f"{low}~{low + reach}"}
+    page = person.go("charts", shown="spike", **zoom)
+    found = ink(card(page, "spiky"))
+    assert found.bottom - found.top > found.height * 0.6, "the spike goes from the line to the top"
+
+
+def test_without_the_spike_the_line_is_flat(person: Person):
+    page = person.go("charts", shown="spike", zoom="100000~200000")
+    found = ink(card(page, "spiky"))
+    assert found.count > 0
+    assert found.bottom - found.top < 12
+
+
+def test_a_sampled_card_says_so(person: Person):
+    page = person.go("charts", shown="spike")
+    expect(card(page, "spiky")).to_contain_text("1,000,000 points in")
+    expect(card(page, "spiky")).to_contain_text("lowest and highest kept")
+    page = person.go("charts", shown="spike", zoom=f"{SPIKE_AT - 20}~{SPIKE_AT + 20}")
+    expect(card(page, "spiky")).to_contain_text("Every one of")
+
+
+def test_what_is_not_finite_is_marked_and_counted(person: Person):
+    page = person.go("charts", shown="odd", metrics="broken")
+    for badge in ("1 NaN", "1 +Inf", "1 -Inf"):
+        expect(card(page, "broken")).to_contain_text(badge)
+    assert ink(card(page, "broken")).count > 0
+
+
+@pytest.mark.parametrize("metric", ["single", "equal", "negative", "huge"])
+def test_odd_series_are_drawn(person: Person, metric: str):
+    page = person.go("charts", shown="odd", metrics=f"^{metric}$")
+    found = ink(card(page, metric))
+    assert found.count > 0
+    words = {"single": "1 point", "equal": "50 points", "negative": "-100", "huge": "3 points"}
+    assert words[metric] in card(page, metric).inner_text() or metric == "negative"
+
+
+@pytest.mark.parametrize("metric", ["negative", "equal", "broken"])
+def test_a_logarithmic_axis_breaks_nothing(person: Person, metric: str):
+    page = person.go("charts", shown="odd", metrics=f"^{metric}$", log_x="1", log_y="1")
+    expect(card(page, metric)).to_be_visible()
+    expect(card(page, metric)).not_to_have_attribute("aria-busy", "true")
+
+
+@pytest.mark.parametrize("name", [LONG_METRIC, LONG_MLFLOW_METRIC])
+def test_the_longest_names_do_not_widen_the_page(person: Person, name: str):
+    page = person.go("charts", shown="odd", metrics="^(l|long/)")
+    expect(card(page, name)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is wider than the window"
+    page = person.go("runs/odd")
+    expect(page.get_by_text(name, exact=True)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_longest_name_of_sap(person: Person):
+    page = person.go("runs/execution-1", part="charts")
+    expect(card(page, LONG_SAP_METRIC)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize(
+    "place", ["runs", "charts", "compare", "runs/odd", "runs/odd?part=charts", "runs/odd?part=code"]
+)
+def test_html_in_names_is_text(person: Person, place: str):
+    path, _, query = place.partition("?")
+    page = person.go(path, **(dict([query.split("=")]) if query else {}))
+    page.wait_for_load_state("networkidle")
+    assert page.locator("img[src=x]").count() == 0
+    if path != "compare":
+        expect(page.get_by_text(HTML).first).to_be_visible()
+
+
+@pytest.mark.parametrize("place", ["runs", "charts", "compare"])
+def test_no_runs_at_all_is_said(look, server: Server, place: str):
+    page = look(server.url).go(place)
+    expect(page.get_by_text("No runs").first).to_be_visible()
