@@ -1,6 +1,6 @@
 // One metric of several runs as a card: its head, its drawing, what must be said of it, and its legend.
 
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Empty, Failed, Loading } from "../parts/states";
 import { CardMenu } from "./card-menu";
 import "./charts.css";
@@ -100,13 +100,14 @@ function useFeed(stage: Stage, metric: string, runs: readonly Shown[], settings:
   const budget = Math.min(Math.max(100, Math.ceil(width / 100) * 100), Math.max(200, Math.floor(MOST_BUCKETS / drawn / 100) * 100));
   const rested = useRested(zoom, 150);
   const identity = JSON.stringify(runs.map((run) => [run.id, run.labels, run.running, run.hidden, run.startTimeUs]));
-  useEffect(() => {
+  // Before the paint: the question leaves a frame earlier.
+  useLayoutEffect(() => {
     const made = new Feed(stage.source, stage.live, setState);
     feed.current = made;
     return () => made.close();
   }, [stage]);
   const { x, xMetric, logX, line } = settings;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (width > 0) feed.current?.want({ metric, runs: runs.filter((run) => run.hidden !== true), settings, zoom: rested, budget });
   }, [stage, metric, identity, x, xMetric, logX, line, rested, budget, width > 0]);
   return [state, () => feed.current?.retry()];

@@ -1,6 +1,6 @@
 // Cards side by side, one per metric. Only those in or near the view are mounted and ask the server.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import { Card } from "./card";
 import type { ChartSettings } from "./settings";
@@ -24,13 +24,35 @@ export interface GridProps {
 
 /** What a card has besides its drawing: head, notes and legend. */
 export const AROUND = 98;
+/** As in the style sheet. */
+const GAP = 8;
 const DRAGGED = "application/x-stepwell-metric";
 
-export function ChartGrid({ metrics, runs, settings, columns = 3, height = 260, choosing, allMetrics, tools, move }: GridProps) {
+/** So many cards are looked after together: in a section of thousands, what is far away is one empty box for each. */
+const BLOCK = 24;
+
+export function ChartGrid(props: GridProps) {
+  const { metrics, columns = 3, height = 260 } = props;
+  const nearness = useMemo(() => new Nearness(), []);
+  useEffect(() => () => nearness.close(), [nearness]);
+  if (metrics.length <= BLOCK) return <Block {...props} nearness={nearness} />;
+  const blocks = Array.from({ length: Math.ceil(metrics.length / BLOCK) }, (_, n) => metrics.slice(n * BLOCK, (n + 1) * BLOCK));
+  return (
+    <div class="chart-blocks">
+      {blocks.map((some, n) => (
+        <Near key={n} nearness={nearness} height={Math.ceil(some.length / columns) * (height + AROUND + GAP) - GAP} drop={undefined}>
+          {() => <Block {...props} metrics={some} allMetrics={props.allMetrics ?? metrics} nearness={nearness} />}
+        </Near>
+      ))}
+    </div>
+  );
+}
+
+function Block({ metrics, runs, settings, columns = 3, height = 260, choosing, allMetrics, tools, move, nearness }: GridProps & { nearness: Nearness }) {
   return (
     <div class="chart-grid" style={{ gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` }}>
       {metrics.map((metric) => (
-        <Near key={metric} height={height + AROUND} drop={move && ((other) => move(other, metric))}>
+        <Near key={metric} nearness={nearness} height={height + AROUND} drop={move && ((other) => move(other, metric))}>
           {() => (
             <Card
               metric={metric}
@@ -54,24 +76,40 @@ export function dragged(event: DragEvent, metric: string): void {
   event.dataTransfer?.setData("text/plain", metric);
 }
 
+/** One observer for all cards of a grid: thousands of them are slow. */
+class Nearness {
+  private readonly told = new WeakMap<Element, (near: boolean) => void>();
+  private readonly watch = new IntersectionObserver(
+    (seen) => {
+      for (const { target, isIntersecting } of seen) this.told.get(target)?.(isIntersecting);
+    },
+    { rootMargin: "250px" },
+  );
+
+  of(element: Element, tell: (near: boolean) => void): () => void {
+    this.told.set(element, tell);
+    this.watch.observe(element);
+    return () => this.watch.unobserve(element);
+  }
+
+  close(): void {
+    this.watch.disconnect();
+  }
+}
+
 interface NearProps {
+  nearness: Nearness;
   height: number;
   drop?: ((metric: string) => void) | undefined;
   children: () => ComponentChildren;
 }
 
 /** Mounts its child while it is in view or not far from it. */
-export function Near({ height, drop, children }: NearProps) {
+export function Near({ nearness, height, drop, children }: NearProps) {
   const box = useRef<HTMLDivElement>(null);
   const [near, setNear] = useState(false);
   const [over, setOver] = useState(false);
-  useEffect(() => {
-    const element = box.current;
-    if (element === null) return;
-    const watch = new IntersectionObserver((seen) => setNear(seen.at(-1)?.isIntersecting ?? false), { rootMargin: "250px" });
-    watch.observe(element);
-    return () => watch.disconnect();
-  }, []);
+  useLayoutEffect(() => (box.current === null ? undefined : nearness.of(box.current, setNear)), [nearness]);
   const dropping = drop && {
     onDragOver: (event: DragEvent) => {
       if (event.dataTransfer?.types.includes(DRAGGED) !== true) return;
