@@ -4,7 +4,6 @@ import { useMemo, useState } from "preact/hooks";
 import { COLOURS } from "../../charts/colours";
 import { useDark } from "../../charts/dark";
 import { Drawing } from "../../charts/drawing";
-import { AROUND, Near } from "../../charts/grid";
 import { counted, whole } from "../../charts/format";
 import type { Line } from "../../charts/lines";
 import type { View } from "../../charts/plot";
@@ -20,6 +19,7 @@ import type { RunRow } from "../../state/rows";
 import { useKeys } from "../charts/keys";
 import { curveOf, gridOf, type Curve } from "./aggregate";
 import { useMetric } from "./data";
+import { Near } from "./near";
 import { chartsOf, fieldsOf, type By, type Group } from "./groups";
 import { FieldChoice, Flag, WordChoice } from "./controls";
 
@@ -58,7 +58,7 @@ export function Curves({ runs }: { runs: readonly RunRow[] }) {
       {keys.loading && <Loading what="metrics" />}
       {!keys.loading && metrics.length === 0 && <Empty>{text === "" ? "These runs have no metrics yet." : "No metric matches."}</Empty>}
       {metrics.map((metric) => (
-        <Near key={metric} height={HEIGHT + AROUND}>
+        <Near key={metric} height={HEIGHT + 98}>
           {() => <Metric metric={metric} runs={runs} by={by} />}
         </Near>
       ))}
