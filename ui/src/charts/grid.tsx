@@ -1,10 +1,11 @@
 // Cards side by side, one per metric. Only those in or near the view are mounted and ask the server.
 
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import { Card } from "./card";
 import type { ChartSettings } from "./settings";
 import type { Choosing, Shown } from "./shown";
+import { StageContext, useStage } from "./stage";
 
 export interface GridProps {
   metrics: readonly string[];
@@ -33,26 +34,26 @@ const BLOCK = 24;
 
 export function ChartGrid(props: GridProps) {
   const { metrics, columns = 3, height = 260 } = props;
-  const nearness = useMemo(() => new Nearness(), []);
-  useEffect(() => () => nearness.close(), [nearness]);
-  if (metrics.length <= BLOCK) return <Block {...props} nearness={nearness} />;
+  const stage = useStage();
   const blocks = Array.from({ length: Math.ceil(metrics.length / BLOCK) }, (_, n) => metrics.slice(n * BLOCK, (n + 1) * BLOCK));
   return (
-    <div class="chart-blocks">
-      {blocks.map((some, n) => (
-        <Near key={n} nearness={nearness} height={Math.ceil(some.length / columns) * (height + AROUND + GAP) - GAP} drop={undefined}>
-          {() => <Block {...props} metrics={some} allMetrics={props.allMetrics ?? metrics} nearness={nearness} />}
-        </Near>
-      ))}
-    </div>
+    <StageContext.Provider value={stage}>
+      <div class="chart-blocks">
+        {blocks.map((some, n) => (
+          <Near key={n} height={Math.ceil(some.length / columns) * (height + AROUND + GAP) - GAP}>
+            {() => <Block {...props} metrics={some} allMetrics={props.allMetrics ?? metrics} />}
+          </Near>
+        ))}
+      </div>
+    </StageContext.Provider>
   );
 }
 
-function Block({ metrics, runs, settings, columns = 3, height = 260, choosing, allMetrics, tools, move, nearness }: GridProps & { nearness: Nearness }) {
+function Block({ metrics, runs, settings, columns = 3, height = 260, choosing, allMetrics, tools, move }: GridProps) {
   return (
     <div class="chart-grid" style={{ gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` }}>
       {metrics.map((metric) => (
-        <Near key={metric} nearness={nearness} height={height + AROUND} drop={move && ((other) => move(other, metric))}>
+        <Near key={metric} height={height + AROUND} drop={move && ((other) => move(other, metric))}>
           {() => (
             <Card
               metric={metric}
@@ -76,39 +77,18 @@ export function dragged(event: DragEvent, metric: string): void {
   event.dataTransfer?.setData("text/plain", metric);
 }
 
-/** One observer for all cards of a grid: thousands of them are slow. */
-class Nearness {
-  private readonly told = new WeakMap<Element, (near: boolean) => void>();
-  private readonly watch = new IntersectionObserver(
-    (seen) => {
-      for (const { target, isIntersecting } of seen) this.told.get(target)?.(isIntersecting);
-    },
-    { rootMargin: "250px" },
-  );
-
-  of(element: Element, tell: (near: boolean) => void): () => void {
-    this.told.set(element, tell);
-    this.watch.observe(element);
-    return () => this.watch.unobserve(element);
-  }
-
-  close(): void {
-    this.watch.disconnect();
-  }
-}
-
 interface NearProps {
-  nearness: Nearness;
   height: number;
   drop?: ((metric: string) => void) | undefined;
   children: () => ComponentChildren;
 }
 
 /** Mounts its child while it is in view or not far from it. */
-export function Near({ nearness, height, drop, children }: NearProps) {
+export function Near({ height, drop, children }: NearProps) {
   const box = useRef<HTMLDivElement>(null);
   const [near, setNear] = useState(false);
   const [over, setOver] = useState(false);
+  const { nearness } = useStage();
   useLayoutEffect(() => (box.current === null ? undefined : nearness.of(box.current, setNear)), [nearness]);
   const dropping = drop && {
     onDragOver: (event: DragEvent) => {

@@ -2,7 +2,10 @@
 
 import { createContext } from "preact";
 import { useContext, useEffect, useMemo, useState } from "preact/hooks";
+import { PARAMS, valueOf } from "../state/params";
+import { current } from "../state/route";
 import { Live } from "./live";
+import { Nearness } from "./nearness";
 import { Source } from "./source";
 
 /** A value that several watch. Telling the same again tells nobody. */
@@ -39,6 +42,7 @@ export interface Pointing {
 export class Stage {
   readonly source = new Source();
   readonly live = new Live();
+  readonly nearness = new Nearness();
   readonly cursor = new Topic<Pointing | null>(null);
   /** The key of the run whose line stands out. */
   readonly highlighted = new Topic<string | null>(null);
@@ -46,12 +50,18 @@ export class Stage {
 
 export const StageContext = createContext<Stage | null>(null);
 
-/** The page's stage, or one of this component's own. */
+/** The stage of the page, or one of this component's own. */
 export function useStage(): Stage {
   const outer = useContext(StageContext);
   const own = useMemo(() => (outer === null ? new Stage() : null), [outer]);
   useEffect(() => own?.live.start(), [own]);
-  useEffect(() => own?.live.every(1), [own]);
+  useEffect(() => {
+    if (own === null) return;
+    const pace = () => own.live.every(valueOf(current().query, PARAMS.live));
+    pace();
+    addEventListener("hashchange", pace);
+    return () => removeEventListener("hashchange", pace);
+  }, [own]);
   const stage = outer ?? own;
   if (stage === null) throw new Error("There is always a stage.");
   return stage;
