@@ -1,0 +1,137 @@
+"""Requests to servers that behave in all the ways that servers do."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving import HOST, free_port
+from stepwell.client.transport import Api, Denied, Refused, Unavailable
+
+
+class Told(BaseHTTPRequestHandler):
+    """Answers what the path says: /STATUS/CODE, and writes down what came."""
+
+    protocol_version = "HTTP/1.1"
+    came: list[dict[str, Any]]
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.came.append({"line": self.requestline, "headers": dict(self.headers), "body": body, "by": id(self)})
+        status, _, code = self.path.partition("/api/v1/")[2].partition("?")[0].partition("/")
+        text = b"<p>a proxy</p>" if code == "html" else json.dumps({"error": {"code": code, "message": "so"}}).encode()
+        text = b"" if status == "204" else text
+        self.send_response(int(status))
+        self.send_header("Content-Length", str(len(text)))
+        self.send_header("Retry-After", "7")
+        self.end_headers()
+        self.wfile.write(text)
+        if code == "last":
+            self.close_connection = True  # without a word, as after an idle time
+
+    do_GET = do_POST = do_PUT = _answer  # noqa: N815  as the library calls them
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def told() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    class Own(Told):
+        came: list[dict[str, Any]] = []  # noqa: RUF012  of this class alone
+
+    with ThreadingHTTPServer((HOST, 0), Own) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://{HOST}:{server.server_port}", Own.came
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        ("/400/invalid", Refused),
+        ("/404/not_found", Refused),
+        ("/409/conflict", Refused),
+        ("/413/html", Refused),
+        ("/401/unauthenticated", Denied),
+        ("/403/forbidden", Denied),
+        ("/403/html", Denied),
+        ("/404/unknown_path", Unavailable),
+        ("/404/html", Unavailable),
+        ("/400/html", Unavailable),
+        ("/408/body_too_slow", Unavailable),
+        ("/429/too_many_requests", Unavailable),
+        ("/500/internal", Unavailable),
+        ("/503/busy", Unavailable),
+        ("/507/storage_full", Unavailable),
+        ("/502/html", Unavailable),
+        ("/302/html", Unavailable),
+    ],
+)
+def test_only_a_word_of_ours_refuses_for_good(path: str, error: type[Exception]) -> None:
+    with told() as (url, _), closing(Api(url)) as api, pytest.raises(error) as caught:
+        api.get(path)
+    if isinstance(caught.value, Unavailable):
+        assert caught.value.retry_after == 7.0
+
+
+def test_one_connection_serves_all_and_is_made_anew_when_it_ended() -> None:
+    with told() as (url, came), closing(Api(url)) as api:
+        api.send("POST", "/200/a", {"x": 1})
+        api.get("/204/last", {"q": ["1", "2"], "none": None})
+        api.get("/200/b")
+        assert [request["line"] for request in came] == [
+            "POST /api/v1/200/a HTTP/1.1",
+            "GET /api/v1/204/last?q=1&q=2 HTTP/1.1",
+            "GET /api/v1/200/b HTTP/1.1",
+        ]
+        assert came[0]["by"] == came[1]["by"] != came[2]["by"]
+        assert came[0]["body"] == b'{"x":1}'
+
+
+def test_credential_workspace_and_path_prefix_go_along(tmp_path: Path) -> None:
+    content = tmp_path / "file"
+    content.write_bytes(b"abc" * 100_000)
+    with told() as (url, came):
+        with closing(Api(f"{url}/team/x/", api_key="sw_1", workspace="w")) as api:
+            assert api.url == f"{url}/team/x"
+            api.request("PUT", "/200/a", content)
+        with closing(Api(url.replace("//", "//id:se%2Fcret@"))) as api:
+            assert "cret" not in api.url
+            api.get("/200/a")
+    put, get = came
+    assert put["line"].startswith("PUT /team/x/api/v1/200/a ")
+    assert put["body"] == content.read_bytes()
+    assert put["headers"]["Authorization"] == "Bearer sw_1"
+    assert put["headers"]["X-Stepwell-Workspace"] == "w"
+    assert get["headers"]["Authorization"] == "Basic aWQ6c2UvY3JldA=="
+
+
+def test_nobody_there_is_unavailable() -> None:
+    with pytest.raises(Unavailable, match="refused"):
+        Api(f"http://{HOST}:{free_port()}").get("/runs")
+
+
+def test_a_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    with told() as (url, came):
+        monkeypatch.setenv("http_proxy", url)
+        monkeypatch.setenv("no_proxy", "")
+        monkeypatch.setenv("NO_PROXY", "")
+        with closing(Api("http://far.example:99")) as api:
+            api.get("/200/a")
+        monkeypatch.setenv("no_proxy", "far.example")
+        assert came[0]["line"] == "GET http://far.example:99/api/v1/200/a HTTP/1.1"
+        assert came[0]["headers"]["Host"] == "far.example:99"
+
+
+@pytest.mark.parametrize("url", ["ftp://host", "http://", "unix:///x", ""])
+def test_what_is_no_address_is_said(url: str) -> None:
+    with pytest.raises(ValueError, match="address"):
+        Api(url)

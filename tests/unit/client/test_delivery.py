@@ -1,0 +1,227 @@
+"""From records to requests, with a server that is a list of what it refuses."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stepwell.client import delivery as delivery_module
+from stepwell.client.delivery import Delivery
+from stepwell.client.outbox import Outbox
+from stepwell.client.records import Group, Note, Points, encode_note, encode_points
+from stepwell.client.spool import Spool
+from stepwell.client.transport import Refused, Unavailable
+
+Refuses = Callable[[str, str, Any], "Exception | None"]
+
+
+class Server:
+    """Takes all that `refuses` has no error for."""
+
+    def __init__(self, refuses: Refuses = lambda *_: None) -> None:
+        self.refuses = refuses
+        self.taken: list[tuple[str, str, Any]] = []
+        self.tried = 0
+
+    def send(self, verb: str, path: str, message: Mapping[str, Any]) -> Any:
+        self.tried += 1
+        error = self.refuses(verb, path, message)
+        if error is not None:
+            raise error
+        self.taken.append((verb, path, json.loads(json.dumps(message))))
+        return {"id": 4}
+
+    def get(self, path: str, query: Mapping[str, Any]) -> Any:
+        assert path == "/experiments"
+        return {"experiments": {"id": [7]}} if query["filter"] == "name = 'it''s'" else {"experiments": {"id": []}}
+
+    def request(self, verb: str, path: str, body: Path) -> Any:
+        self.taken.append((verb, path, body.read_bytes()))
+
+
+def group(metrics: str, *rows: tuple[int, float]) -> Group:
+    """Rows of step and value; the time is the step's thousandfold."""
+    steps = [step for step, _ in rows]
+    return Group(
+        tuple(metrics.split()),
+        array("q", [step * 1000 for step in steps]),
+        array("q", steps),
+        tuple(array("d", [value for _, value in rows]) for _ in metrics.split()),
+    )
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Outbox:
+    return Outbox(tmp_path / "box")
+
+
+def fill(outbox: Outbox, *found: Note | Points) -> None:
+    spool = Spool(outbox.folder, encode_note(Note("segment", {"version": 1, "run": "r"})))
+    for record in found:
+        spool.append(encode_points(record.groups) if isinstance(record, Points) else encode_note(record))
+    assert spool.close()
+
+
+def deliver(outbox: Outbox, server: Server) -> tuple[Delivery, list[str]]:
+    told: list[str] = []
+    delivery = Delivery(server, "a/b", outbox, told.append)  # type: ignore[arg-type]
+    delivery.deliver(ended=True)
+    return delivery, told
+
+
+def test_neighbouring_points_go_together_and_the_order_of_the_rest_is_kept(outbox: Outbox) -> None:
+    fill(
+        outbox,
+        Points((group("a b", (1, 1.0)), group("a", (2, 2.0)))),
+        Points((group("b", (3, float("nan"))),)),
+        Note("change", {"params": {"x": "1"}}),
+        Points((group("a", (4, float("-inf"))),)),
+    )
+    server = Server()
+    delivery, told = deliver(outbox, server)
+    assert told == []
+    first, change, last = server.taken
+    assert first == (
+        "POST",
+        "/runs/a%2Fb/points",
+        {
+            "series": [
+                {"metric": "a", "steps": [1, 2], "times_us": [1000, 2000], "values": [1.0, 2.0]},
+                {"metric": "b", "steps": [1, 3], "times_us": [1000, 3000], "values": [1.0, "NaN"]},
+            ]
+        },
+    )
+    assert change == ("PATCH", "/runs/a%2Fb", {"params": {"x": "1"}})
+    assert last[2]["series"][0]["values"] == ["-Infinity"]
+    assert (delivery.sums.points, delivery.sums.others) == (5, 1)
+    assert outbox.unsent_bytes() == 0
+    assert not deliver(outbox, server)[0].sums.points
+    assert len(server.taken) == 3
+
+
+def test_large_numbers_whose_sum_is_none_stay_numbers(outbox: Outbox) -> None:
+    fill(outbox, Points((group("a", (1, 1.7e308), (2, 1.7e308)),)))
+    server = Server()
+    deliver(outbox, server)
+    assert server.taken[0][2]["series"][0]["values"] == [1.7e308, 1.7e308]
+
+
+def test_what_cannot_be_sent_now_is_sent_from_where_it_stopped(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery_module, "BATCH", 2)
+    fill(outbox, *(Points((group("a", (step, 1.0), (step + 1, 1.0)),)) for step in range(0, 10, 2)))
+    server = Server(lambda *_: Unavailable("down") if server.tried == 3 else None)
+    with pytest.raises(Unavailable):
+        deliver(outbox, server)
+    deliver(outbox, server)
+    assert [message["series"][0]["steps"] for _, _, message in server.taken] == [
+        [0, 1], [2, 3], [4, 5], [6, 7], [8, 9],
+    ]  # fmt: skip
+
+
+def test_one_refused_series_costs_no_other(outbox: Outbox) -> None:
+    def refuses(verb: str, path: str, message: Any) -> Exception | None:
+        bad = any(series["metric"] == "m3" for series in message["series"])
+        return Refused(400, "invalid", "m3 is not welcome") if bad else None
+
+    fill(outbox, Points((group(" ".join(f"m{i}" for i in range(8)), (1, 1.0)),)))
+    server = Server(refuses)
+    delivery, told = deliver(outbox, server)
+    sent = sorted(series["metric"] for _, _, message in server.taken for series in message["series"])
+    assert sent == ["m0", "m1", "m2", "m4", "m5", "m6", "m7"]
+    (kept,) = [json.loads(line) for line in outbox.refused.read_text().splitlines()]
+    assert kept["message"] == "m3 is not welcome"
+    assert [series["metric"] for series in kept["request"]["body"]["series"]] == ["m3"]
+    assert (delivery.sums.refused, len(told)) == (1, 1)
+    assert str(outbox.refused) in told[0]
+
+
+def test_what_is_too_large_is_sent_in_parts(outbox: Outbox) -> None:
+    def refuses(verb: str, path: str, message: Any) -> Exception | None:
+        large = sum(len(series["steps"]) for series in message["series"]) > 2
+        return Refused(413, "body_too_large", "too large") if large else None
+
+    fill(outbox, Points((group("a", *((step, 1.0) for step in range(7))),)))
+    server = Server(refuses)
+    delivery, told = deliver(outbox, server)
+    steps = [step for _, _, message in server.taken for step in message["series"][0]["steps"]]
+    assert (steps, told, delivery.sums.points) == (list(range(7)), [], 7)
+
+
+def test_a_run_that_is_gone_is_not_asked_for_series_by_series(outbox: Outbox) -> None:
+    fill(outbox, Points((group("a b c d", (1, 1.0)),)))
+    server = Server(lambda *_: Refused(404, "not_found", "no run"))
+    assert deliver(outbox, server)[0].sums.refused == 1
+    assert server.tried == 1
+
+
+def test_one_refused_param_costs_no_other(outbox: Outbox) -> None:
+    def refuses(verb: str, path: str, message: Any) -> Exception | None:
+        return Refused(409, "conflict", "it is 1") if "lr" in message.get("params", {}) else None
+
+    fields = {
+        "params": {"lr": "2", "b": "3"},
+        "set_tags": {"t": "x"},
+        "remove_tags": ["u"],
+        "name": "n",
+        "status": "FAILED",
+    }
+    fill(outbox, Note("change", fields))
+    server = Server(refuses)
+    _, told = deliver(outbox, server)
+    assert [message for _, _, message in server.taken] == [
+        {"params": {"b": "3"}},
+        {"set_tags": {"t": "x"}},
+        {"remove_tags": ["u"]},
+        {"name": "n"},
+        {"status": "FAILED"},
+    ]
+    assert len(told) == 1
+
+
+def test_a_run_is_made_once_and_joined_after_that(outbox: Outbox) -> None:
+    fields = {"experiment": "it's", "name": "n", "user": "u", "start_time_us": 5, "resume": True}
+    fill(outbox, Note("run", fields))
+    server = Server(lambda verb, *_: Refused(409, "already_exists", "taken") if verb == "POST" else None)
+    _, told = deliver(outbox, server)
+    assert (server.taken, told) == ([("PATCH", "/runs/a%2Fb", {"status": "RUNNING"})], [])
+    outbox.mark(outbox.sent().__class__(0, 0))
+    server = Server()
+    deliver(outbox, server)
+    assert server.taken == [
+        ("POST", "/experiments", {"name": "it's"}),
+        ("POST", "/runs", {"id": "a/b", "experiment_id": 4, "name": "n", "user": "u", "start_time_us": 5}),
+    ]
+
+
+def test_a_run_whose_fields_are_refused_is_made_without_them(outbox: Outbox) -> None:
+    fill(outbox, Note("run", {"experiment": None, "name": "", "user": "u", "start_time_us": 5, "resume": False}))
+    server = Server(lambda verb, path, message: Refused(400, "invalid", "name is empty") if "name" in message else None)
+    _, told = deliver(outbox, server)
+    assert server.taken == [("POST", "/runs", {"id": "a/b", "start_time_us": 5})]
+    assert len(told) == 1
+
+
+def test_a_copy_of_a_file_goes_once_it_is_sent(outbox: Outbox) -> None:
+    fill(outbox, Note("file", {"path": "a b/c", "stored": "1-c"}), Note("file", {"path": "gone", "stored": "2"}))
+    copy = outbox.folder / "files" / "1-c"
+    copy.parent.mkdir()
+    copy.write_bytes(b"content")
+    server = Server()
+    _, told = deliver(outbox, server)
+    assert server.taken == [("PUT", "/runs/a%2Fb/artifacts/a%20b/c", b"content")]
+    assert not copy.exists()
+    assert len(told) == 1
+    assert "'gone'" in told[0]
+
+
+def test_a_kind_of_a_later_version_is_named_and_passed_over(outbox: Outbox) -> None:
+    fill(outbox, Note("dream", {}), Note("change", {"name": "n"}))
+    server = Server()
+    _, told = deliver(outbox, server)
+    assert len(server.taken) == 1
+    assert "'dream'" in told[0]
