@@ -306,6 +306,74 @@ class EventTable(Struct):
     detail: list[str]
 
 
+class LineTable(Struct):
+    """Sorted by stream and line."""
+
+    stream: list[str]
+    line: list[Int64]
+    time_us: list[Int64]
+    level: list[str]
+    text: list[str]
+
+
+class LinePage(Struct):
+    """`cursor`: of one stream, where to go on, also later; null: nothing yet. Of all streams null: the last page."""
+
+    lines: LineTable
+    cursor: str | None
+
+
+class StreamList(Struct):
+    """The streams of a run that have lines, sorted."""
+
+    streams: list[str]
+
+
+class DatasetLink(Struct):
+    """A data set that a run used, and what for."""
+
+    name: str
+    digest: str
+    context: str
+    source_type: str
+    source: str
+    schema: str
+    profile: str
+    tags: dict[str, str]
+
+
+class ModelLink(Struct):
+    """A model that a run used (`step` null) or made. What is null is not known any more."""
+
+    id: str
+    step: Int64 | None
+    name: str | None
+    model_type: str | None
+    status: str | None
+
+
+class Lineage(Struct):
+    """What a run used and made, oldest first."""
+
+    datasets: list[DatasetLink]
+    models_used: list[ModelLink]
+    models_made: list[ModelLink]
+
+
+class View(Struct):
+    """A saved view of the page."""
+
+    name: str
+    address: str
+    updated_at_us: Int64
+
+
+class ViewList(Struct):
+    """Sorted by name."""
+
+    views: list[View]
+
+
 class FileTable(Struct):
     """Files and (size null) folders, sorted by path."""
 
@@ -324,7 +392,7 @@ class StoredFile(Struct):
 
 
 class Removed(Struct):
-    """How many files were removed."""
+    """How many files or views were removed."""
 
     removed: int
 

@@ -38,6 +38,7 @@ _ERRORS: Final = {
 # Answered before anybody has read whose path it is.
 _TOO_LONG: Final = "The path, the query string or the headers are too long; the error has a code and a message only."
 _PARAMETERS: Final = {
+    "view": {"type": "string"},
     "experiment_id": {"type": "integer", "format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1},
     "run_id": {"type": "string", "minLength": 1},
     "credential_id": {"type": "string", "minLength": 1},

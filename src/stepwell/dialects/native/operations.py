@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 from msgspec import Struct
 
 from stepwell.core.access import Role
-from stepwell.dialects.native import access, answers, catalog, reading, wire
+from stepwell.dialects.native import about, access, answers, catalog, reading, wire
 from stepwell.dialects.native.asking import Ask
 
 PREFIX: Final = "/api/v1"
@@ -85,6 +85,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _write("DELETE", "/runs/{run_id}", catalog.delete_run, answers.Deleted, query=wire.Deletion),
     _write("POST", "/runs/{run_id}/restore", catalog.restore_run, answers.RunAnswer),
     _read("/runs/{run_id}/events", catalog.read_events, answers.EventTable),
+    _read("/runs/{run_id}/lineage", about.read_lineage, answers.Lineage),
+    _read("/runs/{run_id}/logs", about.read_lines, answers.LinePage, query=wire.LinesQuery),
+    _read("/runs/{run_id}/logs/streams", about.list_streams, answers.StreamList),
     _read("/runs/{run_id}/series", reading.list_series, answers.MetricTable, query=wire.SeriesOfRun),
     _read("/runs/{run_id}/points", reading.read_points, answers.PointPage, query=wire.PointsQuery),
     Operation(
@@ -110,6 +113,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         role=Role.WRITER,
         body_limit=POINTS_BODY,
     ),
+    _read("/views", about.list_views, answers.ViewList),
+    _write("PUT", "/views/{view}", about.save_view, answers.View, body=wire.NewView),
+    _write("DELETE", "/views/{view}", about.delete_view, answers.Removed),
     _ask("/summaries", reading.read_summaries, answers.SummaryTable, wire.SummariesRequest),
     _read("/buckets", reading.query_buckets, answers.BucketsAnswer, query=wire.BucketsQuery),
     _ask("/buckets", reading.read_buckets, answers.BucketsAnswer, wire.BucketsRequest),

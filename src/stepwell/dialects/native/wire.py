@@ -23,6 +23,7 @@ Names: TypeAlias = Annotated[list[str], Meta(max_length=1000)] | Literal["*"]
 PageSize: TypeAlias = Annotated[int, Meta(ge=1, le=50_000)]
 Skip: TypeAlias = Annotated[int, Meta(ge=0, le=2**31)]
 PointLimit: TypeAlias = Annotated[int, Meta(ge=1, le=100_000)]
+LineLimit: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
 Budget: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
 SummaryColumn: TypeAlias = Literal[
     "count",
@@ -115,6 +116,14 @@ class BucketsQuery(Request):
     column: SummaryColumns = []
 
 
+class LinesQuery(Request):
+    """Console lines: of one stream, or of all."""
+
+    stream: str | None = None
+    cursor: str = ""
+    limit: LineLimit = 1000
+
+
 class FolderQuery(Request):
     """A folder of a run's files; empty is the root."""
 
@@ -161,6 +170,12 @@ class NewRun(Request):
     start_time_us: Int64 | None = None
     params: dict[str, str] = {}
     tags: dict[str, str] = {}
+
+
+class NewView(Request):
+    """`address`: the part of the page's address that says what it shows."""
+
+    address: str
 
 
 class RunChange(Request):

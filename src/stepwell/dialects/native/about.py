@@ -1,0 +1,108 @@
+"""Handlers for what is told of a run beside its metrics, and for saved views. Blocking; run in a pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from stepwell.core.entities import DatasetInput, ModelInput, ModelOutput
+from stepwell.core.errors import NotFound
+from stepwell.core.model import NO_COLUMNS
+from stepwell.dialects.native import wire
+from stepwell.dialects.native.asking import Ask
+from stepwell.dialects.native.columns import Table
+from stepwell.services import console, lineage, models, runs, views
+
+_RUN_ID = "run_id"
+
+
+def list_streams(ask: Ask, _: wire.Nothing) -> Table:
+    """The streams of console lines that a run has."""
+    return {"streams": console.streams(ask.store, workspace=ask.workspace, run_id=ask.params[_RUN_ID])}
+
+
+def read_lines(ask: Ask, query: wire.LinesQuery) -> Table:
+    """Console lines of a run. With `stream`, the cursor of the last page leads to what is written later."""
+    found, cursor = console.lines(
+        ask.store,
+        workspace=ask.workspace,
+        run_id=ask.params[_RUN_ID],
+        stream=query.stream,
+        cursor=query.cursor,
+        limit=query.limit,
+    )
+    columns = {
+        "stream": [each.stream for each in found],
+        "line": [each.line for each in found],
+        "time_us": [each.time for each in found],
+        "level": [each.level for each in found],
+        "text": [each.text for each in found],
+    }
+    return {"lines": columns, "cursor": cursor}
+
+
+def read_lineage(ask: Ask, _: wire.Nothing) -> Table:
+    """The data sets and models that a run used, and the models that it made."""
+    run_id = ask.params[_RUN_ID]
+    runs.get_run(ask.store, workspace=ask.workspace, run_id=run_id, columns=NO_COLUMNS)
+    links = lineage.links_of_runs(ask.store, workspace=ask.workspace, run_ids=[run_id]).get(run_id)
+    if links is None:
+        return {"datasets": [], "models_used": [], "models_made": []}
+    return {
+        "datasets": [_dataset(each) for each in links.datasets],
+        "models_used": _models(ask, links.models_used),
+        "models_made": _models(ask, links.models_made),
+    }
+
+
+def list_views(ask: Ask, _: wire.Nothing) -> Table:
+    """The saved views of the workspace."""
+    return {"views": [_view(each) for each in views.views(ask.store, workspace=ask.workspace)]}
+
+
+def save_view(ask: Ask, body: wire.NewView) -> Table:
+    """Save a view, replacing the one of that name."""
+    saved = views.save(ask.store, workspace=ask.workspace, name=ask.params["view"], address=body.address, at=ask.now)
+    return _view(saved)
+
+
+def delete_view(ask: Ask, _: wire.Nothing) -> Table:
+    """Forget a saved view."""
+    views.delete(ask.store, workspace=ask.workspace, name=ask.params["view"])
+    return {"removed": 1}
+
+
+def _view(view: views.View) -> Table:
+    return {"name": view.name, "address": view.address, "updated_at_us": view.updated_at}
+
+
+def _dataset(used: DatasetInput) -> Table:
+    told = used.dataset
+    return {
+        "name": told.name,
+        "digest": told.digest,
+        "context": used.context,
+        "source_type": told.source_type,
+        "source": told.source,
+        "schema": told.schema,
+        "profile": told.profile,
+        "tags": dict(used.tags),
+    }
+
+
+def _models(ask: Ask, links: Iterable[ModelInput | ModelOutput]) -> list[Table]:
+    return [_model(ask, link) for link in links]
+
+
+def _model(ask: Ask, link: ModelInput | ModelOutput) -> Table:
+    step = link.step if isinstance(link, ModelOutput) else None
+    try:
+        found = models.get(ask.store, workspace=ask.workspace, model_id=link.model_id, deleted_too=True)
+    except NotFound:
+        return {"id": link.model_id, "step": step, "name": None, "model_type": None, "status": None}
+    return {
+        "id": found.id,
+        "step": step,
+        "name": found.name,
+        "model_type": found.model_type,
+        "status": found.status.name,
+    }

@@ -1,0 +1,50 @@
+"""Console lines of a run, page by page. Whose task a stream is belongs to log_tail.py."""
+
+from __future__ import annotations
+
+from stepwell.core import limits, page
+from stepwell.core.errors import NotFound
+from stepwell.core.model import NO_COLUMNS, LogLine
+from stepwell.core.page import Position
+from stepwell.core.series import INT64_MAX
+from stepwell.core.store import Store
+from stepwell.services.checks import check_limit
+
+_KIND = "lines"
+
+
+def lines(
+    store: Store, *, workspace: str, run_id: str, stream: str | None = None, cursor: str | None = None, limit: int
+) -> tuple[list[LogLine], str | None]:
+    """Lines in the order (stream, line), of one stream or of all, and the cursor after the last of them.
+
+    Of one stream the cursor is given as soon as there was a line, so that a reader asks again for what follows; of all
+    streams None says that this was the last page. Raises NotFound (run), Invalid (cursor), TooLarge (limit).
+    """
+    check_limit(limit, field="limit", limit=limits.PAGE_LINES)
+    _known(store, workspace, run_id)
+    query = page.fingerprint(workspace, run_id, stream)
+    after = page.decode(_KIND, query, cursor)
+    found = store.read_lines(workspace=workspace, run_id=run_id, stream=stream, after=after, limit=limit)
+    following = found.after
+    if stream is not None and following is None:
+        following = (stream, found.items[-1].line) if found.items else after
+    return found.items, page.encode(_KIND, query, following)
+
+
+def streams(store: Store, *, workspace: str, run_id: str) -> list[str]:
+    """The names of a run's streams, sorted. One read for each, however long it is. Raises NotFound."""
+    _known(store, workspace, run_id)
+    found: list[str] = []
+    while len(found) < limits.PAGE_LINES:
+        after: Position | None = (found[-1], INT64_MAX) if found else None
+        first = store.read_lines(workspace=workspace, run_id=run_id, stream=None, after=after, limit=1).items
+        if not first:
+            break
+        found.append(first[0].stream)
+    return found
+
+
+def _known(store: Store, workspace: str, run_id: str) -> None:
+    if store.get_runs(workspace=workspace, run_ids=[run_id], columns=NO_COLUMNS) == [None]:
+        raise NotFound(f"no run {run_id!r}", field="run_id")

@@ -1,0 +1,135 @@
+"""What the native API tells of a run beside its metrics, as other clients wrote it; and saved views."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from serving import Server
+
+
+@pytest.fixture
+def plain(shared_server: Server) -> Iterator[httpx.Client]:
+    """The server itself, in the workspace that clients without a word for it use."""
+    with httpx.Client(base_url=shared_server.url, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
+def run(plain: httpx.Client) -> dict[str, Any]:
+    made = plain.post("/api/v1/runs", json={"id": f"about-{secrets.token_hex(6)}"})
+    assert made.status_code == 201, made.text
+    found: dict[str, Any] = made.json()["run"]
+    return found
+
+
+def say(plain: httpx.Client, run: dict[str, Any], *lines: tuple[str, int, str]) -> None:
+    """Console lines, as Pluto's client sends them: (kind, number, text)."""
+    body = "".join(
+        json.dumps({"time": 1_790_000_000_000 + number, "message": text, "lineNumber": number, "logType": kind}) + "\n"
+        for kind, number, text in lines
+    )
+    headers = {
+        "x-run-id": str(run["key"]),
+        "x-project-name": "Default",
+        "content-type": "application/x-ndjson",
+    }
+    answer = plain.post("/ingest/logs", content=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+
+
+def test_console_lines_come_in_pages_and_a_stream_is_followed(plain: httpx.Client, run: dict[str, Any]):
+    logs = f"/api/v1/runs/{run['id']}/logs"
+    assert plain.get(logs).json() == {
+        "lines": {"stream": [], "line": [], "time_us": [], "level": [], "text": []},
+        "cursor": None,
+    }
+    assert plain.get(f"{logs}/streams").json() == {"streams": []}
+    say(plain, run, *(("INFO", number, f"line {number}") for number in range(1, 6)), ("ERROR", 1, "<b>bad</b>"))
+    streams = plain.get(f"{logs}/streams").json()["streams"]
+    assert len(streams) == len(set(streams)) >= 1
+    seen: list[str] = []
+    cursor = ""
+    while cursor is not None:
+        page = plain.get(logs, params={"limit": 2, "cursor": cursor}).json()
+        assert len(page["lines"]["text"]) <= 2
+        seen += page["lines"]["text"]
+        cursor = page["cursor"]
+    assert [text for text in seen if text != "<b>bad</b>"] == [f"line {number}" for number in range(1, 6)]
+    assert len(seen) == 6
+    last = streams[-1]
+    page = plain.get(logs, params={"stream": last}).json()
+    again = plain.get(logs, params={"stream": last, "cursor": page["cursor"]}).json()
+    assert again["lines"]["text"] == []
+    say(plain, run, ("INFO", 6, "later"), ("ERROR", 6, "later"))
+    more = plain.get(logs, params={"stream": last, "cursor": again["cursor"]}).json()
+    assert more["lines"]["text"] == ["later"]
+
+
+def test_lines_of_no_run_and_cursors_of_others_are_refused(plain: httpx.Client, run: dict[str, Any]):
+    assert plain.get("/api/v1/runs/nobody/logs").status_code == 404
+    assert plain.get("/api/v1/runs/nobody/logs/streams").status_code == 404
+    assert plain.get("/api/v1/runs/nobody/lineage").status_code == 404
+    logs = f"/api/v1/runs/{run['id']}/logs"
+    say(plain, run, ("INFO", 1, "a"), ("INFO", 2, "b"))
+    cursor = plain.get(logs, params={"limit": 1}).json()["cursor"]
+    answer = plain.get(logs, params={"stream": "x", "cursor": cursor})
+    assert (answer.status_code, answer.json()["error"]["field"]) == (400, "cursor")
+    assert plain.get(logs, params={"limit": 10_001}).status_code == 400
+
+
+def test_what_a_run_used_and_made(plain: httpx.Client, run: dict[str, Any]):
+    lineage = f"/api/v1/runs/{run['id']}/lineage"
+    assert plain.get(lineage).json() == {"datasets": [], "models_used": [], "models_made": []}
+    data = {"name": "digits", "digest": "abc", "source_type": "local", "source": "{}", "schema": "{}"}
+    tags = [{"key": "mlflow.data.context", "value": "training"}]
+    mlflow = "/api/2.0/mlflow"
+    used = plain.post(
+        f"{mlflow}/runs/log-inputs", json={"run_id": run["id"], "datasets": [{"dataset": data, "tags": tags}]}
+    )
+    assert used.status_code == 200, used.text
+    made = plain.post(f"{mlflow}/logged-models", json={"experiment_id": "0", "name": "net", "source_run_id": run["id"]})
+    assert made.status_code == 200, made.text
+    model = made.json()["model"]["info"]["model_id"]
+    outputs = {"run_id": run["id"], "models": [{"model_id": model, "step": 7}, {"model_id": "m-unknown", "step": 1}]}
+    assert plain.post(f"{mlflow}/runs/outputs", json=outputs).status_code == 200
+    told = plain.get(lineage).json()
+    (dataset,) = told["datasets"]
+    assert (dataset["name"], dataset["digest"], dataset["context"]) == ("digits", "abc", "training")
+    assert {each["id"]: (each["step"], each["name"]) for each in told["models_made"]} == {
+        model: (7, "net"),
+        "m-unknown": (1, None),
+    }
+
+
+def test_views_are_kept_replaced_and_forgotten(api: httpx.Client):
+    assert api.get("/views").json() == {"views": []}
+    saved = api.put("/views/mine%2F1", json={"address": "#/charts?filter=a"}).json()
+    assert (saved["name"], saved["address"]) == ("mine/1", "#/charts?filter=a")
+    api.put("/views/also", json={"address": "#/runs"})
+    assert api.put("/views/mine%2F1", json={"address": "#/runs?x=1"}).status_code == 200
+    assert [(each["name"], each["address"]) for each in api.get("/views").json()["views"]] == [
+        ("also", "#/runs"),
+        ("mine/1", "#/runs?x=1"),
+    ]
+    assert api.delete("/views/also").json() == {"removed": 1}
+    assert api.delete("/views/also").status_code == 404
+    assert len(api.get("/views").json()["views"]) == 1
+
+
+def test_a_view_has_limits(api: httpx.Client):
+    long = api.put("/views/v", json={"address": "x" * 65_537})
+    assert (long.status_code, long.json()["error"]["field"]) == (400, "address")
+    assert api.put("/views/" + "n" * 256, json={"address": "x"}).json()["error"]["field"] == "name"
+    assert api.put("/views/v", json={}).status_code == 400
+
+
+def test_views_of_another_workspace_are_not_seen(api: httpx.Client, plain: httpx.Client):
+    name = secrets.token_hex(6)
+    api.put(f"/views/{name}", json={"address": "#/"})
+    assert name not in [each["name"] for each in plain.get("/api/v1/views").json()["views"]]
