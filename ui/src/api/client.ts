@@ -64,6 +64,9 @@ export function address(path: string, parameters: Named = {}, query: Named = {})
   return url;
 }
 
+/** The secret is in our own header. A browser that may add its own would ask for a password at every 401. */
+const QUIETLY: RequestInit = { credentials: "omit" };
+
 async function send<T>(verb: Verb, path: string, request: Request<unknown>): Promise<Result<T>> {
   const { path: parameters, query, body, signal } = request as {
     path?: Named;
@@ -73,7 +76,7 @@ async function send<T>(verb: Verb, path: string, request: Request<unknown>): Pro
   };
   const url = address(path, parameters, query);
   const headers = headersOf();
-  const init: RequestInit = { method: verb.toUpperCase(), headers, signal: signal ?? null };
+  const init: RequestInit = { ...QUIETLY, method: verb.toUpperCase(), headers, signal: signal ?? null };
   if (body !== undefined) {
     headers.set("content-type", "application/json");
     init.body = JSON.stringify(body);
@@ -151,7 +154,7 @@ export function remove<P extends PathWith<"delete">>(
 /** The bytes of a file, with the credential; for previews and downloads. */
 export async function file(path: string, signal?: AbortSignal): Promise<Result<Blob>> {
   try {
-    const response = await fetch(new URL(path.replace(/^\//, ""), BASE), { headers: headersOf(), signal: signal ?? null });
+    const response = await fetch(new URL(path.replace(/^\//, ""), BASE), { ...QUIETLY, headers: headersOf(), signal: signal ?? null });
     if (response.ok) return { ok: true, data: await response.blob() };
     return { ok: false, error: problem(response.status, await response.json().catch(() => null)) };
   } catch (error) {

@@ -9,7 +9,7 @@ import { PARAMS, textOf, useParam } from "./params";
 import { change } from "./route";
 import { rowsOf, type RunRow } from "./rows";
 import { useQuestion } from "./search";
-import { useLiveTick } from "./tick";
+import { useAgain, useLiveTick } from "./tick";
 
 /** How many of the search are drawn when the address names none. */
 export const FIRST = 10;
@@ -77,7 +77,6 @@ export function useChosenRuns(columns: Columns = {}): Chosen {
   const question = useQuestion();
   const [shown] = useParam(PARAMS.shown);
   const [hidden] = useParam(PARAMS.hidden);
-  const tick = useLiveTick();
   const body = useMemo(() => {
     const wanted = {
       metrics: [...(columns.metrics ?? [])],
@@ -87,7 +86,8 @@ export function useChosenRuns(columns: Columns = {}): Chosen {
     if (shown.length === 0) return { ...question, limit: FIRST, columns: wanted };
     return { filter: idsFilter(shown), visibility: "all" as const, limit: shown.length, columns: wanted };
   }, [question, shown, JSON.stringify(columns)]);
-  const found = useFetching(`${JSON.stringify(body)} ${tick}`, (signal) => post("/api/v1/runs/search", { body, signal }));
+  const found = useFetching(JSON.stringify(body), (signal) => post("/api/v1/runs/search", { body, signal }));
+  useAgain(useLiveTick(), found);
   const { candidates, runs } = useMemo(() => {
     const rows = found.data === null ? [] : rowsOf(found.data);
     const byId = new Map(rows.map((row) => [row.id, row]));

@@ -21,6 +21,13 @@ export function useTick(seconds: number): number {
   return count;
 }
 
+/** Ask again at every beat, unless the last answer is still on its way: a slow server is not asked faster than it answers. */
+export function useAgain(beat: number, { loading, retry }: { loading: boolean; retry: () => void }): void {
+  useEffect(() => {
+    if (beat > 0 && !loading) retry();
+  }, [beat]);
+}
+
 /** As useTick, with the pace that the address names. */
 export function useLiveTick(): number {
   const [live] = useParam(PARAMS.live);

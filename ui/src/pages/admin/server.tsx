@@ -4,7 +4,7 @@ import { file, type Result } from "../../api/client";
 import { useFetching } from "../../api/fetching";
 import { whole } from "../../charts/format";
 import { Failed, Loading } from "../../parts/states";
-import { useTick } from "../../state/tick";
+import { useAgain, useTick } from "../../state/tick";
 import { bytes, samplesOf, total, type Sample } from "./exposition";
 
 interface Health {
@@ -15,8 +15,8 @@ interface Health {
 const EVERY = 5; // seconds
 
 export function Server() {
-  const tick = useTick(EVERY);
-  const found = useFetching(`health ${tick}`, health);
+  const found = useFetching("health", health);
+  useAgain(useTick(EVERY), found);
   return (
     <section aria-labelledby="health">
       <h2 id="health">Health and usage</h2>

@@ -20,6 +20,7 @@ export function useRows(question: Question, columns: Columns): Followed {
   const [round, redraw] = useReducer((count: number) => count + 1, 0);
   const last = useRef<Rows | null>(null);
   const view = useRef({ span: { from: 0, to: 0 }, top: 0 });
+  const renewing = useRef(false);
   const tick = useLiveTick();
   const key = JSON.stringify([question, columns]);
   const rows = useMemo(() => new Rows(asking(question, columns), () => redraw(0), last.current), [key]);
@@ -30,14 +31,12 @@ export function useRows(question: Question, columns: Columns): Followed {
     if (tick === 0 || rows.waiting) return;
     if (view.current.top === 0) return rows.refresh();
     const ids = shown(rows, view.current.span).filter(isOpen).map((row) => row.id);
-    if (ids.length === 0) return;
-    const stop = new AbortController();
-    runsOf(ids, columns, stop.signal)
-      .then((result) => result.ok && rows.update(result.data))
-      .catch((error: unknown) => {
-        if (!stop.signal.aborted) throw error;
-      });
-    return () => stop.abort();
+    if (ids.length === 0 || renewing.current) return;
+    renewing.current = true;
+    void runsOf(ids, columns, new AbortController().signal).then((result) => {
+      renewing.current = false;
+      if (result.ok && last.current === rows) rows.update(result.data);
+    });
   }, [tick]);
   const onSpan = (span: Span, top: number) => {
     const moved = view.current.span.from !== span.from || view.current.span.to !== span.to;

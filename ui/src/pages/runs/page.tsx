@@ -44,6 +44,7 @@ export function RunsPage() {
   };
   return (
     <section class="page runs">
+      <h1 class="unseen">Runs</h1>
       <Tools columns={texts} setColumns={setNamed} shown={columns} total={rows.total} rowsError={rows.error?.field === "filter" ? rows.error : null} />
       {selection.ids.size > 0 && (
         <Bulk
