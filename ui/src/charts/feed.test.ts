@@ -108,6 +108,8 @@ describe("a card's data", () => {
     await vi.advanceTimersByTimeAsync(50);
     expect(server.asked[1]?.[1]).toMatchObject({ window: { min_step: 380, max_step: 460 }, budget: 200 });
     expect([...(last()?.held[0]?.detail.count ?? [])]).toEqual(new Array(81).fill(1));
+    feed.want(wish({ zoom: { min: 410, max: 450 } }));
+    expect(last()?.held[0]?.detail.count, "what was drawn stays").toHaveLength(81);
     feed.want(wish());
     expect(last()?.held[0]?.detail.count).toHaveLength(100);
   });

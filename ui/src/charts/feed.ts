@@ -50,6 +50,7 @@ export class Feed {
   private wish: Wish | null = null;
   private error: Problem | null = null;
   private closed = false;
+  private readonly drawn = new Map<string, Pick<Held, "detail" | "along">>();
   private waiting: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -60,6 +61,8 @@ export class Feed {
 
   /** Ask for what is missing, drop what nobody wants, tell what there is. */
   want(wish: Wish): void {
+    const { metric, settings } = this.wish ?? wish;
+    if (metric !== wish.metric || settings.x !== wish.settings.x || settings.xMetric !== wish.settings.xMetric) this.drawn.clear();
     this.wish = wish;
     this.error = null;
     const before = this.parts;
@@ -184,21 +187,31 @@ export class Feed {
     this.changed({ held: held.filter((each) => each !== null), loading, error: this.error });
   }
 
-  private heldOf(run: Shown, { metric, settings, zoom, budget }: Wish): (Held & { loading: boolean }) | null {
-    const columns = columnsOf(run, settings);
-    const of = (name: string, windows: readonly Window[], size: number) =>
-      this.parts.get(nameOf(run, name, windows, size, columns))?.buckets ?? null;
-    const whole = of(metric, WHOLE, budget);
+  private heldOf(run: Shown, wish: Wish): (Held & { loading: boolean }) | null {
+    const { settings, zoom, budget } = wish;
+    const coarse = this.pair(run, wish, WHOLE, budget);
+    const whole = coarse.detail;
     if (whole === null) return null;
+    const windows = windowsOf(whole, run, settings, zoom, coarse.along);
+    const fine = windows === null ? coarse : this.pair(run, wish, windows, zoom === null ? budget : 2 * budget);
+    const key = keyOf(run);
+    if (fine.detail !== null && fine.complete) {
+      this.drawn.set(key, { detail: fine.detail, along: fine.along });
+      return { run, whole, detail: fine.detail, along: fine.along, loading: false };
+    }
+    // What was drawn stays until the new is there: no flash of coarser lines.
+    const { detail, along } = this.drawn.get(key) ?? { detail: whole, along: coarse.along };
+    return { run, whole, detail, along, loading: true };
+  }
+
+  /** A run's buckets in some windows, and those of the metric along the bottom. */
+  private pair(run: Shown, { metric, settings }: Wish, windows: readonly Window[], budget: number) {
+    const columns = columnsOf(run, settings);
+    const of = (name: string) => this.parts.get(nameOf(run, name, windows, budget, columns))?.buckets ?? null;
     const joins = settings.x === "metric" && settings.xMetric !== "";
-    const wholeAlong = joins ? of(settings.xMetric, WHOLE, budget) : null;
-    const windows = windowsOf(whole, run, settings, zoom, wholeAlong);
-    const fine = (name: string) => (windows === null ? null : of(name, windows, zoom === null ? budget : 2 * budget));
-    const detail = fine(metric);
-    const along = joins ? fine(settings.xMetric) : null;
-    const loading = (windows !== null && (detail === null || (joins && along === null))) || (joins && wholeAlong === null);
-    if (loading || detail === null) return { run, whole, detail: whole, along: wholeAlong, loading };
-    return { run, whole, detail, along, loading };
+    const along = joins ? of(settings.xMetric) : null;
+    const detail = of(metric);
+    return { detail, along, complete: detail !== null && (!joins || along !== null) };
   }
 }
 
