@@ -48,6 +48,17 @@ def stepwell(wheel: Path) -> Path:
     return home / "bin" / "stepwell"
 
 
+@pytest.fixture(scope="module")
+def client(wheel: Path) -> Path:
+    """The `stepwell` program of an environment with the wheel alone: no index is asked, as it depends on nothing."""
+    home = wheel.parent / "client"
+    venv.create(home, with_pip=True)
+    python = home / "bin" / "python"
+    pip("install", "--no-index", wheel, python=python)
+    pip("check", python=python)
+    return home / "bin" / "stepwell"
+
+
 def run(program: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, check=False)
 
@@ -79,6 +90,33 @@ def test_it_says_its_version(stepwell: Path, wheel: Path) -> None:
     result = run(stepwell, "version")
     assert result.returncode == 0, result.stderr
     assert wheel.name.split("-")[1] in result.stdout
+
+
+def test_the_client_alone_logs_and_sends(client: Path, stepwell: Path, tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    text = (
+        "import stepwell\n"
+        f"with stepwell.init(id='alone', mode='offline', spool={str(spool)!r}) as run:\n"
+        "    run.log({'loss': 0.5}, step=1)\n"
+    )
+    logged = subprocess.run([client.with_name("python"), "-c", text], capture_output=True, text=True, check=False)
+    assert (logged.returncode, logged.stderr) == (0, "")
+    with Server(tmp_path / "data", program=stepwell) as server:
+        sent = run(client, "sync", spool, "--url", server.url)
+        assert (sent.returncode, sent.stderr) == (0, "")
+        assert sent.stdout.splitlines()[-1].startswith("1 points")
+        again = run(stepwell, "sync", spool, "--url", server.url)  # the same command where the server is
+        assert again.stdout == "nothing to send\n"
+        history = call(server, "GET", "/metrics/get-history?run_id=alone&metric_key=loss")
+        assert [(each["step"], each["value"]) for each in history["metrics"]] == [(1, 0.5)]
+
+
+def test_the_client_alone_says_what_the_server_needs(client: Path, tmp_path: Path) -> None:
+    result = run(client, "serve", "--data-dir", tmp_path / "data")
+    assert result.returncode == 2
+    (complaint,) = result.stderr.splitlines()
+    assert "pip install 'stepwell[server]'" in complaint
+    assert run(client, "--version").stdout.startswith("stepwell ")
 
 
 def test_it_serves_and_remembers(stepwell: Path, tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ def test_all_that_a_run_has_arrives(shared_server: Server, stored: Stored, spool
         name="quick",
         params={"lr": 0.1, "model": {"layers": [1, 2], "bias": True}},
         tags={"stage": "try", "gone": 1},
+        notes="A first try.",
         url=shared_server.url,
         spool=spool,
     )
@@ -52,7 +53,7 @@ def test_all_that_a_run_has_arrives(shared_server: Server, stored: Stored, spool
     assert found["run"]["name"] == "quick"
     assert found["run"]["end_time_us"] >= found["run"]["start_time_us"]
     assert found["params"] == {"lr": "0.1", "model.layers": "[1, 2]", "model.bias": "True", "late": "None"}
-    assert {"stage": "try", "more": "x"}.items() <= found["tags"].items()
+    assert {"stage": "try", "more": "x", "mlflow.note.content": "A first try."}.items() <= found["tags"].items()
     assert "gone" not in found["tags"]
     number = found["run"]["experiment_id"]
     assert stored.get(f"/experiments/{number}")["name"] == experiment

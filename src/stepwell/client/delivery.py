@@ -21,7 +21,6 @@ from stepwell.client.transport import Api, Refused, quoted
 
 BATCH: Final = 50_000  # points of one request
 _CHANGES: Final = ("params", "set_tags", "remove_tags")
-_ALONE: Final = ("name", "notes")
 
 
 @dataclass
@@ -267,7 +266,8 @@ def _parts(fields: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
             yield from ({name: {key: value}} for key, value in found.items())
         elif found:
             yield from ({name: [each]} for each in found)
-    yield from ({name: fields[name]} for name in _ALONE if name in fields)
-    rest = {name: value for name, value in fields.items() if name not in (*_CHANGES, *_ALONE)}
+    if "name" in fields:
+        yield {"name": fields["name"]}
+    rest = {name: value for name, value in fields.items() if name not in (*_CHANGES, "name")}
     if rest:
         yield rest

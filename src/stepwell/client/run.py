@@ -37,6 +37,7 @@ from stepwell.client.worker import ROOM
 
 PATIENCE: Final = 30.0  # seconds without any progress after which finish() leaves the rest to `stepwell sync`
 _CHILD_PATIENCE: Final = 5.0
+_NOTES: Final = "mlflow.note.content"  # the tag that the page and other clients show as a run's notes
 _ENDED: Final = frozenset({"FINISHED", "FAILED", "KILLED"})
 
 
@@ -169,12 +170,12 @@ class Run:
         """Set params (each once), set and remove tags, name the run, write its notes. Never raises, never waits."""
         try:
             kept = texts.pairs(params or {}, "param", self._problems.add)
+            noted = {} if notes is None else {_NOTES: notes}
             fields = {
                 "params": kept,
-                "set_tags": texts.pairs(tags or {}, "tag", self._problems.add),
+                "set_tags": texts.pairs({**(tags or {}), **noted}, "tag", self._problems.add),
                 "remove_tags": [str(each) for each in remove_tags],
                 "name": name,
-                "notes": notes,
             }
             fields = {field: value for field, value in fields.items() if value not in (None, {}, [])}
             if fields:
