@@ -97,6 +97,8 @@ describe("a card's data", () => {
     expect(server.count("buckets")).toBe(1);
   });
 
+  const detail = (state: FeedState | undefined) => [...(state?.held[0]?.detail.count ?? [])];
+
   test("of a zoom comes at the full resolution of the window, with half of it on either side", async () => {
     const { server, make, last } = setup();
     const feed = make();
@@ -107,11 +109,11 @@ describe("a card's data", () => {
     expect(last()?.held[0]?.detail).toBe(last()?.held[0]?.whole);
     await vi.advanceTimersByTimeAsync(50);
     expect(server.asked[1]?.[1]).toMatchObject({ window: { min_step: 380, max_step: 460 }, budget: 200 });
-    expect([...(last()?.held[0]?.detail.count ?? [])]).toEqual(new Array(81).fill(1));
+    expect(detail(last())).toEqual(new Array(81).fill(1));
     feed.want(wish({ zoom: { min: 410, max: 450 } }));
-    expect(last()?.held[0]?.detail.count, "what was drawn stays").toHaveLength(81);
+    expect(detail(last()), "what was drawn stays").toHaveLength(81);
     feed.want(wish());
-    expect(last()?.held[0]?.detail.count).toHaveLength(100);
+    expect(detail(last())).toHaveLength(100);
   });
 
   test("on a logarithmic axis comes in tenfolds", async () => {
