@@ -14,6 +14,8 @@ import { Curves } from "./curves";
 import { Events } from "./events";
 import { statusOf } from "./facts";
 import { Files } from "./files";
+import { Lineage } from "./lineage";
+import { Logs } from "./logs";
 import { Overview } from "./overview";
 import "./run.css";
 import { Usage } from "./usage";
@@ -29,7 +31,9 @@ const PARTS: readonly { word: typeof PARAMS.part.initial; title: string; part: C
   { word: "overview", title: "Overview", part: Overview },
   { word: "charts", title: "Charts", part: Curves },
   { word: "usage", title: "System usage", part: Usage },
+  { word: "logs", title: "Logs", part: Logs },
   { word: "files", title: "Files", part: Files },
+  { word: "lineage", title: "Inputs and models", part: Lineage },
   { word: "events", title: "Events", part: Events },
   { word: "code", title: "Read this run", part: Code },
 ];
