@@ -128,7 +128,7 @@ def test_nothing_that_is_logged_raises(shared_server: Server, stored: Stored, sp
     with stepwell.init(url=shared_server.url, spool=spool) as run:
         bad: list[object] = [None, "text", [1], {}, object(), Odd(), 10**400, 1j]
         for value in bad:
-            run.log({"good": 1.0, "bad": value}, step=0)  # type: ignore[dict-item]
+            run.log({"good": 1.0, "bad": value}, step=0)
         run.log({"": 1.0, "x" * 1025: 1.0, "a\0b": 1.0, "\ud800": 1.0, 7: 1.0}, step=1)  # type: ignore[dict-item]
         run.log({"good": 2.0}, step=2**63)
         run.log(None)  # type: ignore[arg-type]
