@@ -7,7 +7,7 @@ import { band, dots, mark, marksIn, pixelX, pixelY, trace, type Frame } from "./
  * From so many lines on they are one canvas pixel thin. Without a graphics card such a line costs a tenth of a thicker
  * one, and a hundred thick ones hide each other anyway.
  */
-const MANY = 20;
+export const MANY = 20;
 
 /** All lines, the bands below, the marks on top. `ratio`: canvas pixels for a CSS pixel. */
 export function paint(context: CanvasRenderingContext2D, lines: readonly Line[], frame: Frame, bands: boolean, ratio: number): void {

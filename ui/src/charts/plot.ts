@@ -6,7 +6,7 @@ import "uplot/dist/uPlot.min.css";
 import type { Line } from "./lines";
 import { heightAt, nearestRow } from "./nearest";
 import { DATA, optionsOf, type Inks } from "./options";
-import { paint, paintChosen, paintDot } from "./paint";
+import { MANY, paint, paintChosen, paintDot } from "./paint";
 import { pixelY, type Frame } from "./paths";
 import { placeOf, valueAt, type Scale } from "./scale";
 import { ticks, type Kind, type Ticks } from "./ticks";
@@ -227,8 +227,14 @@ export class Plot {
       paintChosen(context, chosen, frame, this.view.bands, uPlot.pxRatio);
     }
     this.drawHair(context, frame);
-    for (const line of this.cursorX === null ? [] : this.view.lines) this.drawDot(context, line, frame);
+    if (this.cursorX !== null) for (const line of this.dotted(chosen)) this.drawDot(context, line, frame);
     context.restore();
+  }
+
+  /** The lines with a dot at the cursor: of many only the one that stands out. */
+  private dotted(chosen: Line | undefined): readonly Line[] {
+    if (this.view.lines.length < MANY) return this.view.lines;
+    return chosen === undefined ? [] : [chosen];
   }
 
   private drawHair(context: CanvasRenderingContext2D, frame: Frame): void {

@@ -35,7 +35,17 @@ export function Tooltip({ rows, x, xKind, xTitle, left, top, pinned, unpin }: To
   const smooth = rows.some((row) => row.smooth !== null);
   const banded = rows.some((row) => row.points > 1);
   return (
-    <div ref={box} class={pinned ? "tip pinned" : "tip"} role="tooltip">
+    <div
+      ref={box}
+      class={pinned ? "tip pinned" : "tip"}
+      role={pinned ? "dialog" : "tooltip"}
+      aria-label={pinned ? "Values at the pinned place" : undefined}
+      onKeyDown={(event) => {
+        if (event.key !== "Escape") return;
+        event.stopPropagation();
+        unpin();
+      }}
+    >
       <div class="tip-head">
         <span>
           {xTitle} {xText(x, xKind)}
