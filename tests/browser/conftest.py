@@ -8,13 +8,14 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from browser.filling import fill
-from browser.person import Person
+from browser.person import PATIENCE, Person
 from serving import Server
 
 KEY = pytest.StashKey[bool]()
+expect.set_options(timeout=PATIENCE)
 WIDE = {"width": 1400, "height": 900}
 
 

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -167,15 +168,23 @@ def with_requests(url: str) -> None:
         points(LONG_METRIC, [1.0, 2.0]),
         points(LONG_MLFLOW_METRIC, [1.0, 2.0]),
     ]
-    named = {"id": "odd", "name": HTML, "experiment_id": odd, "params": {HTML: HTML}, "tags": {HTML: HTML}}
+    begin = int(time.time()) * 1000 - 30 * 60_000
+    named = {
+        "id": "odd",
+        "start_time_us": begin * 1000,
+        "name": HTML,
+        "experiment_id": odd,
+        "params": {HTML: HTML},
+        "tags": {HTML: HTML},
+    }
     ask(url, "/runs", named)
     ask(url, "/runs/odd/points", {"series": curves, "status": "FAILED", "status_reason": "a worker ran out of memory"})
     usage = [
-        {"time": START_MS + minute * 60_000, "device": "0", "cpu": 40 + minute, "mem": 55, "gpu": 90, "gpu_mem": 70}
+        {"time": begin + minute * 60_000, "device": "0", "cpu": 40 + minute, "mem": 55, "gpu": 90, "gpu_mem": 70}
         for minute in range(30)
     ]
-    ask(url, "/runs/odd/tasks/worker-0/resources", {"start_time": START_MS, "samples": usage})
-    ask(url, "/runs/odd/tasks/worker-1/resources", {"samples": [{"time": START_MS, "npu": 12.5, "npu_mem": 3}]})
+    ask(url, "/runs/odd/tasks/worker-0/resources", {"start_time": begin, "samples": usage})
+    ask(url, "/runs/odd/tasks/worker-1/resources", {"samples": [{"time": begin, "npu": 12.5, "npu_mem": 3}]})
 
 
 CLIENTS: Mapping[str, Callable[[str], None]] = {"mlflow": with_mlflow, "pluto": with_pluto, "sap": with_sap}

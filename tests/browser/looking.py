@@ -8,7 +8,10 @@ from playwright.sync_api import Locator, Page, expect
 
 INK = """canvas => {
     const { width, height } = canvas;
-    const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+    // On a copy: reading the page's own canvas would make it slow.
+    const copy = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+    copy.drawImage(canvas, 0, 0);
+    const { data } = copy.getImageData(0, 0, width, height);
     const found = { width, height, count: 0, top: height, bottom: -1, left: width, right: -1 };
     for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) {
         const at = 4 * (y * width + x);

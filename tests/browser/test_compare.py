@@ -39,7 +39,7 @@ def test_the_band_is_what_was_asked_for(person: Person, digits: str):
     assert ink(card(page, "train/loss")).count < wide / 3
     page.get_by_label("Band").select_option("95 % confidence")
     expect(card(page, "train/loss")).to_contain_text("Student's t")
-    page.get_by_label("Line").select_option("Median")
+    page.get_by_role("combobox", name="Line").select_option("Median")
     assert "middle=median" in page.url
 
 

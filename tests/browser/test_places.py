@@ -36,15 +36,20 @@ def test_a_link_opens_the_same_view(person: Person, look, filled: Server):
     expect(other.page.get_by_role("link", name="adam 0.1", exact=True)).to_have_count(0)
 
 
-def test_keys(person: Person):
+def test_a_key_goes_to_the_search(person: Person):
+    page = person.go("runs")
+    expect(page.get_by_role("link", name="adam 0.1", exact=True)).to_be_visible()
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search runs by name or filter")).to_be_focused()
+
+
+def test_a_key_tells_the_keys(person: Person):
     page = person.go("runs")
     expect(page.get_by_role("link", name="adam 0.1", exact=True)).to_be_visible()
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_contain_text("Go to the search")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
-    page.keyboard.press("/")
-    expect(page.get_by_label("Search runs by name or filter")).to_be_focused()
 
 
 def test_a_theme_is_kept(person: Person):
