@@ -14,7 +14,7 @@ from stepwell import __version__
 from stepwell.client import commands as client_commands
 from stepwell.core.errors import StepwellError
 from stepwell.settings import AUTH, LOG_FORMATS, LOG_LEVELS, Settings, SettingsError, load, places
-from stepwell.web import control, log
+from stepwell.web import control, log, stopping
 
 _KEY_FILE_CHARACTERS = 32_000
 _MISUSE = frozenset({"invalid", "too_large"})
@@ -144,6 +144,11 @@ def _serve(asked: dict[str, object]) -> int:
         settings = load(asked)
     except SettingsError as error:
         return _fail(str(error), 2)
+    with stopping.held():
+        return _serve_until_told(settings)
+
+
+def _serve_until_told(settings: Settings) -> int:
     from stepwell import app  # noqa: PLC0415  as in _items
 
     log.set_up(level=settings.log_level, form=settings.log_format)

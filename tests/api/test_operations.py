@@ -257,6 +257,31 @@ def test_a_server_that_was_killed_leaves_nothing_in_the_way(server: Server):
 # Stop
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_before_it_is_ready_it_ends_as_ever(
+    serve: Callable[..., Server], tmp_path: Path, number: signal.Signals
+):
+    """While it opens its store, which takes as long as there is a journal to read."""
+    server = serve()
+    run_id = new_run(server)
+    with httpx.Client(base_url=server.url) as client:
+        assert log(client, run_id, 1).status_code == 200
+    server.kill()
+    lock = server.data_dir / "lock"
+    lock.unlink()
+    server.start(wait=False)
+    assert server.process is not None
+    while not lock.exists():
+        assert server.running, server.log()
+        time.sleep(0.0005)
+    server.process.send_signal(number)
+    assert server.wait() == 0, server.log()
+    assert "Traceback" not in server.log()
+    server.start()
+    found = httpx.get(f"{server.url}/api/2.0/mlflow/metrics/get-history?run_id={run_id}&metric_key=loss").json()
+    assert len(found["metrics"]) == 1
+
+
 def test_told_to_stop_it_keeps_what_it_has_acknowledged(server: Server):
     run_id = new_run(server)
     acknowledged: list[int] = []

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import time
 from collections.abc import Callable
 from typing import Final
 
+from stepwell.web import stopping
 from stepwell.web.connection import Application, Connection, Home, Limits
 
 _BACKLOG: Final = 2048
@@ -48,8 +48,9 @@ async def serve(
     def stop() -> None:
         (hurried if told.is_set() else told).set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stopping.SIGNALS:
         loop.add_signal_handler(number, stop)
+    stopping.heard()
     listening = await loop.create_server(lambda: Connection(home), sock=listener, backlog=_BACKLOG)
     sweep = asyncio.create_task(_end_slow_connections(home))
     loop.call_soon(ready)
