@@ -95,10 +95,10 @@ def _create(store: Store, workspace: str, message: wire.CreateRun, *, origin: st
     number = translate.experiment_id(message.experiment_id or "0")
     experiment = service.get_experiment(store, workspace=workspace, id=number)
     new, events = translate.new_run(message, run_id=ids.new_run_id(), experiment=experiment, origin=origin, at=at)
-    made = service.create_run(store, workspace=workspace, new=new)
-    if events:
-        ingest.write(store, workspace=workspace, write=RunWrite(run_id=made.id, events=events, at=at)).result()
-    return RunRow(run=made, tags=new.tags)
+    if not events:
+        return RunRow(run=service.create_run(store, workspace=workspace, new=new), tags=new.tags)
+    ingest.write(store, workspace=workspace, write=RunWrite(run_id=new.id, make=new, events=events, at=at)).result()
+    return service.get_run(store, workspace=workspace, run_id=new.id)
 
 
 async def update(call: Call) -> Response:
