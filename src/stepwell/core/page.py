@@ -45,7 +45,7 @@ def encode(kind: str, query: str, after: Position | None) -> str | None:
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 
-def decode(kind: str, query: str, cursor: str | None, *, field: str = "page_token") -> Position | None:
+def decode(kind: str, query: str, cursor: str | None, *, field: str = "cursor") -> Position | None:
     """The position in a cursor. Raises Invalid for text that is not one, and for one made for another query."""
     if not cursor:
         return None

@@ -125,7 +125,7 @@ def _position(order: Order, query: str, cursor: str | None) -> page.Position | N
     """Where a page begins. Invalid also for a forged cursor, whose position is not one of this order."""
     after = page.decode(_kind(order), query, cursor)
     if after is not None and not (len(after) == _COLUMNS[order] and all(isinstance(part, int) for part in after)):
-        raise Invalid("page_token is not one that this server gave", field="page_token")
+        raise Invalid("cursor is not one that this server gave", field="cursor")
     return after
 
 

@@ -77,7 +77,7 @@ def _value(row: RowValues, by: OrderBy) -> int | str | None:
 
 
 def _row_at(after: Position, order: Sequence[OrderBy], schema: Schema) -> RowValues:
-    wrong = Invalid("the position does not belong to this order", field="page_token")
+    wrong = Invalid("the position does not belong to this order", field="cursor")
     if len(after) != len(order):
         raise wrong
     metrics: dict[str, dict[Aggregate, float]] = {}

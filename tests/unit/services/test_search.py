@@ -80,7 +80,7 @@ def test_what_is_too_much_is_named():
         ({"limit": 1, "experiment_ids": range(search.EXPERIMENTS_PER_SEARCH + 1)}, TooLarge, "experiment_ids"),
         ({"limit": 1, "filter": "params.a ="}, BadFilter, "filter"),
         ({"limit": 1, "order": ["nonsense!"]}, BadFilter, "order"),
-        ({"limit": 1, "cursor": "%%%"}, Invalid, "page_token"),
+        ({"limit": 1, "cursor": "%%%"}, Invalid, "cursor"),
     ):
         asked: dict[str, Any] = {"experiment_ids": None, **arguments}
         with pytest.raises(kind) as caught:

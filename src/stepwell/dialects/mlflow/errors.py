@@ -44,7 +44,14 @@ _OF_HTTP: Final = {
 def error_response(error: StepwellError | HttpProblem, call: Call) -> Response:
     """The answer to a request that failed."""
     status, code = _status_and_code(error)
-    return Response(status, render.encode(wire.Error(error_code=code, message=error.message)))
+    return Response(status, render.encode(wire.Error(error_code=code, message=message_of(error))))
+
+
+def message_of(error: StepwellError | HttpProblem) -> str:
+    """What went wrong, with the field named as callers call it."""
+    if isinstance(error, StepwellError) and error.field == "cursor":
+        return error.message.replace("cursor", "page_token", 1)
+    return error.message
 
 
 def _status_and_code(error: StepwellError | HttpProblem) -> tuple[int, str]:

@@ -10,7 +10,7 @@ from stepwell.web.errors import HttpProblem, status_of
 from stepwell.web.response import Response, json_response
 
 # What services call by another name than our fields have.
-_FIELDS: Final = {"page_token": "cursor", "order": "order_by"}
+_FIELDS: Final = {"order": "order_by"}
 
 
 def error_response(error: StepwellError | HttpProblem, call: Call) -> Response:

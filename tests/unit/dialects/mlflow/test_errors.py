@@ -44,3 +44,9 @@ def test_status_and_code(error: StepwellError | HttpProblem, status: int, code: 
     assert response.content_type == "application/json"
     assert isinstance(response.body, bytes)
     assert json.loads(response.body) == {"error_code": code, "message": error.message}
+
+
+def test_the_place_of_a_page_has_the_name_that_callers_know() -> None:
+    response = error_response(errors.Invalid("cursor belongs to another query", field="cursor"), NO_CALL)
+    assert isinstance(response.body, bytes)
+    assert json.loads(response.body)["message"] == "page_token belongs to another query"

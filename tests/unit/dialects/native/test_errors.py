@@ -25,7 +25,7 @@ CALL = cast("Call", SimpleNamespace(request_id="q1"))
         (TooLarge("too many", field="points", limit=5), 400, {"code": "too_large", "field": "points", "limit": 5}),
         (BadFilter("here", position=3), 400, {"code": "bad_filter", "field": "filter", "position": 3}),
         (BadFilter("order 1: no", field="order"), 400, {"field": "order_by", "message": "order_by 1: no"}),
-        (Invalid("page_token is bad", field="page_token"), 400, {"field": "cursor", "message": "cursor is bad"}),
+        (Invalid("cursor is bad", field="cursor"), 400, {"field": "cursor", "message": "cursor is bad"}),
         (Conflict("deleted"), 409, {"code": "conflict", "field": None}),
         (Busy(), 503, {"code": "busy"}),
         (body_too_large(9), 413, {"code": "body_too_large", "limit": 9, "field": None}),

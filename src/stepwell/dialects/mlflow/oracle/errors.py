@@ -18,6 +18,7 @@ from stepwell.core.errors import (
     Unauthenticated,
     Unavailable,
 )
+from stepwell.dialects.mlflow.errors import message_of
 from stepwell.dialects.mlflow.oracle import headers, wire
 from stepwell.services.retries import RETRY_FIELD
 from stepwell.web.call import Call
@@ -50,7 +51,7 @@ _OF_HTTP: Final = {
 def error_response(error: StepwellError | HttpProblem, call: Call) -> Response:
     """The answer to a request that failed."""
     status, code = _status_and_code(error)
-    body = msgspec.json.encode(wire.Error(code=code, message=error.message))
+    body = msgspec.json.encode(wire.Error(code=code, message=message_of(error)))
     return Response(status, body, headers=(headers.request_id(call),))
 
 
