@@ -10,6 +10,7 @@ Promises that hold for every engine (tests/conformance):
   never in part.
 - Writes to one run from one caller take effect in the order of the calls.
 - Reads hold no locks or transactions when they return.
+- A refusal is told once what it rests on is durable and visible: after AlreadyExists the other can be read.
 - Errors: core.errors only. NotFound, AlreadyExists, Conflict, Invalid, Busy, StorageFull, StorageFailed, Corrupt.
 - Points that repeat a stored one exactly (`Repeats.RETRY`) are not stored again and are no error.
 - Purged things are gone for every later read; a write in flight either precedes the purge or gets NotFound.
@@ -83,9 +84,11 @@ class PointStore(Protocol):
     """Points in and out."""
 
     def write(self, *, workspace: str, writes: Sequence[RunWrite]) -> Future[None]:
-        """Apply all writes, in one transaction. NotFound: no such run, or a tag to remove is not there; Conflict: the
-        run is deleted (restoring it is allowed), a param has another value, or a record that must be unchanged is not
-        stored as it is there; AlreadyExists: as for put_records; for a run to make also what create_runs says."""
+        """Apply all writes, in one transaction. Raises Busy, StorageFull and StorageFailed itself where it takes none
+        of them. What else may be wrong the Future tells. NotFound: no such run, or a tag to remove is not there;
+        Conflict: the run is deleted (restoring it is allowed), a param has another value, or a record that must be
+        unchanged is not stored as it is there; AlreadyExists: as for put_records; for a run to make also what
+        create_runs says."""
         ...
 
     def list_series(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from stepwell.core.errors import Busy, Conflict, StorageFailed, StorageFull
-from stepwell.core.model import RunWrite
+from stepwell.core.errors import AlreadyExists, Busy, Conflict, StorageFailed, StorageFull
+from stepwell.core.model import NewExperiment, RunWrite
 from stepwell.storage.embedded import EmbeddedStore, points
 from stepwell.storage.embedded.writer import Request
 from stepwell.web.work import Work
@@ -146,3 +146,25 @@ def test_a_write_cannot_be_withdrawn(store: EmbeddedStore) -> None:
     for future in futures:
         future.result(60)
     assert store.healthy() == ""
+
+
+def test_who_is_told_that_it_exists_can_read_it(store: EmbeddedStore) -> None:
+    """Also when both came in one commit."""
+    seen: list[object] = []
+
+    def make() -> None:
+        try:
+            seen.append(store.create_experiment(workspace=W, new=NewExperiment(name="e", at=NOW)).id)
+        except AlreadyExists:
+            seen.append(store.get_experiment(workspace=W, name="e").id)
+
+    threads = [threading.Thread(target=make) for _ in range(6)]
+    with one_commit(store):
+        for thread in threads:
+            thread.start()
+        while store._writer.queued < len(threads):
+            threading.Event().wait(0.001)
+    for thread in threads:
+        thread.join(60)
+    assert len(seen) == len(threads)
+    assert len(set(seen)) == 1
