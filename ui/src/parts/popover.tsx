@@ -1,6 +1,6 @@
 // A button that opens a panel below itself. Escape, a press elsewhere and the button close it; the focus comes back.
 
-import type { ComponentChildren, TargetedKeyboardEvent } from "preact";
+import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import "./parts.css";
 
@@ -29,16 +29,19 @@ export function Popover({ button, label, class: name, disabled = false, children
     const leave = (event: PointerEvent) => {
       if (event.target instanceof Node && root.current?.contains(event.target) !== true) setOpen(false);
     };
+    // On the page, too: what had the focus may be gone.
+    const escape = (event: KeyboardEvent) => {
+      if (event.key === "Escape" && document.querySelector("dialog[open]") === null) close();
+    };
     addEventListener("pointerdown", leave);
-    return () => removeEventListener("pointerdown", leave);
+    addEventListener("keydown", escape);
+    return () => {
+      removeEventListener("pointerdown", leave);
+      removeEventListener("keydown", escape);
+    };
   }, [open]);
-  const onKeyDown = (event: TargetedKeyboardEvent<HTMLElement>) => {
-    if (event.key !== "Escape" || !open) return;
-    event.stopPropagation();
-    close();
-  };
   return (
-    <span class="popover" ref={root} onKeyDown={onKeyDown}>
+    <span class="popover" ref={root}>
       <button
         type="button"
         ref={opener}

@@ -1,4 +1,4 @@
-// Where one looks: the workspace and its experiments, in the bar.
+// Where one looks: the workspace, its experiments and its saved views, in the bar.
 
 import type { components } from "../api/schema";
 import { get, type Result } from "../api/client";
@@ -9,6 +9,7 @@ import { change } from "../state/route";
 import { experimentIds } from "../state/search";
 import { Picker, type Options } from "./picker";
 import { Popover } from "./popover";
+import { Views } from "./views";
 
 type ExperimentPage = components["schemas"]["ExperimentPage"];
 const PAGE = 100;
@@ -18,6 +19,7 @@ export function Scope() {
     <div class="scope">
       <Workspaces />
       <Experiments />
+      <Views />
     </div>
   );
 }

@@ -47,7 +47,7 @@ function wanted({ metrics = [], params = [], tags = [] }: Columns) {
   return { metrics: [...metrics], params: [...params], tags: [...tags] };
 }
 
-const SAMPLE = 20; // runs whose names are looked at
+const SAMPLE = 5; // runs whose names are looked at
 const LISTED = 100;
 
 /** Names of metrics, params or tags that contain a text, of the runs in view. */
