@@ -113,6 +113,7 @@ interface AtProps {
 /** The tooltip; apart, so that the pointer's moves render nothing else. */
 function At({ box, plot, view, axis, stage, pinned, unpin }: AtProps) {
   const cursor = useTopic(stage.cursor);
+  const lit = useTopic(stage.highlighted);
   const mine = cursor?.axis === axis && box.current?.matches(":hover, :focus-visible") === true;
   const x = pinned ?? (mine ? cursor.x : null);
   const rows = useMemo(() => (x === null ? [] : toldAt(view.lines, x, view.x)), [x, view]);
@@ -130,6 +131,7 @@ function At({ box, plot, view, axis, stage, pinned, unpin }: AtProps) {
       top={area.top}
       pinned={pinned !== null}
       unpin={unpin}
+      lit={lit}
     />
   );
 }

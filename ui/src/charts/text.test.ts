@@ -6,7 +6,7 @@ import { svg } from "./export";
 import { nice, ticks } from "./ticks";
 import { bucketed, drawnLine } from "./testing";
 import { reachOf, reachText } from "./zoom";
-import { tsvOf } from "./tooltip";
+import { around, tsvOf } from "./tooltip";
 import { toldAt } from "./nearest";
 
 describe("words for numbers", () => {
@@ -142,6 +142,14 @@ describe("files", () => {
     expect(made).not.toContain("<b>");
     expect(made).toContain("&#60;b&#62;&#38;");
     expect(made).toContain("M230 33L330 58");
+  });
+
+  test("the run that stands out is always told", () => {
+    const rows = toldAt(Array.from({ length: 100 }, (_, n) => ({ ...drawnLine(bucketed([-n], 1)), key: String(n) })), 0, frame.x);
+    expect(around(rows, null).map((row) => row.key)).toEqual(Array.from({ length: 24 }, (_, n) => String(n)));
+    expect(around(rows, "99").at(-1)?.key).toBe("99");
+    expect(around(rows, "50").map((row) => row.key)).toContain("50");
+    expect(around(rows.slice(0, 3), "2")).toHaveLength(3);
   });
 
   test("a copied tooltip is a table", () => {

@@ -15,12 +15,14 @@ export interface TooltipProps {
   top: number;
   pinned: boolean;
   unpin: () => void;
+  /** The run whose line stands out: it is always among the rows. */
+  lit: string | null;
 }
 
 /** More are not told while the pointer moves: nobody can scroll to them. Pinned, all are there. */
 const MOVING = 24;
 
-export function Tooltip({ rows, x, xKind, xTitle, left, top, pinned, unpin }: TooltipProps) {
+export function Tooltip({ rows, x, xKind, xTitle, left, top, pinned, unpin, lit }: TooltipProps) {
   const box = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     const element = box.current;
@@ -31,7 +33,7 @@ export function Tooltip({ rows, x, xKind, xTitle, left, top, pinned, unpin }: To
   });
   const days = new Set(rows.flatMap((row) => (Number.isNaN(row.time) ? [] : [moment(row.time / 1e6).slice(0, 10)])));
   const [day] = days.size === 1 ? days : [""];
-  const shown = pinned ? rows : rows.slice(0, MOVING);
+  const shown = pinned ? rows : around(rows, lit);
   const smooth = rows.some((row) => row.smooth !== null);
   const banded = rows.some((row) => row.points > 1);
   return (
@@ -46,21 +48,7 @@ export function Tooltip({ rows, x, xKind, xTitle, left, top, pinned, unpin }: To
         unpin();
       }}
     >
-      <div class="tip-head">
-        <span>
-          {xTitle} {xText(x, xKind)}
-        </span>
-        {pinned && (
-          <span class="tip-buttons">
-            <button type="button" onClick={() => void navigator.clipboard.writeText(tsvOf(rows))}>
-              Copy
-            </button>
-            <button type="button" onClick={unpin} aria-label="Close">
-              ×
-            </button>
-          </span>
-        )}
-      </div>
+      <Head text={`${xTitle} ${xText(x, xKind)}`} rows={rows} pinned={pinned} unpin={unpin} />
       <table>
         <thead>
           <tr>
@@ -76,7 +64,7 @@ export function Tooltip({ rows, x, xKind, xTitle, left, top, pinned, unpin }: To
         </thead>
         <tbody>
           {shown.map((row) => (
-            <Row key={row.key} row={row} smooth={smooth} banded={banded} dated={day === ""} />
+            <Row key={row.key} row={row} smooth={smooth} banded={banded} dated={day === ""} lit={row.key === lit} />
           ))}
         </tbody>
       </table>
@@ -85,7 +73,33 @@ export function Tooltip({ rows, x, xKind, xTitle, left, top, pinned, unpin }: To
   );
 }
 
+function Head({ text, rows, pinned, unpin }: Pick<TooltipProps, "rows" | "pinned" | "unpin"> & { text: string }) {
+  return (
+    <div class="tip-head">
+      <span>{text}</span>
+      {pinned && (
+        <span class="tip-buttons">
+          <button type="button" onClick={() => void navigator.clipboard.writeText(tsvOf(rows))}>
+            Copy
+          </button>
+          <button type="button" onClick={unpin} aria-label="Close">
+            ×
+          </button>
+        </span>
+      )}
+    </div>
+  );
+}
+
+/** As many rows as are told while the pointer moves: the greatest, or those around the one that stands out. */
+export function around(rows: readonly Told[], lit: string | null): readonly Told[] {
+  const at = rows.findIndex((row) => row.key === lit);
+  const begin = Math.max(0, Math.min(at - MOVING / 2, rows.length - MOVING));
+  return rows.slice(begin, begin + MOVING);
+}
+
 interface RowProps {
+  lit: boolean;
   row: Told;
   smooth: boolean;
   banded: boolean;
@@ -93,9 +107,9 @@ interface RowProps {
   dated: boolean;
 }
 
-function Row({ row, smooth, banded, dated }: RowProps) {
+function Row({ row, smooth, banded, dated, lit }: RowProps) {
   return (
-    <tr>
+    <tr class={lit ? "lit" : undefined}>
       <th scope="row">
         <Swatch ink={row.ink} dash={row.dash} />
         {row.name}
