@@ -28,6 +28,29 @@ def run(plain: httpx.Client) -> dict[str, Any]:
     return found
 
 
+def test_what_happened_is_told_once_however_often_it_is_sent(plain: httpx.Client, run: dict[str, Any]) -> None:
+    events = [
+        {"kind": "alert", "text": "loss is NaN", "detail": '{"level": "error"}', "time_us": 1_790_000_000_000_001},
+        {"kind": "note", "time_us": 1_790_000_000_000_000},
+    ]
+    for _ in range(2):
+        answer = plain.post(f"/api/v1/runs/{run['id']}/events", json={"events": events})
+        assert (answer.status_code, answer.json()) == (200, {"events": 2})
+    found = plain.get(f"/api/v1/runs/{run['id']}/events").json()
+    assert found == {
+        "time_us": [1_790_000_000_000_000, 1_790_000_000_000_001],
+        "kind": ["note", "alert"],
+        "text": ["", "loss is NaN"],
+        "detail": ["", '{"level": "error"}'],
+    }
+    missing = plain.post("/api/v1/runs/nowhere/events", json={"events": events})
+    assert missing.status_code == 404
+    for bad, field in [({"kind": ""}, "kind"), ({"kind": "a", "detail": "\0"}, "detail"), ({"kind": "a\0"}, "kind")]:
+        refused = plain.post(f"/api/v1/runs/{run['id']}/events", json={"events": [bad]})
+        assert refused.status_code == 400
+        assert field in refused.json()["error"]["field"]
+
+
 def say(plain: httpx.Client, run: dict[str, Any], *lines: tuple[str, int, str]) -> None:
     """Console lines, as Pluto's client sends them: (kind, number, text)."""
     body = "".join(

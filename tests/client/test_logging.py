@@ -46,8 +46,12 @@ def test_all_that_a_run_has_arrives(shared_server: Server, stored: Stored, spool
     )
     run.file(report, "docs/a b.txt")
     report.write_text("changed afterwards")
-    run.change(tags={"more": "x"}, remove_tags=["gone"], params={"late": None})
+    run.change(tags={"more": "x"}, remove_tags=["gone", "never there"], params={"late": None})
+    run.alert("loss is NaN", "look", level="error")
     assert run.finish()
+    events = stored.get(f"/runs/{run.id}/events")
+    assert (events["kind"], events["text"]) == (["alert"], ["loss is NaN"])
+    assert events["detail"] == ['{"level": "error", "text": "look"}']
     found = stored.run(run.id)
     assert found["run"]["status"] == "FINISHED"
     assert found["run"]["name"] == "quick"

@@ -262,6 +262,8 @@ def test_events_are_read_oldest_first(shelf: Shelf, store: Store, again: Callabl
     change(store, events=tuple(events[2:]))
     change(store, events=tuple(events[:2]))
     assert again(shelf).read_events(workspace=W, run_id=RUN) == events
+    change(shelf.store, events=tuple(events[2:4]))  # the same request, sent again
+    assert shelf.store.read_events(workspace=W, run_id=RUN) == events
     assert shelf.store.read_events(workspace=W, run_id="none") == []
     assert shelf.store.read_events(workspace="elsewhere", run_id=RUN) == []
 

@@ -106,7 +106,7 @@ class Delivery:
         elif note.kind == records.CHANGE:
             self._change(fields)
         elif note.kind == records.EVENT:
-            self._try("POST", f"{self._run}/events", fields["event"])
+            self._try("POST", f"{self._run}/events", {"events": [fields["event"]]})
         elif note.kind == records.FILE:
             self._upload(str(fields["path"]), str(fields["stored"]))
         else:
@@ -152,10 +152,20 @@ class Delivery:
         except Refused as error:
             parts = list(_parts(fields))
             if len(parts) == 1:
-                self._set_aside("PATCH", self._run, fields, error)
+                self._part_refused(parts[0], error)
                 return
             for part in parts:
-                self._try("PATCH", self._run, part)
+                self._part(part)
+
+    def _part(self, part: Mapping[str, Any]) -> None:
+        try:
+            self._api.send("PATCH", self._run, part)
+        except Refused as error:
+            self._part_refused(part, error)
+
+    def _part_refused(self, part: Mapping[str, Any], error: Refused) -> None:
+        if not ("remove_tags" in part and error.code == "not_found"):  # it is gone already
+            self._set_aside("PATCH", self._run, part, error)
 
     def _upload(self, path: str, stored: str) -> None:
         local = self._outbox.folder / FILES / stored

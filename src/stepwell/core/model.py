@@ -184,7 +184,7 @@ class RunWrite:
     A param once set keeps its value: setting it again to the same is nothing, to another is a Conflict. `records`
     have this run as their parent; they are inserted or replaced by (kind, id). `unchanged` are records that must be
     stored as they are here, else nothing is: a Conflict. `make` is the run to make first where
-    there is none of this id, and its workspace with it.
+    there is none of this id, and its workspace with it. An event that is there already, exactly, is not stored again.
     """
 
     run_id: str

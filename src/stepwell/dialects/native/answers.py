@@ -249,6 +249,12 @@ class Stored(Struct):
     points: int
 
 
+class StoredEvents(Struct):
+    """How many events the request held; all of them are durable now. Repeats count too."""
+
+    events: int
+
+
 class PointColumns(Struct):
     """Points of one series."""
 

@@ -131,6 +131,14 @@ def read_events(ask: Ask, _: wire.Nothing) -> Table:
     return render.events(runs.read_events(ask.store, workspace=ask.workspace, run_id=ask.params[_RUN_ID]))
 
 
+def write_events(ask: Ask, body: wire.EventsWrite) -> Table:
+    """Add to what happened to a run. Sending it again is safe, as long as the request says the times."""
+    events = translate.events(body.events, now=ask.now)
+    write = RunWrite(run_id=ask.params[_RUN_ID], events=events, at=ask.now)
+    ingest.write(ask.store, workspace=ask.workspace, write=write).result()
+    return {"events": len(events)}
+
+
 def _total(ask: Ask, body: wire.RunSearch) -> int:
     return search.count_runs(
         ask.store,

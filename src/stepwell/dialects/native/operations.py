@@ -85,6 +85,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _write("DELETE", "/runs/{run_id}", catalog.delete_run, answers.Deleted, query=wire.Deletion),
     _write("POST", "/runs/{run_id}/restore", catalog.restore_run, answers.RunAnswer),
     _read("/runs/{run_id}/events", catalog.read_events, answers.EventTable),
+    _write("POST", "/runs/{run_id}/events", catalog.write_events, answers.StoredEvents, body=wire.EventsWrite),
     _read("/runs/{run_id}/lineage", about.read_lineage, answers.Lineage),
     _read("/runs/{run_id}/logs", about.read_lines, answers.LinePage, query=wire.LinesQuery),
     _read("/runs/{run_id}/logs/streams", about.list_streams, answers.StreamList),

@@ -12,6 +12,7 @@ from stepwell.core.errors import Invalid, TooLarge
 from stepwell.core.ids import new_run_id, new_run_name
 from stepwell.core.model import (
     Columns,
+    Event,
     NewExperiment,
     NewRun,
     PointBatch,
@@ -67,6 +68,16 @@ def run_write(run_id: str, body: wire.RunChange, *, now: int) -> RunWrite:
         start_time=body.start_time_us,
         end_time=now if ends_now else body.end_time_us,
         at=now,
+    )
+
+
+def events(found: Sequence[wire.NewEvent], *, now: int) -> tuple[Event, ...]:
+    """Events of a run. Invalid: a detail that is no text."""
+    for position, each in enumerate(found):
+        if "\0" in each.detail:
+            raise Invalid(f"events[{position}].detail: holds a NUL", field=f"events[{position}].detail")
+    return tuple(
+        Event(time=now if e.time_us is None else e.time_us, kind=e.kind, text=e.text, detail=e.detail) for e in found
     )
 
 

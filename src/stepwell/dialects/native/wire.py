@@ -194,6 +194,21 @@ class RunChange(Request):
     remove_tags: list[str] = []
 
 
+class NewEvent(Request):
+    """Something that happened: `kind` is a short word, `text` for people, `detail` JSON text. Without a time: now."""
+
+    kind: Annotated[str, Meta(min_length=1)]
+    text: str = ""
+    detail: Annotated[str, Meta(max_length=65_536)] = ""
+    time_us: Int64 | None = None
+
+
+class EventsWrite(Request):
+    """Events of one run. One that is there already, exactly, is not stored again."""
+
+    events: Annotated[list[NewEvent], Meta(max_length=1000)]
+
+
 class ColumnChoice(Request):
     """What comes along with each run: names, or "*" for all; nothing by default."""
 

@@ -149,7 +149,8 @@ INSERT INTO custom_info (run_key, name, value) VALUES (?, ?, ?) ON CONFLICT DO U
 
 -- name: add_event
 INSERT INTO event (run_key, seq, time, kind, text, detail)
-SELECT :run_key, 1 + ifnull(max(seq), 0), :time, :kind, :text, :detail FROM event WHERE run_key = :run_key;
+SELECT :run_key, 1 + ifnull(max(seq), 0), :time, :kind, :text, :detail FROM event WHERE run_key = :run_key
+HAVING NOT ifnull(max(time = :time AND kind = :kind AND text = :text AND detail = :detail), 0);
 
 -- name: read_events
 SELECT time, kind, text, detail FROM event WHERE run_key = ? ORDER BY time, seq;

@@ -128,7 +128,7 @@ def apply(conn: apsw.Connection, workspace: str, write: RunWrite) -> RunState:
 
 
 def add_events(conn: apsw.Connection, run_key: int, events: Iterable[Event]) -> None:
-    """Append events to a run."""
+    """Append events to a run. One that is there already, exactly, is not stored again."""
     for event in events:
         bindings = {"time": event.time, "kind": event.kind, "text": event.text, "detail": event.detail}
         _SQL.run(conn, "add_event", {"run_key": run_key, **bindings})
