@@ -45,7 +45,7 @@ function paintBand(context: CanvasRenderingContext2D, line: Line, frame: Frame, 
     context.fill(path);
   }
   // The edge: a spike of one bucket is as thin as a pixel and must be seen.
-  context.globalAlpha = among >= MANY ? 0.3 : among > 4 ? 0.35 : 0.45;
+  context.globalAlpha = among >= MANY ? 0.35 : among > 4 ? 0.45 : 0.6;
   context.lineWidth = 1;
   context.setLineDash([]);
   context.stroke(path);
