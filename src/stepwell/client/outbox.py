@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,7 +157,7 @@ def outboxes(folder: Path) -> list[Outbox]:
 def has_ended(outbox: Outbox) -> bool:
     """Whether its process is known to be gone: it ran on this machine, and is not there."""
     head = outbox.head()
-    if head.get("host") != socket.gethostname():
+    if not machine() or head.get("machine") != machine():
         return False
     try:
         os.kill(int(head["pid"]), 0)
@@ -167,6 +166,15 @@ def has_ended(outbox: Outbox) -> bool:
     except (OSError, KeyError, ValueError):
         return False
     return False
+
+
+def machine() -> str:
+    """What tells processes with the same number apart: this boot of this machine, this container. "": nothing does."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115  no path: a number in brackets
+    except OSError:
+        return ""
 
 
 def _read(path: Path, begin: int = 0) -> bytes:

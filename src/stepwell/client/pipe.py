@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from stepwell.client import records
 from stepwell.client.environment import Target
-from stepwell.client.outbox import FILES, Outbox
+from stepwell.client.outbox import FILES, Outbox, machine
 from stepwell.client.problems import Problems
 from stepwell.client.records import Note, encode_note
 from stepwell.client.sender import Sender
@@ -34,7 +34,7 @@ class Pipe:
             "run": run_id,
             "url": where.url,
             "workspace": where.workspace,
-            "host": socket.gethostname(),
+            "machine": machine(),
             "pid": os.getpid(),
         }
         self.put = 0

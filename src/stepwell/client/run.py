@@ -296,8 +296,12 @@ class Run:
 
     def _put(self, note: Note) -> None:
         pipe = self._pipe or self._open()
-        if pipe is not None:
-            pipe.worker.queue.append(note)
+        if pipe is None:
+            return
+        if len(pipe.worker.queue) > ROOM:
+            self._drop(1)
+            return
+        pipe.worker.queue.append(note)
 
     def _drop(self, count: int) -> None:
         self._dropped += count

@@ -22,6 +22,7 @@ from stepwell.client.values import NoNumber, Pending, Wrong, number
 PERIOD: Final = 0.04  # seconds between two looks at the queue: with the write, far below a tenth of a second
 ROOM: Final = 1_000_000  # values that wait; more are dropped and counted
 _FRAME_VALUES: Final = 10_000
+_LOOK: Final = 0.2  # seconds between two looks whether the thread lives
 _RETRY: Final = 1.0  # seconds between two tries on a full disk
 
 Row: TypeAlias = tuple[int, int, Mapping[str, Any]]  # time in microseconds, step, values
@@ -61,13 +62,20 @@ class Worker:
         barrier = _Barrier()
         self.queue.append(barrier)
         self._wake.set()
-        return barrier.reached.wait(timeout) and barrier.whole
+        until = None if timeout is None else time.monotonic() + timeout
+        while not barrier.reached.wait(_LOOK if until is None else max(0.0, min(_LOOK, until - time.monotonic()))):
+            if not self._thread.is_alive() or (until is not None and time.monotonic() >= until):
+                return False
+        return barrier.whole
 
     def end(self, timeout: float) -> bool:
         """Empty the queue once more, close the spool and end. Whether all is on the disk, within `timeout` seconds."""
         self._ending = True
         self._wake.set()
         self._thread.join(timeout)
+        late = sum(len(item[2]) for item in list(self.queue) if isinstance(item, tuple))
+        if late:
+            self._lose(late, "another thread logged them while the run was closed")
         return self._whole and not self._thread.is_alive()
 
     def _run(self) -> None:

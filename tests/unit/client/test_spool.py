@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepwell.client.outbox import Broken, Item, Outbox, Place
+from stepwell.client.outbox import Broken, Item, Outbox, Place, has_ended, machine
 from stepwell.client.records import Note, encode_note
 from stepwell.client.spool import FRAME_BYTES, MAGIC, Damage, Frame, Spool, pack, scan, segment_name
 
@@ -203,3 +205,19 @@ def test_a_folder_that_cannot_be_made_holds_everything_in_memory(tmp_path: Path)
 
 def test_what_is_larger_than_a_frame_is_refused(tmp_path: Path) -> None:
     assert not Spool(tmp_path, HEAD).append(bytes(FRAME_BYTES + 1))
+
+
+def test_only_a_process_of_this_machine_that_is_gone_has_ended(tmp_path: Path) -> None:
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+
+    def of(name: str, **fields: object) -> Outbox:
+        spool = Spool(tmp_path / name, encode_note(Note("segment", {"version": 1, **fields})))
+        spool.append(note(1))
+        spool.close()
+        return Outbox(tmp_path / name)
+
+    assert machine()
+    assert has_ended(of("gone", machine=machine(), pid=int(gone.stdout)))
+    assert not has_ended(of("alive", machine=machine(), pid=os.getpid()))
+    assert not has_ended(of("elsewhere", machine="another", pid=int(gone.stdout)))
+    assert not has_ended(of("unknown"))

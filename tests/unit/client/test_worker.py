@@ -99,3 +99,18 @@ def test_a_note_that_is_no_json_is_told(worker: Worker, tmp_path: Path, problems
     assert worker.end(60)
     assert written(tmp_path) == [("change", {"x": 2})]
     assert len(problems.counts()) == 1
+
+
+def test_a_flush_of_a_worker_that_has_ended_does_not_hang(worker: Worker) -> None:
+    worker.start()
+    assert worker.end(60)
+    assert not worker.flush(None)
+
+
+def test_what_is_logged_while_a_run_is_closed_is_counted(worker: Worker, problems: Problems) -> None:
+    worker.start()
+    assert worker.end(60)
+    worker.queue.append((1, 1, {"a": 1.0, "b": 2.0}))
+    worker.end(60)
+    assert worker.lost == 2
+    assert sum(problems.counts().values()) == 2
