@@ -11,6 +11,9 @@ import { rowsOf, type RunRow } from "./rows";
 import { useQuestion } from "./search";
 import { useAgain, useLiveTick } from "./tick";
 
+/** More runs than these are never drawn at once: their ids stand in the address. */
+export const MOST = 200;
+
 /** How many of the search are drawn when the address names none. */
 export const FIRST = 10;
 
@@ -84,7 +87,8 @@ export function useChosenRuns(columns: Columns = {}): Chosen {
       tags: [...(columns.tags ?? [])],
     };
     if (shown.length === 0) return { ...question, limit: FIRST, columns: wanted };
-    return { filter: idsFilter(shown), visibility: "all" as const, limit: shown.length, columns: wanted };
+    const ids = shown.slice(0, MOST);
+    return { filter: idsFilter(ids), visibility: "all" as const, limit: ids.length, columns: wanted };
   }, [question, shown, JSON.stringify(columns)]);
   const found = useFetching(JSON.stringify(body), (signal) => post("/api/v1/runs/search", { body, signal }));
   useAgain(useLiveTick(), found);
@@ -109,7 +113,7 @@ function useChanges(choice: Choice, candidates: readonly RunRow[], runs: readonl
     isDrawn: useCallback((id) => drawn.has(id), [drawn]),
     toggle: (id) => store(toggled(choice, first, id)),
     isolate: (id) => store(isolated(choice, first, id)),
-    choose: (ids) => store({ shown: ids, hidden: [] }),
+    choose: (ids) => store({ shown: ids.slice(0, MOST), hidden: [] }),
   };
 }
 

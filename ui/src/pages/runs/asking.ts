@@ -18,11 +18,19 @@ export function asking(question: Question, columns: Columns): Ask {
   };
 }
 
+/** So many ids fit into a filter, whatever they are. */
+const IDS = 200;
+
 /** These runs as they are now. */
 export async function runsOf(ids: readonly string[], columns: Columns, signal: AbortSignal): Promise<Result<RunRow[]>> {
-  const body = { filter: idsFilter(ids), visibility: "all" as const, limit: Math.max(1, ids.length), columns: wanted(columns) };
-  const page = await post("/api/v1/runs/search", { body, signal });
-  return page.ok ? { ok: true, data: rowsOf(page.data) } : page;
+  const found: RunRow[] = [];
+  for (let at = 0; at < ids.length; at += IDS) {
+    const body = { filter: idsFilter(ids.slice(at, at + IDS)), visibility: "all" as const, limit: IDS, columns: wanted(columns) };
+    const page = await post("/api/v1/runs/search", { body, signal });
+    if (!page.ok) return page;
+    found.push(...rowsOf(page.data));
+  }
+  return { ok: true, data: found };
 }
 
 /** All runs of a search, page by page in the order of the search. */
@@ -65,7 +73,10 @@ export async function keysOf(
   return { ok: true, data: keys.sort().slice(0, LISTED) };
 }
 
-export function optionsOf(keys: readonly string[]): Options {
-  return { options: keys.map((key) => ({ id: key, text: key })), more: keys.length >= LISTED };
+/** The keys as options; what was typed is one too, for keys of runs that were not looked at. */
+export function optionsOf(keys: readonly string[], typed: string): Options {
+  const options = keys.map((key) => ({ id: key, text: key, hint: "" }));
+  if (typed !== "" && !keys.includes(typed)) options.push({ id: typed, text: typed, hint: "as written" });
+  return { options, more: keys.length >= LISTED };
 }
 

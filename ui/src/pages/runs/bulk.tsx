@@ -5,6 +5,7 @@ import { counted } from "../../charts/format";
 import { Confirm } from "../../parts/dialog";
 import { notify } from "../../parts/notices";
 import { Popover } from "../../parts/popover";
+import { MOST } from "../../state/chosen";
 import type { RunRow } from "../../state/rows";
 import { runsOf } from "./asking";
 import { deleteRuns, purgeRuns, restoreRuns, tagRuns } from "./changing";
@@ -26,8 +27,8 @@ export function Bulk({ ids, rows, writes, onDraw, onClear, onChanged }: BulkProp
   return (
     <div class="bulk" role="toolbar" aria-label="Selected runs">
       <strong>{counted(ids.length, "run")} selected</strong>
-      <button type="button" onClick={onDraw} title="Draw exactly these in charts and comparisons">
-        Draw these
+      <button type="button" onClick={onDraw} title={`Draw exactly these in charts and comparisons, at most ${MOST}`}>
+        Draw {ids.length > MOST ? `the first ${MOST}` : "these"}
       </button>
       {writes && (
         <Popover button="Tag ▾" label="Set or remove a tag">

@@ -61,7 +61,7 @@ export function ColumnChooser({ columns, onChange, question }: ChooserProps) {
               chosen={columns.filter((each) => each.startsWith(`${prefix}.`)).map((each) => each.slice(prefix.length + 1))}
               ask={async (text, signal) => {
                 const keys = await keysOf(tab, text, question, signal);
-                return keys.ok ? { ok: true, data: optionsOf(keys.data) } : keys;
+                return keys.ok ? { ok: true, data: optionsOf(keys.data, text) } : keys;
               }}
               onToggle={({ id }) => toggle(textOfColumn({ kind: prefix, key: id }))}
             />

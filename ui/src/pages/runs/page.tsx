@@ -5,6 +5,7 @@ import { whole } from "../../charts/format";
 import { FilterBox } from "../../parts/filterbox";
 import { Empty, Failed, Loading } from "../../parts/states";
 import { useChosenRuns } from "../../state/chosen";
+import { useKey } from "../../state/keyboard";
 import { PARAMS, useParam } from "../../state/params";
 import { current, go } from "../../state/route";
 import type { RunRow } from "../../state/rows";
@@ -38,6 +39,10 @@ export function RunsPage() {
   const spark = useSparklines(visible, columns.filter(({ kind }) => kind === "spark").map(({ key }) => key));
   const onEye = (row: RunRow, alone: boolean) => (alone ? chosen.isolate(row.id) : chosen.toggle(row.id));
   const nowUs = Date.now() * 1000;
+  useKey("Escape", () => {
+    // The first Escape closes what is open.
+    if (document.querySelector(".panel") === null) setSelection({ ...selection, ids: new Set() });
+  });
   const refresh = () => {
     rows.refresh();
     chosen.retry();
