@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.filling import STEPS, ask, loss_of
+from browser.filling import PLUTO_RUN, STEPS, ask, loss_of
 from browser.looking import card, ink
 from browser.person import Person
 from serving import Server
@@ -122,3 +122,26 @@ def test_a_file_is_downloaded_whole(person: Person, sweep: str):
 def test_events_are_told(person: Person):
     page = person.go("runs/odd", part="events")
     expect(page.get_by_text("Nothing has happened").or_(page.get_by_role("columnheader", name="When"))).to_be_visible()
+
+
+def test_console_lines_are_read_and_searched(person: Person, filled: Server):
+    run = ask(filled.url, "/runs/search", {"filter": f"run_name = '{PLUTO_RUN}'"})["runs"]["id"][0]
+    page = person.go(f"runs/{run}", part="logs")
+    log = page.get_by_role("log")
+    expect(log).to_contain_text("epoch 0 is done")
+    expect(log).to_contain_text("epoch 19 is done")
+    page.get_by_label("Find in the lines").fill("EPOCH 7 ")
+    expect(log.locator("p")).to_have_count(1)
+    expect(log).to_contain_text("epoch 7 is done")
+    assert "log_search=" in page.url
+
+
+def test_a_run_that_said_nothing(person: Person):
+    page = person.go("runs/odd", part="logs")
+    expect(page.get_by_text("This run has said nothing")).to_be_visible()
+
+
+def test_data_sets_that_a_run_used(person: Person, sweep: str):
+    page = person.go(f"runs/{sweep}", part="lineage")
+    expect(page.get_by_text("handwritten").first).to_be_visible()
+    expect(page.get_by_text("training").first).to_be_visible()
