@@ -4,6 +4,7 @@ import { PAGE, Rows, type Answer, type Ask } from "./rows";
 
 const TOTAL = 1_050;
 const row = (id: string) => ({ id, name: id }) as RunRow;
+const jump = () => new Promise((resolve) => setTimeout(resolve, 60));
 const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
 
 function server(prefix = "r") {
@@ -27,21 +28,32 @@ test("only what is in view is fetched, once", async () => {
   await settle();
   expect([rows.length, rows.at(29)?.id, rows.at(500)]).toEqual([TOTAL, "r29", null]);
   rows.show({ from: 1_030, to: 1_200 });
-  await settle();
+  await jump();
   await settle();
   expect(rows.at(1_049)?.id).toBe("r1049");
   expect(asked).toEqual([0, PAGE, 9 * PAGE, 10 * PAGE]);
 });
 
 test("what scrolled out of view before it came is not waited for", async () => {
-  const { ask } = server();
+  const { ask, asked } = server();
   let changes = 0;
   const rows = new Rows(ask, () => changes++);
-  rows.show({ from: 0, to: 10 });
-  rows.show({ from: 510, to: 520 });
+  rows.show({ from: 10, to: 20 });
+  rows.show({ from: 110, to: 120 });
+  rows.show({ from: 210, to: 220 });
   await settle();
   await settle();
-  expect([changes, rows.at(0), rows.at(510)?.id]).toEqual([2, null, "r510"]);
+  expect([changes, rows.at(0), rows.at(210)?.id, asked]).toEqual([2, null, "r210", [0, 100, 200]]);
+});
+
+test("of what the bar is dragged through, only where it stays is asked for", async () => {
+  const { ask, asked } = server();
+  const rows = new Rows(ask, () => undefined);
+  rows.show({ from: 300, to: 310 });
+  rows.show({ from: 610, to: 620 });
+  rows.show({ from: 990, to: 1_000 });
+  await jump();
+  expect([rows.at(990)?.id, asked]).toEqual(["r990", [900, 1_000]]);
 });
 
 test("the old rows stay until the new search answers", async () => {

@@ -7,6 +7,7 @@ import type { Span } from "../../parts/windowing";
 export const PAGE = 100;
 /** So many rows before and behind the view are fetched too. */
 const AHEAD = 80;
+const STAYS = 40; // milliseconds
 /** Pages that are kept; further ones, seen from the view, are forgotten. */
 const KEPT = 200;
 
@@ -23,6 +24,7 @@ export class Rows {
   private readonly pages = new Map<number, RunRow[]>();
   private readonly pending = new Map<number, AbortController>();
   private view: Span = { from: 0, to: PAGE };
+  private timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `before` is shown where this has no rows yet, until its first page is there. */
   constructor(
@@ -59,7 +61,16 @@ export class Rows {
 
   /** Fetch what these rows lack, and stop fetching what nobody looks at any more. */
   show(span: Span): void {
+    const jumped = Math.abs(span.from - this.view.from) > PAGE;
     this.view = span;
+    clearTimeout(this.timer);
+    // While the bar is dragged through thousands of rows, only where it stays is worth asking for.
+    if (jumped) this.timer = setTimeout(() => this.load(), STAYS);
+    else this.load();
+  }
+
+  private load(): void {
+    const span = this.view;
     const wanted = this.pagesOf({ from: Math.max(0, span.from - AHEAD), to: span.to + AHEAD });
     for (const [page, stop] of this.pending) {
       if (wanted.includes(page)) continue;
@@ -89,11 +100,12 @@ export class Rows {
 
   retry(): void {
     this.error = null;
-    this.show(this.view);
+    this.load();
     this.changed();
   }
 
   stop(): void {
+    clearTimeout(this.timer);
     for (const stop of this.pending.values()) stop.abort();
     this.pending.clear();
   }
