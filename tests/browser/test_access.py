@@ -24,6 +24,8 @@ PLACES = {
     "run usage": ("runs/odd", {"part": "usage"}),
     "run files": ("runs/odd", {"part": "files"}),
     "run events": ("runs/odd", {"part": "events"}),
+    "run logs": ("runs/odd", {"part": "logs"}),
+    "run lineage": ("runs/odd", {"part": "lineage"}),
     "run code": ("runs/odd", {"part": "code"}),
 }
 

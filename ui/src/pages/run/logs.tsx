@@ -28,7 +28,7 @@ export function Logs({ detail }: PartProps) {
   const [chosen, setChosen] = useParam(PARAMS.stream);
   if (streams.data === null) return streams.error === null ? <Loading what="lines" /> : <Failed error={streams.error} retry={streams.retry} />;
   const names = streams.data.streams;
-  const stream = names.includes(chosen) ? chosen : (names[0] ?? null);
+  const stream = names.includes(chosen) ? chosen : (names.find((name) => !/err/i.test(name)) ?? names[0] ?? null);
   if (stream === null) return <Empty>This run has said nothing on its console, or its client does not send that.</Empty>;
   return (
     <>

@@ -5,6 +5,8 @@ import { patch } from "../../api/client";
 import { value, whole } from "../../charts/format";
 import { Empty } from "../../parts/states";
 import { factsOf, matching, NOTE } from "./facts";
+import { mayWrite } from "../../state/session";
+import { useWho } from "../../state/who";
 import type { Detail, PartProps } from "./page";
 
 /** Rows of a table that are drawn; the rest is found by searching. */
@@ -33,6 +35,7 @@ export function Overview({ detail, changed }: PartProps) {
 
 function Notes({ detail, changed }: PartProps) {
   const kept = detail.tags[NOTE] ?? "";
+  const writes = mayWrite(useWho());
   const [text, setText] = useState<string | null>(null);
   const [problem, setProblem] = useState("");
   const save = async () => {
@@ -49,9 +52,11 @@ function Notes({ detail, changed }: PartProps) {
       {text === null ? (
         <>
           {kept === "" ? <p class="faint">No notes.</p> : <p class="note">{kept}</p>}
-          <button type="button" onClick={() => setText(kept)}>
-            Edit notes
-          </button>
+          {writes && (
+            <button type="button" onClick={() => setText(kept)}>
+              Edit notes
+            </button>
+          )}
         </>
       ) : (
         <>
