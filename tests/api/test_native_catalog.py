@@ -224,4 +224,4 @@ def test_the_dialects_are_listed(api: httpx.Client):
     found = {each["name"]: each for each in api.get("/dialects").json()["dialects"]}
     assert {"native", "mlflow"} <= set(found)
     search = {"verb": "POST", "path": "/api/v1/runs/search", "role": "reader", "public": False}
-    assert search in found["native"]["endpoints"]
+    assert any(search.items() <= each.items() for each in found["native"]["endpoints"])
