@@ -14,7 +14,7 @@ from typing import Any, Final
 import apsw
 
 from stepwell.core.errors import AlreadyExists, Corrupt
-from stepwell.storage.embedded.database import FILE
+from stepwell.storage.embedded.database import CHECKSUMS, FILE, PAGE_SIZE
 from stepwell.storage.embedded.publishing import mapped
 from stepwell.storage.embedded.statements import POINTS as SQL
 
@@ -51,19 +51,28 @@ def backup(snapshot: Snapshot, *, source: Path, target: Path, at: int, form: int
 
 
 def _copy_database(snapshot: Snapshot, target: Path) -> None:
-    copy = apsw.Connection(str(target))
+    copy = apsw.Connection(str(target), vfs=CHECKSUMS)
     try:
-        with snapshot() as connection, copy.backup("main", connection, "main") as progress:
-            while not progress.done:
-                progress.step(_PAGES)
+        with snapshot() as connection:
+            _make_alike(connection, copy)
+            with copy.backup("main", connection, "main") as progress:
+                while not progress.done:
+                    progress.step(_PAGES)
         # A copy of its own: without the write-ahead log's mark it needs no second file.
         copy.execute("PRAGMA journal_mode=DELETE").fetchall()
     finally:
         copy.close()
 
 
+def _make_alike(connection: apsw.Connection, copy: apsw.Connection) -> None:
+    """Let the first page of the copy say whether pages carry checksums, before any of them is written."""
+    copy.reserve_bytes(reserve=connection.reserve_bytes(reserve=-1))
+    copy.execute(f"PRAGMA page_size={PAGE_SIZE}")
+    copy.execute("CREATE TABLE first_page (n)")
+
+
 def _files(database: Path) -> Iterator[str]:
-    copy = apsw.Connection(str(database))
+    copy = apsw.Connection(str(database), vfs=CHECKSUMS)
     try:
         yield from [str(name) for (name,) in copy.execute(SQL["blob_files"]).fetchall()]
     finally:
@@ -71,7 +80,7 @@ def _files(database: Path) -> Iterator[str]:
 
 
 def _forget(database: Path, name: str) -> None:
-    copy = apsw.Connection(str(database))
+    copy = apsw.Connection(str(database), vfs=CHECKSUMS)
     try:
         SQL.run(copy, "drop_blob_file", (name,))
     finally:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import apsw
 
-from stepwell.core.errors import StepwellError
+from stepwell.core.errors import Corrupt, StepwellError
 from stepwell.storage.embedded.database import BUSY_MS, FILE, pragma
 from stepwell.storage.embedded.files import Files
 from stepwell.storage.embedded.flushing import Flusher
@@ -196,8 +196,11 @@ class Background:
                 connection.execute(f"PRAGMA incremental_vacuum({min(free - spare, VACUUM_PAGES)})").fetchall()
             return max(free - spare - VACUUM_PAGES, 0)
 
-        while self._ask(run):
-            pass
+        try:
+            while self._ask(run):
+                pass
+        except Corrupt as error:  # a page that would have to move is damaged: the file stays as long as it is
+            _log.error("no space is given back: %s", error.message, extra={"action": "care_failed"})
         self._ask(self._checkpoints.truncate)
 
     def _ask(self, run: Callable[[apsw.Connection, Stage], Any]) -> Any:

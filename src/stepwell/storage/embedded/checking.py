@@ -42,9 +42,12 @@ def _database(snapshot: Snapshot) -> Iterator[Damage]:
 
     Not the quick check: an index that leads to another row is worse than one that is broken.
     """
-    whole = True
     with snapshot() as connection:
+        known = journal.rotten(connection)
+        whole = not known
         for (name,) in SQL.all(connection, "tables"):
+            if name in known:
+                continue
             for damage in going_on(f"table {name}", _told(connection, f"table {name}", f"('{name}')")):
                 whole = False
                 yield damage
@@ -77,6 +80,9 @@ def _journal(snapshot: Snapshot) -> Iterator[Damage]:
 
 
 def _journal_rows(connection: apsw.Connection) -> Iterator[Damage]:
+    for name in journal.rotten(connection):
+        cost = "what could be read of it was written anew; of whole rows that were lost nobody can tell the number"
+        yield Damage(place=f"table {name} (a journal that was set aside)", cost=cost)
     for first, count in SQL.all(connection, "damaged_journal"):
         yield Damage(
             place=f"journal row {first} (set aside)", cost=f"{count} points that were acknowledged cannot be read"

@@ -23,6 +23,8 @@ _HEADER: Final = struct.Struct("<BBHII")  # version, flags, reserved, count, CRC
 _SEALED: Final = struct.Struct("<qBBHI")  # what the CRC-32 covers before the body: first arrival, and the header
 _VERSION: Final = 1
 _COMPRESSED, _OCCURRENCES = 1, 2
+_FAR, _MANY = 2**62, 2**31  # no row begins as late, or has as many points
+ROTTEN: Final = "journal_rotten_"
 _COMPRESS_FROM: Final = 1024  # bytes; below it a frame's own size eats what it saves
 _FIELDS: Final = 4  # series key, step, time, value bits
 
@@ -98,27 +100,60 @@ def replay(connection: apsw.Connection, compressor: Compressor) -> Iterator[tupl
 def rescue(connection: apsw.Connection) -> bool:
     """Write the journal anew when a page of it fails its checksum; whether that was so.
 
-    Rows on that page that are whole are read like all others afterwards; the others fail their own checksum.
+    Rows on that page that are whole are read like all others afterwards; of the others, those that are still rows fail
+    their own checksum. The old pages stay, under another name: where they lead can no more be trusted than what they
+    say, so that to free them might free a page of another table.
     """
     try:
         SQL.all(connection, "touch_journal")
-    except apsw.IOError as error:
+    except apsw.Error as error:
         if not isinstance(translated(error), Corrupt):
             raise
     else:
         return False
+    rows = _legible(connection)
+    connection.execute("BEGIN IMMEDIATE")
+    ((schema,),) = SQL.all(connection, "journal_schema")
+    connection.execute(f"ALTER TABLE journal RENAME TO {ROTTEN}{len(rotten(connection)) + 1}")
+    connection.execute(schema)
+    for row in rows:
+        SQL.run(connection, "add_journal", row)
+    SQL.run(connection, "raise_above_blocks")  # its last rows may be among those that are lost
+    connection.execute("COMMIT")
+    return True
+
+
+def rotten(connection: apsw.Connection) -> list[str]:
+    """Names of the tables that were the journal until a page of them was damaged."""
+    return [name for (name,) in SQL.all(connection, "tables") if name.startswith(ROTTEN)]
+
+
+def _legible(connection: apsw.Connection) -> list[tuple[int, int, bytes]]:
+    """What can be read as a row of the journal when no page is checked, from both ends."""
+    found: dict[int, tuple[int, int, bytes]] = {}
     connection.execute("PRAGMA checksum_verification=0").fetchall()
     try:
-        rows = SQL.all(connection, "whole_journal")
-        connection.execute("BEGIN IMMEDIATE")
-        SQL.run(connection, "drop_whole_journal")
-        for row in rows:
-            SQL.run(connection, "add_journal", row)
-        connection.execute("COMMIT")
+        for statement in ("journal_forth", "journal_back"):
+            try:
+                found.update((row[0], row) for row in connection.execute(SQL[statement]) if _is_row(row))
+            except apsw.Error as error:
+                if not isinstance(translated(error), Corrupt):
+                    raise
     finally:
         connection.execute("PRAGMA checksum_verification=1").fetchall()
         connection.execute("PRAGMA shrink_memory").fetchall()  # no page that was not checked stays in the cache
-    return True
+    return [found[first] for first in sorted(found)]
+
+
+def _is_row(row: tuple[object, ...]) -> bool:
+    first, count, payload = row
+    return (
+        isinstance(first, int)
+        and isinstance(count, int)
+        and isinstance(payload, bytes)
+        and 0 <= first < _FAR
+        and 0 < count < _MANY
+    )
 
 
 def set_aside(connection: apsw.Connection, first_arrival: int) -> None:

@@ -12,11 +12,14 @@ SELECT first_arrival, payload FROM journal ORDER BY first_arrival;
 -- name: touch_journal
 SELECT sum(hex(substr(payload, -1)) = '') FROM journal;
 
--- name: whole_journal
+-- name: journal_forth
 SELECT first_arrival, count, payload FROM journal ORDER BY first_arrival;
 
--- name: drop_whole_journal
-DELETE FROM journal;
+-- name: journal_back
+SELECT first_arrival, count, payload FROM journal ORDER BY first_arrival DESC;
+
+-- name: journal_schema
+SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = 'journal';
 
 -- name: journal_counts
 SELECT first_arrival, count FROM journal;
@@ -114,6 +117,9 @@ UPDATE counter SET value = value + 1 WHERE name = 'flushes';
 
 -- name: raise_next_arrival
 UPDATE counter SET value = max(value, ?) WHERE name = 'next_arrival';
+
+-- name: raise_above_blocks
+UPDATE counter SET value = max(value, (SELECT ifnull(max(max_arrival) + 1, 0) FROM block)) WHERE name = 'next_arrival';
 
 -- name: add_garbage
 INSERT OR IGNORE INTO garbage (series_key) VALUES (?);
