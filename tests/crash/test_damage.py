@@ -372,12 +372,13 @@ def pages_of(directory: Path, table: str, kind: str) -> list[int]:
 
 @pytest.mark.parametrize("reserved", [CHECKSUM_BYTES, 0], ids=["with checksums", "without"])
 def test_a_backup_has_the_checksums_of_its_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reserved: int):
-    """Pages in the log have none yet: the copy gives them theirs. A database made without them has none there too."""
+    """Also when it is larger than the cache of who writes it. A database made without them has none there too."""
     monkeypatch.setattr(database, "CHECKSUM_BYTES", reserved)
     (tmp_path / "live").mkdir()
     with after_crash(tmp_path / "live") as store:
         make_runs(store, *RUNS)
-        write(store, "one", columns(np.arange(5_000), np.arange(5_000), np.ones(5_000), metric="a"))
+        noise = np.random.default_rng(1).normal(size=600_000)
+        write(store, "one", columns(np.arange(600_000), np.arange(600_000), noise, metric="a"))
         store.flush()
         store._background._ask(store._checkpoints.truncate)
         for number in range(100):
