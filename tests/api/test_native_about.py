@@ -130,6 +130,24 @@ def test_what_a_run_used_and_made(plain: httpx.Client, run: dict[str, Any]):
     }
 
 
+def test_names_are_listed_and_searched(api: httpx.Client):
+    new = {"id": secrets.token_hex(8), "params": {"lr": "1", "Layers": "2"}, "tags": {"team": "a"}}
+    run = api.post("/runs", json=new).json()["run"]["id"]
+    series = [{"metric": name, "steps": [0], "values": [1.0]} for name in ("val/loss", "train/loss", "acc")]
+    assert api.post(f"/runs/{run}/points", json={"series": series}).status_code == 200
+    assert api.get("/names", params={"kind": "metrics"}).json() == {
+        "names": ["acc", "train/loss", "val/loss"],
+        "more": False,
+    }
+    assert api.get("/names", params={"kind": "metrics", "contains": "LOSS", "limit": 1}).json() == {
+        "names": ["train/loss"],
+        "more": True,
+    }
+    assert api.get("/names", params={"kind": "params", "contains": "l"}).json()["names"] == ["Layers", "lr"]
+    assert api.get("/names", params={"kind": "tags", "experiment_id": 7}).json()["names"] == []
+    assert api.get("/names", params={"kind": "other"}).status_code == 400
+
+
 def test_views_are_kept_replaced_and_forgotten(api: httpx.Client):
     assert api.get("/views").json() == {"views": []}
     saved = api.put("/views/mine%2F1", json={"address": "#/charts?filter=a"}).json()

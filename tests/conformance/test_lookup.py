@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from stepwell.core.filters import Kind
 from stepwell.core.model import NO_COLUMNS, Lifecycle, NewExperiment
 from stepwell.core.store import Store
 from stores import NOW, W, add, change, make_runs, new_run
@@ -54,6 +55,31 @@ def test_a_run_is_found_by_its_number_in_its_experiment(store: Store):
     numbers = [(0, 2), (other, 1), (0, 3), (0, 4), (other, 2), (2**63, 1), (0, 2**70), (0, 0)]
     found = store.run_ids_by_number(workspace=W, numbers=numbers)
     assert found == ["a", "b", "c", None, None, None, None, None]
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_names_are_those_of_active_runs(store: Store, flushed: bool):
+    other = store.create_experiment(workspace=W, new=NewExperiment(name="other", at=NOW)).id
+    runs = [new_run("a"), new_run("b"), new_run("c", experiment_id=other), new_run("d")]
+    store.create_runs(workspace=W, new=runs)
+    for run_id, metric in [("a", "Loss/x"), ("a", "acc"), ("b", "acc"), ("c", "far"), ("d", "gone")]:
+        add(store, [(1, 1, 0.5)], run_id, metric=metric, labels=(("host", "1"),) if metric == "acc" else ())
+        change(store, run_id, params={f"p_{metric}": "1"}, set_tags={f"t_{metric}": "2"})
+    change(store, "d", lifecycle=Lifecycle.DELETED)
+    if flushed:
+        store.flush()
+
+    def names(kind: Kind, **asked: object) -> list[str]:
+        return store.names(**{"workspace": W, "kind": kind, "limit": 10, **asked})  # type: ignore[arg-type]
+
+    assert names(Kind.METRIC) == ["Loss/x", "acc", "far"]
+    assert names(Kind.PARAM) == ["p_Loss/x", "p_acc", "p_far"]
+    assert names(Kind.TAG) == ["t_Loss/x", "t_acc", "t_far"]
+    for kind in (Kind.METRIC, Kind.PARAM, Kind.TAG):
+        assert [name[-3:] for name in names(kind, limit=2)] == ["s/x", "acc"]
+        assert [name[-3:] for name in names(kind, experiment_ids=[other])] == ["far"]
+        assert [name[-3:] for name in names(kind, experiment_ids=[0, 99], contains="ACC")] == ["acc"]
+        assert names(kind, contains="%") == names(kind, experiment_ids=[]) == names(kind, workspace="nowhere") == []
 
 
 @pytest.mark.parametrize("flushed", [False, True])

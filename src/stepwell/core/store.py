@@ -27,6 +27,7 @@ from typing import Protocol
 from stepwell.core.access import Credential, WorkspaceAlias
 from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import Sampled
+from stepwell.core.filters import Kind
 from stepwell.core.model import (
     BlobInfo,
     Columns,
@@ -217,6 +218,19 @@ class CatalogStore(Protocol):
     ) -> list[str]:
         """The first `limit` names, sorted, of the metrics in an experiment's active runs, or in those of them that
         `run_ids` names; `contains` in any case of ASCII letters."""
+        ...
+
+    def names(
+        self,
+        *,
+        workspace: str,
+        kind: Kind,
+        experiment_ids: Sequence[int] | None = None,
+        contains: str = "",
+        limit: int,
+    ) -> list[str]:
+        """The first `limit` names, sorted, of the metrics, params or tags (`kind`) of active runs, of all experiments
+        or of some; `contains` in any case of ASCII letters."""
         ...
 
     def search_runs(self, *, workspace: str, query: RunQuery) -> Page[RunRow]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from stepwell.core import limits
 from stepwell.core.access import ANY_WORKSPACE
 from stepwell.core.errors import Conflict, NotFound
+from stepwell.core.filters import Kind
 from stepwell.core.ids import check_workspace
 from stepwell.core.model import (
     ALL_COLUMNS,
@@ -48,6 +49,7 @@ __all__ = [
     "ids_of_numbers",
     "list_workspaces",
     "metric_names",
+    "names",
     "purge_experiment",
     "purge_runs",
     "read_events",
@@ -136,6 +138,20 @@ def metric_names(
     return store.metric_names(
         workspace=workspace, experiment_id=experiment_id, run_ids=run_ids, contains=contains, limit=limit
     )
+
+
+def names(
+    store: Store,
+    *,
+    workspace: str,
+    kind: Kind,
+    experiment_ids: Sequence[int] | None = None,
+    contains: str = "",
+    limit: int,
+) -> list[str]:
+    """The first `limit` names, sorted, of metrics, params or tags; see the store. TooLarge, Invalid: limit."""
+    check_limit(limit, field="limit", limit=limits.METRIC_NAMES)
+    return store.names(workspace=workspace, kind=kind, experiment_ids=experiment_ids, contains=contains, limit=limit)
 
 
 def purge_runs(store: Store, *, workspace: str, run_ids: Sequence[str]) -> int:

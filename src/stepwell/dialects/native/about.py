@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from stepwell.core import limits
 from stepwell.core.entities import DatasetInput, ModelInput, ModelOutput
 from stepwell.core.errors import NotFound
+from stepwell.core.filters import Kind
 from stepwell.core.model import NO_COLUMNS
 from stepwell.dialects.native import wire
 from stepwell.dialects.native.asking import Ask
@@ -13,6 +15,20 @@ from stepwell.dialects.native.columns import Table
 from stepwell.services import console, lineage, models, runs, views
 
 _RUN_ID = "run_id"
+_KINDS = {"metrics": Kind.METRIC, "params": Kind.PARAM, "tags": Kind.TAG}
+
+
+def list_names(ask: Ask, query: wire.NamesQuery) -> Table:
+    """The names of the metrics, params or tags of active runs, sorted; of some experiments when they are named."""
+    found = runs.names(
+        ask.store,
+        workspace=ask.workspace,
+        kind=_KINDS[query.kind],
+        experiment_ids=query.experiment_id or None,
+        contains=query.contains,
+        limit=min(query.limit + 1, limits.METRIC_NAMES),
+    )
+    return {"names": found[: query.limit], "more": len(found) > query.limit}
 
 
 def list_streams(ask: Ask, _: wire.Nothing) -> Table:

@@ -329,6 +329,13 @@ class LinePage(Struct):
     cursor: str | None
 
 
+class NameList(Struct):
+    """Sorted. `more`: there are others behind the last."""
+
+    names: list[str]
+    more: bool
+
+
 class StreamList(Struct):
     """The streams of a run that have lines, sorted."""
 

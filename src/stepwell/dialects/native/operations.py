@@ -114,6 +114,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         role=Role.WRITER,
         body_limit=POINTS_BODY,
     ),
+    _read("/names", about.list_names, answers.NameList, query=wire.NamesQuery),
     _read("/views", about.list_views, answers.ViewList),
     _write("PUT", "/views/{view}", about.save_view, answers.View, body=wire.NewView),
     _write("DELETE", "/views/{view}", about.delete_view, answers.Removed),

@@ -24,6 +24,7 @@ PageSize: TypeAlias = Annotated[int, Meta(ge=1, le=50_000)]
 Skip: TypeAlias = Annotated[int, Meta(ge=0, le=2**31)]
 PointLimit: TypeAlias = Annotated[int, Meta(ge=1, le=100_000)]
 LineLimit: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
+NameLimit: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
 Budget: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
 SummaryColumn: TypeAlias = Literal[
     "count",
@@ -114,6 +115,15 @@ class BucketsQuery(Request):
     max_time_us: Int64 | None = None
     budget: Budget = 1000
     column: SummaryColumns = []
+
+
+class NamesQuery(Request):
+    """Names that contain a text, in any case of ASCII letters."""
+
+    kind: Literal["metrics", "params", "tags"]
+    contains: str = ""
+    experiment_id: Annotated[list[Int64], Meta(max_length=1000)] = []
+    limit: NameLimit = 100
 
 
 class LinesQuery(Request):

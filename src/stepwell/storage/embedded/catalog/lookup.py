@@ -8,11 +8,13 @@ from typing import Any, Final
 
 import apsw
 
+from stepwell.core.filters import Kind
 from stepwell.core.series import INT64_MAX, INT64_MIN
 from stepwell.storage.embedded.catalog import workspaces
 from stepwell.storage.embedded.catalog.sql import Statements
 
 _SQL: Final = Statements.load("queries.sql")
+_NAMES: Final = {Kind.METRIC: "names_of_metrics_in", Kind.PARAM: "names_of_params", Kind.TAG: "names_of_tags"}
 
 
 def ids_of_keys(conn: apsw.Connection, workspace: str, keys: Iterable[int]) -> list[str | None]:
@@ -48,6 +50,25 @@ def metric_names(
     else:
         rows = _SQL.all(conn, "names_of_metrics_in_runs", {**bindings, "run_ids": json.dumps(list(run_ids))})
     return [name for (name,) in rows]
+
+
+def names(
+    conn: apsw.Connection,
+    workspace: str,
+    kind: Kind,
+    *,
+    experiment_ids: Sequence[int] | None,
+    contains: str,
+    limit: int,
+) -> list[str]:
+    """Sorted. Goes from name to name, however many runs have each."""
+    bindings = {
+        "workspace_key": workspaces.find(conn, workspace),
+        "experiment_ids": None if experiment_ids is None else json.dumps(list(experiment_ids)),
+        "contains": contains,
+        "limit": limit,
+    }
+    return [name for (name,) in _SQL.all(conn, _NAMES[kind], bindings)]
 
 
 def _id(conn: apsw.Connection, statement: str, bindings: Sequence[Any]) -> str | None:

@@ -132,6 +132,46 @@ CROSS JOIN metric ON metric.id = series.metric_id
 WHERE run.experiment_id = :experiment_id AND run.deleted = 0 AND instr(lower(metric.name), lower(:contains)) > 0
 ORDER BY metric.name LIMIT :limit;
 
+-- name: names_of_metrics_in
+SELECT metric.name FROM metric
+WHERE instr(lower(metric.name), lower(:contains)) > 0
+    AND EXISTS (
+        SELECT 1 FROM series INDEXED BY series_by_metric CROSS JOIN run ON run.key = series.run_key
+        WHERE series.metric_id = metric.id AND run.workspace_key = :workspace_key AND run.deleted = 0
+            AND (:experiment_ids IS NULL OR run.experiment_id IN (SELECT value FROM json_each(:experiment_ids)))
+    )
+ORDER BY metric.name LIMIT :limit;
+
+-- name: names_of_params
+WITH RECURSIVE walk(name) AS (
+    SELECT min(name) FROM param
+    UNION ALL
+    SELECT (SELECT min(param.name) FROM param WHERE param.name > walk.name) FROM walk WHERE walk.name IS NOT NULL
+)
+SELECT name FROM walk
+WHERE name IS NOT NULL AND instr(lower(name), lower(:contains)) > 0
+    AND EXISTS (
+        SELECT 1 FROM param INDEXED BY param_by_value CROSS JOIN run ON run.key = param.run_key
+        WHERE param.name = walk.name AND run.workspace_key = :workspace_key AND run.deleted = 0
+            AND (:experiment_ids IS NULL OR run.experiment_id IN (SELECT value FROM json_each(:experiment_ids)))
+    )
+LIMIT :limit;
+
+-- name: names_of_tags
+WITH RECURSIVE walk(name) AS (
+    SELECT min(name) FROM tag
+    UNION ALL
+    SELECT (SELECT min(tag.name) FROM tag WHERE tag.name > walk.name) FROM walk WHERE walk.name IS NOT NULL
+)
+SELECT name FROM walk
+WHERE name IS NOT NULL AND instr(lower(name), lower(:contains)) > 0
+    AND EXISTS (
+        SELECT 1 FROM tag INDEXED BY tag_by_value CROSS JOIN run ON run.key = tag.run_key
+        WHERE tag.name = walk.name AND run.workspace_key = :workspace_key AND run.deleted = 0
+            AND (:experiment_ids IS NULL OR run.experiment_id IN (SELECT value FROM json_each(:experiment_ids)))
+    )
+LIMIT :limit;
+
 -- name: find_param
 SELECT value FROM param WHERE run_key = ? AND name = ?;
 

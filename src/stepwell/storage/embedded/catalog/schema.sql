@@ -138,6 +138,8 @@ CREATE TABLE IF NOT EXISTS series (
     UNIQUE (run_key, metric_id, labels_id)
 ) STRICT;
 
+CREATE INDEX IF NOT EXISTS series_by_metric ON series (metric_id, run_key);
+
 CREATE TABLE IF NOT EXISTS summary (
     series_key INTEGER PRIMARY KEY,
     body BLOB NOT NULL

@@ -8,6 +8,7 @@ from typing import TypeVar
 import apsw
 
 from stepwell.core.access import Credential, WorkspaceAlias
+from stepwell.core.filters import Kind
 from stepwell.core.model import (
     BlobInfo,
     Columns,
@@ -152,6 +153,19 @@ class Catalog:
         """See CatalogStore."""
         with self._catalog_snapshot() as conn:
             return lookup.metric_names(conn, workspace, experiment_id, run_ids=run_ids, contains=contains, limit=limit)
+
+    def names(
+        self,
+        *,
+        workspace: str,
+        kind: Kind,
+        experiment_ids: Sequence[int] | None = None,
+        contains: str = "",
+        limit: int,
+    ) -> list[str]:
+        """See CatalogStore."""
+        with self._catalog_snapshot() as conn:
+            return lookup.names(conn, workspace, kind, experiment_ids=experiment_ids, contains=contains, limit=limit)
 
     def search_runs(self, *, workspace: str, query: RunQuery) -> Page[RunRow]:
         """See CatalogStore. The metrics of the rows may be newer than what chose them, never older."""
