@@ -17,6 +17,8 @@ import pytest
 from serving import Server
 from signing import PrivateKey, shared
 
+pytestmark = pytest.mark.slow  # a server of its own that does everything
+
 PRIVATE = PrivateKey()
 TYPED_WRONG = "sw_" + "typed0wrong" * 4  # not a secret here, but perhaps one elsewhere
 PATHS = (

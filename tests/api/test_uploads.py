@@ -25,6 +25,8 @@ from api.test_bad_requests import ROUTES, refused, takes_body
 from inside import Answer
 from stepwell.web.routing import Route
 
+pytestmark = pytest.mark.slow  # they wait for what a server does in time
+
 PLATFORM = "/20260430/aiDataPlatforms/{platform}/mlops/api/2.0"
 # These routes answer without the body, whatever it is.
 UNREAD = {

@@ -32,6 +32,8 @@ from stores import (
     selector,
 )
 
+pytestmark = pytest.mark.slow  # threads that write and read for a while
+
 
 @contextmanager
 def going_on(*works: Callable[[], object]) -> Iterator[threading.Event]:

@@ -13,6 +13,8 @@ from stepwell.core.series import Labels, value_key
 from stepwell.core.store import Store
 from stores import LIVES, NOW, PLACES, RUN, Row, Shelf, W, add, batch, batch_of, change, make_runs, new_run, place
 
+pytestmark = pytest.mark.slow  # every run is made in every place and read by every page
+
 again = pytest.mark.parametrize("again", LIVES.values(), ids=LIVES)
 
 Arrived = tuple[str, Labels, int, int, int]  # metric, labels, step, time, value key
