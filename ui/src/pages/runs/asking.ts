@@ -1,6 +1,6 @@
 // What the table asks the server for.
 
-import { post, type Result } from "../../api/client";
+import { get, post, type Result } from "../../api/client";
 import type { Keyed } from "../../parts/completion";
 import type { Options } from "../../parts/picker";
 import { idsFilter } from "../../state/filter";
@@ -55,25 +55,16 @@ function wanted({ metrics = [], params = [], tags = [] }: Columns) {
   return { metrics: [...metrics], params: [...params], tags: [...tags] };
 }
 
-const SAMPLE = 5; // runs whose names are looked at
 const LISTED = 100;
 
-/** Names of metrics, params or tags that contain a text, of the runs in view. */
-export async function keysOf(
-  kind: Keyed,
-  typed: string,
-  question: Question,
-  signal: AbortSignal,
-): Promise<Result<string[]>> {
-  const columns = { metrics: [], params: [], tags: [], [kind]: "*" as const };
-  const page = await post("/api/v1/runs/search", { body: { ...question, filter: "", limit: SAMPLE, columns }, signal });
-  if (!page.ok) return page;
-  const part = typed.toLowerCase();
-  const keys = Object.keys(page.data[kind]).filter((key) => key.toLowerCase().includes(part));
-  return { ok: true, data: keys.sort().slice(0, LISTED) };
+/** Names of metrics, params or tags that contain a text, of the experiments in view. */
+export async function keysOf(kind: Keyed, typed: string, question: Question, signal: AbortSignal): Promise<Result<string[]>> {
+  const query = { kind, contains: typed, experiment_id: question.experiment_ids ?? [], limit: LISTED };
+  const found = await get("/api/v1/names", { query, signal });
+  return found.ok ? { ok: true, data: found.data.names } : found;
 }
 
-/** The keys as options; what was typed is one too, for keys of runs that were not looked at. */
+/** The keys as options; what was typed is one too, for runs that are still to come. */
 export function optionsOf(keys: readonly string[], typed: string): Options {
   const options = keys.map((key) => ({ id: key, text: key, hint: "" }));
   if (typed !== "" && !keys.includes(typed)) options.push({ id: typed, text: typed, hint: "as written" });
