@@ -17,7 +17,7 @@ import pytest
 from crash.museum import RUNS, Visit, build, put, visit, write
 from crash.reopening import after_crash
 from stepwell.core.errors import Corrupt, Invalid, StorageFailed
-from stepwell.core.model import RunWrite
+from stepwell.core.model import ALL_COLUMNS, RunWrite
 from stepwell.storage.embedded import EmbeddedStore, database, reading, recovery
 from stepwell.storage.embedded.database import CHECKSUM_BYTES, CHECKSUMS, PAGE_SIZE
 from stepwell.storage.embedded.writer import Request
@@ -392,6 +392,20 @@ def test_a_backup_has_the_checksums_of_its_pages(tmp_path: Path, monkeypatch: py
         store.flush()
     page = (tmp_path / "copy" / DATABASE).read_bytes()[:PAGE_SIZE]
     assert page[20] == reserved
+
+
+def test_a_header_that_is_not_found_fails_the_reads_of_its_series(copy: Path):
+    """Its points would silently not be there. Whole runs are read by another way than one series is."""
+    db = apsw.Connection(str(copy / DATABASE), vfs=CHECKSUMS)
+    db.execute(f"DELETE FROM block WHERE {block_of('two', 'long')}")
+    db.close()
+    with after_crash(copy) as store:
+        with pytest.raises(Corrupt, match="its summary counts 9000"):
+            read_points(store, selector("two", "long"))
+        with pytest.raises(Corrupt, match="its summary counts 9000"):
+            store.read_runs(workspace=W, run_ids=["one", "two"], columns=ALL_COLUMNS, limit=100)
+        (whole,) = store.read_runs(workspace=W, run_ids=["one"], columns=ALL_COLUMNS, limit=100_000)
+        assert len(whole.points) == 9_000 + 1_500 + 205 + 3
 
 
 # --- the log of the database ------------------------------------------------------------------------------------------

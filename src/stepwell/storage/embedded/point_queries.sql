@@ -97,9 +97,6 @@ SELECT key FROM series WHERE key IN (SELECT value FROM json_each(?));
 -- name: summaries_after
 SELECT series_key, body FROM summary WHERE series_key > ? ORDER BY series_key LIMIT ?;
 
--- name: summary_body
-SELECT body FROM summary WHERE series_key = ?;
-
 -- name: mend_summary
 UPDATE summary SET body = ? WHERE series_key = ?;
 

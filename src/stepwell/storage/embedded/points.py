@@ -162,7 +162,9 @@ class PointTables:
         """See PointStore."""
         with self._moment(workspace, run_ids) as (connection, known, taken, captured):
             names = series.of_runs(connection, known.values())
-            found = headers_of_many(connection, [each.key for each in names])
+            keys = [each.key for each in names]
+            found = headers_of_many(connection, keys)
+            reading.count(connection, keys, found)
             fresh = {s.key: state.points() for s, state in captured}
             found, fresh = reading.at_one_moment(connection, found, fresh, taken)
             parts = RunParts(names, found, fresh, end=taken.end)
@@ -175,8 +177,8 @@ class PointTables:
                 if limit <= 0:
                     break
             reached = run_ids[: len(answer)]
-            keys = [known[run_id] for run_id in dict.fromkeys(reached) if run_id in known]
-            rows = {row.run.id: row for row in run_rows.read(connection, workspace, keys, columns)}
+            there = [known[run_id] for run_id in dict.fromkeys(reached) if run_id in known]
+            rows = {row.run.id: row for row in run_rows.read(connection, workspace, there, columns)}
         return [replace(each, row=rows.get(run_id)) for run_id, each in zip(reached, answer, strict=True)]
 
     @contextmanager

@@ -56,24 +56,25 @@ def source(
 ) -> Source:
     """`fresh`: series key -> the head's points, `taken` before the snapshot. Raises Corrupt when blocks are missing."""
     headers = blocks.headers(connection, series_keys)
-    _count(connection, series_keys, headers)
+    count(connection, series_keys, headers)
     found, fresh = at_one_moment(connection, headers, fresh, taken)
     return Source(
         connection=connection, blocks=cache, headers=found, fresh=[p for p in fresh.values() if len(p)], end=taken.end
     )
 
 
-def _count(connection: apsw.Connection, series_keys: Sequence[int], headers: list[Header]) -> None:
-    """Blocks and summary of a series change in one transaction, so a sum that is not the summary's count is damage:
-    a header that can no longer be found would else be points that silently are not there.
+def count(connection: apsw.Connection, series_keys: Sequence[int], headers: list[Header]) -> None:
+    """Raise Corrupt unless the blocks of each series add up to its summary. Both change in one transaction, so all else
+    is damage: a header that can no longer be found would be points that silently are not there.
     """
     counted = dict.fromkeys(series_keys, 0)
     for header in headers:
         counted[header.series_key] = counted.get(header.series_key, 0) + header.length
+    due = summaries.counts(connection, series_keys)
     for key, found in counted.items():
-        due = summaries.count(SQL.one(connection, "summary_body", (key,)))
-        if due is not None and due != found:
-            raise Corrupt(f"the blocks of series {key} hold {found} points, its summary counts {due}")
+        told = due.get(key, 0)
+        if told is not None and told != found:
+            raise Corrupt(f"the blocks of series {key} hold {found} points, its summary counts {told}")
 
 
 def at_one_moment(

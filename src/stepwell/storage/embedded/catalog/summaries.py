@@ -154,14 +154,16 @@ def decode(body: bytes) -> Summary:
     )
 
 
-def count(row: Row | None) -> int | None:
-    """How many points a stored summary counts: 0 where there is none, None where it is damaged."""
-    if row is None:
-        return 0
-    try:
-        return decode(row[0]).count
-    except Corrupt:
+def counts(conn: apsw.Connection, series_keys: Iterable[int]) -> dict[int, int | None]:
+    """How many points the stored summaries count: None for one that is damaged; series without one are absent."""
+    rows = _SQL.all(conn, "load_summaries", (json.dumps(list(series_keys)),))
+    return {key: _count(body) for key, body in rows}
+
+
+def _count(body: bytes) -> int | None:
+    if len(body) != BODY.size or zlib.crc32(body[:CHECKED]) != int.from_bytes(body[CHECKED:], "little"):
         return None
+    return int.from_bytes(body[98:106], "little", signed=True)  # a fifth of what decoding all of it takes
 
 
 def _union(conn: apsw.Connection, metric_id: int, run_key: int) -> Summary:
