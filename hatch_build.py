@@ -58,7 +58,8 @@ def npm(*arguments: str) -> None:
     subprocess.run(
         [node / "bin" / "node", cli, *arguments],
         cwd=SOURCES,
-        env={**os.environ, "PATH": path, "npm_config_update_notifier": "false"},
+        # Behind a proxy that reads along, its certificate is in the system's store and nowhere else.
+        env={**os.environ, "PATH": path, "npm_config_update_notifier": "false", "NODE_USE_SYSTEM_CA": "1"},
         stdout=sys.stderr,
         check=True,
     )
