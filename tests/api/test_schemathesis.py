@@ -54,7 +54,7 @@ def test_whatever_is_asked(case: schemathesis.Case, stocked: Server):
 @SCHEMA.exclude(method="DELETE").parametrize()
 @FEW
 def test_whatever_is_asked_of_things_that_exist(case: schemathesis.Case, stocked: Server):
-    places = {"run_id": "fuzz", "experiment_id": 1, "path": "0", "task": "worker-0"}
+    places = {"run_id": "fuzz", "experiment_id": 1, "path": "0", "task": "worker-0", "view": "0"}
     case.path_parameters.update({name: places[name] for name in case.path_parameters})
     case.headers["X-Stepwell-Workspace"] = "fuzz"
     case.call_and_validate(base_url=stocked.url, checks=CHECKS)
