@@ -6,7 +6,8 @@ export type Theme = "system" | "light" | "dark";
 const KEY = "stepwell-theme";
 const THEMES: readonly Theme[] = ["system", "light", "dark"];
 
-function stored(): Theme {
+/** What was chosen last time. */
+export function stored(): Theme {
   const given = localStorage.getItem(KEY);
   return THEMES.find((theme) => theme === given) ?? "system";
 }
