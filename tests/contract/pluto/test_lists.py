@@ -123,6 +123,20 @@ def test_field_values_and_jobs(raw: Raw, project: str, runs: list[int]) -> None:
     assert raw.get("/api/runs/list", projectName="no such project").json() == {"runs": [], "total": 0}
 
 
+@pytest.mark.parametrize("value", ["0.5", '"konduktor"', "[1]", "true", "null"])
+def test_facts_that_are_no_object_have_no_fields(raw: Raw, project: str, value: str) -> None:
+    run = raw.create(project, systemMetadata=value)
+
+    def ids(**query: Any) -> list[int]:
+        answer = raw.get("/api/runs/list", projectName=project, **query)
+        assert answer.status_code == 200, answer.text
+        return [found["id"] for found in answer.json()["runs"]]
+
+    assert ids(konduktorJobPrefix="job") == []
+    assert ids(filter='{"systemMetadata.a": 1}') == []
+    assert ids(sort="systemMetadata.a.value", includeFieldValues="true") == [run]
+
+
 def test_runs_of_other_interfaces_are_here_too(raw: Raw, project: str) -> None:
     experiment = raw.post("/api/2.0/mlflow/experiments/create", name=project).json()["experiment_id"]
     tags = [{"key": "team", "value": "blue"}, {"key": "plain", "value": ""}]

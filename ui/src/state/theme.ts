@@ -1,6 +1,6 @@
 // Light, dark, or as the system has it. A preference of this browser, not a state of the view.
 
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 
 export type Theme = "system" | "light" | "dark";
 const KEY = "stepwell-theme";
@@ -19,7 +19,7 @@ export function apply(theme: Theme): void {
 
 export function useTheme(): [Theme, () => void] {
   const [theme, setTheme] = useState(stored);
-  useEffect(() => {
+  useLayoutEffect(() => {
     apply(theme);
     localStorage.setItem(KEY, theme);
     dispatchEvent(new Event("stepwell-theme"));

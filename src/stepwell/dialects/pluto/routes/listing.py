@@ -162,10 +162,11 @@ def _candidates(call: Call, experiments: Sequence[int], needs: Needs) -> Iterato
         last = _last_values(call, rows, needs.metrics)
         for row in rows:
             own = known.get(row.run.id, {})
+            system = own.get(translate.SYSTEM)
             yield Candidate(
                 row=row,
                 config=render.run_config(row, own) or {},
-                system=own.get(translate.SYSTEM) or {},
+                system=system if isinstance(system, dict) else {},  # any JSON is taken; only objects have fields
                 last=last.get(row.run.id, {}),
             )
 
