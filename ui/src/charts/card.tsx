@@ -22,6 +22,8 @@ import type { Reach } from "./window";
 
 /** Of one card: a hundred runs have fewer buckets each than the chart has pixels. Lowest and highest are kept anyway. */
 const MOST_BUCKETS = 60_000;
+/** CSS pixels of a chart's width that are not for lines: the texts of the y axis. */
+const BESIDE = 50;
 const NOTHING_YET: FeedState = { held: [], loading: true, error: null };
 
 export function Card({ metric, runs: given, settings: common, title = metric, height = 260, choosing: outer, metrics = [], tools }: CardProps) {
@@ -97,7 +99,7 @@ function useFeed(stage: Stage, metric: string, runs: readonly Shown[], settings:
   const [state, setState] = useState(NOTHING_YET);
   const feed = useRef<Feed | null>(null);
   const drawn = runs.reduce((count, run) => count + (run.hidden === true ? 0 : 1), 0);
-  const budget = Math.min(Math.max(100, Math.ceil(width / 100) * 100), Math.max(200, Math.floor(MOST_BUCKETS / drawn / 100) * 100));
+  const budget = Math.min(Math.max(100, Math.ceil((width - BESIDE) / 50) * 50), Math.max(200, Math.floor(MOST_BUCKETS / drawn / 100) * 100));
   const rested = useRested(zoom, 150);
   const identity = JSON.stringify(runs.map((run) => [run.id, run.labels, run.running, run.hidden, run.startTimeUs]));
   // Before the paint: the question leaves a frame earlier.

@@ -1,7 +1,7 @@
 // Putting lines on a canvas. What goes where comes from paths.ts.
 
 import { NEG_INF, NOT_POSITIVE, type Line } from "./lines";
-import { band, dots, mark, marksIn, pixelX, pixelY, trace, type Frame } from "./paths";
+import { dots, mark, marksIn, outline, pixelX, pixelY, ribbons, shade, trace, type Frame } from "./paths";
 
 /**
  * From so many lines on they are one canvas pixel thin. Without a graphics card such a line costs a tenth of a thicker
@@ -37,18 +37,21 @@ export function paintChosen(context: CanvasRenderingContext2D, line: Line, frame
 
 function paintBand(context: CanvasRenderingContext2D, line: Line, frame: Frame, among: number): void {
   if (line.low === null) return;
-  const path = new Path2D();
-  band(path, line, frame);
-  context.fillStyle = context.strokeStyle = line.ink;
+  const found = ribbons(line, frame);
+  context.strokeStyle = line.ink;
+  context.lineWidth = 1;
+  context.setLineDash([]);
   if (among < MANY) {
     context.globalAlpha = among > 4 ? 0.1 : 0.18;
-    context.fill(path);
+    context.beginPath();
+    for (const ribbon of found) shade(context, ribbon, frame);
+    context.stroke();
   }
   // The edge: a spike of one bucket is as thin as a pixel and must be seen.
   context.globalAlpha = among >= MANY ? 0.35 : among > 4 ? 0.45 : 0.6;
-  context.lineWidth = 1;
-  context.setLineDash([]);
-  context.stroke(path);
+  context.beginPath();
+  for (const ribbon of found) outline(context, ribbon);
+  context.stroke();
   context.globalAlpha = 1;
 }
 

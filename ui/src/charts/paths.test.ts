@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { NAN, NEG_INF, POS_INF } from "./lines";
-import { band, dots, marksIn, pixelX, pixelY, trace, type Frame } from "./paths";
+import { band, dots, marksIn, pixelX, pixelY, ribbons, shade, trace, type Frame } from "./paths";
 import { xExtent, xScale, yScale } from "./scale";
 import { bucketed, drawnLine, RememberingPen } from "./testing";
 import type { Line } from "./lines";
@@ -54,6 +54,35 @@ describe("one spike in a million points", () => {
       expect(Math.max(...pen.points.map(([, y]) => y))).toBeCloseTo(pixelY(-1000, frame), 6);
       expect(pen.points.length).toBeLessThanOrEqual(8 * (width + 2));
     }
+  });
+});
+
+describe("the inside of a band", () => {
+  const values = Float64Array.from({ length: 10_000 }, (_, n) => (n % 2 === 0 ? 1 : -1) * (n + 1));
+  const line = drawnLine(bucketed(values, 50));
+
+  test.each([40, 130, 1000])("is one stroke for each of %i columns of pixels, from edge to edge", (width) => {
+    const frame = frameOf([line], width);
+    const [ribbon] = ribbons(line, frame);
+    if (ribbon === undefined) throw new Error("There is a band.");
+    const pen = new RememberingPen();
+    shade(pen, ribbon, frame);
+    const begins = pen.points.filter((_, n) => n % 2 === 0);
+    expect(begins.map(([x]) => x - 0.5)).toEqual(begins.map(([x], n) => Math.floor(begins[0]?.[0] ?? x) + n));
+    expect(begins.length).toBeGreaterThan(width * 0.95);
+    const middle = pixelY(0, frame);
+    pen.points.forEach(([x, y], n) => {
+      expect(Math.abs(y - middle)).toBeCloseTo((x / width) * Math.abs(pixelY(10_000, frame) - middle), -1);
+      expect(y < middle).toBe(n % 2 === 0);
+    });
+  });
+
+  test("is empty for a bucket alone", () => {
+    const alone = drawnLine(bucketed([1, 2, 3], 1));
+    const frame = frameOf([alone], 300);
+    const pen = new RememberingPen();
+    for (const ribbon of ribbons(alone, frame)) shade(pen, ribbon, frame);
+    expect(pen.points).toEqual([]);
   });
 });
 

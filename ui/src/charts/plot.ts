@@ -34,7 +34,8 @@ export interface Actions {
 
 export class Plot {
   private readonly plot: uPlot;
-  private readonly above: CanvasRenderingContext2D | null;
+  /** Made when something first moves there: dozens of idle canvases cost every frame of the page. */
+  private above: CanvasRenderingContext2D | null = null;
   private inks: Inks;
   private cursorX: number | null = null;
   private highlighted: string | null = null;
@@ -67,10 +68,6 @@ export class Plot {
       setSelect: [(plot) => this.selected(plot)],
     };
     this.plot = new uPlot(optionsOf(size, labels, hooks, this.bindings()), DATA, root);
-    const canvas = document.createElement("canvas");
-    canvas.className = "above";
-    this.plot.over.append(canvas);
-    this.above = canvas.getContext("2d");
     this.plot.over.addEventListener("click", (event) => {
       const [x, y] = this.down;
       // The end of a drag is no click.
@@ -209,7 +206,7 @@ export class Plot {
   }
 
   private drawAbove(): void {
-    const context = this.above;
+    const context = (this.above ??= this.canvasAbove());
     if (context === null) return;
     const { left, top, width, height } = this.plot.bbox;
     const { canvas } = context;
@@ -229,6 +226,13 @@ export class Plot {
     this.drawHair(context, frame);
     if (this.cursorX !== null) for (const line of this.dotted(chosen)) this.drawDot(context, line, frame);
     context.restore();
+  }
+
+  private canvasAbove(): CanvasRenderingContext2D | null {
+    const canvas = document.createElement("canvas");
+    canvas.className = "above";
+    this.plot.over.append(canvas);
+    return canvas.getContext("2d");
   }
 
   /** The lines with a dot at the cursor: of many only the one that stands out. */

@@ -1,4 +1,4 @@
-// Buckets from the server for all cards of a page: what is asked at the same moment goes in one request, and what was
+// Buckets from the server for all cards of a page: what is asked at the same moment goes in few requests, and what was
 // answered is remembered. Who asks, and what is drawn, is told elsewhere.
 
 import { post, type Problem, type Result } from "../api/client";
@@ -20,6 +20,8 @@ export interface Wanted {
 /** The API's limits: series of one read, and buckets of all of them. */
 const MOST_SERIES = 1000;
 const MOST_BUCKETS = 1_000_000;
+/** A request of so many buckets takes no further metric: the first cards are drawn while the server reads the next. */
+const ENOUGH = 20_000;
 /** How many buckets are remembered, of 96 bytes each. */
 const REMEMBERED = 200_000;
 
@@ -59,7 +61,8 @@ export class Source {
         resolve(result);
       };
       this.waiting.push({ wanted, signal, done });
-      if (this.waiting.length === 1) setTimeout(() => this.flush(), 0);
+      // When all cards have asked, but before the next frame is painted.
+      if (this.waiting.length === 1) queueMicrotask(() => this.flush());
     });
   }
 
@@ -83,10 +86,12 @@ export class Source {
     const batches = new Map<string, Waiting[]>();
     for (const each of this.waiting) {
       if (each.signal.aborted) continue;
-      const name = JSON.stringify([each.wanted.window, each.wanted.budget, each.wanted.columns]);
-      const most = Math.min(MOST_SERIES, Math.floor(MOST_BUCKETS / each.wanted.budget));
+      const { window, budget, columns, metric } = each.wanted;
+      const name = JSON.stringify([window, budget, columns]);
+      const most = Math.min(MOST_SERIES, Math.floor(MOST_BUCKETS / budget));
       let batch = batches.get(name);
-      if (batch !== undefined && batch.length >= most) {
+      const enough = batch !== undefined && batch.length * budget >= ENOUGH && batch.at(-1)?.wanted.metric !== metric;
+      if (batch !== undefined && (enough || batch.length >= most)) {
         void this.ask(batch);
         batch = undefined;
       }
