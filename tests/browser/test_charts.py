@@ -170,3 +170,17 @@ def send(server: Server, begin: int, end: int) -> None:
     steps = list(range(begin, end))
     series = [{"metric": "climb", "steps": steps, "values": [float(step) for step in steps]}]
     ask(server.url, "/runs/live/points", {"series": series})
+
+
+def test_what_has_ended_is_seldom_asked_for(person: Person, filled: Server):
+    found = ask(filled.url, "/experiments")["experiments"]
+    searches: list[str] = []
+    person.page.clock.install()
+    person.page.on("request", lambda request: searches.append(request.url) if "runs/search" in request.url else None)
+    page = person.go("charts", experiments=str(found["id"][found["name"].index(DIGITS)]), live="1")
+    ink(card(page, LOSS))
+    searches.clear()
+    for _ in range(30):  # seconds of the page's clock
+        page.clock.run_for(1000)
+        page.evaluate("fetch('../api/v1/session')")  # as long as an answer takes
+    assert 1 <= len(searches) < 15

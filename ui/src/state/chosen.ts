@@ -9,13 +9,16 @@ import { PARAMS, textOf, useParam } from "./params";
 import { change } from "./route";
 import { rowsOf, type RunRow } from "./rows";
 import { useQuestion } from "./search";
-import { useAgain, useLiveTick } from "./tick";
+import { useAgain, useTick } from "./tick";
 
 /** More runs than these are never drawn at once: their ids stand in the address. */
 export const MOST = 200;
 
 /** How many of the search are drawn when the address names none. */
 export const FIRST = 10;
+
+/** Seconds between two looks for new runs while none of those found is running. */
+const IDLE = 10;
 
 export interface Choice {
   /** Empty: the first of the search. */
@@ -91,7 +94,9 @@ export function useChosenRuns(columns: Columns = {}): Chosen {
     return { filter: idsFilter(ids), visibility: "all" as const, limit: ids.length, columns: wanted };
   }, [question, shown, JSON.stringify(columns)]);
   const found = useFetching(JSON.stringify(body), (signal) => post("/api/v1/runs/search", { body, signal }));
-  useAgain(useLiveTick(), found);
+  const running = found.data?.runs.status.includes("RUNNING") === true;
+  const [live] = useParam(PARAMS.live);
+  useAgain(useTick(live === 0 || running ? live : Math.max(live, IDLE)), found);
   const { candidates, runs } = useMemo(() => {
     const rows = found.data === null ? [] : rowsOf(found.data);
     const byId = new Map(rows.map((row) => [row.id, row]));

@@ -3,7 +3,7 @@
 import { useMemo } from "preact/hooks";
 import { post, type Problem } from "../../api/client";
 import { useFetching } from "../../api/fetching";
-import { useTick } from "../../state/tick";
+import { useAgain, useTick } from "../../state/tick";
 
 export interface Keys {
   /** The runs of each metric. */
@@ -17,9 +17,9 @@ export interface Keys {
 const SECONDS = 10;
 
 export function useKeys(runIds: readonly string[], running: boolean): Keys {
-  const tick = useTick(running ? SECONDS : 0);
-  const key = runIds.length === 0 ? null : `${runIds.join(" ")} ${tick}`;
+  const key = runIds.length === 0 ? null : runIds.join(" ");
   const found = useFetching(key, (signal) => post("/api/v1/summaries", { body: { run_ids: [...runIds], columns: ["count"] }, signal }));
+  useAgain(useTick(running ? SECONDS : 0), found);
   const runsOf = useMemo(() => {
     const all = new Map<string, Set<string>>();
     found.data?.metric.forEach((metric, row) => {

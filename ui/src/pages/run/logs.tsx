@@ -6,7 +6,7 @@ import { useFetching } from "../../api/fetching";
 import { moment } from "../../charts/format";
 import { Empty, Failed, Loading } from "../../parts/states";
 import { PARAMS, useParam } from "../../state/params";
-import { useTick } from "../../state/tick";
+import { useAgain, useTick } from "../../state/tick";
 import type { PartProps } from "./page";
 
 const PAGE = 2_000;
@@ -24,7 +24,8 @@ export function Logs({ detail }: PartProps) {
   const running = detail.run.status === "RUNNING";
   const [live] = useParam(PARAMS.live);
   const tick = useTick(running ? live : 0);
-  const streams = useFetching(`${run} ${tick}`, (signal) => get("/api/v1/runs/{run_id}/logs/streams", { path: { run_id: run }, signal }));
+  const streams = useFetching(run, (signal) => get("/api/v1/runs/{run_id}/logs/streams", { path: { run_id: run }, signal }));
+  useAgain(tick, streams);
   const [chosen, setChosen] = useParam(PARAMS.stream);
   if (streams.data === null) return streams.error === null ? <Loading what="lines" /> : <Failed error={streams.error} retry={streams.retry} />;
   const names = streams.data.streams;
@@ -81,7 +82,8 @@ function Stream({ run, stream, tick }: { run: string; stream: string; tick: numb
       .catch(() => undefined) // only an ended question throws
       .finally(() => !stop.signal.aborted && setReading(false));
     return () => stop.abort();
-  }, [run, stream, tick, most, round]);
+  }, [run, stream, most, round]);
+  useAgain(tick, { loading: reading, retry: () => setRound((before) => before + 1) });
 
   // Whoever looks at the end goes on looking at the end.
   const atEnd = useRef(true);
@@ -104,7 +106,7 @@ function Stream({ run, stream, tick }: { run: string; stream: string; tick: numb
           </button>
         )}
       </p>
-      {error !== null && <Failed error={error} retry={() => setRound(round + 1)} />}
+      {error !== null && <Failed error={error} retry={() => setRound((before) => before + 1)} />}
       <div
         class="log"
         ref={box}

@@ -8,7 +8,7 @@ import type { components } from "../../api/schema";
 import { Failed, Loading } from "../../parts/states";
 import { PARAMS, textOf, useParam } from "../../state/params";
 import { link } from "../../state/route";
-import { useTick } from "../../state/tick";
+import { useAgain, useTick } from "../../state/tick";
 import { Code } from "./code";
 import { Curves } from "./curves";
 import { Events } from "./events";
@@ -41,8 +41,8 @@ const PARTS: readonly { word: typeof PARAMS.part.initial; title: string; part: C
 export function RunPage({ id }: { id: string }) {
   const [pace, setPace] = useState(0);
   const [live] = useParam(PARAMS.live);
-  const tick = useTick(pace);
-  const found = useFetching(`${id} ${tick}`, (signal) => get("/api/v1/runs/{run_id}", { path: { run_id: id }, signal }));
+  const found = useFetching(id, (signal) => get("/api/v1/runs/{run_id}", { path: { run_id: id }, signal }));
+  useAgain(useTick(pace), found);
   const [word] = useParam(PARAMS.part);
   const running = found.data?.run.status === "RUNNING";
   useEffect(() => setPace(running ? live : 0), [running, live]);
