@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import argparse
+import json
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
+from stepwell.agent.rounds import Rounds
+from stepwell.client import environment
 from stepwell.client.environment import target
+from stepwell.client.limits import wrong_run_id
+from stepwell.client.measuring import collectors_here
 from stepwell.client.progress import Progress
+from stepwell.client.run import Run, now
 from stepwell.client.sync import Left, send, unsent
 from stepwell.client.transport import Api, Denied, Unavailable
 
+_AGENT_PATIENCE = 10.0  # seconds; what is not sent by then stays in the spool
 _SERVERS = "serve credential workspace check gc".split()
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Where the server is not installed: the exit status."""
+def main(argv: Sequence[str] | None = None, *others: Callable[[Any], None]) -> int:
+    """Where the server is not installed: the exit status. others: add more commands, as `add` does."""
     given = list(sys.argv[1:] if argv is None else argv)
     if given and given[0] in _SERVERS:
         print(f"stepwell: {given[0]} needs the server: pip install 'stepwell[server]', Python 3.11+", file=sys.stderr)
         return 2
     parser = _Parser(prog="stepwell", description="Stepwell's client; the server is not installed.")
     parser.add_argument("--version", action="version", version=f"stepwell {version('stepwell')}")
-    add(parser.add_subparsers(required=True, metavar="COMMAND"))
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for each in (add, *others):
+        each(commands)
     asked = vars(parser.parse_args(given))
     return int(asked.pop("run")(asked))
 
@@ -44,6 +56,16 @@ def add(commands: Any) -> None:
     sync.add_argument("dir", metavar="DIR", help="the spool (stepwell-spool), or the folder of one run in it")
     sync.add_argument("--url", metavar="URL", help="the server (STEPWELL_URL, else where the run was to go)")
     sync.set_defaults(run=sync_command)
+    agent = commands.add_parser("agent", help="measure this machine and send it to a run")
+    agent.description = "Runs until it is stopped. The run goes on; where there is none yet, it is made."
+    agent.add_argument("--run", metavar="RUN", dest="run_id", help="the id of the run")
+    agent.add_argument("--task", metavar="T", help="who is measured (STEPWELL_TASK, else as a scheduler says)")
+    agent.add_argument("--interval", metavar="S", help="seconds between two samples (5)")
+    agent.add_argument("--experiment", metavar="E", help="where a new run belongs to (Default)")
+    agent.add_argument("--url", metavar="URL", help="the server (STEPWELL_URL, http://127.0.0.1:8585)")
+    agent.add_argument("--spool", metavar="DIR", help="where samples wait for the server (STEPWELL_SPOOL)")
+    agent.add_argument("--print", action="store_true", help="print samples as lines of JSON, and send nothing")
+    agent.set_defaults(run=agent_command)
 
 
 def sync_command(asked: dict[str, Any]) -> int:
@@ -65,6 +87,47 @@ def sync_command(asked: dict[str, Any]) -> int:
             print(f"stepwell: {trouble}", file=sys.stderr)
     print(told)
     return 1 if troubles else 0
+
+
+def agent_command(asked: dict[str, Any]) -> int:
+    """Until SIGTERM or SIGINT. 0: all is sent. 1: something is still in the spool. 2: wrongly asked."""
+    try:
+        seconds = environment.interval(asked["interval"] or True)
+        if not seconds:
+            return _fail("--interval 0: there must be some time between two samples", 2)
+        if asked["print"]:
+            return _print_samples(seconds)
+        if not asked["run_id"]:
+            return _fail("agent: --run is needed, or --print", 2)
+        wrong = wrong_run_id(asked["run_id"])
+        if wrong:
+            return _fail(f"--run {asked['run_id']!r}: {wrong}", 2)
+        task = environment.task(asked["task"])
+        begin = {"experiment": asked["experiment"], "name": None, "start_time_us": now(), "resume": False}
+        run = Run(asked["run_id"], target(url=asked["url"], spool=asked["spool"]), begin, owner=False)
+    except ValueError as error:
+        return _fail(str(error), 2)
+    run.watch(task, seconds)
+    print(f"measuring {task} of {run.url} every {seconds:g} s", flush=True)
+    _stopped().wait()
+    return 0 if run.close(patience=_AGENT_PATIENCE) else 1
+
+
+def _print_samples(seconds: float) -> int:
+    stopped = _stopped()
+    rounds = Rounds(collectors_here(), lambda trouble: print(f"stepwell: {trouble}", file=sys.stderr))
+    while not stopped.is_set():
+        print(json.dumps(asdict(rounds.sample())), flush=True)
+        stopped.wait(seconds)
+    return 0
+
+
+def _stopped() -> threading.Event:
+    """Set once the process is asked to end."""
+    event = threading.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: event.set())
+    return event
 
 
 def _send_all(found: list[Left], url: str | None, progress: Progress, troubles: list[str]) -> str:

@@ -20,6 +20,7 @@ from stepwell.client.records import Note, Points, Series
 from stepwell.client.transport import Api, Refused, quoted
 
 BATCH: Final = 50_000  # points of one request
+_SAMPLES: Final = 10_000  # of one request
 _CHANGES: Final = ("params", "set_tags", "remove_tags")
 
 
@@ -51,37 +52,41 @@ class Delivery:
     def deliver(self, *, ended: bool = False, sent: Callable[[Place], None] = lambda _: None) -> bool:
         """Send all that is there; whether there was anything. `sent` hears each new place. Unavailable, Denied."""
         begin = place = self._outbox.sent()
-        points: list[Points] = []
+        gathered: list[Note | Points] = []
+        count = 0
         for item in self._outbox.items(begin, ended=ended):
-            if isinstance(item, Item) and isinstance(item.record, Points):
-                points.append(item.record)
+            if isinstance(item, Item) and (weight := _weight(item.record)):
+                gathered.append(item.record)
+                count += weight
                 place = item.after
-                if sum(map(len, points)) < BATCH:
+                if count < BATCH:
                     continue
-                self.send(points)
-                points = []
+                self.send(gathered)
             else:
-                self.send(points)
-                points = []
+                self.send(gathered)
                 self._one(item)
                 place = item.after
+            gathered, count = [], 0
             self._mark(place, sent)
-        if points:
-            self.send(points)
+        if gathered:
+            self.send(gathered)
             self._mark(place, sent)
         return place != begin
 
     def send(self, found: Sequence[Note | Points]) -> None:
-        """Send records in their order, neighbouring points together."""
+        """Send records in their order, neighbouring points together and neighbouring samples too."""
         points: list[Points] = []
+        samples: dict[str, list[Any]] = {}
         for record in found:
             if isinstance(record, Points):
                 points.append(record)
+            elif record.kind == records.USAGE:
+                samples.setdefault(str(record.fields["task"]), []).extend(record.fields["samples"])
             else:
-                self._send_points(points)
-                points = []
+                self._send_measured(points, samples)
+                points, samples = [], {}
                 self._note(record)
-        self._send_points(points)
+        self._send_measured(points, samples)
 
     def _mark(self, place: Place, sent: Callable[[Place], None]) -> None:
         self._outbox.mark(place)
@@ -181,9 +186,14 @@ class Delivery:
             return
         self._uploaded.append(local)
 
-    def _send_points(self, points: Iterable[Points]) -> None:
+    def _send_measured(self, points: Iterable[Points], samples: Mapping[str, list[Any]]) -> None:
         for batch in _batches(points):
             self._series(batch)
+        for task, found in samples.items():
+            for begin in range(0, len(found), _SAMPLES):
+                part = found[begin : begin + _SAMPLES]
+                self._try("POST", f"{self._run}/tasks/{quoted(task)}/resources", {"samples": part})
+                self.sums.others += len(part)
 
     def _series(self, series: Sequence[Series]) -> None:
         message = {"series": [_column(each) for each in series]}
@@ -216,6 +226,13 @@ class Delivery:
         }
         self._outbox.set_aside(kept)
         self._tell(f"the server refuses {verb} {path}: {error}. The request is kept in {self._outbox.refused}")
+
+
+def _weight(record: Note | Points) -> int:
+    """How much it adds to a request that it can share with others; 0 for what goes alone."""
+    if isinstance(record, Points):
+        return len(record)
+    return len(record.fields["samples"]) if record.kind == records.USAGE else 0
 
 
 def _batches(points: Iterable[Points]) -> Iterable[list[Series]]:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from stepwell.agent.tasks import is_first_here, task_name
+from stepwell.agent.watch import INTERVAL
+from stepwell.client.limits import wrong_task
+
+_INTERVALS: Final = (0.1, 3600.0)  # seconds
 MODES: Final = ("online", "offline", "disabled")
 _URL: Final = "http://127.0.0.1:8585"
 _SPOOL: Final = "stepwell-spool"
@@ -45,3 +51,37 @@ def target(
         mode=chosen,
         spool=Path(spool or read("STEPWELL_SPOOL") or _SPOOL).absolute(),
     )
+
+
+def interval(system: float | str | bool | None = None) -> float:
+    """Seconds between two samples of the machine, 0 for none: what is given, else STEPWELL_SYSTEM, else 5 (also True).
+
+    Where nothing is given, it is 0 in a process beside which another one of the same machine measures. ValueError.
+    """
+    if system is None and not is_first_here(os.environ):
+        return 0.0
+    given = (os.environ.get("STEPWELL_SYSTEM") or True) if system is None else system
+    if isinstance(given, bool):
+        return INTERVAL if given else 0.0
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = -1.0
+    least, most = _INTERVALS
+    if seconds != 0 and not least <= seconds <= most:
+        raise ValueError(f"system is {given!r}; it must be seconds from {least} to {most:.0f}, or 0 for no samples")
+    return seconds
+
+
+def task(given: str | None = None) -> str:
+    """The task of this process: what is given, else what STEPWELL_TASK or a scheduler's variables say. ValueError."""
+    name = given or task_name(os.environ, socket.gethostname())
+    wrong = wrong_task(name)
+    if wrong:
+        raise ValueError(f"task {name!r}: {wrong}")
+    return name
+
+
+def cuda_visible() -> str | None:
+    """CUDA_VISIBLE_DEVICES, None where it is unset."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES")

@@ -7,6 +7,7 @@ from typing import Final
 NAME_LENGTH: Final = 1024  # characters
 VALUE_LENGTH: Final = 65_536
 RUN_ID_LENGTH: Final = 255
+TASK_LENGTH: Final = 255
 
 
 def wrong_name(name: str) -> str:
@@ -34,3 +35,10 @@ def wrong_run_id(run_id: str) -> str:
     if "/" in run_id or not run_id.isprintable() or run_id in (".", ".."):
         return "an id holds printable characters without '/'"
     return ""
+
+
+def wrong_task(task: str) -> str:
+    """What is wrong with the name of a task; "" where nothing is."""
+    if not 0 < len(task) <= TASK_LENGTH:
+        return f"{len(task)} characters; a task has 1 to {TASK_LENGTH}"
+    return "" if "/" not in task and task.isprintable() else "a task's name holds printable characters without '/'"

@@ -12,10 +12,11 @@ _RARELY: Final = 5.0
 
 
 class Progress:
-    """Of bytes."""
+    """Of bytes, or of `units`."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, units: str = "") -> None:
         self._out = out
+        self._units = units
         self._live = out.isatty()
         self._shown = float("-inf")
         self._open = False
@@ -27,7 +28,7 @@ class Progress:
             return
         self._shown = now
         part = done / total if total else 1.0
-        told = f"{part:4.0%} of {_size(total)}  {what}"
+        told = f"{part:4.0%} of {f'{total} {self._units}' if self._units else _size(total)}  {what}"
         if not self._live:
             self._out.write(told + "\n")
         else:

@@ -16,6 +16,7 @@ RUN: Final = "run"
 CHANGE: Final = "change"
 EVENT: Final = "event"
 FILE: Final = "file"
+USAGE: Final = "usage"
 
 
 class Unreadable(Exception):

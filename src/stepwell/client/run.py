@@ -24,7 +24,9 @@ from types import TracebackType
 from typing import Any, Final
 from urllib.parse import quote
 
-from stepwell.client import records, texts
+from stepwell.agent.readings import Collector
+from stepwell.agent.watch import Watch
+from stepwell.client import environment, measuring, records, texts
 from stepwell.client.display import table
 from stepwell.client.environment import Target, target
 from stepwell.client.limits import wrong_run_id
@@ -33,7 +35,7 @@ from stepwell.client.problems import Problems
 from stepwell.client.records import Note
 from stepwell.client.transport import Api
 from stepwell.client.values import PLAIN, snapshot
-from stepwell.client.worker import ROOM
+from stepwell.client.worker import ROOM, Row
 
 PATIENCE: Final = 30.0  # seconds without any progress after which finish() leaves the rest to `stepwell sync`
 _CHILD_PATIENCE: Final = 5.0
@@ -55,19 +57,25 @@ def init(
     workspace: str | None = None,
     mode: str | None = None,
     spool: str | os.PathLike[str] | None = None,
+    system: bool | float | None = None,
+    task: str | None = None,
 ) -> Run:
     """Begin a run. Does not wait for the server: what cannot be sent now is sent later.
 
     experiment: made when it is missing; None is the default one. params: nested ones are joined with dots. id: chosen
     here when not given; processes that give the same one write the same run. resume: the run is RUNNING again. url,
     api_key, workspace, mode ("online", "offline" or "disabled"), spool (a folder): else the variables STEPWELL_URL,
-    STEPWELL_API_KEY, STEPWELL_WORKSPACE, STEPWELL_MODE, STEPWELL_SPOOL.
+    STEPWELL_API_KEY, STEPWELL_WORKSPACE, STEPWELL_MODE, STEPWELL_SPOOL. system: seconds between two samples of the
+    machine that this runs on, 0 or False for none; else STEPWELL_SYSTEM, else 5. task: who these samples are of; else
+    STEPWELL_TASK, else what the variables of torchrun, SLURM or Kubernetes say, else worker-0.
 
-    ValueError: the id, the mode or the url can be none.
+    ValueError: the id, the mode, the url, the seconds or the task can be none.
     """
     where = target(url=url, api_key=api_key, workspace=workspace, mode=mode, spool=spool)
     if resume and id is None:
         raise ValueError("resume needs the id of the run that goes on")
+    seconds = environment.interval(system)
+    whose = environment.task(task) if seconds else ""
     run_id = secrets.token_hex(16) if id is None else id
     wrong = wrong_run_id(run_id)
     if wrong:
@@ -81,6 +89,8 @@ def init(
     }
     run = Run(run_id, where, fields)
     run.change(params=params, tags=tags, notes=notes)
+    if seconds:
+        run.watch(whose, seconds)
     return run
 
 
@@ -103,6 +113,7 @@ class Run:
         self._lock = threading.Lock()
         self._problems = Problems()
         self._pipe: Pipe | None = None
+        self._watch: Watch | None = None
         self._open()
         me = weakref.ref(self)
         os.register_at_fork(after_in_child=lambda: _with(me, Run.go_on_after_fork))
@@ -197,6 +208,17 @@ class Run:
         except Exception as error:  # noqa: BLE001  as in log
             self._problems.add(f"the event {kind!r} cannot be kept: {error}")
 
+    def watch(self, task: str, interval: float, collectors: Iterable[Collector] | None = None) -> None:
+        """Take samples of the machine every `interval` seconds until the run is closed, in a thread of their own.
+
+        task: who they are of. collectors: all there are, where none are given.
+        """
+        if self._watch is None and not self._closed:
+            self._watch = measuring.watch(
+                self._keep, self._problems.add, task=task, interval=interval, collectors=collectors
+            )
+            self._watch.start()
+
     def tell(self, problem: str) -> None:
         """Count something that went wrong beside the training, and warn of it once."""
         self._problems.add(problem)
@@ -235,6 +257,9 @@ class Run:
         Waits while something moves, and `patience` seconds in which nothing does. Whether all is sent (offline: on the
         disk); if not, it is in the spool, and `stepwell sync` sends it.
         """
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.stop()
         with self._lock:
             pipe, self._pipe = self._pipe, None
             self._closed = True
@@ -303,6 +328,19 @@ class Run:
             return
         pipe.worker.queue.append(note)
 
+    def _keep(self, measured: Iterable[Note | Row]) -> None:
+        """Of a watch, which is stopped before the pipe is: there is one, unless the run is closed."""
+        pipe = self._pipe
+        if pipe is None:
+            return
+        for record in measured:
+            if len(pipe.worker.queue) > ROOM:
+                self._drop(1)
+                continue
+            if isinstance(record, tuple):
+                pipe.put += len(record[2])
+            pipe.worker.queue.append(record)
+
     def _drop(self, count: int) -> None:
         self._dropped += count
         self._problems.add("values lost, as they come faster than they can be written", count)
@@ -314,6 +352,7 @@ class Run:
         self._owner = False
         self._dropped = 0
         self._begin = {**self._begin, "resume": False}
+        self._watch = None
         pipe, self._pipe = self._pipe, None
         if pipe is not None:
             pipe.abandon()
