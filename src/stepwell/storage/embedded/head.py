@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -76,11 +75,14 @@ class Series:
         """Add points (sorted by key among themselves). Only the writer calls this, under the head's lock."""
         old, n, ordered, stored, epoch = self.state
         total = n + rows.shape[1]
-        if total > old.shape[1]:
+        if n == 0:
+            old = rows  # as they are: of most series in very many no second point comes before the flush
+        elif total > old.shape[1]:
             grown = np.empty((COLUMNS, max(4, total + total // 2)), np.int64)
             grown[:, :n] = old[:, :n]
             old = grown
-        old[:, n:total] = rows
+        if n:
+            old[:, n:total] = rows
         self.state = State(old, total, ordered and in_order, stored, epoch)
         if self.greatest is None or greatest > self.greatest:
             self.greatest = greatest
@@ -112,8 +114,7 @@ class Series:
         return total
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Appended:
+class Appended(NamedTuple):
     """Points of one series that a commit made durable."""
 
     series: Series

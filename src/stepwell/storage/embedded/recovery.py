@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import resources
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -14,16 +13,16 @@ import apsw
 import numpy as np
 
 from stepwell.core.errors import Corrupt, Invalid
-from stepwell.core.series import I64, Key, Order
+from stepwell.core.series import I64, INT64_MAX, Key, Order
 from stepwell.storage.embedded import blocks, journal, mending
 from stepwell.storage.embedded.blocks import Blocks
 from stepwell.storage.embedded.catalog import schema
 from stepwell.storage.embedded.catalog import series as series_table
 from stepwell.storage.embedded.database import APPLICATION_ID, FILE, database_errors, pragma
-from stepwell.storage.embedded.head import ARRIVAL, COLUMNS, Appended, Head, Series, points_of
+from stepwell.storage.embedded.head import ARRIVAL, Appended, Head, Series, points_of
 from stepwell.storage.embedded.statements import POINTS as SQL
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 KNOWN_NAMES: Final = frozenset(
     {
         FILE,
@@ -58,7 +57,7 @@ def check_directory(directory: Path) -> None:
 
 
 def prepare_schema(connection: apsw.Connection, path: Path) -> None:
-    """Make the tables, or check that those found are of a known format. Raises Invalid."""
+    """Make the tables, or bring those found to the present format. Raises Invalid when theirs is not known."""
     application = pragma(connection, "application_id")
     version = pragma(connection, "user_version")
     tables = pragma(connection, "schema_version")
@@ -70,6 +69,8 @@ def prepare_schema(connection: apsw.Connection, path: Path) -> None:
         )
     package = resources.files("stepwell.storage.embedded")
     connection.execute("BEGIN IMMEDIATE")
+    for newer in range(version + 1, FORMAT + 1) if tables and version else ():
+        connection.execute(package.joinpath(f"format_{newer}.sql").read_text("utf-8"))
     schema.create(connection)
     connection.execute(package.joinpath("point_schema.sql").read_text("utf-8"))
     if (application, version) != (APPLICATION_ID, FORMAT):  # a full disk must not keep a store from opening
@@ -85,6 +86,10 @@ class _Found:
     series: dict[int, Series | None] = field(default_factory=dict)
     flushed: dict[int, int] = field(default_factory=dict)  # the greatest arrival in blocks
     waiting: set[int] = field(default_factory=set)
+
+    def moved_up_to(self, key: int) -> int:
+        """The arrival up to which nothing of a series belongs into the head."""
+        return INT64_MAX if self.series[key] is None else self.flushed.get(key, -1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,37 +186,37 @@ def _look_up(connection: apsw.Connection, cache: Blocks, keys: list[int], found:
     with database_errors():
         described = series_table.describe(connection, keys)
         stored = mending.load(connection, cache, keys)
-        flushed = {
-            key: max((header.max_arrival for header in blocks.headers(connection, [key])), default=-1) for key in stored
-        }
+        headers = blocks.headers_of_many(connection, stored) if stored else []
     for key in keys:
         found.series[key] = None
         if (one := described.get(key)) is not None:
             name = (one.metric, one.labels)
             found.series[key] = Series(key=key, run_key=one.run_key, name=name, stored=stored.get(key))
-    found.flushed.update(flushed)
+    for header in headers:
+        found.flushed[header.series_key] = max(header.max_arrival, found.flushed.get(header.series_key, -1))
 
 
 def _appended(columns: I64, arrivals: I64, found: _Found) -> Iterator[Appended]:
-    order = np.argsort(columns[0], kind="stable")
-    edges = np.flatnonzero(np.diff(columns[0][order], prepend=-1, append=-1)).tolist()
-    for start, stop in pairwise(edges):
-        places = order[start:stop]
-        key = int(columns[0][places[0]])
+    """The points that are the head's, all series sorted at once: what there is to do for each is little."""
+    rows = np.concatenate((columns[1:], arrivals[np.newaxis]))
+    points = points_of(rows)
+    order = np.lexsort((*points.sort_columns(Order.KEY)[::-1], columns[0]))
+    keys, rows = columns[0][order], rows[:, order]
+    present, counts = np.unique(keys, return_counts=True)
+    moved = np.fromiter(map(found.moved_up_to, present.tolist()), np.int64, len(present))
+    kept = rows[ARRIVAL] > np.repeat(moved, counts)
+    if not kept.all():
+        keys, rows = keys[kept], np.ascontiguousarray(rows[:, kept])
+    edges = np.flatnonzero(np.diff(keys, prepend=-1, append=-1))
+    starts, ends = edges[:-1], edges[1:]
+    places = zip(starts.tolist(), ends.tolist(), _keys(rows, starts), _keys(rows, ends - 1), strict=True)
+    for key, (start, end, first, last) in zip(keys[starts].tolist(), places, strict=True):
         series = found.series[key]
-        if series is None:
-            continue
-        rows = np.empty((COLUMNS, len(places)), np.int64)
-        rows[:ARRIVAL], rows[ARRIVAL] = columns[1:, places], arrivals[places]
-        rows = rows[:, rows[ARRIVAL] > found.flushed.get(key, -1)]
-        if not rows.shape[1]:
-            continue
-        points = points_of(rows)
-        rows = rows[:, np.lexsort(points.sort_columns(Order.KEY)[::-1])]
-        first, last = (_key(rows, place) for place in (0, -1))
+        assert series is not None
         in_order = series.greatest is None or first > series.greatest
-        yield Appended(series=series, rows=rows, in_order=in_order, greatest=last)
+        yield Appended(series=series, rows=rows[:, start:end], in_order=in_order, greatest=last)
 
 
-def _key(rows: I64, place: int) -> Key:
-    return points_of(rows[:, [place]]).key(0)
+def _keys(rows: I64, places: I64) -> list[Key]:
+    columns = points_of(rows[:, places]).sort_columns(Order.KEY)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
