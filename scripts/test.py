@@ -100,7 +100,13 @@ def parts() -> list[Part]:
                 [str(BIN / "lint-imports")],
                 [str(BIN / "mypy")],
                 # Types that came with 3.11 are errors there: the client runs where the training does.
-                [str(BIN / "mypy"), "--python-version=3.10", "src/stepwell/agent", "src/stepwell/client"],
+                [
+                    str(BIN / "mypy"),
+                    "--python-version=3.10",
+                    "src/stepwell/agent",
+                    "src/stepwell/client",
+                    "src/stepwell/transfer",
+                ],
             ],
         ),
         Part(
@@ -118,7 +124,7 @@ def parts() -> list[Part]:
             ],
         ),
         Part(name="clients", budget=6, commands=[[setup, "clients"], *clients] if clients else []),
-        Part(name="client", budget=2, commands=pytest(folders("client"), "-m", "not long")),
+        Part(name="client", budget=2, commands=pytest(folders("client", "transfer"), "-m", "not long")),
         Part(name="browser", budget=4, commands=browser()),
         Part(name="crash", budget=3, commands=pytest(folders("crash"), "-m", "not long", "--hypothesis-profile=ci")),
         Part(name="acceptance", budget=2, commands=pytest(folders("acceptance"), "-m", "not long", "--dist=loadgroup")),

@@ -10,9 +10,12 @@ def main() -> int:
     """The exit status."""
     if sys.version_info >= (3, 11) and find_spec("apsw") is not None:
         from stepwell.cli import main as run  # noqa: PLC0415  needs the server's packages
-    else:
-        from stepwell.client.commands import main as run  # noqa: PLC0415
-    return run()
+
+        return run()
+    from stepwell.client import commands  # noqa: PLC0415
+    from stepwell.transfer.commands import add  # noqa: PLC0415
+
+    return commands.main(None, add)
 
 
 if __name__ == "__main__":

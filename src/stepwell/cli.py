@@ -14,6 +14,7 @@ from stepwell import __version__
 from stepwell.client import commands as client_commands
 from stepwell.core.errors import StepwellError
 from stepwell.settings import AUTH, LOG_FORMATS, LOG_LEVELS, Settings, SettingsError, load, places
+from stepwell.transfer import commands as transfer_commands
 from stepwell.web import control, log, stopping
 
 _KEY_FILE_CHARACTERS = 32_000
@@ -57,6 +58,7 @@ def parser() -> Parser:
     _add_data_dir(gc)
     gc.set_defaults(run=_gc)
     client_commands.add(commands)
+    transfer_commands.add(commands)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)
     return root
 

@@ -1,0 +1,127 @@
+"""`stepwell import`: flags in, a bar and a summary out. 0: all is there. 1: something is not. 2: wrongly asked."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from stepwell.client.environment import target
+from stepwell.client.progress import Progress
+from stepwell.client.transport import Api, Denied, Unavailable
+from stepwell.transfer import csv_files, tensorboard
+from stepwell.transfer.importing import Import, Sums
+from stepwell.transfer.runs import Moved, Run, Tell
+from stepwell.transfer.server import Server
+from stepwell.transfer.tables import Choice
+
+_TOLD: Final = 20  # troubles, one by one
+
+
+def add(commands: Any) -> None:
+    """Add these commands to a parser's: each sets `run`, from what was asked to the exit status."""
+    kinds = commands.add_parser("import", help="bring runs from elsewhere to a server").add_subparsers(
+        required=True, metavar="KIND"
+    )
+    table = kinds.add_parser("csv", help="a CSV file: a row is a step, and each column a metric")
+    table.add_argument("source", metavar="FILE")
+    _add_table(table)
+    board = kinds.add_parser("tensorboard", help="event files: each folder that has some is a run")
+    board.add_argument("source", metavar="DIR")
+    for kind, read in ((table, _csv), (board, _tensorboard)):
+        kind.description = "What the server has already is not sent again: importing twice changes nothing."
+        kind.add_argument("--url", metavar="URL", help="the server (STEPWELL_URL)")
+        kind.add_argument("--experiment", metavar="NAME", help="where the runs belong; made when it is missing")
+        kind.add_argument("--dry-run", action="store_true", help="read, compare and tell; write nothing")
+        kind.set_defaults(run=partial(_import, read))
+
+
+def _add_table(table: ArgumentParser) -> None:
+    table.add_argument("--run-id", metavar="ID", help="of the one run that the file is")
+    table.add_argument("--run", metavar="COLUMN", dest="run_column", help="names the run of each row")
+    table.add_argument("--step", metavar="COLUMN", help="the step of each row; without one: the number of the row")
+    table.add_argument(
+        "--time", metavar="COLUMN", help="seconds since 1970 (NAME_ms, NAME_us: parts of it), or ISO 8601"
+    )
+    table.add_argument("--leave-out", metavar="COLUMN", action="append", default=[], help="is no metric")
+
+
+Read = Callable[[dict[str, Any], Server, Tell, Moved], Iterator[Run]]
+
+
+def _csv(asked: dict[str, Any], server: Server, tell: Tell, moved: Moved) -> Iterator[Run]:
+    return csv_files.read(Path(asked["source"]), _choice(asked), partial(_start, server), tell, moved)
+
+
+def _tensorboard(asked: dict[str, Any], _: Server, tell: Tell, moved: Moved) -> Iterator[Run]:
+    folder = Path(asked["source"])
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder}: no such folder")
+    return tensorboard.read(folder, asked["experiment"], tell, moved)
+
+
+def _choice(asked: dict[str, Any]) -> Choice:
+    return Choice(
+        step=asked["step"],
+        time=asked["time"],
+        run=asked["run_column"],
+        leave_out=asked["leave_out"],
+        experiment=asked["experiment"],
+        id=asked["run_id"],
+    )
+
+
+def _start(server: Server, run_id: str) -> int | None:
+    there = server.run(run_id)
+    return None if there is None else there["run"]["start_time_us"]
+
+
+def _import(read: Read, asked: dict[str, Any]) -> int:
+    troubles: list[str] = []
+    progress = Progress(sys.stdout)
+    try:
+        where = target(url=asked["url"])
+        with closing(Api(where.url, api_key=where.api_key, workspace=where.workspace)) as api:
+            server = Server(api)
+            imported = Import(server, troubles.append, dry=asked["dry_run"])
+            for run in read(asked, server, troubles.append, progress.show):
+                imported.bring(run)
+    except (ValueError, OSError) as error:
+        return _fail(error, 2)
+    except (Unavailable, Denied) as error:
+        return _fail(f"{error}. Run this again: it goes on where it was", 1)
+    finally:
+        progress.end()
+        _tell(troubles)
+    print(_summary(imported.sums, dry=asked["dry_run"]))
+    return 1 if troubles else 0
+
+
+def _summary(sums: Sums, *, dry: bool) -> str:
+    equal = f", {sums.equal} more that equal one of them" if sums.equal else ""
+    lines = [
+        f"{sums.runs} runs with {sums.series} series and {sums.points} points{equal}",
+        f"{sums.new_runs} runs are new, {sums.changed_runs} changed; {sums.there} points are on the server already",
+    ]
+    if dry:
+        return "\n".join([*lines, f"nothing is written; {sums.sent} points would be sent"])
+    same = "the same" if str(sums.read) == str(sums.stored) else "NOT the same"
+    return "\n".join(
+        [*lines, f"{sums.sent} points sent; checksums {sums.read} read, {sums.stored} on the server: {same}"]
+    )
+
+
+def _tell(troubles: list[str]) -> None:
+    for trouble in troubles[:_TOLD]:
+        print(f"stepwell: {trouble}", file=sys.stderr)
+    if len(troubles) > _TOLD:
+        print(f"stepwell: and {len(troubles) - _TOLD} more", file=sys.stderr)
+
+
+def _fail(error: Exception | str, status: int) -> int:
+    print(f"stepwell: {' '.join(str(error).split())}", file=sys.stderr)
+    return status

@@ -1,0 +1,156 @@
+"""A server as the transfer needs it: runs, series and points, with patience for a server that is away for a moment."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final
+
+from stepwell.client.frames import restored
+from stepwell.client.sender import backoff
+from stepwell.client.transport import Api, Refused, Unavailable, quoted
+from stepwell.transfer.runs import Point, SeriesName, key_of, value_of
+
+_TRIES: Final = 6
+_PAGE: Final = 100_000  # points
+_RUNS: Final = 1000
+_BATCH: Final = 50_000  # points of one write
+_WORDS: Final = {float("inf"): "Infinity", float("-inf"): "-Infinity"}
+
+
+class Server:
+    """Every call may be sent again and changes nothing then. Denied; Refused; Unavailable after some tries."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._experiments: dict[str, int] = {}
+        self.url = api.url
+
+    def run(self, run_id: str) -> Mapping[str, Any] | None:
+        """What there is of a run, a deleted one too; None where there is none."""
+        try:
+            found: Mapping[str, Any] = self._get(_path(run_id))
+        except Refused as error:
+            if error.status != 404:
+                raise
+            return None
+        return found
+
+    def counts(self, run_id: str) -> dict[SeriesName, int]:
+        """The series of a run, and how many points each has."""
+        found = self._get(_path(run_id, "series"))
+        names = (SeriesName(metric, _labels(each)) for metric, each in zip(found["metric"], found["labels"]))  # noqa: B905
+        return dict(zip(names, found["count"]))  # noqa: B905  columns of one table
+
+    def points(self, run_id: str, name: SeriesName) -> Iterator[Point]:
+        """All points of a series in their order."""
+        asked = {
+            "metric": name.metric,
+            "label": [f"{key}={value}" for key, value in name.labels] or "",
+            "limit": _PAGE,
+        }
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self._get(_path(run_id, "points"), {**asked, "cursor": cursor})
+            keys = map(key_of, restored(page)["values"])
+            yield from zip(page["steps"], page["times_us"], keys)  # noqa: B905
+            cursor = page["cursor"]
+
+    def search(self, filter: str, experiment: str | None) -> Iterator[tuple[str, int]]:
+        """The ids of the runs that match, each with the number of its experiment. LookupError: no such experiment."""
+        body: dict[str, Any] = {"filter": filter, "order_by": ["start_time"], "limit": _RUNS}
+        if experiment is not None:
+            number = self._find(experiment)
+            if number is None:
+                raise LookupError(f"there is no experiment {experiment!r}")
+            body["experiment_ids"] = [number]
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self._send("POST", "/runs/search", {**body, "cursor": cursor})
+            yield from zip(page["runs"]["id"], page["runs"]["experiment_id"])  # noqa: B905
+            cursor = page["cursor"]
+
+    def experiment(self, name: str | None) -> int:
+        """The number of the experiment of this name, which is made when it is missing."""
+        if name is None:
+            return 0
+        if name not in self._experiments:
+            try:
+                self._experiments[name] = int(self._send("POST", "/experiments", {"name": name})["id"])
+            except Refused as error:
+                found = self._find(name) if error.code == "already_exists" else None
+                if found is None:
+                    raise
+                self._experiments[name] = found
+        return self._experiments[name]
+
+    def experiment_name(self, number: int) -> str:
+        """What the experiment of this number is called."""
+        return str(self._get(f"/experiments/{number}")["name"])
+
+    def make(self, message: Mapping[str, Any]) -> None:
+        """A run; one that is there already stays as it is."""
+        try:
+            self._send("POST", "/runs", message)
+        except Refused as error:
+            if error.code != "already_exists":
+                raise
+
+    def change(self, run_id: str, message: Mapping[str, Any]) -> None:
+        """As the native API's PATCH."""
+        self._send("PATCH", _path(run_id), message)
+
+    def write(self, run_id: str, series: Iterator[tuple[SeriesName, Point]]) -> Iterator[int]:
+        """Store points, in some requests; how many are stored by each."""
+        while batch := list(islice(series, _BATCH)):
+            self._send("POST", _path(run_id, "points"), {"series": list(_columns(batch))})
+            yield len(batch)
+
+    def _find(self, name: str) -> int | None:
+        escaped = name.replace("'", "''")
+        found = self._get("/experiments", {"filter": f"name = '{escaped}'", "visibility": "all"})["experiments"]["id"]
+        return int(found[0]) if found else None
+
+    def _get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        return self._patiently(lambda: self._api.get(path, query))
+
+    def _send(self, verb: str, path: str, message: Mapping[str, Any]) -> Any:
+        return self._patiently(lambda: self._api.send(verb, path, message))
+
+    def _patiently(self, ask: Any) -> Any:
+        for failures in range(_TRIES - 1):
+            try:
+                return ask()
+            except Unavailable as error:  # noqa: PERF203  a request takes longer than any try
+                time.sleep(max(backoff(failures, random.random()), error.retry_after or 0.0))  # noqa: S311  no secret
+        return ask()
+
+
+def _path(run_id: str, *parts: str) -> str:
+    return "/".join(("/runs", quoted(run_id), *parts))
+
+
+def _labels(found: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(found.items()))
+
+
+def _columns(batch: Sequence[tuple[SeriesName, Point]]) -> Iterator[dict[str, Any]]:
+    grouped: dict[SeriesName, list[Point]] = {}
+    for name, point in batch:
+        grouped.setdefault(name, []).append(point)
+    for name, points in grouped.items():
+        steps, times, keys = zip(*points)  # noqa: B905
+        values = [value_of(key) for key in keys]
+        yield {
+            "metric": name.metric,
+            "labels": dict(name.labels),
+            "steps": steps,
+            "times_us": times,
+            "values": [_word(value) for value in values],
+        }
+
+
+def _word(value: float) -> float | str:
+    return "NaN" if value != value else _WORDS.get(value, value)

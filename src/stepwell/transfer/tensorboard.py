@@ -1,0 +1,71 @@
+"""Runs out of a folder of TensorBoard: each folder below it that has event files is a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from stepwell.transfer.event_files import Damaged, Event, events
+from stepwell.transfer.runs import Moved, Run, Tell, run_id
+
+_MARK: Final = "tfevents"
+_SCALARS: Final = ("", "scalars")
+_OFTEN: Final = 1000  # events
+
+
+def read(folder: Path, experiment: str | None, tell: Tell, moved: Moved) -> Iterator[Run]:
+    """The runs in the order of their folders. experiment None: called as the folder. `tell` hears of what is damaged.
+    ValueError: there are none.
+
+    A run has the same id wherever the folder lies: that of its place in the folder and the name of its first file.
+    """
+    groups: dict[Path, list[Path]] = {}
+    for path in sorted(folder.rglob(f"*{_MARK}*")):
+        if path.is_file():
+            groups.setdefault(path.parent, []).append(path)
+    if not groups:
+        raise ValueError(f"{folder}: no event files (*{_MARK}*) are below it")
+    total = sum(path.stat().st_size for paths in groups.values() for path in paths)
+    before = 0
+    for parent, paths in groups.items():
+        name = parent.relative_to(folder).as_posix()
+        run = Run(
+            id=run_id("tensorboard", name, paths[0].name),
+            experiment=experiment or folder.resolve().name or None,
+            name=folder.resolve().name if name == "." else name,
+            status="FINISHED",
+        )
+        before = _read_run(run, paths, tell, moved, (before, total))
+        yield run
+
+
+def _read_run(run: Run, paths: Sequence[Path], tell: Tell, moved: Moved, place: tuple[int, int]) -> int:
+    before, total = place
+    plugins: dict[str, str] = {}
+    for path in paths:
+        with path.open("rb") as file:
+            try:
+                for count, event in enumerate(events(file, partial(_tell, tell, path)), 1):
+                    _take(run, event, plugins)
+                    if not count % _OFTEN:
+                        moved(before + file.tell(), total, run.name)
+            except Damaged as error:
+                tell(f"{path}, {error}; the rest of this file is left out")
+        before += path.stat().st_size
+    moved(min(before, total), total, run.name)
+    return before
+
+
+def _tell(tell: Tell, path: Path, what: str) -> None:
+    tell(f"{path}, {what}")
+
+
+def _take(run: Run, event: Event, plugins: dict[str, str]) -> None:
+    """The scalars of a moment. The first value of a tag says whose it is."""
+    run.start_time_us = min(event.time_us, event.time_us if run.start_time_us is None else run.start_time_us)
+    run.end_time_us = max(event.time_us, event.time_us if run.end_time_us is None else run.end_time_us)
+    for scalar in event.scalars:
+        if plugins.setdefault(scalar.tag, scalar.plugin) in _SCALARS and scalar.value is not None:
+            run.points(scalar.tag).add(event.step, event.time_us, scalar.value)
