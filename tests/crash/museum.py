@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 
 from crash.reopening import SparseFiles
 from crash.story import files_of
+from stepwell.core.buckets import Buckets
 from stepwell.core.errors import Corrupt
 from stepwell.core.model import ALL_COLUMNS, EVERYTHING, Repeats, RunWrite, Selector
 from stepwell.core.series import Order
@@ -90,8 +91,14 @@ def _visit_series(store: EmbeddedStore, found: Visit, run: str, metric: str) -> 
     for order in Order:
         found.ask((f"points by {order}", run, metric), partial(_points, store, which, order))
     found.ask(("buckets", run, metric), lambda: shown(store.read_buckets(budget=20, **some)))
+    found.ask(("chart", run, metric), lambda: outline(store.read_buckets(budget=4, **some)))
     found.ask(("sample", run, metric), lambda: shown(store.sample(limit=20, **some)))
     found.ask(("summary", run, metric), lambda: shown(store.summaries(workspace=W, run_ids=[run], metrics=[metric])))
+
+
+def outline(charts: Sequence[Buckets]) -> str:
+    """What does not depend on where the edges of buckets are."""
+    return shown([(b.count.sum(), b.min.value.min(), b.max.value.max(), b.first.step[0]) for b in charts if len(b)])
 
 
 def _points(store: EmbeddedStore, which: Selector, order: Order) -> list[Told]:

@@ -18,7 +18,7 @@ from crash.museum import RUNS, Visit, build, put, visit, write
 from crash.reopening import after_crash
 from stepwell.core.errors import Corrupt, Invalid, StorageFailed
 from stepwell.core.model import ALL_COLUMNS, RunWrite
-from stepwell.storage.embedded import EmbeddedStore, database, reading, recovery
+from stepwell.storage.embedded import EmbeddedStore, blocks, database, flushing, reading, recovery, tiles
 from stepwell.storage.embedded.database import CHECKSUM_BYTES, CHECKSUMS, PAGE_SIZE
 from stepwell.storage.embedded.writer import Request
 from stores import W, columns, make_runs, read_points, selector
@@ -28,9 +28,12 @@ DATABASE = "stepwell.db"
 
 @pytest.fixture(scope="module", autouse=True)
 def nodes_for_few_points() -> Iterator[None]:
-    """Charts of a few thousand points use nodes, which else only those of many do."""
+    """Charts of a few thousand points use nodes and tiles, which else only those of many do."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "EXACT_BELOW", 1_000)
+        patch.setattr(tiles, "FIRST", 2)
+        for module in (blocks, flushing):
+            patch.setattr(module, "POINTS", 2_048)
         yield
 
 
@@ -103,7 +106,7 @@ PLACES = {
         where=block_of("one", "short"),
         named="series 'short' of run one",
         cost="5 points cannot be read",
-        touched=(("points", "one", "short"), ("sample", "one", "short"), ("buckets", "one", "short")),
+        touched=tuple((question, "one", "short") for question in ("points", "sample", "buckets", "chart")),
     ),
     "nodes": Place(
         table="block_nodes",
@@ -112,6 +115,14 @@ PLACES = {
         named="nodes of block",
         cost="its points are whole",
         touched=(("buckets", "two", "long"),),
+    ),
+    "tile": Place(
+        table="block_data",
+        column="data",
+        where=f"id = (SELECT min(id) FROM block WHERE level = 1 AND series_key = {of_series('two', 'long')})",
+        named="tile",
+        cost="its points are whole",
+        touched=(),
     ),
     "summary": Place(
         table="summary",
@@ -394,16 +405,23 @@ def test_a_backup_has_the_checksums_of_its_pages(tmp_path: Path, monkeypatch: py
     assert page[20] == reserved
 
 
-def test_a_header_that_is_not_found_fails_the_reads_of_its_series(copy: Path):
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [("parent = 0", "its summary counts 9000"), ("parent > 0", "what is below tile .* does not hold the points")],
+)
+def test_a_header_that_is_not_found_fails_the_reads_of_its_series(copy: Path, header: str, message: str):
     """Its points would silently not be there. Whole runs are read by another way than one series is."""
     db = apsw.Connection(str(copy / DATABASE), vfs=CHECKSUMS)
-    db.execute(f"DELETE FROM block WHERE {block_of('two', 'long')}")
+    db.execute(
+        f"DELETE FROM block WHERE series_key = {of_series('two', 'long')}"
+        f" AND id = (SELECT min(id) FROM block WHERE {header} AND series_key = {of_series('two', 'long')})"
+    )
     db.close()
     with after_crash(copy) as store:
-        with pytest.raises(Corrupt, match="its summary counts 9000"):
+        with pytest.raises(Corrupt, match=message):
             read_points(store, selector("two", "long"))
-        with pytest.raises(Corrupt, match="its summary counts 9000"):
-            store.read_runs(workspace=W, run_ids=["one", "two"], columns=ALL_COLUMNS, limit=100)
+        with pytest.raises(Corrupt, match=message):
+            store.read_runs(workspace=W, run_ids=["one", "two"], columns=ALL_COLUMNS, limit=100_000)
         (whole,) = store.read_runs(workspace=W, run_ids=["one"], columns=ALL_COLUMNS, limit=100_000)
         assert len(whole.points) == 9_000 + 1_500 + 205 + 3
 

@@ -24,7 +24,7 @@ from crash.powerloss.state import DiskState
 from crash.reopening import checker, marking, on_disk
 from crash.story import Act, Care, Create, Purge, Put, Remove, Story, Write
 from stepwell.core.model import Status
-from stepwell.storage.embedded import EmbeddedStore, blocks, engine, flushing, recovery
+from stepwell.storage.embedded import EmbeddedStore, blocks, engine, flushing, recovery, tiles
 from stepwell.storage.embedded.database import connect_writer
 from stepwell.storage.embedded.statements import POINTS
 from stepwell.storage.embedded.writer import Request, Writer, _tell
@@ -41,6 +41,8 @@ def small_steps() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "POINTS", 16)
         patch.setattr(flushing, "POINTS", 16)
+        patch.setattr(tiles, "FIRST", 2)
+        patch.setattr(tiles, "NEXT", 2)
         patch.setattr(flushing, "STEP_POINTS", 8)
         patch.setattr(flushing, "STEP_SERIES", 2)
         patch.setattr(flushing, "TRIM_ROWS", 3)

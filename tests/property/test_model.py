@@ -37,7 +37,7 @@ from stepwell.core.page import Position
 from stepwell.core.series import INT64_MAX, INT64_MIN, Labels, Order, Points, value_key
 from stepwell.core.store import Store
 from stepwell.core.summary import Sample, Summary
-from stepwell.storage.embedded import blocks, flushing, head, nodes, reading, recovery, writer
+from stepwell.storage.embedded import blocks, flushing, head, nodes, reading, recovery, tiles, writer
 from stepwell.storage.embedded import points as point_tables
 from store_model import Model, Name, Stored, columns, place
 from stores import NOW, Shelf, W, batch_of, new_run, search
@@ -349,6 +349,9 @@ class TightMachine(StoreMachine):
             self.patch.setattr(module, "POINTS", 8)
         self.patch.setattr(blocks, "NODES_FROM", 3)
         self.patch.setattr(nodes, "WIDTH", 2)
+        self.patch.setattr(tiles, "FIRST", 2)
+        self.patch.setattr(tiles, "NEXT", 2)
+        self.patch.setattr(tiles, "NODES", 4)
         self.patch.setattr(reading, "EXACT_BELOW", 4)
         self.patch.setattr(flushing, "STEP_POINTS", 10)
         self.patch.setattr(flushing, "STEP_SERIES", 2)

@@ -30,6 +30,7 @@ WORKSPACE = "default"
 SECRET = "sw_" + "a" * 40
 T0 = 1_700_000_000_000_000
 LONG = 3_000  # points of the series that fills a block with nodes
+TILED = 140_000  # of the one whose blocks have a tile above them, from format 2 on
 SPECIAL = [float("nan"), float("inf"), float("-inf"), -0.0, 0.0, 5e-324, 0.1]
 
 
@@ -38,6 +39,11 @@ def long_series() -> PointBatch:
     value = np.sin(np.arange(LONG) / 100)
     value[1_234] = 1e6
     return _batch("train/loss", value)
+
+
+def flat_series() -> PointBatch:
+    """A value that rises now and then: many points in few bytes."""
+    return _batch("flat", np.arange(TILED) // 1_000)
 
 
 def _batch(metric: str, values: np.ndarray | list[float], labels: tuple[tuple[str, str], ...] = ()) -> PointBatch:
@@ -108,6 +114,7 @@ def write(directory: Path) -> None:
             created_at=T0,
         )
     )
+    store.write(workspace=WORKSPACE, writes=[RunWrite(run_id="run-2", points=flat_series(), at=T0)]).result()
     store.compact()
     # These two stay in the journal: nothing flushes them, and the directory is left as a kill would leave it.
     store.write(

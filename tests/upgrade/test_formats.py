@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import apsw
@@ -14,8 +15,9 @@ from stepwell.core.errors import Invalid
 from stepwell.core.model import ALL_COLUMNS, EVERYTHING, Lifecycle, Selector, Status
 from stepwell.core.series import Order, value_keys
 from stepwell.storage.embedded import EmbeddedStore
-from stepwell.storage.embedded.database import FILE
-from upgrade.directories import LONG, SECRET, SPECIAL, T0, WORKSPACE, long_series, write
+from stepwell.storage.embedded.database import CHECKSUMS, FILE, load_checksums, pragma
+from stepwell.storage.embedded.recovery import FORMAT
+from upgrade.directories import LONG, SECRET, SPECIAL, T0, TILED, WORKSPACE, long_series, write
 
 HERE = Path(__file__).parent
 FORMATS = sorted(path.name for path in HERE.glob("format-*"))
@@ -42,11 +44,37 @@ def values(store: EmbeddedStore, run_id: str, metric: str) -> np.ndarray:
     return page.points.value
 
 
-def test_there_is_a_committed_format() -> None:
-    assert FORMATS
+def form_of(directory: Path) -> int:
+    """The format of a directory, which stays as it is: closing a database empties its log."""
+    load_checksums()
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copytree(directory, Path(folder) / "copy", ignore=shutil.ignore_patterns("reserve"))
+        connection = apsw.Connection(str(copy / FILE), vfs=CHECKSUMS)
+        form = pragma(connection, "user_version")
+        connection.close()
+    return form
+
+
+def test_every_format_is_committed() -> None:
+    assert [f"format-{form}" for form in range(1, FORMAT + 1)] == FORMATS
+
+
+def test_a_start_brings_a_directory_to_the_present_format(directory: Path) -> None:
+    EmbeddedStore(directory, clock=lambda: T0, background=False).close()
+    assert form_of(directory) == FORMAT
+
+
+def test_a_long_series_has_tiles(directory: Path) -> None:
+    form = form_of(directory)
+    EmbeddedStore(directory, clock=lambda: T0, background=False).close()
+    connection = apsw.Connection(str(directory / FILE), vfs=CHECKSUMS)
+    ((highest,),) = connection.execute("SELECT max(level) FROM block")
+    connection.close()
+    assert highest == (1 if form >= 2 else 0)
 
 
 def test_everything_is_there(directory: Path) -> None:
+    form = form_of(directory)
     store = EmbeddedStore(directory, clock=lambda: T0, background=False)
     try:
         assert list(store.check()) == []
@@ -71,6 +99,11 @@ def test_everything_is_there(directory: Path) -> None:
         credential = store.get_credential(secret_hash=hash_secret(SECRET))
         assert credential is not None
         assert credential.role is Role.ADMIN
+        if form >= 2:
+            (found,) = store.read_buckets(
+                workspace=WORKSPACE, selectors=[Selector(run_id="run-2", metric="flat")], window=EVERYTHING, budget=20
+            )
+            assert (int(found.count.sum()), found.last.value[-1]) == (TILED, (TILED - 1) // 1_000)
     finally:
         store.close()
 

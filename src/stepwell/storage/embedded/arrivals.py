@@ -13,6 +13,7 @@ from stepwell.core.store import RunPoints
 from stepwell.storage.embedded.blocks import Blocks, Header
 from stepwell.storage.embedded.catalog.series import Described
 from stepwell.storage.embedded.reading import until
+from stepwell.storage.embedded.tiles import Frontier
 
 BEFORE_ALL: Final = -1  # below every arrival number
 
@@ -23,7 +24,7 @@ class RunParts:
     def __init__(
         self, rows: Sequence[Described], headers: Sequence[Header], fresh: Mapping[int, Points], *, end: int
     ) -> None:
-        """rows: every series of the runs; headers: of all their blocks; fresh: series key -> points in none of them;
+        """rows: every series of the runs; headers: their roots; fresh: series key -> points in none of them;
         end: the arrival number from which on nothing is shown.
         """
         self._end = end
@@ -70,25 +71,26 @@ def arrived(
 ) -> tuple[I64, Points]:
     """Up to `limit` points with arrivals above `after` and below `end`, oldest first, and the series key of each.
 
-    headers: of all blocks of the series; fresh: series key -> points that are in none of them. Blocks are opened in the
+    headers: the roots of the series; fresh: series key -> points that are in none of them. Blocks are opened in the
     order of their first arrival. Each round opens as many as were opened before, so that there are few rounds also when
     the blocks of a thousand series lie side by side.
     """
     pool = [(key, _later(points, after)) for key, points in fresh.items()]
-    waiting = sorted((h for h in headers if h.max_arrival > after), key=lambda header: header.min_arrival)
+    waiting = Frontier(
+        connection, headers, low=lambda header: header.min_arrival, wanted=lambda header: header.max_arrival > after
+    )
     opened = 0
-    while opened < len(waiting):
-        bound = waiting[opened].min_arrival
+    while (bound := waiting.bound()) is not None:
         missing = limit - sum(int((points.arrival < bound).sum()) for _, points in pool)
         if missing <= 0:
             break
         enough = opened + max(1, opened)
-        while opened < len(waiting) and (missing > 0 or opened < enough):
-            header = waiting[opened]
+        while waiting.bound() is not None and (missing > 0 or opened < enough):
+            header = waiting.take()
             pool.append((header.series_key, _later(until(end, header, cache.points(connection, header)), after)))
             missing -= header.length
             opened += 1
-    return _merged(pool, waiting[opened].min_arrival if opened < len(waiting) else None, limit)
+    return _merged(pool, bound, limit)
 
 
 def _merged(pool: list[tuple[int, Points]], bound: int | None, limit: int) -> tuple[I64, Points]:

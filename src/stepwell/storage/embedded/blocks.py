@@ -28,17 +28,19 @@ _NODE_BYTES: Final = 19 * 8
 
 
 class Header(NamedTuple):
-    """What is known of a block without opening it."""
+    """What is known of a block, or a tile (tiles.py), without opening it."""
 
     series_key: int
     id: int
-    length: int  # points
+    length: int  # points; of a tile all that are below it
     min_step: int
     max_step: int
     min_time: int
     max_time: int
     min_arrival: int
     max_arrival: int
+    parent: int = 0  # id of the tile that stands for it
+    level: int = 0  # of a tile, 1 and more
 
 
 class Encoded(NamedTuple):
@@ -67,7 +69,7 @@ class Blocks:
         if found is None:
             payload = self._payload(connection, "block_data", header)
             found = _decoded(lambda: codec.decode(payload, self._packer), header)
-            if header_of(header.series_key, found)._replace(id=header.id) != header:
+            if not says(header, found):
                 raise Corrupt(f"block {header.id} of series {header.series_key} does not hold what its header says")
             with self._lock:
                 self._points.put(header.id, found, len(found) * _POINT_BYTES)
@@ -84,9 +86,10 @@ class Blocks:
         return found
 
     def _load_nodes(self, connection: apsw.Connection, header: Header) -> Buckets:
-        if header.length < NODES_FROM:
+        if header.length < NODES_FROM and not header.level:
             return nodes_of(self.points(connection, header))
-        payload = self._payload(connection, "block_nodes", header)
+        # What a tile holds are nodes and nothing else.
+        payload = self._payload(connection, "block_data" if header.level else "block_nodes", header)
         found = _decoded(lambda: nodes.decode(payload, self._packer), header)
         if not describes(header, found):
             raise Corrupt(f"the nodes of block {header.id} of series {header.series_key} are not those of the block")
@@ -100,19 +103,6 @@ class Blocks:
         self.bytes_read += len(row[0])
         return bytes(row[0])
 
-    def near(self, connection: apsw.Connection, series_key: int, steps: I64, min_time: int, max_time: int) -> Points:
-        """Points in blocks that have one of the steps (sorted) within the times."""
-        found = []
-        for header in headers(connection, [series_key]):
-            if header.min_time > max_time or header.max_time < min_time:
-                continue
-            low, high = np.searchsorted(
-                steps, (header.min_step, header.max_step + 1 if header.max_step < 2**63 - 1 else 2**63 - 1)
-            )
-            if low < high or header.max_step == 2**63 - 1:
-                found.append(having(steps, min_time, max_time, self.points(connection, header)))
-        return Points.concat(found)
-
 
 def having(steps: I64, min_time: int, max_time: int, points: Points) -> Points:
     """The points that have one of the steps (sorted) within the times."""
@@ -123,7 +113,7 @@ def having(steps: I64, min_time: int, max_time: int, points: Points) -> Points:
 
 
 def headers(connection: apsw.Connection, series_keys: Iterable[int]) -> list[Header]:
-    """Headers of all blocks of the series."""
+    """The roots of the series: headers of blocks that no tile stands for, and of tiles that no other stands for."""
     return [header_from(row) for key in series_keys for row in SQL.all(connection, "headers", (key,))]
 
 
@@ -178,6 +168,11 @@ def header_of(series_key: int, points: Points) -> Header:
     )
 
 
+def says(header: Header, points: Points) -> bool:
+    """Whether a header is that of these points, wherever it stands."""
+    return header_of(header.series_key, points)._replace(id=header.id, parent=header.parent) == header
+
+
 def describes(header: Header, found: Buckets) -> bool:
     """Whether nodes are those of a block, as far as its header tells."""
     return bool(
@@ -190,19 +185,20 @@ def describes(header: Header, found: Buckets) -> bool:
     )
 
 
-def insert(connection: apsw.Connection, encoded: Sequence[Encoded]) -> None:
-    """Put blocks in: two statements for each, one more for nodes."""
+def insert(connection: apsw.Connection, encoded: Sequence[Encoded]) -> list[int]:
+    """Put blocks in: two statements for each, one more for nodes. Answers the ids that they were given."""
     ids = [block_id for (block_id,) in SQL.each(connection, "add_block_data", ((each.data,) for each in encoded))]
     named = list(zip(ids, encoded, strict=True))
     SQL.each(connection, "add_block_nodes", ((id_, each.nodes) for id_, each in named if each.nodes is not None))
     SQL.each(connection, "add_block", ((each.header.series_key, id_, *each.header[2:]) for id_, each in named))
+    return ids
 
 
-def delete(connection: apsw.Connection, gone: Sequence[tuple[int, int]]) -> None:
-    """Take blocks out, given as (series key, id)."""
-    SQL.each(connection, "drop_block", gone)
-    SQL.each(connection, "drop_block_data", ((block_id,) for _, block_id in gone))
-    SQL.each(connection, "drop_block_nodes", ((block_id,) for _, block_id in gone))
+def delete(connection: apsw.Connection, gone: Sequence[Header]) -> None:
+    """Take blocks out. What is below a tile stays."""
+    SQL.each(connection, "drop_block", ((header.series_key, header.parent, header.id) for header in gone))
+    SQL.each(connection, "drop_block_data", ((header.id,) for header in gone))
+    SQL.each(connection, "drop_block_nodes", ((header.id,) for header in gone))
 
 
 def _decoded(decode: Callable[[], T], header: Header) -> T:

@@ -10,7 +10,7 @@ import apsw
 from stepwell.core.errors import Corrupt
 from stepwell.core.model import Damage
 from stepwell.core.series import Order, ascending
-from stepwell.storage.embedded import blocks, codec, journal, nodes
+from stepwell.storage.embedded import blocks, codec, journal, nodes, tiles
 from stepwell.storage.embedded.blocks import Header
 from stepwell.storage.embedded.catalog import series, summaries
 from stepwell.storage.embedded.database import database_errors
@@ -63,15 +63,19 @@ def _told(connection: apsw.Connection, place: str, argument: str) -> Iterator[Da
 
 
 def _blocks(snapshot: Snapshot, packer: Packer) -> Iterator[Damage]:
-    after = (-(2**63), -1)
+    after = (-(2**63), -1, -1)
     while True:
         with snapshot() as connection:
             headers = [blocks.header_from(row) for row in SQL.all(connection, "headers_after", (*after, _PAGE))]
-            found = [damage for header in headers for damage in _block(connection, header, packer)]
+            found = [
+                damage
+                for header in headers
+                for damage in (_tile if header.level else _block)(connection, header, packer)
+            ]
         yield from found
         if len(headers) < _PAGE:
             break
-        after = (headers[-1].series_key, headers[-1].id)
+        after = (headers[-1].series_key, headers[-1].parent, headers[-1].id)
 
 
 def _journal(snapshot: Snapshot) -> Iterator[Damage]:
@@ -108,12 +112,30 @@ def _block(connection: apsw.Connection, header: Header, packer: Packer) -> Itera
     except Corrupt as error:
         yield Damage(place=place, cost=f"{header.length} points cannot be read: {error}")
         return
-    if blocks.header_of(header.series_key, points)._replace(id=header.id) != header:
+    if not blocks.says(header, points):
         yield Damage(place=place, cost="its header does not describe its points")
     if not ascending(points.sort_columns(Order.KEY)).all():
         yield Damage(place=place, cost="its points are out of order: pages and charts of this series may be wrong")
     if header.length >= blocks.NODES_FROM:
         yield from _nodes(connection, header, packer, place)
+
+
+def _tile(connection: apsw.Connection, header: Header, packer: Packer) -> Iterator[Damage]:
+    place, cost = f"tile {header.id} of series {_series(connection, header.series_key)}", "charts of this series fail"
+    try:
+        with database_errors():
+            below = tiles.children(connection, header)
+            row = SQL.one(connection, "block_data", (header.id,))
+    except Corrupt as error:
+        yield Damage(place=place, cost=f"reads of this series fail: {error.message}")
+        return
+    try:
+        if row is None or not blocks.describes(header, nodes.decode(row[0], packer)):
+            yield Damage(place=place, cost=f"{cost}; its points are whole")
+        elif not tiles.covers(header, below):
+            yield Damage(place=place, cost="its header does not describe the blocks below it")
+    except Corrupt as error:
+        yield Damage(place=place, cost=f"{cost}; its points are whole: {error.message}")
 
 
 def _nodes(connection: apsw.Connection, header: Header, packer: Packer, place: str) -> Iterator[Damage]:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -14,7 +15,7 @@ import apsw
 from stepwell.core.clock import Clock
 from stepwell.core.errors import StepwellError, StorageFailed
 from stepwell.core.model import Damage, Stats
-from stepwell.storage.embedded import backing, checking, recovery
+from stepwell.storage.embedded import backing, checking, recovery, tiles
 from stepwell.storage.embedded.blocks import Blocks
 from stepwell.storage.embedded.care import Background, Checkpoints, DiskSpace, wal_bytes
 from stepwell.storage.embedded.catalog import Catalog, functions, runs
@@ -88,7 +89,8 @@ class EmbeddedStore(PointTables, Catalog):
         self._checkpoints = Checkpoints(connection)
 
         def new_stage() -> Stage:
-            return Stage(head=self._head, table=SeriesRows(self._cache), stored=self._cache.near, compressor=compressor)
+            stored = partial(tiles.near, self._cache)
+            return Stage(head=self._head, table=SeriesRows(self._cache), stored=stored, compressor=compressor)
 
         self._writer = Writer(
             connection,

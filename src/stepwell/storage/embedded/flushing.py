@@ -19,7 +19,7 @@ import apsw
 from stepwell.core.errors import Corrupt
 from stepwell.core.series import Order, Points
 from stepwell.core.summary import Summary
-from stepwell.storage.embedded import blocks, journal, mending
+from stepwell.storage.embedded import blocks, journal, mending, tiles
 from stepwell.storage.embedded.blocks import POINTS, Blocks, Encoded, Header, headers_of_many
 from stepwell.storage.embedded.catalog import summaries
 from stepwell.storage.embedded.head import Head, Series, State
@@ -71,6 +71,7 @@ class Flusher:
         self._snapshot = snapshot
         self._keep_from = keep_from
         self._crowded: set[int] = set()  # series whose blocks overlap too deeply
+        self._long: set[int] = set()  # series with blocks that a tile should stand for
         self.counters = {"flushes": 0, "blocks_written": 0, "merges": 0}
 
     def flush(self) -> bool:
@@ -84,6 +85,8 @@ class Flusher:
         self.counters["flushes"] += 1
         for series_key in list(self._crowded):
             self.merge(series_key)
+        for series_key in list(self._long):
+            self.cover(series_key)
         return True
 
     def _moved(self, step: Sequence[tuple[Series, State]]) -> bool:
@@ -133,6 +136,8 @@ class Flusher:
         after = [*(h for h in existing if h not in gone), *(m.header for m in made)]
         if len(after) > OVERLAP and len(_crowd(after)) > OVERLAP:
             self._crowded.add(series.key)
+        if len(after) > tiles.FIRST:
+            self._long.add(series.key)
         return _Move(series=series, n=state.n, summary=summary, gone=gone, made=made)
 
     def _joined(self, connection: apsw.Connection, headers: list[Header]) -> Points | None:
@@ -161,8 +166,7 @@ class Flusher:
         is to do.
         """
         with self._snapshot() as connection:
-            headers = blocks.headers(connection, [series_key])
-            gone = _overlapping(headers) or _small(headers)
+            opened, gone = self._to_merge(connection, series_key)
             points = self._joined(connection, gone)
         if not gone or points is None:
             self._crowded.discard(series_key)
@@ -172,7 +176,9 @@ class Flusher:
         def run(connection: apsw.Connection, stage: Stage) -> bool:
             if not _alive(connection, [series_key]):
                 return False  # purged: its blocks are garbage, and a merge would never come to an end
-            blocks.delete(connection, _names(gone))
+            for tile in opened:
+                tiles.uncover(connection, tile)
+            blocks.delete(connection, [header._replace(parent=0) for header in gone])
             blocks.insert(connection, made)
             return True
 
@@ -182,13 +188,57 @@ class Flusher:
         self.counters["merges"] += 1
         return True
 
+    def _to_merge(self, connection: apsw.Connection, series_key: int) -> tuple[list[Header], list[Header]]:
+        """The tiles that have to go, from the top down, so that the blocks can be merged; and these."""
+        roots, opened = blocks.headers(connection, [series_key]), list[Header]()
+        while True:
+            gone = _overlapping(roots) or _small(roots)
+            above = [header for header in gone if header.level]
+            if not above:
+                return opened, gone
+            try:
+                below = [child._replace(parent=0) for tile in above for child in tiles.children(connection, tile)]
+            except Corrupt as error:
+                _log.error(error.message, extra={"action": "block_damaged"})
+                return [], []
+            opened += above
+            roots = [header for header in roots if header not in above] + below
+
+    def cover(self, series_key: int) -> None:
+        """Put tiles above the blocks of a series, and tiles above those, as far as there are enough."""
+        self._long.discard(series_key)
+        while self._cover(series_key):
+            pass
+
+    def _cover(self, series_key: int) -> bool:
+        with self._snapshot() as connection:
+            due = tiles.due(blocks.headers(connection, [series_key]))
+            made = [(tile, run) for run in due if (tile := self._tile(connection, run)) is not None]
+
+        def run(connection: apsw.Connection, stage: Stage) -> bool:
+            roots = set(blocks.headers(connection, [series_key])) if _alive(connection, [series_key]) else set[Header]()
+            there = [(tile, run) for tile, run in made if roots.issuperset(run)]
+            tiles.cover(connection, there)
+            return bool(there)
+
+        return bool(made) and bool(self._submit(Request(run=run, alone=True, guarded=False)).result())
+
+    def _tile(self, connection: apsw.Connection, run: list[Header]) -> Encoded | None:
+        """None when one of the blocks is damaged: they stay as they are."""
+        try:
+            return tiles.make(connection, self._cache, self._packer, run)
+        except Corrupt as error:
+            _log.error(error.message, extra={"action": "block_damaged"})
+            return None
+
     def compact(self) -> None:
-        """Merge in every series that has something to merge."""
+        """Merge in every series that has something to merge, and put tiles above what is long."""
         with self._snapshot() as connection:
             keys = [key for (key,) in SQL.all(connection, "series_with_blocks")]
         for key in keys:
             while self.merge(key):
                 pass
+            self.cover(key)
 
     def collect_garbage(self) -> bool:
         """Remove some blocks of purged runs; False when there are none left."""
@@ -196,7 +246,7 @@ class Flusher:
         def run(connection: apsw.Connection, stage: Stage) -> bool:
             found = SQL.all(connection, "garbage_blocks", (GARBAGE_BLOCKS,))
             if found:
-                blocks.delete(connection, [(key, block_id) for key, block_id in found])
+                blocks.delete(connection, [blocks.header_from(row) for row in found])
                 return True
             SQL.run(connection, "drop_garbage")
             return False
@@ -224,7 +274,7 @@ def _move(connection: apsw.Connection, moves: list[_Move], cache: Blocks) -> lis
     """Inside the transaction: what still exists moves; purged series have nothing to move."""
     alive = _alive(connection, [m.series.key for m in moves])
     moved = [m for m in moves if m.series.key in alive]
-    blocks.delete(connection, [name for move in moved for name in _names(move.gone)])
+    blocks.delete(connection, [header for move in moved for header in move.gone])
     blocks.insert(connection, [made for move in moved for made in move.made])
     totals = [(m.series.key, m.summary) for m in moved]
     try:
@@ -245,10 +295,6 @@ def _by_series(headers: list[Header]) -> dict[int, list[Header]]:
     for header in headers:
         found.setdefault(header.series_key, []).append(header)
     return found
-
-
-def _names(headers: list[Header]) -> list[tuple[int, int]]:
-    return [(h.series_key, h.id) for h in headers]
 
 
 def _tail(existing: list[Header], points: Points) -> list[Header]:

@@ -10,7 +10,7 @@ import apsw
 from stepwell.core.errors import Corrupt
 from stepwell.core.series import Order, Points
 from stepwell.core.summary import Summary
-from stepwell.storage.embedded import blocks
+from stepwell.storage.embedded import blocks, tiles
 from stepwell.storage.embedded.blocks import Blocks
 from stepwell.storage.embedded.catalog import summaries
 from stepwell.storage.embedded.catalog.series import of_runs
@@ -39,7 +39,8 @@ def mend(connection: apsw.Connection, cache: Blocks, series_keys: Sequence[int])
         try:
             summaries.load(connection, [key])
         except Corrupt as error:
-            found = [cache.points(connection, header) for header in blocks.headers(connection, [key])]
+            every = tiles.leaves(connection, blocks.headers(connection, [key]), lambda _: True)
+            found = [cache.points(connection, header) for header in every]
             if not found:
                 raise
             total = Summary.of(Points.concat(found).sorted(Order.KEY))

@@ -48,17 +48,21 @@ DELETE FROM journal WHERE first_arrival = ?;
 SELECT first_arrival, count FROM journal_damaged ORDER BY first_arrival;
 
 -- name: headers
-SELECT series_key, id, count, min_step, max_step, min_time, max_time, min_arrival, max_arrival
-FROM block WHERE series_key = ? ORDER BY id;
+SELECT series_key, id, count, min_step, max_step, min_time, max_time, min_arrival, max_arrival, parent, level
+FROM block WHERE series_key = ? AND parent = 0 ORDER BY id;
+
+-- name: headers_below
+SELECT series_key, id, count, min_step, max_step, min_time, max_time, min_arrival, max_arrival, parent, level
+FROM block WHERE series_key = ? AND parent = ? ORDER BY id;
 
 -- name: headers_of_many
 SELECT block.series_key, block.id, block.count, block.min_step, block.max_step, block.min_time, block.max_time,
-       block.min_arrival, block.max_arrival
-FROM json_each(?) AS wanted JOIN block ON block.series_key = wanted.value;
+       block.min_arrival, block.max_arrival, block.parent, block.level
+FROM json_each(?) AS wanted JOIN block ON block.series_key = wanted.value AND block.parent = 0;
 
 -- name: headers_after
-SELECT series_key, id, count, min_step, max_step, min_time, max_time, min_arrival, max_arrival
-FROM block WHERE (series_key, id) > (?, ?) ORDER BY series_key, id LIMIT ?;
+SELECT series_key, id, count, min_step, max_step, min_time, max_time, min_arrival, max_arrival, parent, level
+FROM block WHERE (series_key, parent, id) > (?, ?, ?) ORDER BY series_key, parent, id LIMIT ?;
 
 -- name: block_data
 SELECT data FROM block_data WHERE id = ?;
@@ -73,11 +77,15 @@ INSERT INTO block_data (data) VALUES (?) RETURNING id;
 INSERT INTO block_nodes (id, nodes) VALUES (?, ?);
 
 -- name: add_block
-INSERT INTO block (series_key, id, count, min_step, max_step, min_time, max_time, min_arrival, max_arrival)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO block (series_key, id, count, min_step, max_step, min_time, max_time, min_arrival, max_arrival,
+    parent, level)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: set_parent
+UPDATE block SET parent = ? WHERE series_key = ? AND parent = ? AND id = ?;
 
 -- name: drop_block
-DELETE FROM block WHERE series_key = ? AND id = ?;
+DELETE FROM block WHERE series_key = ? AND parent = ? AND id = ?;
 
 -- name: drop_block_data
 DELETE FROM block_data WHERE id = ?;
@@ -86,10 +94,10 @@ DELETE FROM block_data WHERE id = ?;
 DELETE FROM block_nodes WHERE id = ?;
 
 -- name: points_in_blocks
-SELECT coalesce(sum(count), 0) FROM block WHERE series_key = ?;
+SELECT coalesce(sum(count), 0) FROM block WHERE series_key = ? AND level = 0;
 
 -- name: series_with_blocks
-SELECT series_key FROM block GROUP BY series_key HAVING count(*) > 1;
+SELECT series_key FROM block WHERE parent = 0 GROUP BY series_key HAVING count(*) > 1;
 
 -- name: existing_series
 SELECT key FROM series WHERE key IN (SELECT value FROM json_each(?));
@@ -125,7 +133,9 @@ INSERT OR IGNORE INTO garbage (series_key) VALUES (?);
 SELECT 1 FROM garbage LIMIT 1;
 
 -- name: garbage_blocks
-SELECT block.series_key, block.id FROM garbage JOIN block USING (series_key) LIMIT ?;
+SELECT block.series_key, block.id, block.count, block.min_step, block.max_step, block.min_time, block.max_time,
+       block.min_arrival, block.max_arrival, block.parent, block.level
+FROM garbage JOIN block USING (series_key) LIMIT ?;
 
 -- name: drop_garbage
 DELETE FROM garbage;

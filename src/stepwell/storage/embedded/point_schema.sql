@@ -12,9 +12,12 @@ CREATE TABLE IF NOT EXISTS journal_damaged (
     payload BLOB NOT NULL
 ) STRICT;
 
+-- Blocks, and tiles above them (level 1 and more). A root has the parent 0.
 CREATE TABLE IF NOT EXISTS block (
     series_key INTEGER NOT NULL,
+    parent INTEGER NOT NULL,
     id INTEGER NOT NULL,
+    level INTEGER NOT NULL,
     count INTEGER NOT NULL,
     min_step INTEGER NOT NULL,
     max_step INTEGER NOT NULL,
@@ -22,7 +25,7 @@ CREATE TABLE IF NOT EXISTS block (
     max_time INTEGER NOT NULL,
     min_arrival INTEGER NOT NULL,
     max_arrival INTEGER NOT NULL,
-    PRIMARY KEY (series_key, id)
+    PRIMARY KEY (series_key, parent, id)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS block_data (

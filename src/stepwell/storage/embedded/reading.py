@@ -7,7 +7,7 @@ that time some points are in blocks and others not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
@@ -23,7 +23,7 @@ from stepwell.core.model import EVERYTHING, Window
 from stepwell.core.page import Position
 from stepwell.core.series import I64, Order, Points, ascending
 from stepwell.core.store import PointPage
-from stepwell.storage.embedded import blocks
+from stepwell.storage.embedded import blocks, tiles
 from stepwell.storage.embedded.blocks import Blocks, Header, nodes_of
 from stepwell.storage.embedded.catalog import summaries
 from stepwell.storage.embedded.head import Moment
@@ -31,6 +31,7 @@ from stepwell.storage.embedded.nodes import WIDTH
 from stepwell.storage.embedded.statements import POINTS as SQL
 
 EXACT_BELOW: Final = 65_536  # points: a window this small is bucketed point by point
+NODES_A_BUCKET: Final = 4  # at least, where tiles stand for blocks: an edge is off by an eighth of a bucket at most
 _ORDER_WIDTH: Final = {Order.KEY: 5, Order.TIME: 5, Order.ARRIVAL: 1}
 
 
@@ -42,13 +43,17 @@ class Source:
 
     connection: apsw.Connection
     blocks: Blocks
-    headers: list[Header]
+    headers: list[Header]  # roots, or what is below them
     fresh: list[Points]  # one per series, in key order
     end: int  # the arrival number from which on nothing is shown
 
     def points(self, header: Header) -> Points:
         """The points of one block."""
         return until(self.end, header, self.blocks.points(self.connection, header))
+
+    def meeting(self, window: Window) -> list[Header]:
+        """The blocks that can hold points of the window."""
+        return list(tiles.leaves(self.connection, self.headers, lambda header: _meets(header, window)))
 
 
 def source(
@@ -109,19 +114,22 @@ def page(source: Source, *, order: Order, window: Window, after: Position | None
     start = _checked(order, after)
     fresh = [p for p in (_beyond(_within(p, window), order, start) for p in source.fresh) if len(p)]
     pool: list[Points] = []  # from blocks
-    waiting = sorted((_low(h, order), h) for h in source.headers if _meets(h, window) and _reaches(h, order, start))
-    opened = 0
+    waiting = tiles.Frontier(
+        source.connection,
+        source.headers,
+        low=lambda header: _low(header, order),
+        wanted=lambda header: _meets(header, window) and _reaches(header, order, start),
+    )
     while True:
-        bound = waiting[opened][0] if opened < len(waiting) else None
+        bound = waiting.bound()
         ready = sum(_count_below(p, order, bound) for p in (*pool, *fresh))
         if ready > limit or bound is None:
             break
         wanted = limit + 1 - ready
-        while opened < len(waiting) and wanted > 0:
-            header = waiting[opened][1]
+        while wanted > 0 and waiting.bound() is not None:
+            header = waiting.take()
             pool.append(_beyond(_within(source.points(header), window), order, start))
             wanted -= header.length
-            opened += 1
     below = Points.concat([p if bound is None else p.take(_below(p, order, bound)) for p in (*pool, *fresh)])
     found = _in_order(below, _columns(below, order))
     more = len(found) > limit
@@ -134,8 +142,8 @@ def page(source: Source, *, order: Order, window: Window, after: Position | None
 
 def collect(source: Source, window: Window) -> Points:
     """All points of the window in key order. For windows that fit memory."""
-    meeting = sorted((_low(h, Order.KEY), h) for h in source.headers if _meets(h, window))
-    parts = [_within(source.points(h), window) for _, h in meeting]
+    meeting = sorted(source.meeting(window), key=lambda header: (_low(header, Order.KEY), header))
+    parts = [_within(source.points(header), window) for header in meeting]
     parts += [_within(p, window) for p in source.fresh]
     found = Points.concat([p for p in parts if len(p)])
     return _in_order(found, _columns(found, Order.KEY))
@@ -143,29 +151,79 @@ def collect(source: Source, window: Window) -> Points:
 
 def buckets(source: Source, *, window: Window, budget: int) -> Buckets:
     """At most `budget` buckets of the window's points, by rank."""
-    meeting = [h for h in source.headers if _meets(h, window)]
+    whole, cut = _split(source, window)
+    fresh = [p for p in (_within(p, window) for p in source.fresh) if len(p)]
+    part = replace(source, headers=whole + cut, fresh=fresh)
+    total = sum(header.length for header in part.headers) + sum(map(len, fresh))
     # Below a node for each bucket the nodes are too coarse: the chart would show fewer buckets than were asked for.
-    exact_below = max(EXACT_BELOW, budget * WIDTH)
-    if sum(h.length for h in meeting) + sum(map(len, source.fresh)) <= exact_below:
-        found = collect(source, window)
+    if total <= max(EXACT_BELOW, budget * WIDTH):
+        found = collect(part, window)
         return Buckets.of(found, rank_edges(len(found), budget))
-    parts = []
-    for cluster in _clusters(meeting, [p for p in (_within(p, window) for p in source.fresh) if len(p)]):
-        alone = cluster.headers[0] if len(cluster.headers) == 1 and not cluster.fresh else None
-        if alone is not None and _inside(alone, window) and alone.max_arrival < source.end:
-            parts.append(source.blocks.nodes(source.connection, alone))
+    level = 0
+    while total >= NODES_A_BUCKET * budget * tiles.node_points(level + 1):
+        level += 1
+    nodes = Buckets.concat([found for found in _nodes(part, window, level) if len(found)])
+    return nodes.merge(snapped_edges(nodes.count, budget))
+
+
+def _split(source: Source, window: Window) -> tuple[list[Header], list[Header]]:
+    """Headers that stand for all of the window: those all of whose points are in it, and blocks that it cuts."""
+    whole, cut = list[Header](), list[Header]()
+    waiting = list(source.headers)
+    while waiting:
+        header = waiting.pop()
+        if not _meets(header, window):
+            continue
+        if _inside(header, window):
+            whole.append(header)
+        elif header.level:
+            waiting += tiles.children(source.connection, header)
         else:
-            part = replace(source, headers=cluster.headers, fresh=cluster.fresh)
-            parts.append(nodes_of(collect(part, window)))
-    found_nodes = Buckets.concat([p for p in parts if len(p)])
-    return found_nodes.merge(snapped_edges(found_nodes.count, budget))
+            cut.append(header)
+    return whole, cut
+
+
+def _nodes(source: Source, window: Window, level: int) -> Iterator[Buckets]:
+    """Nodes of the window's points in key order, of tiles up to a level. Tiles that cannot stand for their blocks, as
+    others are among them, or are damaged, give way to what is below them.
+    """
+    for cluster in _clusters(source.headers, source.fresh):
+        part = replace(source, headers=cluster.headers, fresh=cluster.fresh)
+        found = _stored_nodes(part, window, level)
+        if found is not None:
+            yield found
+        elif any(header.level for header in cluster.headers):
+            below = [
+                child
+                for header in cluster.headers
+                for child in (tiles.children(source.connection, header) if header.level else [header])
+                if _meets(child, window)
+            ]
+            yield from _nodes(replace(part, headers=below), window, level)
+        else:
+            yield nodes_of(collect(part, window))
+
+
+def _stored_nodes(part: Source, window: Window, level: int) -> Buckets | None:
+    """Those of the one header that a part consists of, when they tell just what is to be told."""
+    if len(part.headers) != 1 or part.fresh:
+        return None
+    (header,) = part.headers
+    if header.level > level or header.max_arrival >= part.end or not _inside(header, window):
+        return None
+    try:
+        return part.blocks.nodes(part.connection, header)
+    except Corrupt:
+        if not header.level:
+            raise
+        return None
 
 
 def sampled(source: Source, *, window: Window, limit: int) -> Sampled:
     """The sample of the window's points. They are read twice, to count the rows and to take the chosen ones: all at
     once need not fit in memory.
     """
-    meeting = [h for h in source.headers if _meets(h, window)]
+    meeting = source.meeting(window)
     fresh = [p for p in (_within(p, window) for p in source.fresh) if len(p)]
     parts = [replace(source, headers=c.headers, fresh=c.fresh) for c in _clusters(meeting, fresh, columns=1)]
     edges = np.concatenate([[0], np.cumsum([len(_rows(part, window)) for part in parts], dtype=np.int64)])
