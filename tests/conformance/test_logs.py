@@ -60,6 +60,25 @@ def test_a_reader_goes_on_behind_its_last_line(store: Store):
     assert [one.line for one in rest.items] == [3, 5, 9]
 
 
+def test_numbered_lines_are_those_of_all_streams_by_number(store: Store):
+    lines = [line(n, stream) for n in (-1, 0, 2, 10, 2**59) for stream in ("err", "out")] + [line(2**59 + 1, "out")]
+    append(store, *lines[::-1])
+    make_runs(store, "other")
+    append(store, line(3), run_id="other")
+
+    def numbered(stream: str | None, **page: int) -> list[LogLine]:
+        return store.read_numbered_lines(workspace=W, run_id=RUN, stream=stream, **page)
+
+    for stream, expected in ((None, lines), ("out", [each for each in lines if each.stream == "out"]), ("none", [])):
+        assert store.count_lines(workspace=W, run_id=RUN, stream=stream) == len(expected)
+        assert numbered(stream, limit=100) == expected
+        for skip in range(len(expected) + 2):
+            assert numbered(stream, skip=skip, limit=3) == expected[skip : skip + 3]
+    assert store.count_lines(workspace=W, run_id="none", stream=None) == 0
+    assert store.count_lines(workspace="elsewhere", run_id=RUN, stream=None) == 0
+    assert store.read_numbered_lines(workspace=W, run_id="none", stream=None, limit=1) == []
+
+
 def test_refusals(store: Store):
     make_runs(store, "deleted")
     change(store, "deleted", lifecycle=Lifecycle.DELETED)

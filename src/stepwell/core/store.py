@@ -327,6 +327,16 @@ class LogStore(Protocol):
         """In the order (stream, line)."""
         ...
 
+    def read_numbered_lines(
+        self, *, workspace: str, run_id: str, stream: str | None, skip: int = 0, limit: int
+    ) -> list[LogLine]:
+        """In the order (line, stream), without the first `skip`; skipping costs a look at each."""
+        ...
+
+    def count_lines(self, *, workspace: str, run_id: str, stream: str | None) -> int:
+        """How many lines a run or one of its streams has; 0 when there is no such run."""
+        ...
+
 
 class BlobWriter(Protocol):
     """A file being stored. It is not there until commit returns; without commit it never was."""

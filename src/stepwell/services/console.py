@@ -32,6 +32,20 @@ def lines(
     return found.items, page.encode(_KIND, query, following)
 
 
+def numbered(
+    store: Store, *, workspace: str, run_id: str, stream: str | None, skip: int, limit: int
+) -> tuple[list[LogLine], int]:
+    """Lines in the order (line, stream), of one stream or of all, without the first `skip`, and how many there are in
+    all: for interfaces that count pages. Both cost a look at each line, but only those of the page are fetched.
+    TooLarge (limit)."""
+    check_limit(limit, field="limit", limit=limits.PAGE_LINES)
+    total = store.count_lines(workspace=workspace, run_id=run_id, stream=stream)
+    if skip >= total:
+        return [], total
+    found = store.read_numbered_lines(workspace=workspace, run_id=run_id, stream=stream, skip=skip, limit=limit)
+    return found, total
+
+
 def streams(store: Store, *, workspace: str, run_id: str) -> list[str]:
     """The names of a run's streams, sorted. One read for each, however long it is. Raises NotFound."""
     _known(store, workspace, run_id)

@@ -70,6 +70,11 @@ def line_number(line: int) -> int:
     return (line >> _NUMBER_BITS) - 1 if line >> _NUMBER_BITS else line
 
 
+def place(line: LogLine) -> tuple[bool, int, int, str]:
+    """Where a line stands among others: by number, then time; behind those of other interfaces, as in the store."""
+    return bool(line.line >> _NUMBER_BITS), line_number(line.line), line.time, line.stream
+
+
 def _rows(
     block: bytes, first: int, decoder: msgspec.json.Decoder[S], make: Callable[[S], T]
 ) -> tuple[list[T], BadLine | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import apsw
@@ -11,7 +11,7 @@ from stepwell.core.errors import Invalid
 from stepwell.core.model import LogLine
 from stepwell.core.page import Page, Position
 from stepwell.storage.embedded.catalog import runs
-from stepwell.storage.embedded.catalog.sql import Statements
+from stepwell.storage.embedded.catalog.sql import Row, Statements
 
 _SQL: Final = Statements.load("queries.sql")
 
@@ -38,11 +38,35 @@ def read(
         "limit": limit + 1,
     }
     rows = _SQL.all(conn, "read_lines" if stream is None else "read_lines_of_stream", bindings)
-    items = [
-        LogLine(stream=stream, line=line, time=time, text=text, level=level)
-        for stream, line, time, text, level in rows[:limit]
+    return Page(items=_lines(rows[:limit]), after=rows[limit - 1][:2] if len(rows) > limit else None)
+
+
+def read_numbered(
+    conn: apsw.Connection, workspace: str, run_id: str, *, stream: str | None, skip: int, limit: int
+) -> list[LogLine]:
+    """Lines of all streams or of one, in the order (line, stream); empty when there is no such run."""
+    state = runs.find(conn, workspace, run_id)
+    if state is None:
+        return []
+    bindings = {"run_key": state.key, "stream": stream, "skip": skip, "limit": limit}
+    name = "read_numbered_lines" if stream is None else "read_numbered_lines_of_stream"
+    return _lines(_SQL.all(conn, name, bindings))
+
+
+def count(conn: apsw.Connection, workspace: str, run_id: str, *, stream: str | None) -> int:
+    """How many lines all streams have, or one; 0 when there is no such run."""
+    state = runs.find(conn, workspace, run_id)
+    if state is None:
+        return 0
+    bindings = {"run_key": state.key, "stream": stream}
+    ((lines,),) = _SQL.all(conn, "count_lines" if stream is None else "count_lines_of_stream", bindings)
+    return int(lines)
+
+
+def _lines(rows: Iterable[Row]) -> list[LogLine]:
+    return [
+        LogLine(stream=stream, line=line, time=time, text=text, level=level) for stream, line, time, text, level in rows
     ]
-    return Page(items=items, after=rows[limit - 1][:2] if len(rows) > limit else None)
 
 
 def _position(after: Position | None) -> tuple[str, int]:

@@ -298,6 +298,25 @@ JOIN series ON series.run_key = wanted.value
 JOIN metric ON metric.id = series.metric_id
 JOIN labels ON labels.id = series.labels_id;
 
+-- name: series_keys
+SELECT key FROM series;
+
+-- name: series_keys_of_runs
+SELECT series.key FROM json_each(:runs) AS run JOIN series ON series.run_key = run.value;
+
+-- name: series_keys_of_metrics
+SELECT series.key
+FROM json_each(:metrics) AS name
+CROSS JOIN metric ON metric.name = name.value
+CROSS JOIN series INDEXED BY series_by_metric ON series.metric_id = metric.id;
+
+-- name: series_keys_of_runs_and_metrics
+SELECT series.key
+FROM json_each(:metrics) AS name
+CROSS JOIN metric ON metric.name = name.value
+CROSS JOIN json_each(:runs) AS run
+CROSS JOIN series ON series.run_key = run.value AND series.metric_id = metric.id;
+
 -- name: describe_series
 SELECT series.key, series.run_key, metric.name, labels.body
 FROM json_each(?) AS wanted
@@ -480,6 +499,32 @@ FROM log_line
 WHERE run_key = :run_key AND stream = :stream AND (stream, line) > (:after_stream, :after_line)
 ORDER BY line
 LIMIT :limit;
+
+-- name: read_numbered_lines
+SELECT log_line.stream, log_line.line, time, text, level
+FROM (
+    SELECT stream, line
+    FROM log_line
+    WHERE run_key = :run_key
+    ORDER BY line, stream
+    LIMIT :limit OFFSET :skip
+) AS page
+CROSS JOIN log_line
+    ON log_line.run_key = :run_key AND log_line.stream = page.stream AND log_line.line = page.line
+ORDER BY log_line.line, log_line.stream;
+
+-- name: read_numbered_lines_of_stream
+SELECT stream, line, time, text, level
+FROM log_line
+WHERE run_key = :run_key AND stream = :stream
+ORDER BY line
+LIMIT :limit OFFSET :skip;
+
+-- name: count_lines
+SELECT count(*) FROM log_line WHERE run_key = :run_key;
+
+-- name: count_lines_of_stream
+SELECT count(*) FROM log_line WHERE run_key = :run_key AND stream = :stream;
 
 -- Credentials ---------------------------------------------------------------------------------------------------------
 

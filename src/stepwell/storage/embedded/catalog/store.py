@@ -266,6 +266,18 @@ class Catalog:
         with self._catalog_snapshot() as conn:
             return logs.read(conn, workspace, run_id, stream=stream, after=after, limit=limit)
 
+    def read_numbered_lines(
+        self, *, workspace: str, run_id: str, stream: str | None, skip: int = 0, limit: int
+    ) -> list[LogLine]:
+        """See LogStore."""
+        with self._catalog_snapshot() as conn:
+            return logs.read_numbered(conn, workspace, run_id, stream=stream, skip=skip, limit=limit)
+
+    def count_lines(self, *, workspace: str, run_id: str, stream: str | None) -> int:
+        """See LogStore."""
+        with self._catalog_snapshot() as conn:
+            return logs.count(conn, workspace, run_id, stream=stream)
+
     # Files ------------------------------------------------------------------------------------------------------------
 
     def open_blob(self, *, workspace: str, owner: str, path: str, at: int) -> Writer:
