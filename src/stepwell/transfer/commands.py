@@ -13,7 +13,7 @@ from typing import Any, Final
 from stepwell.client.environment import target
 from stepwell.client.progress import Progress
 from stepwell.client.transport import Api, Denied, Unavailable
-from stepwell.transfer import csv_files, tensorboard
+from stepwell.transfer import csv_files, mlflow_database, mlflow_server, tensorboard
 from stepwell.transfer.importing import Import, Sums
 from stepwell.transfer.runs import Moved, Run, Tell
 from stepwell.transfer.server import Server
@@ -32,12 +32,15 @@ def add(commands: Any) -> None:
     _add_table(table)
     board = kinds.add_parser("tensorboard", help="event files: each folder that has some is a run")
     board.add_argument("source", metavar="DIR")
-    for kind, read in ((table, _csv), (board, _tensorboard)):
+    mlflow = kinds.add_parser("mlflow", help="the runs of an MLflow server, or of its SQLite file")
+    mlflow.add_argument("source", metavar="URL|FILE")
+    mlflow.add_argument("--only", metavar="EXPERIMENT", action="append", default=[], help="of all those that are there")
+    for kind, read, units in ((table, _csv, ""), (board, _tensorboard, ""), (mlflow, _mlflow, "runs")):
         kind.description = "What the server has already is not sent again: importing twice changes nothing."
         kind.add_argument("--url", metavar="URL", help="the server (STEPWELL_URL)")
         kind.add_argument("--experiment", metavar="NAME", help="where the runs belong; made when it is missing")
         kind.add_argument("--dry-run", action="store_true", help="read, compare and tell; write nothing")
-        kind.set_defaults(run=partial(_import, read))
+        kind.set_defaults(run=partial(_import, read, units))
 
 
 def _add_table(table: ArgumentParser) -> None:
@@ -64,6 +67,17 @@ def _tensorboard(asked: dict[str, Any], _: Server, tell: Tell, moved: Moved) -> 
     return tensorboard.read(folder, asked["experiment"], tell, moved)
 
 
+def _mlflow(asked: dict[str, Any], _: Server, __: Tell, moved: Moved) -> Iterator[Run]:
+    source = asked["source"]
+    if source.startswith(("http://", "https://")):
+        found = mlflow_server.read(source, asked["only"], moved)
+    else:
+        found = mlflow_database.read(Path(source.removeprefix("sqlite:///")), asked["only"], moved)
+    for run in found:
+        run.experiment = asked["experiment"] or run.experiment
+        yield run
+
+
 def _choice(asked: dict[str, Any]) -> Choice:
     return Choice(
         step=asked["step"],
@@ -80,9 +94,9 @@ def _start(server: Server, run_id: str) -> int | None:
     return None if there is None else there["run"]["start_time_us"]
 
 
-def _import(read: Read, asked: dict[str, Any]) -> int:
+def _import(read: Read, units: str, asked: dict[str, Any]) -> int:
     troubles: list[str] = []
-    progress = Progress(sys.stdout)
+    progress = Progress(sys.stdout, units)
     try:
         where = target(url=asked["url"])
         with closing(Api(where.url, api_key=where.api_key, workspace=where.workspace)) as api:
@@ -92,6 +106,8 @@ def _import(read: Read, asked: dict[str, Any]) -> int:
                 imported.bring(run)
     except (ValueError, OSError) as error:
         return _fail(error, 2)
+    except OverflowError as error:
+        return _fail(error, 1)
     except (Unavailable, Denied) as error:
         return _fail(f"{error}. Run this again: it goes on where it was", 1)
     finally:

@@ -1,0 +1,41 @@
+"""What MLflow says of runs, in our words: for its server and its database alike."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+from stepwell.transfer.runs import Run
+
+_STATUSES: Final = frozenset({"RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"})
+_NAME_TAG: Final = "mlflow.runName"  # holds the name once more, or alone in old versions
+_USER_TAG: Final = "mlflow.user"
+_INFINITY: Final = sys.float_info.max
+
+
+def run(info: Mapping[str, Any], experiment: str, params: Mapping[str, str], tags: Mapping[str, str]) -> Run:
+    """A run, without its points. info: name, user, status, and in milliseconds start_time and end_time; run_id."""
+    status = info["status"]
+    return Run(
+        id=info["run_id"],
+        experiment=experiment,
+        name=info["name"] or tags.get(_NAME_TAG, ""),
+        user=info["user"] or tags.get(_USER_TAG, ""),
+        status=status if status in _STATUSES else None,
+        start_time_us=microseconds(info["start_time"]),
+        end_time_us=microseconds(info["end_time"]),
+        params=params,
+        tags={name: text for name, text in tags.items() if name != _NAME_TAG},
+    )
+
+
+def microseconds(milliseconds: Any) -> int | None:
+    """None and 0 are no time."""
+    return int(milliseconds) * 1000 if milliseconds else None
+
+
+def value(stored: Any) -> float:
+    """Of a metric: MLflow's databases have the largest floats where infinities were logged."""
+    found = float(stored)
+    return found if abs(found) != _INFINITY else float("inf") if found > 0 else float("-inf")
