@@ -190,7 +190,7 @@ def test_importing_it_needs_nothing_but_python(program: Program) -> None:
     foreign = {name.partition(".")[0] for name in sys.modules}
     assert not foreign & {"numpy", "apsw", "msgspec", "orjson", "torch", "pandas"}, foreign
     ours = sorted(name for name in sys.modules if name.startswith("stepwell."))
-    assert all(name.startswith("stepwell.client") for name in ours), ours
+    assert all(name.startswith(("stepwell.agent", "stepwell.client")) for name in ours), ours
     """
     ended(program(text))
 

@@ -107,9 +107,10 @@ def agent_command(asked: dict[str, Any]) -> int:
         run = Run(asked["run_id"], target(url=asked["url"], spool=asked["spool"]), begin, owner=False)
     except ValueError as error:
         return _fail(str(error), 2)
+    stopped = _stopped()
     run.watch(task, seconds)
     print(f"measuring {task} of {run.url} every {seconds:g} s", flush=True)
-    _stopped().wait()
+    stopped.wait()
     return 0 if run.close(patience=_AGENT_PATIENCE) else 1
 
 

@@ -190,7 +190,7 @@ class Delivery:
         for batch in _batches(points):
             self._series(batch)
         for task, found in samples.items():
-            for begin in range(0, len(found), _SAMPLES):
+            for begin in range(0, max(len(found), 1), _SAMPLES):  # none at all make the task known
                 part = found[begin : begin + _SAMPLES]
                 self._try("POST", f"{self._run}/tasks/{quoted(task)}/resources", {"samples": part})
                 self.sums.others += len(part)
@@ -232,7 +232,7 @@ def _weight(record: Note | Points) -> int:
     """How much it adds to a request that it can share with others; 0 for what goes alone."""
     if isinstance(record, Points):
         return len(record)
-    return len(record.fields["samples"]) if record.kind == records.USAGE else 0
+    return max(len(record.fields["samples"]), 1) if record.kind == records.USAGE else 0
 
 
 def _batches(points: Iterable[Points]) -> Iterable[list[Series]]:

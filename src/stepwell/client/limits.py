@@ -41,4 +41,6 @@ def wrong_task(task: str) -> str:
     """What is wrong with the name of a task; "" where nothing is."""
     if not 0 < len(task) <= TASK_LENGTH:
         return f"{len(task)} characters; a task has 1 to {TASK_LENGTH}"
-    return "" if "/" not in task and task.isprintable() else "a task's name holds printable characters without '/'"
+    if "/" in task or not task.isprintable() or task in (".", ".."):
+        return "a task's name holds printable characters without '/'"
+    return ""

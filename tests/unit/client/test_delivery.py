@@ -225,3 +225,42 @@ def test_a_kind_of_a_later_version_is_named_and_passed_over(outbox: Outbox) -> N
     _, told = deliver(outbox, server)
     assert len(server.taken) == 1
     assert "'dream'" in told[0]
+
+
+def usage(task: str, *percents: int) -> Note:
+    return Note("usage", {"task": task, "samples": [{"time": each, "cpu": each} for each in percents]})
+
+
+def test_samples_of_a_task_go_together_and_between_points(outbox: Outbox) -> None:
+    fill(
+        outbox,
+        Points((group("a", (1, 1.0)),)),
+        usage("worker-0", 1, 2),
+        usage("w 1"),
+        Points((group("a", (2, 2.0)),)),
+        usage("worker-0", 3),
+        Note("change", {"name": "n"}),
+        usage("worker-0", 4),
+    )
+    server = Server()
+    _, told = deliver(outbox, server)
+    assert [(verb, path) for verb, path, _ in server.taken] == [
+        ("POST", "/runs/a%2Fb/points"),
+        ("POST", "/runs/a%2Fb/tasks/worker-0/resources"),
+        ("POST", "/runs/a%2Fb/tasks/w%201/resources"),
+        ("PATCH", "/runs/a%2Fb"),
+        ("POST", "/runs/a%2Fb/tasks/worker-0/resources"),
+    ]
+    assert server.taken[0][2]["series"][0]["steps"] == [1, 2]
+    assert server.taken[1][2] == {"samples": [{"time": each, "cpu": each} for each in (1, 2, 3)]}
+    assert server.taken[2][2] == {"samples": []}  # makes the task known
+    assert told == []
+    assert outbox.unsent_bytes() == 0
+
+
+def test_samples_without_end_go_in_parts(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery_module, "_SAMPLES", 2)
+    fill(outbox, usage("worker-0", 1, 2, 3), usage("worker-0", 4, 5))
+    server = Server()
+    deliver(outbox, server)
+    assert [[each["cpu"] for each in message["samples"]] for _, _, message in server.taken] == [[1, 2], [3, 4], [5]]

@@ -15,7 +15,7 @@ import stepwell
 from stepwell.client import limits as ours
 from stepwell.client.display import table
 from stepwell.client.environment import target
-from stepwell.client.limits import wrong_name, wrong_run_id, wrong_text
+from stepwell.client.limits import wrong_name, wrong_run_id, wrong_task, wrong_text
 from stepwell.client.pipe import quoted_folder
 from stepwell.client.progress import Progress
 from stepwell.client.sender import backoff
@@ -25,6 +25,7 @@ from stepwell.core import limits
 from stepwell.core.errors import Invalid
 from stepwell.core.ids import check_run_id
 from stepwell.services.checks import check_name, check_text
+from stepwell.services.resources import TASK_NAME_LENGTH, check_task
 
 
 def test_params_are_flat_texts() -> None:
@@ -58,6 +59,7 @@ def test_the_limits_are_the_server_s(text: str) -> None:
     assert bool(wrong_text(text)) == refused(check_text, text, field="x", limit=limits.TAG_VALUE_LENGTH)
     if text not in (".", ".."):  # clients and proxies take those for folders
         assert bool(wrong_run_id(text)) == refused(check_run_id, text)
+        assert bool(wrong_task(text)) == refused(check_task, text)
 
 
 def test_the_numbers_of_the_limits_are_the_server_s() -> None:
@@ -67,6 +69,7 @@ def test_the_numbers_of_the_limits_are_the_server_s() -> None:
         limits.RUN_ID_LENGTH,
     )
     assert limits.TAG_VALUE_LENGTH == limits.PARAM_VALUE_LENGTH
+    assert ours.TASK_LENGTH == TASK_NAME_LENGTH
 
 
 def test_what_is_given_comes_before_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -92,6 +95,10 @@ def test_what_is_given_comes_before_the_environment(monkeypatch: pytest.MonkeyPa
         ({"id": "x" * 256}, "256"),
         ({"resume": True}, "resume"),
         ({"url": "ftp://x"}, "ftp"),
+        ({"system": 0.01}, "0.01"),
+        ({"system": -5}, "-5"),
+        ({"system": float("nan")}, "nan"),
+        ({"system": True, "task": "a/b"}, "a/b"),
     ],
 )
 def test_a_wrong_argument_is_said_at_once(options: dict[str, Any], word: str, tmp_path: Path) -> None:
