@@ -113,6 +113,7 @@ SHAPES: Mapping[str, Mapping[str, type[Struct]]] = {
     "modelarts": {
         "POST /training-jobs": modelarts.NewJob,
         "POST /actions": modelarts.Action,
+        "PUT /training-jobs/{training_job_id}": modelarts.JobChange,
         "POST /training-job-searches": modelarts.Search,
         "GET /events": modelarts.EventsQuery,
     },

@@ -83,6 +83,31 @@ def test_the_life_of_a_run(api: httpx.Client):
     assert api.get("/runs/mine/events").status_code == 200
 
 
+def test_a_run_has_one_note(api: httpx.Client):
+    def note() -> str | None:
+        found: str | None = api.get("/runs/noted").json()["note"]
+        return found
+
+    def search() -> list[str]:
+        found = api.post("/runs/search", json={"filter": "tags.`mlflow.note.content` LIKE '%first%'"})
+        return list(found.json()["runs"]["id"])
+
+    new_run(api, id="noted", note="The first.", tags={"a": "1"})
+    assert (note(), search()) == ("The first.", ["noted"])
+    assert api.patch("/runs/noted", json={"set_tags": {"b": "2"}}).status_code == 200
+    assert note() == "The first."
+    assert api.patch("/runs/noted", json={"note": "x" * 65_536}).status_code == 200
+    assert (note(), search()) == ("x" * 65_536, [])
+    assert failure(api.patch("/runs/noted", json={"note": "x" * 65_537}), 400)["field"] == "note"
+    assert api.post("/runs/noted/points", json={"note": "y"}).status_code == 200
+    assert note() == "y"
+    assert api.patch("/runs/noted", json={"note": ""}).status_code == 200
+    assert note() is None
+    assert api.get("/runs/noted").json()["tags"] == {"a": "1", "b": "2"}
+    new_run(api, id="plain", note="")
+    assert api.get("/runs/plain").json()["note"] is None
+
+
 def test_deleting_hides_and_purging_removes(api: httpx.Client):
     run = new_run(api, id="r")
     for _ in range(2):

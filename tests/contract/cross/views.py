@@ -21,6 +21,7 @@ ASPECTS = (
     "experiment",
     "params",
     "tags",
+    "note",
     "files",
     "usage",
     "listed",
@@ -141,13 +142,14 @@ _TRACKER: dict[str, Seen] = {
     "experiment": whole("experiment"),
     "params": whole("params"),
     "tags": tags,
+    "note": whole("note"),
     "files": files,
     "listed": yes,
 }
 _TRACKER_LOST = {"usage": NO_MINUTES, "display_id": NO_NUMBERS}
 _MLFLOW_SEEN: dict[str, Seen] = {**_TRACKER, "points": points_to(MILLISECOND)}
 _SAP = View(
-    seen={"points": finite_points, "tags": tags},
+    seen={"points": finite_points, "tags": tags, "note": whole("note")},
     lost={
         "latest": "every metric comes as it arrived; the reader chooses",
         "status": "executions are run by another part of the vendor's service",
@@ -178,6 +180,7 @@ VIEWS: dict[str, View] = {
             "experiment": whole("experiment"),
             "params": whole("params"),
             "tags": texts_of_tags,
+            "note": whole("note"),
             "files": files,
             "listed": yes,
             "display_id": yes,
@@ -191,6 +194,7 @@ VIEWS: dict[str, View] = {
             "status": whole("status"),
             "name": whole("name"),
             "params": whole("params"),
+            "note": whole("note"),
             "usage": usage,
             "listed": yes,
         },

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
 from huaweicloudsdkmodelarts.v1 import (
+    ChangeTrainingJobDescriptionRequest,
     CreateTrainingJobRequest,
     DeleteTrainingJobRequest,
     Filter,
@@ -17,6 +18,7 @@ from huaweicloudsdkmodelarts.v1 import (
     JobEngine,
     JobMetadata,
     JobSearches,
+    JobUpdateRequestBody,
     ListTrainingJobEventsRequest,
     ListTrainingJobsRequest,
     ListTrainingJobStagesRequest,
@@ -150,6 +152,31 @@ def test_stopping(project: Project) -> None:
     assert project.native("GET", f"/runs/{job}").json()["run"]["status"] == "KILLED"
     again = refused(lambda: project.client().stop_training_job(stop))
     assert (again.status_code, again.error_code) == (409, "ModelArts.2796")
+
+
+def test_a_description_is_the_runs_note(project: Project) -> None:
+    def describe(job: str, **body: Any) -> Any:
+        request = ChangeTrainingJobDescriptionRequest(training_job_id=job, body=JobUpdateRequestBody(**body))
+        return project.client().change_training_job_description(request)
+
+    def note() -> str | None:
+        text: str | None = project.native("GET", f"/runs/{job}").json()["note"]
+        return text
+
+    job = create(project).metadata.id
+    assert note() == "a test"
+    assert describe(job, description="d" * 256).status_code == 200
+    assert (note(), details(project, job).metadata.description) == ("d" * 256, "d" * 256)
+    assert [item.metadata.description for item in search(project).items] == ["d" * 256]
+    for body in ({"description": "d" * 257}, {}, {"spec": {}}):
+        error = refused(lambda body=body: describe(job, **body))
+        assert (error.status_code, error.error_code) == (400, "ModelArts.2788")
+        assert "description" in error.error_msg
+    project.native("PATCH", f"/runs/{job}", json={"note": "n" * 300})
+    assert details(project, job).metadata.description == "n" * 300
+    assert describe(job, description="").status_code == 200
+    assert (note(), details(project, job).metadata.description) == (None, "")
+    assert refused(lambda: describe("nowhere", description="x")).status_code == 404
 
 
 def test_deleting_is_for_good(project: Project) -> None:

@@ -204,11 +204,13 @@ def test_tags_notes_and_configuration(raw: Raw, project: str) -> None:
     run = raw.create(project, tags=["a", "b"], config=json.dumps({"x": {"y": 1}, "z": 2}))
     raw.post("/api/runs/tags/update", runId=run, tags=["b", "c", "c"])
     raw.post("/api/runs/notes/update", runId=run, notes="n" * 1000)
+    raw.post("/api/runs/tags/update", runId=run, tags=["c", "b"])
     raw.post("/api/runs/config/update", runId=run, config=json.dumps({"x": {"w": None}, "z": [1, {"v": 2}]}))
     found = raw.details(run)
     assert found["tags"] == ["b", "c"]
     assert found["notes"] == "n" * 1000
     assert found["config"] == {"x": {"y": 1, "w": None}, "z": [1, {"v": 2}]}
+    assert raw.details(raw.create(project, forkRunId=run, forkStep=0, inheritTags=True))["notes"] is None
     raw.post("/api/runs/notes/update", runId=run, notes=None)
     assert raw.details(run)["notes"] is None
     for path, body in (

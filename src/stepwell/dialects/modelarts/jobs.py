@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from stepwell.core.errors import Conflict, NotFound
-from stepwell.core.model import NO_COLUMNS, Columns, Event, Lifecycle, Run, RunWrite, Status
+from stepwell.core.model import NO_COLUMNS, Columns, Event, Lifecycle, Run, RunRow, RunWrite, Status
 from stepwell.core.resources import Alias
 from stepwell.core.store import Store
+from stepwell.dialects import NOTE_TAG
 from stepwell.dialects.modelarts import conditions, translate, wire
 from stepwell.services import ingest, log_tail, numbered_pages, resources
 from stepwell.services import runs as service
 
 PREVIEW_BYTES = 5 << 20  # of a log, as in the vendor's service
-_PARAMS = Columns(metrics=(), tags=())
+_SHOWN = Columns(metrics=(), tags=(NOTE_TAG,))
 _ACTIVE = frozenset({Status.SCHEDULED, Status.RUNNING})
 
 
@@ -30,7 +31,7 @@ class Ask:
 
 def show(ask: Ask, job_id: str) -> wire.Job:
     """One job."""
-    return _job(ask, _run(ask, job_id))
+    return _jobs(ask, (_run(ask, job_id),))[0]
 
 
 def create(ask: Ask, message: wire.NewJob) -> wire.Job:
@@ -55,6 +56,13 @@ def stop(ask: Ask, job_id: str, message: wire.Action) -> wire.Job:
     write = RunWrite(run_id=job_id, status=Status.KILLED, end_time=ask.now, events=(event,), at=ask.now)
     ingest.write(ask.store, workspace=ask.workspace, write=write).result()
     return show(ask, job_id)
+
+
+def change(ask: Ask, job_id: str, message: wire.JobChange) -> str:
+    """Describe a job anew."""
+    write = translate.change(message, run_id=_run(ask, job_id).id, now=ask.now)
+    ingest.write(ask.store, workspace=ask.workspace, write=write).result()
+    return ""
 
 
 def delete(ask: Ask, job_id: str) -> str:
@@ -132,17 +140,12 @@ def _tasks(ask: Ask, run: Run) -> list[str]:
     return resources.tasks(ask.store, workspace=ask.workspace, run_ids=(run.id,))[run.id]
 
 
-def _job(ask: Ask, run: Run) -> wire.Job:
-    return _jobs(ask, (run,))[0]
-
-
 def _jobs(ask: Ask, runs: Sequence[Run]) -> list[wire.Job]:
     ids = [run.id for run in runs]
-    rows = service.get_runs(ask.store, workspace=ask.workspace, run_ids=ids, columns=_PARAMS)
-    params = {row.run.id: row.params for row in rows if row is not None}
+    rows = service.get_runs(ask.store, workspace=ask.workspace, run_ids=ids, columns=_SHOWN)
     tasks = resources.tasks(ask.store, workspace=ask.workspace, run_ids=ids)
     records = ask.store.get_records(workspace=ask.workspace, kind=translate.JOB_KIND, ids=ids)
     return [
-        translate.job(run, params=params.get(run.id, {}), tasks=tasks[run.id], record=record, now=ask.now)
-        for run, record in zip(runs, records, strict=True)
+        translate.job(row or RunRow(run=run), tasks=tasks[run.id], record=record, now=ask.now)
+        for run, row, record in zip(runs, rows, records, strict=True)
     ]

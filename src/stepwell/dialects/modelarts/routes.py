@@ -31,6 +31,12 @@ async def stop(call: Call) -> Response:
     return await call.run_write(_answer, 202, jobs.stop, _ask(call), _job(call), message)
 
 
+async def change(call: Call) -> Response:
+    """ChangeTrainingJobDescription"""
+    message = decoding.body(await call.body(BODY_BYTES), wire.JobChange)
+    return await call.run_write(_answer, 200, jobs.change, _ask(call), _job(call), message)
+
+
 async def delete(call: Call) -> Response:
     """DeleteTrainingJob"""
     return await call.run_write(_answer, 202, jobs.delete, _ask(call), _job(call))
@@ -76,6 +82,7 @@ def routes(aliases: Sequence[Alias]) -> tuple[Route, ...]:
         Route("POST", "/v2/{project_id}/training-job-searches", search),
         Route("POST", JOBS, create, Role.WRITER),
         Route("POST", JOB + "/actions", stop, Role.WRITER),
+        Route("PUT", JOB, change, Role.WRITER),
         Route("DELETE", JOB, delete, Role.WRITER),
         Route("GET", JOB + "/tasks", tasks),
         Route("GET", JOB + "/events", events),

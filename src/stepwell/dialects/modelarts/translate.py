@@ -10,9 +10,10 @@ from typing import Any, Final
 import numpy as np
 
 from stepwell.core.errors import Invalid
-from stepwell.core.model import Event, NewRun, Record, Run, Status
+from stepwell.core.model import Event, NewRun, Record, Run, RunRow, RunWrite, Status
 from stepwell.core.resources import FIRST_TASK, Resource
 from stepwell.core.series import F64
+from stepwell.dialects import NOTE_TAG, note_tags
 from stepwell.dialects.modelarts import decoding, wire
 from stepwell.dialects.modelarts.decoding import BadQuery
 
@@ -70,7 +71,9 @@ def moment(text: str, field: str) -> int:
 
 
 def new_run(message: wire.NewJob, *, run_id: str, now: int) -> NewRun:
-    """The run of a new job. It is running: nothing here schedules anything. Its hyperparameters are params."""
+    """The run of a new job. It is running: nothing here schedules anything. Its hyperparameters are params, its
+    description is the note.
+    """
     algorithm = decoding.part(message.algorithm or {}, wire.AlgorithmView, inside="algorithm")
     return NewRun(
         id=run_id,
@@ -78,6 +81,7 @@ def new_run(message: wire.NewJob, *, run_id: str, now: int) -> NewRun:
         origin=ORIGIN,
         start_time=now,
         params={each.name: each.value or "" for each in algorithm.parameters or ()},
+        tags=note_tags(message.metadata.description)[0],
         at=now,
     )
 
@@ -93,6 +97,12 @@ def job_record(message: wire.NewJob, *, run_id: str, now: int) -> Record:
     """What a job was made with, as it came."""
     body = decoding.encode(message).decode()
     return Record(kind=JOB_KIND, id=run_id, body=body, parent=run_id, created_at=now, updated_at=now)
+
+
+def change(message: wire.JobChange, *, run_id: str, now: int) -> RunWrite:
+    """Another description."""
+    setting, removing = note_tags(message.description)
+    return RunWrite(run_id=run_id, set_tags=setting, remove_tags=removing, at=now)
 
 
 def terminates(message: wire.Action) -> None:
@@ -113,8 +123,9 @@ def direction(word: str | None, field: str, kind: type[Invalid]) -> str:
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
-def job(run: Run, *, params: Mapping[str, str], tasks: Sequence[str], record: Record | None, now: int) -> wire.Job:
-    """A run as a job; `record` is what it was made with, if it was made here."""
+def job(row: RunRow, *, tasks: Sequence[str], record: Record | None, now: int) -> wire.Job:
+    """A run with its params and its note as a job; `record` is what it was made with, if it was made here."""
+    run = row.run
     made = wire.NewJob(metadata=wire.NewMetadata(name=run.name), spec={"resource": {"node_count": len(tasks)}})
     if record is not None:
         made = decoding.body(record.body.encode(), wire.NewJob)
@@ -126,7 +137,7 @@ def job(run: Run, *, params: Mapping[str, str], tasks: Sequence[str], record: Re
         metadata=wire.Metadata(
             id=run.id,
             name=run.name,
-            description=made.metadata.description or "",
+            description=row.tags.get(NOTE_TAG, ""),
             create_time=start,
             annotations=made.metadata.annotations or {},
             user_name=run.user,
@@ -139,7 +150,7 @@ def job(run: Run, *, params: Mapping[str, str], tasks: Sequence[str], record: Re
             tasks=list(tasks),
             node_count_metrics=[(start, len(tasks))],
         ),
-        algorithm=_algorithm(made.algorithm or {}, params),
+        algorithm=_algorithm(made.algorithm or {}, row.params),
         spec=made.spec,
     )
 

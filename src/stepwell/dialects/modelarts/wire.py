@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeAlias
 from msgspec import Meta, Struct
 
 JobName: TypeAlias = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
+Description: TypeAlias = Annotated[str, Meta(max_length=256)]
 PAGE_SIZE = 50  # jobs or events where the request does not say
 JOBS_PER_PAGE = 50
 EVENTS_PER_PAGE = 100
@@ -21,7 +22,7 @@ class NewMetadata(Struct):
     """What a job is called."""
 
     name: JobName
-    description: Annotated[str, Meta(max_length=256)] | None = None
+    description: Description | None = None
     annotations: dict[str, str] | None = None
 
 
@@ -63,6 +64,12 @@ class Action(Struct):
     """POST training-jobs/{id}/actions."""
 
     action_type: str
+
+
+class JobChange(Struct):
+    """PUT training-jobs/{id}. Priority and notifications are the service's; a description has to be there."""
+
+    description: Description
 
 
 class Condition(Struct):

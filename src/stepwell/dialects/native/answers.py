@@ -222,11 +222,14 @@ class SummaryTable(Aggregates, kw_only=True):
 
 
 class RunDetail(Struct):
-    """A run with all it has. `metrics` are over the union of each metric's label sets."""
+    """A run with all it has. `metrics` are over the union of each metric's label sets. `note` null: there is none; it
+    is also among the tags, as `mlflow.note.content`.
+    """
 
     run: RunInfo
     params: dict[str, str]
     tags: dict[str, str]
+    note: str | None
     metrics: SummaryTable
 
 

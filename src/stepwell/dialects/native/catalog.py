@@ -76,12 +76,12 @@ def create_run(ask: Ask, body: wire.NewRun) -> Table:
 
 
 def get_run(ask: Ask, _: wire.Nothing) -> Table:
-    """One run with its params, tags and the summaries of its metrics; a deleted one too."""
+    """One run with its params, tags, note and the summaries of its metrics; a deleted one too."""
     return render.run_detail(runs.get_run(ask.store, workspace=ask.workspace, run_id=ask.params[_RUN_ID]))
 
 
 def change_run(ask: Ask, body: wire.RunChange) -> Table:
-    """Change a run's name, status, times, params or tags."""
+    """Change a run's name, status, times, params, tags or note."""
     return _write_run(ask, translate.run_write(ask.params[_RUN_ID], body, now=ask.now))
 
 

@@ -12,6 +12,7 @@ from stepwell.core.buckets import Buckets
 from stepwell.core.model import BlobInfo, Event, Experiment, Run, RunRow, SeriesInfo, Workspace
 from stepwell.core.series import F64, Labels, Points
 from stepwell.core.summary import Sample, Summary
+from stepwell.dialects import NOTE_TAG
 from stepwell.dialects.native.columns import Column, Table, table
 
 _EXPERIMENT: Final[Mapping[str, Callable[[Experiment], Any]]] = {
@@ -73,6 +74,7 @@ def run_detail(row: RunRow) -> Table:
         "run": run(row.run),
         "params": dict(row.params),
         "tags": dict(row.tags),
+        "note": row.tags.get(NOTE_TAG),
         "metrics": summaries({row.run.id: row.metrics}),
     }
 

@@ -23,6 +23,7 @@ from stepwell.core.model import (
 )
 from stepwell.core.resources import Resource, Samples
 from stepwell.core.series import F64, INT64_MAX, INT64_MIN, Labels
+from stepwell.dialects import note_tags
 from stepwell.dialects.native import wire
 
 ORIGIN = "native"
@@ -47,7 +48,7 @@ def new_run(body: wire.NewRun, *, now: int) -> NewRun:
         origin=ORIGIN,
         start_time=now if body.start_time_us is None else body.start_time_us,
         params=body.params,
-        tags=body.tags,
+        tags=body.tags if body.note is None else {**body.tags, **note_tags(body.note)[0]},
         at=now,
     )
 
@@ -56,12 +57,13 @@ def run_write(run_id: str, body: wire.RunChange, *, now: int) -> RunWrite:
     """Changes of a run, with points when the body has some."""
     status = None if body.status is None else Status(body.status)
     ends_now = status in _ENDED and body.end_time_us is None
+    setting, removing = ({}, ()) if body.note is None else note_tags(body.note)
     return RunWrite(
         run_id=run_id,
         points=points(body.series, now=now) if isinstance(body, wire.PointsWrite) and body.series else None,
         params=body.params,
-        set_tags=body.set_tags,
-        remove_tags=tuple(body.remove_tags),
+        set_tags={**body.set_tags, **setting},
+        remove_tags=(*body.remove_tags, *removing),
         name=body.name,
         status=status,
         status_reason=body.status_reason,

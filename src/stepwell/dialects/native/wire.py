@@ -19,6 +19,7 @@ StatusWord: TypeAlias = Literal["SCHEDULED", "RUNNING", "FINISHED", "FAILED", "K
 Visibility: TypeAlias = Literal["active", "deleted", "all"]
 RoleWord: TypeAlias = Literal["reader", "writer", "admin"]
 Lifecycle: TypeAlias = Literal["active", "deleted"]
+Note: TypeAlias = Annotated[str, Meta(max_length=65_536)]
 Names: TypeAlias = Annotated[list[str], Meta(max_length=1000)] | Literal["*"]
 PageSize: TypeAlias = Annotated[int, Meta(ge=1, le=50_000)]
 Skip: TypeAlias = Annotated[int, Meta(ge=0, le=2**31)]
@@ -180,6 +181,7 @@ class NewRun(Request):
     start_time_us: Int64 | None = None
     params: dict[str, str] = {}
     tags: dict[str, str] = {}
+    note: Note | None = None
 
 
 class NewView(Request):
@@ -191,7 +193,7 @@ class NewView(Request):
 class RunChange(Request):
     """What is absent stays as it is. FINISHED, FAILED and KILLED without `end_time_us` end the run now.
 
-    A param keeps its first value: the same again is nothing, another is a conflict.
+    A param keeps its first value: the same again is nothing, another is a conflict. An empty `note` removes the note.
     """
 
     name: str | None = None
@@ -202,6 +204,7 @@ class RunChange(Request):
     params: dict[str, str] = {}
     set_tags: dict[str, str] = {}
     remove_tags: list[str] = []
+    note: Note | None = None
 
 
 class NewEvent(Request):

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from stepwell.dialects import NOTE_TAG
+
 _WORDS: Final = re.compile(r"[A-Za-z0-9]+")
 _DISPLAY_ID: Final = re.compile(r"([A-Za-z0-9]{1,4})-([0-9]{1,18})")
 _SHORT_ID: Final = re.compile(r"R([0-9A-Z]{5,13})")
@@ -65,8 +67,14 @@ def group_of(name: str) -> str:
 
 
 def tag_list(tags: Mapping[str, str]) -> list[str]:
-    """A run's tags as texts: the name, and a value behind a colon where there is one."""
-    return [f"{name}:{value}" if value else name for name, value in tags.items()]
+    """A run's tags as texts: the name, and a value behind a colon where there is one. The note is none of them."""
+    return [f"{name}:{value}" if value else name for name, value in tags.items() if name != NOTE_TAG]
+
+
+def tag_pairs(text: str) -> list[tuple[str, str]]:
+    """The tags, name and value, of which `tag_list` makes this text: a colon may be part of both."""
+    pairs = [(text, "")] + [(text[:at], text[at + 1 :]) for at, sign in enumerate(text) if sign == ":"]
+    return [(name, value) for name, value in pairs if name and name != NOTE_TAG and (value or name == text)]
 
 
 def tag_changes(known: Mapping[str, str], wanted: Iterable[str]) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -76,8 +84,8 @@ def tag_changes(known: Mapping[str, str], wanted: Iterable[str]) -> tuple[dict[s
     """
     texts = dict.fromkeys(wanted)
     shown = set(tag_list(known))
-    setting = {text: "" for text in texts if text not in shown}
-    removing = tuple(name for name, value in known.items() if not value and name not in texts)
+    setting = {text: "" for text in texts if text not in shown and text != NOTE_TAG}
+    removing = tuple(name for name, value in known.items() if not value and name not in texts and name != NOTE_TAG)
     return setting, removing
 
 

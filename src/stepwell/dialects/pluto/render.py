@@ -14,6 +14,7 @@ import orjson
 from stepwell.core.buckets import Buckets
 from stepwell.core.model import Event, Run, RunRow
 from stepwell.core.series import F64, I64, Points
+from stepwell.dialects import NOTE_TAG
 from stepwell.dialects.pluto import config, names, statuses, translate
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -94,7 +95,6 @@ def details(
     run = row.run
     over = statuses.word_of(run) != statuses.RUNNING
     fork = known.get(translate.FORK)
-    note = known.get(translate.NOTE)
     return {
         **listed(row, project),
         "config": run_config(row, known),
@@ -104,7 +104,7 @@ def details(
         "updatedAt": iso(run.updated_at),
         "statusUpdated": iso(run.end_time) if over and run.end_time is not None else None,
         "externalId": alias,
-        "notes": note["text"] if note else None,
+        "notes": row.tags.get(NOTE_TAG),
         "forkedFromRunId": fork["key"] if fork else None,
         "forkStep": fork["step"] if fork else None,
         "url": url,

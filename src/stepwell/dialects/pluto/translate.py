@@ -11,6 +11,7 @@ from typing import Any, Final
 from stepwell.core.limits import TIME_MAX_MS
 from stepwell.core.model import Event, NewRun, Record, Run, RunWrite, Status, Window
 from stepwell.core.series import INT64_MAX, INT64_MIN
+from stepwell.dialects import NOTE_TAG, note_tags
 from stepwell.dialects.pluto import config, names, rules, statuses, wire
 from stepwell.dialects.pluto.decoding import json_object, json_value, refused
 
@@ -22,7 +23,6 @@ CONFIG: Final = "config"
 SYSTEM: Final = "system"
 SETTINGS: Final = "client_settings"
 STATUS_DETAIL: Final = "status_detail"
-NOTE: Final = "note"
 FORK: Final = "fork"
 GRAPH: Final = "graph"
 # Kinds that it has many of.
@@ -75,7 +75,7 @@ def new_run(
         if message.inherit_config is not False and parent.config:
             whole = config.merged(dict(parent.config), own or {})
         if message.inherit_tags:
-            given = {**parent.tags, **given}
+            given = {name: value for name, value in parent.tags.items() if name != NOTE_TAG} | given
     details: list[tuple[str, Any]] = [
         (CONFIG, whole or {}),
         (SYSTEM, json_value(message.system_metadata, "systemMetadata")),
@@ -145,6 +145,14 @@ def new_status(
         records=(*details, *watches),
         at=at,
     )
+
+
+def note(message: wire.UpdateNotes, run_id: str, at: int) -> RunWrite:
+    """A run's note, or none any more. Invalid: too long."""
+    if message.notes is not None and len(message.notes) > rules.NOTE_LENGTH:
+        raise refused("notes", f"String must contain at most {rules.NOTE_LENGTH} character(s)")
+    setting, removing = note_tags(message.notes)
+    return RunWrite(run_id=run_id, set_tags=setting, remove_tags=removing, at=at)
 
 
 def log_names(message: wire.AddLogNames, run_id: str, at: int) -> list[Record]:

@@ -11,6 +11,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from contract.cross.drivers.telling import (
+    NOTE_TAG,
     START,
     Point,
     Points,
@@ -61,6 +62,7 @@ def _full_run(client: MlflowClient, experiment: str) -> Run:
     batch = [Param(*each) for each in params.items()], [RunTag(*each) for each in tags.items()]
     client.log_batch(made.info.run_id, metrics, *batch)
     client.log_text(made.info.run_id, "written with MLflow", "notes/mlflow.txt")
+    client.set_tag(made.info.run_id, NOTE_TAG, "Written with **MLflow**,\nover two lines.")
     client.set_terminated(made.info.run_id)
     return Run(
         id=made.info.run_id,
@@ -69,6 +71,7 @@ def _full_run(client: MlflowClient, experiment: str) -> Run:
         status="FINISHED",
         params=params,
         tags=tags,
+        note="Written with **MLflow**,\nover two lines.",
         points=points,
         usage={"cpu": means(10.0, 30.0, 50.5)},
         files=["written with MLflow"],
@@ -110,6 +113,7 @@ def _read(client: MlflowClient, run_id: str, experiments: dict[str, str], listed
         status=run.info.status,
         params=dict(run.data.params),
         tags=dict(run.data.tags),
+        note=run.data.tags.get(NOTE_TAG),
         points={key: _points(client, run_id, key) for key in run.data.metrics},
         latest=dict(run.data.metrics),
         files=list(_files(client, run_id, None)),

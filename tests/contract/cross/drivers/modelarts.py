@@ -12,6 +12,7 @@ from huaweicloudsdkcore.auth.credentials import BasicCredentials
 from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
 from huaweicloudsdkcore.http.http_config import HttpConfig
 from huaweicloudsdkmodelarts.v1 import (
+    ChangeTrainingJobDescriptionRequest,
     CreateTrainingJobRequest,
     DeleteTrainingJobRequest,
     Job,
@@ -19,6 +20,7 @@ from huaweicloudsdkmodelarts.v1 import (
     JobAlgorithm,
     JobMetadata,
     JobSearches,
+    JobUpdateRequestBody,
     ListTrainingJobsRequest,
     ModelArtsClient,
     Parameters,
@@ -60,11 +62,17 @@ def client_of(url: str) -> ModelArtsClient:
 def write(url: str) -> list[Run]:
     """A job that runs and has samples, one that was stopped, one that others go on with, one that was deleted."""
     client = client_of(url)
-    running, stopped = _create(client, "modelarts-full"), _create(client, "modelarts-KILLED")
+    running = _create(client, "modelarts-full", "To be described.")
+    stopped = _create(client, "modelarts-KILLED", "Described when it was made.")
     client.stop_training_job(
         StopTrainingJobRequest(training_job_id=stopped["id"], body=JobActionType(action_type="terminate"))
     )
-    stopped["status"] = "KILLED"
+    stopped["status"], stopped["note"] = "KILLED", "Described when it was made."
+    described = JobUpdateRequestBody(description="Described later.")
+    client.change_training_job_description(
+        ChangeTrainingJobDescriptionRequest(training_job_id=running["id"], body=described)
+    )
+    running["note"] = described.description
     start = _details(client, running["id"]).status.start_time  # milliseconds
     samples = [(start + 1000, 10.0), (start + 20_000, 30.0), (start + 130_000, 50.5)]
     answer = httpx.post(
@@ -83,11 +91,11 @@ def write(url: str) -> list[Run]:
     return [running, stopped, shared, gone]
 
 
-def _create(client: ModelArtsClient, name: str) -> Run:
+def _create(client: ModelArtsClient, name: str, description: str | None = None) -> Run:
     params = {"lr": "0.01", "note": "ä"}
     body = Job(
         kind="job",
-        metadata=JobMetadata(name=name),
+        metadata=JobMetadata(name=name, description=description),
         algorithm=JobAlgorithm(command="python train.py", parameters=[Parameters(*each) for each in params.items()]),
         spec=Spec(resource=SpecResource(flavor_id="one", node_count=1)),
     )
@@ -128,6 +136,7 @@ def _read(client: ModelArtsClient, run_id: str, listed: set[str]) -> Run:
         name=job.metadata.name,
         status=PHASES[job.status.phase],
         params={each.name: each.value for each in (job.algorithm and job.algorithm.parameters) or ()},
+        note=job.metadata.description or None,
         usage={name: [float(value) for value in values] for name, values in usage.items()},
         listed=job.metadata.id in listed,
     )

@@ -67,11 +67,12 @@ def _full_run(api: Api, experiment: int) -> Run:
         status="FINISHED",
         params=params,
         tags=tags,
+        note="Written with *curl*.",
         points={"loss": curve(), "val/odd": odd_values(), "diverged": [(1, START, 0.5), (2, START, float("nan"))]},
         usage={"cpu": means(10.0, 30.0, 50.5), "gpu_mem": means(1.0, 2.0, 0.0)},
     )
     new = {"id": run["id"], "name": run["name"], "experiment_id": experiment, "start_time_us": START}
-    api.ask("POST", "/runs", json={**new, "params": params, "tags": tags})
+    api.ask("POST", "/runs", json={**new, "params": params, "tags": tags, "note": run["note"]})
     api.ask("POST", f"/runs/{run['id']}/points", json={"series": [_series(*each) for each in run["points"].items()]})
     cpu, gpu = reading(10.0, 30.0, 50.5), reading(1.0, 2.0, 0.0)
     samples: list[dict[str, Any]] = [{"time": at / 1000, "cpu": value} for at, value in cpu]
@@ -139,6 +140,7 @@ def _read(api: Api, run_id: str, experiments: dict[int, str], listed: set[str]) 
         status=run["status"],
         params=found["params"],
         tags=found["tags"],
+        note=found["note"],
         points={metric: _points(api, run_id, metric) for metric in metrics["metric"]},
         files=list(_files(api, run_id, "")),
         latest=dict(zip(metrics["metric"], _column(metrics, "last_value"), strict=True)),

@@ -11,6 +11,7 @@ from oci.retry import NoneRetryStrategy
 from oci.signer import Signer
 
 from contract.cross.drivers.telling import (
+    NOTE_TAG,
     START,
     Point,
     Points,
@@ -76,10 +77,11 @@ def _full_run(platform: Platform, experiment: str) -> Run:
         "val/odd": odd_values(),
         "system/system_memory_usage_percentage": memory,
     }
-    _log(platform, run_id, points, params, tags)
+    _log(platform, run_id, points, params, {**tags, NOTE_TAG: "Written with Oracle's client."})
     platform.ask("update_experiment_run", models.UpdateExperimentRunDetails(run_id=run_id, status="FINISHED"))
     run = plain_run(run_id, name="oracle full", experiment=EXPERIMENT, status="FINISHED")
     run["params"], run["tags"], run["points"] = params, tags, points
+    run["note"] = "Written with Oracle's client."
     run["usage"] = {"mem": means(10.0, 30.0, 50.5)}
     return run
 
@@ -130,6 +132,7 @@ def _read(platform: Platform, run_id: str, experiments: dict[str, str], listed: 
         status=run.info.status,
         params={each.key: each.value for each in run.data.params or ()},
         tags={each.key: each.value for each in run.data.tags or ()},
+        note=next((each.value for each in run.data.tags or () if each.key == NOTE_TAG), None),
         points={key: _points(platform, run_id, key) for key in latest},
         latest=latest,
         listed=run.info.run_id in listed,

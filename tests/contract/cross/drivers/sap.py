@@ -11,6 +11,7 @@ from ai_core_sdk.models import Metric, MetricCustomInfo, MetricLabel, MetricTag
 from ai_core_sdk.tracking import Tracking
 
 from contract.cross.drivers.telling import (
+    NOTE_TAG,
     SECOND,
     START,
     Point,
@@ -71,10 +72,10 @@ def _full_run(client: Tracking, run_id: str) -> Run:
     client.log_metrics(folds, run_id, artifact_name="model")
     points["acc"] = [(7, START, 0.5), (7, START, 0.75)]
     tags = {"Artifact Group": "RFC-1", "team": "vision"}
-    client.set_tags([MetricTag(*each) for each in tags.items()], run_id)
+    client.set_tags([MetricTag(*each) for each in {**tags, NOTE_TAG: "Written with SAP's client."}.items()], run_id)
     client.set_custom_info([MetricCustomInfo("Confusion Matrix", "[[1, 2], [3, 4]]")], run_id)
     run = plain_run(run_id, name=run_id, experiment="Default", status="RUNNING")
-    run["points"], run["tags"] = points, tags
+    run["points"], run["tags"], run["note"] = points, tags, "Written with SAP's client."
     return run
 
 
@@ -111,7 +112,8 @@ def _read(client: Tracking, run_id: str) -> Run:
     points: Points = {}
     for metric in resource.metrics:
         points.setdefault(metric.name, []).append((metric.step, _micros(metric.timestamp), metric.value))
-    return Run(id=resource.execution_id, points=points, tags={tag.name: tag.value for tag in resource.tags})
+    tags = {tag.name: tag.value for tag in resource.tags}
+    return Run(id=resource.execution_id, points=points, tags=tags, note=tags.get(NOTE_TAG))
 
 
 def _refusal(client: Tracking, run_id: str) -> str:

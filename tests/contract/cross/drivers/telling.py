@@ -15,6 +15,7 @@ from typing import Any, TypedDict
 
 SECOND = 1_000_000  # microseconds
 START = 1_767_323_045 * SECOND  # 2026-01-02T03:04:05Z
+NOTE_TAG = "mlflow.note.content"  # of the clients that have a word for tags and none for a note
 STATUSES = ("SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED")
 
 Point = tuple[int, int, float]  # step, time in microseconds, value
@@ -30,6 +31,7 @@ class Run(TypedDict, total=False):
     status: str  # one of STATUSES
     params: dict[str, str]
     tags: dict[str, str]
+    note: str | None
     points: Points
     latest: dict[str, float]
     files: list[str]  # their contents

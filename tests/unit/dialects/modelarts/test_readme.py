@@ -97,7 +97,7 @@ def test_the_error_codes():
 
 def test_what_changes_needs_a_writer():
     for route in modelarts.dialect().routes:
-        writes = route.verb == "DELETE" or route.path.endswith(("/training-jobs", "/actions"))
+        writes = route.verb in ("PUT", "DELETE") or route.path.endswith(("/training-jobs", "/actions"))
         assert route.role is (Role.WRITER if writes else Role.READER), route.path
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stepwell.core.errors import Invalid
-from stepwell.core.model import Event, Lifecycle, Run, Status
+from stepwell.core.model import Event, Lifecycle, Run, RunRow, Status
 from stepwell.core.resources import Resource
 from stepwell.dialects.modelarts import decoding, translate, wire
 from stepwell.dialects.modelarts.decoding import BadBody, BadQuery
@@ -64,7 +64,7 @@ def test_every_resource_is_a_metric():
     ],
 )
 def test_durations(fields: dict[str, Any], duration: int):
-    job = translate.job(run(**fields), params={}, tasks=["worker-0"], record=None, now=NOW + 60_000_000)
+    job = translate.job(RunRow(run=run(**fields)), tasks=["worker-0"], record=None, now=NOW + 60_000_000)
     assert job.status.duration == duration
 
 
@@ -131,9 +131,9 @@ def test_params_of_other_interfaces_stand_behind_a_jobs_own_parameters():
     made = wire.NewJob(metadata=wire.NewMetadata(name="n"), spec={}, algorithm={"parameters": own})
     record = translate.job_record(made, run_id="id", now=NOW)
     params = {"lr": "0.1", "empty": "", "batch": "32"}
-    job = translate.job(run(), params=params, tasks=[], record=record, now=NOW)
+    job = translate.job(RunRow(run=run(), params=params), tasks=[], record=record, now=NOW)
     assert job.algorithm == {"parameters": [*own, {"name": "batch", "value": "32"}]}
-    job = translate.job(run(), params={"a": "1"}, tasks=[], record=None, now=NOW)
+    job = translate.job(RunRow(run=run(), params={"a": "1"}), tasks=[], record=None, now=NOW)
     assert job.algorithm == {"parameters": [{"name": "a", "value": "1"}]}
 
 
@@ -142,8 +142,8 @@ def test_the_environment_is_answered_as_a_list():
         metadata=wire.NewMetadata(name="n"), spec={}, algorithm={"environments": {"A": "b"}, "command": "c"}
     )
     record = translate.job_record(made, run_id="id", now=NOW)
-    job = translate.job(run(), params={}, tasks=["worker-0"], record=record, now=NOW)
+    job = translate.job(RunRow(run=run()), tasks=["worker-0"], record=record, now=NOW)
     assert job.algorithm == {"environments": [{"A": "b"}], "command": "c"}
     made.algorithm = {"environments": [{"A": "b"}]}
     record = translate.job_record(made, run_id="id", now=NOW)
-    assert translate.job(run(), params={}, tasks=[], record=record, now=NOW).algorithm == made.algorithm
+    assert translate.job(RunRow(run=run()), tasks=[], record=record, now=NOW).algorithm == made.algorithm

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stepwell.dialects import NOTE_TAG
 from stepwell.dialects.pluto import names
 
 
@@ -53,6 +54,13 @@ def test_short_ids_come_back(key: int) -> None:
 @pytest.mark.parametrize("text", ["", "R", "R1", "r00001", "R0000a", "R000001", "RZZZZZZZZZZZZZ", "00001", "R0000１"])
 def test_what_is_no_short_id(text: str) -> None:
     assert names.parse_short_id(text) is None
+
+
+def test_the_note_is_no_tag_in_the_list_and_stays_when_tags_are_replaced() -> None:
+    known = {"a": "", "team": "vision", NOTE_TAG: "long", "old": ""}
+    assert names.tag_list(known) == ["a", "team:vision", "old"]
+    assert names.tag_changes(known, ["a", "b", NOTE_TAG]) == ({"b": ""}, ("old",))
+    assert names.tag_changes({NOTE_TAG: ""}, []) == ({}, ())
 
 
 def test_groups() -> None:

@@ -48,7 +48,6 @@ _SHOWN: Final = (
     translate.SYSTEM,
     translate.SETTINGS,
     translate.STATUS_DETAIL,
-    translate.NOTE,
     translate.FORK,
 )
 
@@ -360,12 +359,9 @@ async def update_notes(call: Call) -> Response:
 
 
 def _update_notes(call: Call, message: wire.UpdateNotes) -> None:
-    text = message.notes
-    if text is not None and len(text) > rules.NOTE_LENGTH:
-        raise refused("notes", f"String must contain at most {rules.NOTE_LENGTH} character(s)")
     run = run_of(call, message.run_id).run
-    note = translate.record(translate.NOTE, run.id, {"text": text}, call.context.clock())
-    details.put(call.context.store, workspace=call.workspace, records=(note,))
+    write = translate.note(message, run.id, call.context.clock())
+    ingest.write(call.context.store, workspace=call.workspace, write=write).result()
 
 
 async def update_config(call: Call) -> Response:
