@@ -58,7 +58,7 @@ export function Card({ metric, runs: given, settings: common, title = metric, he
         </span>
       </header>
       <div class="card-body" style={{ minHeight: `${height}px` }}>
-        <Drawing view={view} height={height} title={title} axis={`${settings.x} ${settings.xMetric}`} stage={stage} zoom={changeX} pan={pan} sized={setWidth} hold={(made) => (plot.current = made)} />
+        <Drawing view={view} ready={!state.loading || lines.length > 0} height={height} title={title} axis={`${settings.x} ${settings.xMetric}`} stage={stage} zoom={changeX} pan={pan} sized={setWidth} hold={(made) => (plot.current = made)} />
         <Over state={state} lines={lines} drawn={drawn.length} retry={retry} />
       </div>
       <p class="chart-notes">{notesOf(state, lines, settings, clipped).join(" · ")}</p>

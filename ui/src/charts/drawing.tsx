@@ -10,6 +10,8 @@ import type { Reach } from "./window";
 
 export interface DrawingProps {
   view: View;
+  /** There is something to draw, or it is known that there is nothing: until then no canvas is made. */
+  ready: boolean;
   height: number;
   title: string;
   /** Charts of one axis share the cursor. */
@@ -24,7 +26,7 @@ export interface DrawingProps {
 }
 
 export function Drawing(props: DrawingProps) {
-  const { view, height, title, axis, stage, sized, hold } = props;
+  const { view, ready, height, title, axis, stage, hold } = props;
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<Plot | null>(null);
   const latest = useRef(props);
@@ -32,20 +34,24 @@ export function Drawing(props: DrawingProps) {
   const [pinned, setPinned] = useState<number | null>(null);
   const pinnedNow = useRef(pinned);
   pinnedNow.current = pinned;
+  const width = useRef(0);
+  const begun = useRef(false);
+  begun.current ||= ready;
+  useLayoutEffect(() => {
+    if (box.current === null) return;
+    return stage.widths.of(box.current, (now) => {
+      width.current = now;
+      plot.current?.resize(now, latest.current.height);
+      latest.current.sized(now);
+    });
+  }, [stage]);
   useLayoutEffect(() => {
     const element = box.current;
-    if (element === null) return;
+    if (element === null || !begun.current) return;
     const actions = actionsOf(latest, pinnedNow, setPinned);
-    const made = new Plot(element, { width: Math.max(120, element.clientWidth), height }, latest.current.view, actions);
+    const made = new Plot(element, { width: Math.max(120, width.current || element.clientWidth), height }, latest.current.view, actions);
     plot.current = made;
     hold(made);
-    sized(element.clientWidth);
-    const watch = new ResizeObserver(() => {
-      if (element.clientWidth === 0) return;
-      made.resize(element.clientWidth, latest.current.height);
-      latest.current.sized(element.clientWidth);
-    });
-    watch.observe(element);
     const recolour = () => made.recolour();
     const follow = () => {
       const { value } = stage.cursor;
@@ -56,14 +62,15 @@ export function Drawing(props: DrawingProps) {
     return () => {
       removeEventListener("stepwell-theme", recolour);
       for (const each of undo) each();
-      watch.disconnect();
       made.close();
       hold(null);
       plot.current = null;
     };
-  }, [stage]);
+  }, [stage, begun.current]);
   useLayoutEffect(() => plot.current?.show(view), [view]);
-  useLayoutEffect(() => plot.current?.resize(box.current?.clientWidth ?? 0, height), [height]);
+  useLayoutEffect(() => {
+    if (width.current > 0) plot.current?.resize(width.current, height);
+  }, [height]);
   useEffect(() => plot.current?.point(pinned ?? (stage.cursor.value?.axis === axis ? stage.cursor.value.x : null)), [pinned, axis]);
   return (
     <div class="drawing">

@@ -51,7 +51,7 @@ export class Feed {
   private error: Problem | null = null;
   private closed = false;
   private readonly drawn = new Map<string, Pick<Held, "detail" | "along">>();
-  private waiting: ReturnType<typeof setTimeout> | undefined;
+  private waiting = false;
 
   constructor(
     private readonly source: Source,
@@ -88,7 +88,6 @@ export class Feed {
 
   close(): void {
     this.closed = true;
-    clearTimeout(this.waiting);
     for (const part of this.parts.values()) drop(part);
     this.parts.clear();
   }
@@ -166,17 +165,22 @@ export class Feed {
     this.later();
   }
 
-  /** What comes at the same moment is told once; new wholes may bring new windows. */
+  /**
+   * What comes in the same answer is told once, and with what it brings to other cards, so that all of them are drawn in
+   * one frame. New wholes may bring new windows.
+   */
   private later(): void {
-    this.waiting ??= setTimeout(() => {
-      this.waiting = undefined;
+    if (this.waiting) return;
+    this.waiting = true;
+    queueMicrotask(() => {
+      this.waiting = false;
       if (this.wish !== null && !this.closed) {
         const { error } = this;
         this.want(this.wish);
         this.error = error;
         if (error !== null) this.tell();
       }
-    }, 0);
+    });
   }
 
   private tell(): void {

@@ -77,6 +77,7 @@ export class Plot {
   }
 
   show(view: View): void {
+    if (view === this.view) return;
     this.view = view;
     this.measure(this.plot);
     this.plot.redraw(true, true);

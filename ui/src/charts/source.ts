@@ -22,6 +22,8 @@ const MOST_SERIES = 1000;
 const MOST_BUCKETS = 1_000_000;
 /** A request of so many buckets takes no further metric: the first cards are drawn while the server reads the next. */
 const ENOUGH = 20_000;
+/** So many requests at a time: more would all be answered late, and nothing drawn meanwhile. */
+const AT_ONCE = 3;
 /** How many buckets are remembered, of 96 bytes each. */
 const REMEMBERED = 200_000;
 
@@ -35,6 +37,8 @@ type Post = typeof post;
 
 export class Source {
   private waiting: Waiting[] = [];
+  private readonly queue: Waiting[][] = [];
+  private asking = 0;
   private readonly kept = new Map<string, Buckets>();
   private size = 0;
   private readonly send: Post;
@@ -92,14 +96,27 @@ export class Source {
       let batch = batches.get(name);
       const enough = batch !== undefined && batch.length * budget >= ENOUGH && batch.at(-1)?.wanted.metric !== metric;
       if (batch !== undefined && (enough || batch.length >= most)) {
-        void this.ask(batch);
         batch = undefined;
       }
-      if (batch === undefined) batches.set(name, (batch = []));
+      if (batch === undefined) {
+        batches.set(name, (batch = []));
+        this.queue.push(batch);
+      }
       batch.push(each);
     }
     this.waiting = [];
-    for (const batch of batches.values()) void this.ask(batch);
+    this.next();
+  }
+
+  /** Asks what waits, as far as there is room. */
+  private next(): void {
+    for (let batch; this.asking < AT_ONCE && (batch = this.queue.shift()) !== undefined; ) {
+      this.asking++;
+      void this.ask(batch.filter(({ signal }) => !signal.aborted)).finally(() => {
+        this.asking--;
+        this.next();
+      });
+    }
   }
 
   private async ask(batch: readonly Waiting[]): Promise<void> {

@@ -7,6 +7,7 @@ import { current } from "../state/route";
 import { Live } from "./live";
 import { Nearness } from "./nearness";
 import { Source } from "./source";
+import { Widths } from "./widths";
 
 /** A value that several watch. Telling the same again tells nobody. */
 export class Topic<T> {
@@ -43,6 +44,7 @@ export class Stage {
   readonly source = new Source();
   readonly live = new Live();
   readonly nearness = new Nearness();
+  readonly widths = new Widths();
   readonly cursor = new Topic<Pointing | null>(null);
   /** The key of the run whose line stands out. */
   readonly highlighted = new Topic<string | null>(null);

@@ -123,6 +123,7 @@ function Chart({ title, groups, width, zoom }: { title: string; groups: readonly
       </header>
       <Drawing
         view={view}
+        ready
         height={HEIGHT}
         title={title}
         axis="step"
