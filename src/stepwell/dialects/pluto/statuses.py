@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from stepwell.core.model import Run, Status
@@ -63,6 +63,14 @@ def word_asked(text: str, field: str) -> str:
     known = text.upper()
     known = known if known in _INSIDE else _ALIASES.get(text.lower(), "")
     return word_in(known or text, field)
+
+
+def among(words: Collection[str]) -> tuple[tuple[Status, ...], bool]:
+    """Our statuses of runs for which Pluto has one of these words, and whether all runs of these statuses are meant."""
+    found = {_INSIDE[word][0] for word in words}
+    if RUNNING in words:
+        found.add(Status.SCHEDULED)
+    return tuple(sorted(found)), Status.KILLED not in found or {"TERMINATED", CANCELLED} <= set(words)
 
 
 def may_follow(new: str, old: str) -> bool:

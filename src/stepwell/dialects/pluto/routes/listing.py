@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from stepwell.core.model import NO_COLUMNS, Columns, Experiment, Run, RunRow
-from stepwell.dialects.pluto import config, names, render, runfilter, statuses, translate, wire
+from stepwell.core.model import NO_COLUMNS, Columns, Experiment, Run, RunQuery, RunRow
+from stepwell.dialects.pluto import conditions, config, render, translate, wire
+from stepwell.dialects.pluto.conditions import Asked, Sort
 from stepwell.dialects.pluto.decoding import Reader, refused
 from stepwell.dialects.pluto.routes.reading import answer, known_of_all, project_named, query_of
-from stepwell.dialects.pluto.runfilter import Candidate, Needs, Test
+from stepwell.dialects.pluto.runfilter import Candidate, Needs
 from stepwell.services import runs as service
 from stepwell.services import statistics
 from stepwell.web.call import Call
@@ -20,23 +21,14 @@ from stepwell.web.routing import Route
 
 _LIST: Final = Reader(wire.ListQuery)
 _PAGE: Final = 5_000  # runs read at once
-_COLUMNS: Final[Mapping[str, Callable[[Run], Any]]] = {
-    "createdAt": render.created_at,
-    "created_at": render.created_at,
-    "updatedAt": lambda run: run.updated_at,
-    "updated_at": lambda run: run.updated_at,
-    "name": lambda run: run.name,
-    "status": statuses.word_of,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sort:
-    """By what a list is sorted. With `all` runs without a value come last, otherwise they are left out."""
+class Found:
+    """The runs of a page, and how many all pages have."""
 
-    read: Callable[[Candidate], Any]
-    descending: bool
-    all: bool = True
+    page: list[Run]
+    total: int
 
 
 async def projects(call: Call) -> Response:
@@ -52,7 +44,9 @@ def _projects(call: Call) -> list[dict[str, Any]]:
             call.context.store, workspace=call.workspace, limit=1000, cursor=cursor
         )
         for each in page:
-            count = sum(1 for _ in _rows(call, (each.id,), NO_COLUMNS))
+            count = call.context.store.count_runs(
+                workspace=call.workspace, query=RunQuery(experiment_ids=(each.id,), limit=1)
+            )
             if count or each.id:  # the experiment that every workspace has shows once it is used
                 listed.append(_project(each, count))
         if cursor is None:
@@ -76,15 +70,13 @@ async def runs(call: Call) -> Response:
 
 def _list(call: Call, message: wire.ListQuery) -> dict[str, Any]:
     needs = Needs()
-    test = _test(message, needs)
-    sort = _sort(message.sort, needs)
+    asked = conditions.asked(message, needs)
+    sort = conditions.sort_of(message.sort, needs)
     projects = _scope(call, message)
     if not projects:
         return {"runs": [], "total": 0}
-    found = [run for run in _candidates(call, list(projects), needs) if test(run)]
-    shown = _sorted(found, sort)
-    page = shown[message.offset : message.offset + message.limit]
-    return {"runs": _shown(call, [each.row.run for each in page], projects, message), "total": len(shown)}
+    found = _stored(call, message, asked, sort, tuple(projects)) or _walked(call, message, asked, sort, projects, needs)
+    return {"runs": _shown(call, found.page, projects, message), "total": found.total}
 
 
 def _scope(call: Call, message: wire.ListQuery) -> dict[int, str]:
@@ -108,57 +100,53 @@ def _scope(call: Call, message: wire.ListQuery) -> dict[int, str]:
 # --- which runs -------------------------------------------------------------------------------------------------------
 
 
-def _test(message: wire.ListQuery, needs: Needs) -> Test:
-    tests: list[Test] = []
-    if message.search:
-        wanted = message.search.lower()
-        tests.append(lambda run: wanted in run.row.run.name.lower())
-    if message.tags and (tags := {tag.strip() for tag in message.tags.split(",")} - {""}):
-        needs.tags = True
-        tests.append(lambda run: not tags.isdisjoint(names.tag_list(run.row.tags)))
-    if message.status:
-        words = {statuses.word_in(word.strip()) for word in message.status.split(",") if word.strip()}
-        tests.append(lambda run: statuses.word_of(run.row.run) in words)
-    tests += _heartbeats(message, needs)
-    if message.konduktor_job_prefix:
-        prefix, job = message.konduktor_job_prefix, runfilter.field_of("systemMetadata", "konduktor.job_name", needs)
-        tests.append(lambda run: str(job(run) or "").startswith(prefix))
-    if message.field_filters:
-        tests.append(runfilter.compile_fields(message.field_filters, needs))
-    if message.filter:
-        tests.append(runfilter.compile_filter(message.filter, needs))
-    return runfilter.all_of(tests)
+def _stored(
+    call: Call, message: wire.ListQuery, asked: Asked, sort: Sort, experiments: tuple[int, ...]
+) -> Found | None:
+    """What the store finds, counts, sorts and cuts into pages by itself; None where it cannot."""
+    if len(asked.filters) != 1 or asked.test is not None or sort.order is None:
+        return None
+    store, workspace = call.context.store, call.workspace
+    query = RunQuery(experiment_ids=experiments, filter=asked.filters[0], order=sort.order, limit=1, columns=NO_COLUMNS)
+    total = store.count_runs(workspace=workspace, query=query)
+    if total and sort.by_start:
+        last = store.search_runs(workspace=workspace, query=replace(query, skip=total - 1)).items
+        if any(row.run.start_time is None for row in last):
+            return None
+    if message.offset >= total:
+        return Found(page=[], total=total)
+    page = store.search_runs(workspace=workspace, query=replace(query, skip=message.offset, limit=message.limit))
+    return Found(page=[row.run for row in page.items], total=total)
 
 
-def _heartbeats(message: wire.ListQuery, needs: Needs) -> Iterator[Test]:
-    for text, name, after in (
-        (message.heartbeat_after, "heartbeatAfter", True),
-        (message.heartbeat_before, "heartbeatBefore", False),
-    ):
-        if text:
-            needs.heartbeat = True
-            yield _heartbeat(runfilter.time_of(text, name), after=after)
-
-
-def _heartbeat(bound: int, *, after: bool) -> Test:
-    def test(run: Candidate) -> bool:
-        at = run.heartbeat
-        return at is not None and (at >= bound if after else at <= bound)
-
-    return test
-
-
-def _candidates(call: Call, experiments: Sequence[int], needs: Needs) -> Iterator[Candidate]:
-    """Every run, with what the filters and the sort look at."""
-    columns = Columns(
-        metrics=None if needs.heartbeat else tuple(sorted(needs.metrics)),
-        params=None if needs.config else (),
-        tags=None if needs.tags else (),
+def _walked(
+    call: Call, message: wire.ListQuery, asked: Asked, sort: Sort, experiments: Iterable[int], needs: Needs
+) -> Found:
+    """What is left of all runs that the store finds, when each has been looked at."""
+    query = RunQuery(
+        experiment_ids=tuple(experiments),
+        limit=_PAGE,
+        columns=Columns(
+            metrics=None if needs.heartbeat else tuple(sorted(needs.metrics)),
+            params=None if needs.config else (),
+            tags=None if needs.tags else (),
+        ),
     )
+    found: dict[int, Candidate] = {}
+    for each in asked.filters:
+        for run in _candidates(call, replace(query, filter=each), needs):
+            if asked.test is None or asked.test(run):
+                found[run.row.run.key] = run
+    shown = conditions.in_order(list(found.values()), sort)
+    page = shown[message.offset : message.offset + message.limit]
+    return Found(page=[run.row.run for run in page], total=len(shown))
+
+
+def _candidates(call: Call, query: RunQuery, needs: Needs) -> Iterator[Candidate]:
+    """Runs, with what the filters and the sort look at."""
     kinds = [kind for kind, wanted in ((translate.CONFIG, needs.config), (translate.SYSTEM, needs.system)) if wanted]
-    for rows in _pages(call, experiments, columns):
-        ids = [row.run.id for row in rows]
-        known = known_of_all(call, ids, kinds) if kinds else {}
+    for rows in _pages(call, query):
+        known = known_of_all(call, [row.run.id for row in rows], kinds) if kinds else {}
         last = _last_values(call, rows, needs.metrics)
         for row in rows:
             own = known.get(row.run.id, {})
@@ -179,71 +167,13 @@ def _last_values(call: Call, rows: Sequence[RunRow], wanted: set[str]) -> dict[s
     return {run_id: {metric: each.last_value for metric, each in of.items()} for run_id, of in found.items()}
 
 
-def _rows(call: Call, experiments: Sequence[int], columns: Columns) -> Iterator[RunRow]:
-    for rows in _pages(call, experiments, columns):
-        yield from rows
-
-
-def _pages(call: Call, experiments: Sequence[int], columns: Columns) -> Iterator[list[RunRow]]:
-    cursor: str | None = None
+def _pages(call: Call, query: RunQuery) -> Iterator[list[RunRow]]:
     while True:
-        rows, cursor = service.search_runs(
-            call.context.store,
-            workspace=call.workspace,
-            experiment_ids=experiments,
-            limit=_PAGE,
-            cursor=cursor,
-            columns=columns,
-        )
-        yield rows
-        if cursor is None:
+        page = call.context.store.search_runs(workspace=call.workspace, query=query)
+        yield page.items
+        if page.after is None:
             return
-
-
-# --- in which order ---------------------------------------------------------------------------------------------------
-
-
-def _sort(text: str | None, needs: Needs) -> Sort:
-    if not text:
-        return Sort(read=lambda run: render.created_at(run.row.run), descending=True)
-    descending, name = text.startswith("-"), text.lstrip("+-") if text[0] in "+- " else text
-    name = name.strip()  # a plus that was not encoded arrives as a space
-    source, _, key = name.partition(".")
-    if source in ("config", "systemMetadata") and (key := key.removesuffix(".value")):
-        return Sort(read=_field(runfilter.field_of(source, key, needs)), descending=descending)
-    if source == "summary_metrics" and key:
-        needs.metrics.add(key)
-        return Sort(read=lambda run: run.last.get(key), descending=descending, all=False)
-    if name in ("heartbeat_at", "heartbeatAt", "heartbeat"):
-        needs.heartbeat = True
-        return Sort(read=lambda run: run.heartbeat, descending=descending, all=False)
-    read = _COLUMNS.get(name)
-    if read is None:
-        allowed = "createdAt, updatedAt, name, status, heartbeat_at, config.<key>.value, systemMetadata.<key>.value"
-        raise refused("sort", f"invalid sort field {name[:60]!r}; allowed: {allowed}, summary_metrics.<name>")
-    return Sort(read=lambda run: read(run.row.run), descending=descending)
-
-
-def _field(read: Callable[[Candidate], Any]) -> Callable[[Candidate], Any]:
-    """Numbers before texts, each in their own order."""
-
-    def sortable(run: Candidate) -> tuple[int, float, str] | None:
-        value = read(run)
-        if value is None:
-            return None
-        number = runfilter.number_of(value)
-        return (1, 0.0, config.text_of(value)) if number is None else (0, number, "")
-
-    return sortable
-
-
-def _sorted(found: Sequence[Candidate], sort: Sort) -> list[Candidate]:
-    """Runs that are equal stand by their number in the same direction, so that pages neither repeat nor lose one."""
-    having = [(value, run) for run in found if (value := sort.read(run)) is not None]
-    having.sort(key=lambda pair: (pair[0], pair[1].row.run.key), reverse=sort.descending)
-    lacking = [run for run in found if sort.read(run) is None] if sort.all else []
-    lacking.sort(key=lambda run: run.row.run.key, reverse=sort.descending)
-    return [run for _, run in having] + lacking
+        query = replace(query, after=page.after)
 
 
 # --- how they look ----------------------------------------------------------------------------------------------------
