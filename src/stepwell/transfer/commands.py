@@ -1,4 +1,4 @@
-"""`stepwell import`: flags in, a bar and a summary out. 0: all is there. 1: something is not. 2: wrongly asked."""
+"""`stepwell import` and `export`: flags in, a bar and a summary out. 0: all done. 1: not all. 2: wrongly asked."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from typing import Any, Final
 
 from stepwell.client.environment import target
 from stepwell.client.progress import Progress
-from stepwell.client.transport import Api, Denied, Unavailable
-from stepwell.transfer import csv_files, mlflow_database, mlflow_server, tensorboard
+from stepwell.client.transport import Api, Denied, Refused, Unavailable
+from stepwell.transfer import csv_files, mlflow_database, mlflow_server, table_files, tensorboard
+from stepwell.transfer.exporting import Export
+from stepwell.transfer.exporting import Sums as Exported
 from stepwell.transfer.importing import Import, Sums
 from stepwell.transfer.runs import Moved, Run, Tell
 from stepwell.transfer.server import Server
+from stepwell.transfer.table_files import TableFolder
 from stepwell.transfer.tables import Choice
+from stepwell.transfer.tensorboard import BoardFolder
 
 _TOLD: Final = 20  # troubles, one by one
 
@@ -42,6 +46,20 @@ def add(commands: Any) -> None:
         kind.add_argument("--dry-run", action="store_true", help="read, compare and tell; write nothing")
         kind.set_defaults(run=partial(_import, read, units))
 
+    _add_export(commands.add_parser("export", help="write runs of a server into files"))
+
+
+def _add_export(export: ArgumentParser) -> None:
+    export.description = "What is there already is not written again: an export that was interrupted goes on."
+    export.add_argument("form", choices=("csv", "tensorboard"))
+    export.add_argument("folder", metavar="DIR", help="made when it is missing")
+    export.add_argument("runs", metavar="RUN", nargs="*", help="ids; without any, all runs")
+    export.add_argument("--filter", metavar="F", default="", help="those of the runs that match, as in a search")
+    export.add_argument("--experiment", metavar="NAME", help="those of the runs that belong there")
+    export.add_argument("--url", metavar="URL", help="the server (STEPWELL_URL)")
+    export.add_argument("--dry-run", action="store_true", help="ask and tell; write nothing")
+    export.set_defaults(run=_export)
+
 
 def _add_table(table: ArgumentParser) -> None:
     table.add_argument("--run-id", metavar="ID", help="of the one run that the file is")
@@ -57,13 +75,13 @@ Read = Callable[[dict[str, Any], Server, Tell, Moved], Iterator[Run]]
 
 
 def _csv(asked: dict[str, Any], server: Server, tell: Tell, moved: Moved) -> Iterator[Run]:
-    return csv_files.read(Path(asked["source"]), _choice(asked), partial(_start, server), tell, moved)
+    return table_files.read(csv_files, Path(asked["source"]), _choice(asked), partial(_start, server), tell, moved)
 
 
 def _tensorboard(asked: dict[str, Any], _: Server, tell: Tell, moved: Moved) -> Iterator[Run]:
     folder = Path(asked["source"])
     if not folder.is_dir():
-        raise NotADirectoryError(f"{folder}: no such folder")
+        raise ValueError(f"{folder}: no such folder")
     return tensorboard.read(folder, asked["experiment"], tell, moved)
 
 
@@ -95,26 +113,60 @@ def _start(server: Server, run_id: str) -> int | None:
 
 
 def _import(read: Read, units: str, asked: dict[str, Any]) -> int:
+    def bring(server: Server, tell: Tell, moved: Moved) -> str:
+        imported = Import(server, tell, dry=asked["dry_run"])
+        for run in read(asked, server, tell, moved):
+            imported.bring(run)
+        return _summary(imported.sums, dry=asked["dry_run"])
+
+    return _run(asked, units, bring)
+
+
+def _export(asked: dict[str, Any]) -> int:
+    if asked["runs"] and (asked["filter"] or asked["experiment"] is not None):
+        return _fail("RUN names the runs; --filter and --experiment choose among all: give one or the other", 2)
+    path = Path(asked["folder"])
+    folder = BoardFolder(path) if asked["form"] == "tensorboard" else TableFolder(csv_files, path)
+
+    def bring(server: Server, tell: Tell, moved: Moved) -> str:
+        chosen = asked["runs"] or server.search(asked["filter"], asked["experiment"])
+        export = Export(server, folder, tell, moved, dry=asked["dry_run"])
+        export.bring(dict.fromkeys(chosen))
+        return _told(export.sums, dry=asked["dry_run"])
+
+    return _run(asked, "points", bring)
+
+
+def _run(asked: dict[str, Any], units: str, bring: Callable[[Server, Tell, Moved], str]) -> int:
     troubles: list[str] = []
     progress = Progress(sys.stdout, units)
     try:
         where = target(url=asked["url"])
         with closing(Api(where.url, api_key=where.api_key, workspace=where.workspace)) as api:
-            server = Server(api)
-            imported = Import(server, troubles.append, dry=asked["dry_run"])
-            for run in read(asked, server, troubles.append, progress.show):
-                imported.bring(run)
-    except (ValueError, OSError) as error:
-        return _fail(error, 2)
+            told = bring(Server(api), troubles.append, progress.show)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{place}{error.strerror}", 2 if error.filename else 1)
     except OverflowError as error:
         return _fail(error, 1)
+    except (ValueError, LookupError, Refused) as error:
+        return _fail(error, 2)
     except (Unavailable, Denied) as error:
         return _fail(f"{error}. Run this again: it goes on where it was", 1)
     finally:
         progress.end()
         _tell(troubles)
-    print(_summary(imported.sums, dry=asked["dry_run"]))
+    print(told)
     return 1 if troubles else 0
+
+
+def _told(sums: Exported, *, dry: bool) -> str:
+    line = f"{sums.runs} runs with {sums.points} points; {sums.there} are in files already"
+    if dry:
+        return f"{line}\nnothing is written; {sums.written} points would be"
+    same = "the same" if str(sums.stored) == str(sums.read) else "NOT the same"
+    sides = f"{sums.stored} on the server, {sums.read} in the files"
+    return f"{line}\n{sums.written} points written; checksums {sides}: {same}"
 
 
 def _summary(sums: Sums, *, dry: bool) -> str:

@@ -71,7 +71,8 @@ class Import:
         for count in self._server.write(run.id, _all(lacking)):
             self.sums.sent += count
         for name, points in series.items():
-            self.sums.read.add(run.id, name, points)
+            for point in points:
+                self.sums.read.add(run.id, name, point)
             self._check(run, name, points)
 
     def _settled(self, run: Run) -> Iterator[tuple[SeriesName, Points]]:
@@ -126,8 +127,8 @@ class Import:
 
     def _check(self, run: Run, name: SeriesName, points: Points) -> None:
         lost = Points()
-        found = _common(points, self._server.points(run.id, name), lost)
-        self.sums.stored.add(run.id, name, found)
+        for point in _common(points, self._server.points(run.id, name), lost):
+            self.sums.stored.add(run.id, name, point)
         if len(lost):
             self._tell(
                 f"run {run.id}, metric {name.metric!r}: {len(lost)} points are not on the server as they were sent"

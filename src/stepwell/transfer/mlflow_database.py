@@ -25,7 +25,7 @@ def read(path: Path, only: Sequence[str], moved: Moved) -> Iterator[Run]:
     ValueError: it is no such database, or has no such experiment.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+        raise ValueError(f"{path}: no such file")
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)) as database:
         try:
             database.execute("BEGIN")

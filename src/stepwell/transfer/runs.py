@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import struct
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,6 +16,7 @@ Point: TypeAlias = tuple[int, int, int]  # step, time in microseconds, key of th
 Tell: TypeAlias = Callable[[str], None]
 Moved: TypeAlias = Callable[[int, int, str], None]  # how much of how much has been read, and what is being read
 
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 INT64: Final = range(-(2**63), 2**63)
 _LOW63: Final = 2**63 - 1
 _NAN: Final = 0x7FF8000000000000
@@ -120,17 +122,31 @@ def run_id(*parts: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
+def file_name(run: str, end: str = "") -> str:
+    """A name for a file of a run: its id where that can be one."""
+    return (run if _PLAIN.fullmatch(run) else run_id(run)) + end
+
+
 class Checksum:
-    """SHA-256 over series and their settled points, in the order in which they are added."""
+    """SHA-256 over series and their points, in the order in which they are added."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
+        self._series: tuple[str, SeriesName] | None = None
+        self.points = 0
 
-    def add(self, run: str, name: SeriesName, points: Iterable[Point]) -> None:
-        """Take in a series of a run."""
-        self._hash.update(json.dumps([run, name.metric, name.labels]).encode())
-        for point in points:
-            self._hash.update(_ROW.pack(*point))
+    def add(self, run: str, name: SeriesName, point: Point) -> None:
+        """Take in a point of a series of a run."""
+        if self._series != (run, name):
+            self._series = (run, name)
+            self._hash.update(json.dumps([run, name.metric, name.labels]).encode())
+        self._hash.update(_ROW.pack(*point))
+        self.points += 1
+
+    def merge(self, other: Checksum) -> None:
+        """Take in another one, whole."""
+        self._hash.update(str(other).encode())
+        self.points += other.points
 
     def __str__(self) -> str:
         return self._hash.hexdigest()[:16]

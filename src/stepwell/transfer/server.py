@@ -28,6 +28,7 @@ class Server:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._experiments: dict[str, int] = {}
+        self._names: dict[int, str] = {}
         self.url = api.url
 
     def run(self, run_id: str) -> Mapping[str, Any] | None:
@@ -60,8 +61,8 @@ class Server:
             yield from zip(page["steps"], page["times_us"], keys)  # noqa: B905
             cursor = page["cursor"]
 
-    def search(self, filter: str, experiment: str | None) -> Iterator[tuple[str, int]]:
-        """The ids of the runs that match, each with the number of its experiment. LookupError: no such experiment."""
+    def search(self, filter: str, experiment: str | None) -> Iterator[str]:
+        """The ids of the runs that match. LookupError: no such experiment."""
         body: dict[str, Any] = {"filter": filter, "order_by": ["start_time"], "limit": _RUNS}
         if experiment is not None:
             number = self._find(experiment)
@@ -71,7 +72,7 @@ class Server:
         cursor: str | None = ""
         while cursor is not None:
             page = self._send("POST", "/runs/search", {**body, "cursor": cursor})
-            yield from zip(page["runs"]["id"], page["runs"]["experiment_id"])  # noqa: B905
+            yield from page["runs"]["id"]
             cursor = page["cursor"]
 
     def experiment(self, name: str | None) -> int:
@@ -90,7 +91,9 @@ class Server:
 
     def experiment_name(self, number: int) -> str:
         """What the experiment of this number is called."""
-        return str(self._get(f"/experiments/{number}")["name"])
+        if number not in self._names:
+            self._names[number] = str(self._get(f"/experiments/{number}")["name"])
+        return self._names[number]
 
     def make(self, message: Mapping[str, Any]) -> None:
         """A run; one that is there already stays as it is."""

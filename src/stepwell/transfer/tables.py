@@ -23,6 +23,15 @@ Cell = Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """A row of a file. place: for people. position: how far in the file it is."""
+
+    place: str
+    position: int
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
     """What a person says of a table. step, time, run: columns, found by their usual names where None.
 

@@ -14,10 +14,12 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_SCALAR, Summary
 from tensorboard.plugins.scalar import summary_v2
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
+from tensorboard.util.tensor_util import make_ndarray
 from tensorboardX import SummaryWriter
 
 from serving import Server, binary
@@ -45,12 +47,15 @@ def get(server: Server, path: str) -> Any:
         return json.load(answer)
 
 
+def post(server: Server, path: str, body: Any) -> Any:
+    with urllib.request.urlopen(f"{server.url}/api/v1{path}", json.dumps(body).encode(), timeout=60) as answer:
+        return json.load(answer)
+
+
 def run_ids(server: Server, experiment: str) -> dict[str, str]:
     named = quote(f"name = '{experiment}'")
     number = get(server, f"/experiments?filter={named}")["experiments"]["id"]
-    body = json.dumps({"experiment_ids": number}).encode()
-    with urllib.request.urlopen(f"{server.url}/api/v1/runs/search", body, timeout=60) as answer:
-        runs = json.load(answer)["runs"]
+    runs = post(server, "/runs/search", {"experiment_ids": number})["runs"]
     return dict(zip(runs["name"], runs["id"], strict=True))
 
 
@@ -104,3 +109,23 @@ def test_what_the_writers_of_others_wrote_comes_exactly_and_once(
     assert points(shared_server, ids["a/b"], "train/loss") == expected()
     again = run(shared_server, "import", "tensorboard", board)
     assert f"0 runs are new, 0 changed; {len(VALUES)} points are on the server already\n0 points sent" in again
+
+
+def test_tensorboard_reads_what_is_exported_with_every_bit(shared_server: Server, tmp_path: Path) -> None:
+    run_id = uuid4().hex
+    body = {"metric": "train/loss", "steps": [0, 1, 2**40], "times_us": [5, 1_767_225_600_125_001, 6]}
+    series = [{**body, "values": [0.1, "NaN", -1e300]}, {**body, "metric": "acc", "values": [1, 2, 3]}]
+    post(shared_server, "/runs", {"id": run_id, "name": "a: b"})
+    post(shared_server, f"/runs/{run_id}/points", {"series": series})
+    run(shared_server, "export", "tensorboard", tmp_path / "board", run_id)
+    (folder,) = (tmp_path / "board").iterdir()
+    assert folder.name.startswith("a_ b-")
+    board = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
+    assert sorted(board.Tags()["tensors"]) == ["acc", "train/loss"]
+    found = [
+        (each.step, each.wall_time, repr(float(make_ndarray(each.tensor_proto))))
+        for each in board.Tensors("train/loss")
+    ]
+    assert found == [(0, 5e-6, "0.1"), (1, 1_767_225_600.125001, "nan"), (2**40, 6e-6, "-1e+300")]
+    metadata = board.SummaryMetadata("acc")
+    assert (metadata.plugin_data.plugin_name, metadata.data_class) == ("scalars", DATA_CLASS_SCALAR)
