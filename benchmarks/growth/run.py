@@ -1,0 +1,492 @@
+"""Measures how the cost of Stepwell's requests grows with what is stored, and what it adds to parsing and answering.
+
+    .venv/bin/python benchmarks/growth/run.py [--tiny] [--only PART ...]
+
+Writes benchmarks/results/growth-<date>-<commit>.json and .md. The parts: ingest, charts, search, wide, start, disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import platform
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import filling
+import numpy as np
+from servers import HOST, ROOT, STEPWELL, disk_bytes, environment, free_port, stop
+
+NULL = Path(__file__).with_name("null_server.py")
+TIMES = 21  # that a request is asked; the median counts
+WRITERS = 8
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the result. `wanted` is the target in words, "" for none."""
+
+    part: str
+    what: str
+    found: str
+    wanted: str = ""
+    holds: bool | None = None
+
+
+class Asking:
+    """One connection to a server, and the process behind it."""
+
+    def __init__(self, port: int, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self._port = port
+        self._connection = http.client.HTTPConnection(HOST, port, timeout=300)
+
+    def another(self) -> Asking:
+        """One more connection to the same server."""
+        return Asking(self._port, self.process)
+
+    def ask(self, verb: str, path: str, body: bytes | None = None, **headers: str) -> bytes:
+        """The body of a successful answer."""
+        given = {"Content-Type": "application/json", **{name.replace("_", "-"): text for name, text in headers.items()}}
+        self._connection.request(verb, path, body, given)
+        answer = self._connection.getresponse()
+        content = answer.read()
+        if answer.status >= 300:
+            raise RuntimeError(f"{verb} {path} answered {answer.status}: {content[:300]!r}")
+        return content
+
+    def ms(self, verb: str, path: str, body: Any = None, times: int = TIMES) -> float:
+        """Median milliseconds of a request that is asked again and again, after it was asked once."""
+        content = None if body is None else json.dumps(body).encode()
+        self.ask(verb, path, content)
+        taken = []
+        for _ in range(times):
+            begin = time.perf_counter()
+            self.ask(verb, path, content)
+            taken.append(1e3 * (time.perf_counter() - begin))
+        return statistics.median(taken)
+
+    def cpu(self) -> float:
+        """Seconds of processor time that the server used so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def memory(self) -> float:
+        """MB that the server has to itself."""
+        text = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
+        return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) / 1024
+
+
+@contextmanager
+def serving(directory: Path, *, null: bool = False, kill: bool = False) -> Iterator[tuple[Asking, float]]:
+    """A server on a directory, and how many seconds it took until it was ready. `kill` ends it without a warning."""
+    port = free_port()
+    program = [sys.executable, str(NULL), str(directory), str(port)]
+    real = [str(STEPWELL), "serve", "--host", HOST, "--port", str(port), "--data-dir", str(directory)]
+    with (directory.parent / "server.log").open("ab") as log:
+        begin = time.perf_counter()
+        process = subprocess.Popen(
+            program if null else real,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield Asking(port, process), _ready(port, process) - begin
+    finally:
+        if kill:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        else:
+            stop(process)
+
+
+def _ready(port: int, process: subprocess.Popen[bytes]) -> float:
+    while process.poll() is None:
+        try:
+            probe = http.client.HTTPConnection(HOST, port, timeout=5)
+            probe.request("GET", "/healthz")
+            if probe.getresponse().status == 200:
+                return time.perf_counter()
+        except OSError:
+            time.sleep(0.005)
+    raise RuntimeError("the server ended before it was ready")
+
+
+# --- what a point costs beyond parsing and answering ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How one interface takes points: `body(first step)` is a request of `points` points."""
+
+    name: str
+    verb: str
+    path: str
+    points: int
+    wanted: float  # share of the null server's speed
+    body: Callable[[int], bytes]
+    headers: dict[str, str]
+
+
+def ways(run: str, key: str) -> list[Way]:
+    """`run`: a run's id; `key`: its number in Pluto."""
+
+    def mlflow(keys: int, steps: int) -> Callable[[int], bytes]:
+        def body(first: int) -> bytes:
+            metrics = [
+                {
+                    "key": f"m{k}",
+                    "value": 0.5 + k / (first + s + 1),
+                    "timestamp": 1_790_000_000_000 + first + s,
+                    "step": first + s,
+                }
+                for s in range(steps)
+                for k in range(keys)
+            ]
+            return json.dumps({"run_id": run, "metrics": metrics}).encode()
+
+        return body
+
+    def lines(first: int) -> bytes:
+        rows = (
+            {
+                "time": 1_790_000_000_000 + first + s,
+                "step": first + s,
+                "data": {f"p{k}": 0.5 + k / (first + s + 1) for k in range(100)},
+            }
+            for s in range(10)
+        )
+        return "\n".join(map(json.dumps, rows)).encode()
+
+    def patch(first: int) -> bytes:
+        metrics = [
+            {
+                "name": "loss",
+                "value": 0.5 + 1 / (first + s + 1),
+                "timestamp": "2026-09-21T10:00:00.000Z",
+                "step": first + s,
+            }
+            for s in range(1000)
+        ]
+        return json.dumps({"executionId": f"e-{run}", "metrics": metrics}).encode()
+
+    def columns(first: int) -> bytes:
+        steps = list(range(first, first + 1000))
+        series = {"metric": "n", "steps": steps, "values": [0.5 + 1 / (s + 1) for s in steps]}
+        return json.dumps({"series": [series]}).encode()
+
+    batch = {"verb": "POST", "path": "/api/2.0/mlflow/runs/log-batch", "points": 1000, "headers": {}}
+    return [
+        Way(name="MLflow log-batch, 1 key x 1000", wanted=0.35, body=mlflow(1, 1000), **batch),
+        Way(name="MLflow log-batch, 100 keys x 10", wanted=0.35, body=mlflow(100, 10), **batch),
+        Way(
+            name="Pluto NDJSON, 100 keys x 10",
+            verb="POST",
+            path="/ingest/metrics",
+            points=1000,
+            wanted=0.4,
+            body=lines,
+            headers={"Content_Type": "application/x-ndjson", "X_Run_Id": key, "X_Project_Name": "growth"},
+        ),
+        Way(
+            name="SAP PATCH, 1000",
+            verb="PATCH",
+            path="/v2/lm/metrics",
+            points=1000,
+            wanted=0.4,
+            body=patch,
+            headers={"AI_Resource_Group": "default"},
+        ),
+        Way(
+            name="native columns, 1 x 1000",
+            verb="POST",
+            path=f"/api/v1/runs/{run}/points",
+            points=1000,
+            wanted=0.4,
+            body=columns,
+            headers={},
+        ),
+    ]
+
+
+def ingest(folder: Path, tiny: bool) -> Iterator[Row]:
+    """Processor time of the whole server for a request, flushes included; that of the null server divided by it."""
+    requests = 5 if tiny else 100
+    found: dict[bool, dict[str, float]] = {}
+    for null in (True, False):
+        directory = folder / ("null" if null else "real")
+        with serving(directory, null=null) as (server, _):
+            writers = [ways(*_a_run(server, number)) for number in range(WRITERS)]
+            found[null] = {each[0].name: _cost(server, each, requests) for each in zip(*writers, strict=True)}
+    for way in ways("", ""):
+        real, least = found[False][way.name], found[True][way.name]
+        share = least / real
+        yield Row(
+            part="ingest",
+            what=way.name,
+            found=f"{1e6 * real / way.points:.2f} us a point, null {1e6 * least / way.points:.2f}: {share:.0%}",
+            wanted=f"{way.wanted:.0%} of its null mode",
+            holds=share >= way.wanted,
+        )
+    per_point = {way.name: found[False][way.name] / way.points for way in ways("", "")}
+    ratio = per_point["MLflow log-batch, 1 key x 1000"] / per_point["native columns, 1 x 1000"]
+    yield Row(
+        part="ingest", what="native columns against MLflow", found=f"{ratio:.1f} x", wanted="3 x", holds=ratio >= 3
+    )
+
+
+def _a_run(server: Asking, number: int) -> tuple[str, str]:
+    project = json.dumps({"runName": f"growth {number}", "projectName": "growth"}).encode()
+    key = json.loads(server.ask("POST", "/api/runs/create", project))["runId"]
+    answer = server.ask("POST", "/api/2.0/mlflow/runs/create", b'{"experiment_id": "0"}')
+    return json.loads(answer)["run"]["info"]["run_id"], str(key)
+
+
+def _cost(server: Asking, writers: Sequence[Way], requests: int) -> float:
+    """Seconds of the server's processors for one request, of several writers with a run each."""
+    bodies = [[way.body(1_000 * n) for n in range(requests + 1)] for way in writers]
+    connections = [server.another() for _ in writers]
+
+    def send(writer: int, part: slice) -> None:
+        way = writers[writer]
+        for body in bodies[writer][part]:
+            connections[writer].ask(way.verb, way.path, body, **way.headers)
+
+    with ThreadPoolExecutor(len(writers)) as pool:
+        list(pool.map(send, range(len(writers)), repeat(slice(0, 1))))
+        begin = server.cpu()
+        list(pool.map(send, range(len(writers)), repeat(slice(1, None))))
+    time.sleep(2.5)  # for the flush, which is part of the cost
+    return max(server.cpu() - begin, 1 / TICKS) / (requests * len(writers))
+
+
+# --- charts -----------------------------------------------------------------------------------------------------------
+
+
+def charts(folder: Path, tiny: bool) -> Iterator[Row]:
+    """1,000 buckets, all columns, over series of growing length."""
+    sizes = [10**n for n in range(3, 6 if tiny else 9)]
+    directory = folder / "charts"
+    with filling.store(directory) as to:
+        for size in sizes:
+            filling.series(to, f"r{size}", filling.curve(size))
+    disk = disk_bytes(directory, ("reserve",)) / sum(sizes)
+    whole: dict[int, float] = {}
+    with serving(directory) as (server, ready):
+        for size in sizes:
+            for name, window in _windows(size).items():
+                body = {"series": [{"run_id": f"r{size}", "metric": "loss"}], "budget": 1000, "window": window}
+                ms = server.ms("POST", "/api/v1/buckets", body)
+                if name == "whole":
+                    whole[size] = ms
+                yield Row(
+                    part="charts",
+                    what=f"1,000 buckets of {size:,} points, {name}",
+                    found=f"{ms:.2f} ms",
+                    wanted="5 ms" if size >= 10**6 else "",
+                    holds=ms <= 5 if size >= 10**6 else None,
+                )
+        memory = server.memory()
+        begin = time.perf_counter()
+        server.ask("DELETE", f"/api/v1/runs/r{sizes[-3]}")
+        deleted = 1e3 * (time.perf_counter() - begin)
+    ratio = whole[sizes[-1]] / whole[sizes[-3]]
+    yield Row(
+        part="charts",
+        what=f"{sizes[-1]:,} against {sizes[-3]:,} points",
+        found=f"{ratio:.2f} x",
+        wanted="1.5 x",
+        holds=ratio <= 1.5,
+    )
+    yield Row(
+        part="charts",
+        what=f"delete a run of {sizes[-3]:,} points",
+        found=f"{deleted:.1f} ms",
+        wanted="20 ms",
+        holds=deleted <= 20,
+    )
+    yield Row(
+        part="charts", what=f"ready with {sum(sizes):,} points", found=f"{ready:.2f} s", wanted="1 s", holds=ready <= 1
+    )
+    yield Row(part="charts", what="memory after all of it", found=f"{memory:.0f} MB")
+    yield Row(
+        part="disk",
+        what="float32-born values, jittered times",
+        found=f"{disk:.2f} bytes a point",
+        wanted="6",
+        holds=disk <= 6,
+    )
+    shutil.rmtree(directory)
+
+
+def _windows(size: int) -> dict[str, dict[str, int]]:
+    return {
+        "whole": {},
+        "half": {"min_step": size // 4, "max_step": size * 3 // 4},
+        "a hundredth": {"min_step": size // 2, "max_step": size // 2 + size // 100},
+        "cut at both ends": {"min_step": size // 81, "max_step": size - size // 79},
+    }
+
+
+# --- searches and wide runs -------------------------------------------------------------------------------------------
+
+SEARCHES = (
+    ("metrics.m3 > 1.5", ["metrics.m3 DESC"]),
+    ("metrics.m3 < 100", ["metrics.m5 ASC"]),
+    ("tags.team = 't3' and metrics.m1 > 2", []),
+    ("", []),
+)
+
+
+def search(folder: Path, tiny: bool) -> Iterator[Row]:
+    """Pages of 100 of growing numbers of runs, while 1,000 of them are being written."""
+    for count in (1_000,) if tiny else (1_000, 10_000, 100_000):
+        directory = folder / f"search-{count}"
+        with filling.store(directory) as to:
+            filling.runs(to, count)
+        with serving(directory) as (server, _):
+            for number in range(min(count, 1_000)):
+                point = {"metric": "m3", "steps": [1], "values": [number / 1_000]}
+                path = f"/api/v1/runs/run{number:06d}/points"
+                server.ask("POST", path, json.dumps({"series": [point]}).encode())
+            for text, order in SEARCHES:
+                body = {"filter": text, "order_by": order, "limit": 100, "columns": {"metrics": ["m3", "m5"]}}
+                ms = server.ms("POST", "/api/v1/runs/search", body)
+                what = f"{count:,} runs: {text or 'all'}{', by ' + order[0] if order else ''}"
+                yield Row(part="search", what=what, found=f"{ms:.1f} ms", wanted="15 ms", holds=ms <= 15)
+        shutil.rmtree(directory)
+
+
+def wide(folder: Path, tiny: bool) -> Iterator[Row]:
+    """The summaries of runs with growing numbers of metrics."""
+    directory, sizes = folder / "wide", (1_000,) if tiny else (1_000, 10_000)
+    with filling.store(directory) as to:
+        for metrics in sizes:
+            filling.wide(to, f"w{metrics}", metrics=metrics, points=3)
+    with serving(directory) as (server, _):
+        for metrics in sizes:
+            ms = server.ms("POST", "/api/v1/summaries", {"run_ids": [f"w{metrics}"], "columns": ["last_value"]})
+            every = server.ms("POST", "/api/v1/summaries", {"run_ids": [f"w{metrics}"]})
+            yield Row(
+                part="wide",
+                what=f"summaries of {metrics:,} metrics",
+                found=f"{ms:.1f} ms, with all columns {every:.1f} ms",
+                wanted="10 ms",
+                holds=ms <= 10,
+            )
+    shutil.rmtree(directory)
+
+
+# --- starts and disks -------------------------------------------------------------------------------------------------
+
+
+def start(folder: Path, tiny: bool) -> Iterator[Row]:
+    """Ready after a kill with a full journal: of few long series, and of very many short ones."""
+    for metrics, points in ((100, 30), (1_000, 1)) if tiny else ((100, 3_000), (300_000, 1)):
+        directory = folder / f"start-{metrics}"
+        with serving(directory, kill=True) as (server, _):
+            server.ask("POST", "/api/v1/runs", b'{"id": "wide"}')
+            for at in range(0, metrics, 10_000):
+                names = range(at, min(metrics, at + 10_000))
+                series = [{"metric": f"k{n}", "steps": list(range(points)), "values": [n / 3] * points} for n in names]
+                server.ask("POST", "/api/v1/runs/wide/points", json.dumps({"series": series}).encode())
+        with serving(directory) as (server, ready):
+            begin = time.perf_counter()
+            server.ask("POST", "/api/v1/runs/search", b'{"limit": 10}')
+            first = time.perf_counter() - begin
+        what = f"killed with {metrics:,} series x {points:,} in the journal"
+        found = f"ready in {ready:.2f} s, first search {first:.2f} s"
+        yield Row(part="start", what=what, found=found, wanted="1 s", holds=ready <= 1)
+        shutil.rmtree(directory)
+
+
+def disk(folder: Path, tiny: bool) -> Iterator[Row]:
+    """What points take when all is at rest: the log of the database and free pages count, the reserve does not."""
+    points = 10_000 if tiny else 2_000_000
+    directory = folder / "random"
+    with filling.store(directory) as to:
+        filling.series(to, "random", np.random.default_rng(5).random(points))
+    taken = disk_bytes(directory, ("reserve",)) / points
+    yield Row(part="disk", what="random float64", found=f"{taken:.2f} bytes a point", wanted="10", holds=taken <= 10)
+    shutil.rmtree(directory)
+    runs, metrics = (2, 50) if tiny else (15, 1_500)
+    directory = folder / "short"
+    with filling.store(directory) as to:
+        for number in range(runs):
+            filling.wide(to, f"w{number}", metrics=metrics, points=150)
+    taken = disk_bytes(directory, ("reserve",)) / (runs * metrics * 150)
+    what = f"series of 150 points ({runs:,} runs x {metrics:,} metrics)"
+    yield Row(part="disk", what=what, found=f"{taken:.2f} bytes a point", wanted="16", holds=taken <= 16)
+    shutil.rmtree(directory)
+
+
+# --- the whole --------------------------------------------------------------------------------------------------------
+
+PARTS = {"ingest": ingest, "charts": charts, "search": search, "wide": wide, "start": start, "disk": disk}
+
+
+def main() -> int:
+    """Measure, print, write; 1 when a target is missed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--tiny", action="store_true", help="small sizes: does it all work? The numbers mean nothing")
+    parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
+    args = parser.parse_args()
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="growth-") as scratch:
+        for name in args.only:
+            for row in PARTS[name](Path(scratch), args.tiny):
+                rows.append(row)
+                print(_line(row), flush=True)
+    if not args.tiny:
+        _write(rows, args.out)
+    return int(any(row.holds is False for row in rows))
+
+
+def _line(row: Row) -> str:
+    verdict = {None: "", True: "yes", False: "**no**"}[row.holds]
+    return f"| {row.part} | {row.what} | {row.found} | {row.wanted} | {verdict} |"
+
+
+def _write(rows: list[Row], out: Path) -> None:
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short=10", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    facts = {
+        "measured": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "commit": commit,
+        "command": "benchmarks/growth/run.py " + " ".join(sys.argv[1:]),
+        "machine": f"{os.cpu_count()} cores, {memory:.1f} GiB, {platform.system()}; client and server share them",
+    }
+    table = ["| part | what | found | wanted | holds |", "|---|---|---|---|---|", *map(_line, rows)]
+    text = "\n".join([*table, "", *(f"- {name}: {fact}" for name, fact in facts.items()), ""])
+    target = out / f"growth-{datetime.now(UTC):%Y-%m-%d}-{commit}"
+    target.with_suffix(".md").write_text(text)
+    told = [{"part": r.part, "what": r.what, "found": r.found, "wanted": r.wanted, "holds": r.holds} for r in rows]
+    target.with_suffix(".json").write_text(json.dumps({**facts, "rows": told}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
