@@ -94,6 +94,61 @@ def test_console_lines_come_in_pages_and_a_stream_is_followed(plain: httpx.Clien
     assert more["lines"]["text"] == ["later"]
 
 
+def test_console_lines_are_written_and_replaced(plain: httpx.Client, run: dict[str, Any]) -> None:
+    logs = f"/api/v1/runs/{run['id']}/logs"
+    first: dict[str, Any] = {"stream": "worker-1/stdout", "line": 0, "text": "10 %", "time_us": 1_790_000_000_000_000}
+    lines = [first, {**first, "line": 2**32 - 1, "text": "", "level": "ERROR"}]
+    for _ in range(2):
+        answer = plain.post(logs, json={"lines": lines})
+        assert (answer.status_code, answer.json()) == (200, {"lines": 2})
+    assert plain.post(logs, json={"lines": [{**first, "text": "20 %"}]}).json() == {"lines": 1}
+    assert plain.get(logs).json()["lines"] == {
+        "stream": ["worker-1/stdout"] * 2,
+        "line": [0, 2**32 - 1],
+        "time_us": [1_790_000_000_000_000] * 2,
+        "level": ["", "ERROR"],
+        "text": ["20 %", ""],
+    }
+    refusals: list[tuple[dict[str, Any], str]] = [
+        ({"stream": ""}, "lines[0].stream"),
+        ({"stream": "x" * 1025}, "lines[0].stream"),
+        ({"line": -1}, "lines[0].line"),
+        ({"line": 2**32}, "lines[0].line"),
+        ({"text": "a\0"}, "lines[0].text"),
+        ({"level": "x" * 1025}, "lines[0].level"),
+    ]
+    for bad, field in refusals:
+        refused = plain.post(logs, json={"lines": [{**first, **bad}]})
+        assert (refused.status_code, refused.json()["error"]["field"]) == (400, field)
+    assert plain.post(logs, json={"lines": [first] * 10_001}).status_code == 400
+    assert plain.post("/api/v1/runs/nobody/logs", json={"lines": [first]}).status_code == 404
+    plain.delete(f"/api/v1/runs/{run['id']}")
+    assert plain.post(logs, json={"lines": [first]}).status_code == 409
+
+
+def test_custom_info_is_set_and_read_by_name(plain: httpx.Client, run: dict[str, Any]) -> None:
+    place = f"/api/v1/runs/{run['id']}"
+    info = f"{place}/custom-info"
+    assert plain.get(info).json() == {"custom_info": {}}
+    long = "x" * (5 << 20)
+    for path, method, texts in (
+        ("", "PATCH", {"matrix": "[[1, 2], [3, 4]]", "ä b": ""}),
+        ("/points", "POST", {"long": long, "ä b": "new"}),
+    ):
+        answer = plain.request(method, place + path, json={"set_custom_info": texts})
+        assert answer.status_code == 200, answer.text
+    assert plain.get(info, params={"name": ["matrix", "ä b", "none"]}).json() == {
+        "custom_info": {"matrix": "[[1, 2], [3, 4]]", "ä b": "new"}
+    }
+    assert plain.get(info).json()["custom_info"]["long"] == long
+    assert plain.patch(place, json={"set_custom_info": {"long": long}}).status_code == 413
+    for bad in ({"": "x"}, {"x" * 1025: "x"}, {"a": "\0"}):
+        refused = plain.patch(place, json={"set_custom_info": bad})
+        assert refused.status_code == 400
+        assert refused.json()["error"]["field"].startswith("custom_info")
+    assert plain.get("/api/v1/runs/nobody/custom-info").status_code == 404
+
+
 def test_lines_of_no_run_and_cursors_of_others_are_refused(plain: httpx.Client, run: dict[str, Any]):
     assert plain.get("/api/v1/runs/nobody/logs").status_code == 404
     assert plain.get("/api/v1/runs/nobody/logs/streams").status_code == 404

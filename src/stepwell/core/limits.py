@@ -18,6 +18,7 @@ BUCKETS: Final = 10_000  # buckets of one series
 BUCKETS_PER_READ: Final = 1_000_000  # buckets of all series of one read
 SERIES_PER_READ: Final = 1_000
 RUNS_PER_PAGE: Final = 50_000
+LINE_LENGTH: Final = 32 << 20  # characters of a console line
 PAGE_LINES: Final = 10_000  # console lines of one page
 VIEWS: Final = 1_000  # saved views of a workspace
 VIEW_NAME_LENGTH: Final = 255

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stepwell.core import limits, page
 from stepwell.core.errors import NotFound
 from stepwell.core.model import NO_COLUMNS, LogLine
 from stepwell.core.page import Position
 from stepwell.core.series import INT64_MAX
 from stepwell.core.store import Store
-from stepwell.services.checks import check_limit
+from stepwell.services.checks import check_limit, check_name, check_text
 
 _KIND = "lines"
 
@@ -44,6 +46,17 @@ def numbered(
         return [], total
     found = store.read_numbered_lines(workspace=workspace, run_id=run_id, stream=stream, skip=skip, limit=limit)
     return found, total
+
+
+def append(store: Store, *, workspace: str, run_id: str, lines: Sequence[LogLine]) -> None:
+    """Store lines, all or none; a number that its stream has already is replaced. NotFound (run), Conflict (deleted),
+    Invalid or TooLarge for what is no text or too long.
+    """
+    for place, line in enumerate(lines):
+        check_name(line.stream, field=f"lines[{place}].stream")
+        check_text(line.text, field=f"lines[{place}].text", limit=limits.LINE_LENGTH)
+        check_text(line.level, field=f"lines[{place}].level", limit=limits.NAME_LENGTH)
+    store.append_lines(workspace=workspace, run_id=run_id, lines=lines)
 
 
 def streams(store: Store, *, workspace: str, run_id: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 import pytest
@@ -168,8 +169,9 @@ def test_a_description_is_the_runs_note(project: Project) -> None:
     assert describe(job, description="d" * 256).status_code == 200
     assert (note(), details(project, job).metadata.description) == ("d" * 256, "d" * 256)
     assert [item.metadata.description for item in search(project).items] == ["d" * 256]
-    for body in ({"description": "d" * 257}, {}, {"spec": {}}):
-        error = refused(lambda body=body: describe(job, **body))
+    bodies: tuple[dict[str, Any], ...] = ({"description": "d" * 257}, {}, {"spec": {}})
+    for body in bodies:
+        error = refused(partial(describe, job, **body))
         assert (error.status_code, error.error_code) == (400, "ModelArts.2788")
         assert "description" in error.error_msg
     project.native("PATCH", f"/runs/{job}", json={"note": "n" * 300})

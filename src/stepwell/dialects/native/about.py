@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from stepwell.core import limits
 from stepwell.core.entities import DatasetInput, ModelInput, ModelOutput
 from stepwell.core.errors import NotFound
 from stepwell.core.filters import Kind
 from stepwell.core.model import NO_COLUMNS
-from stepwell.dialects.native import wire
+from stepwell.dialects.native import translate, wire
 from stepwell.dialects.native.asking import Ask
 from stepwell.dialects.native.columns import Table
 from stepwell.services import console, lineage, models, runs, views
@@ -54,6 +55,20 @@ def read_lines(ask: Ask, query: wire.LinesQuery) -> Table:
         "text": [each.text for each in found],
     }
     return {"lines": columns, "cursor": cursor}
+
+
+def write_lines(ask: Ask, body: wire.LinesWrite) -> Table:
+    """Add console lines. Sending them again is safe, as long as the request says the times."""
+    lines = translate.lines(body.lines, now=ask.now)
+    console.append(ask.store, workspace=ask.workspace, run_id=ask.params[_RUN_ID], lines=lines)
+    return {"lines": len(lines)}
+
+
+def read_custom_info(ask: Ask, query: wire.CustomInfoQuery) -> Table:
+    """The custom info of a run: named texts, of megabytes if need be. What changes a run sets them."""
+    columns = replace(NO_COLUMNS, custom_info=tuple(query.name) or None)
+    found = runs.get_run(ask.store, workspace=ask.workspace, run_id=ask.params[_RUN_ID], columns=columns)
+    return {"custom_info": dict(found.custom_info)}
 
 
 def read_lineage(ask: Ask, _: wire.Nothing) -> Table:

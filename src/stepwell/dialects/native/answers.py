@@ -339,6 +339,18 @@ class NameList(Struct):
     more: bool
 
 
+class StoredLines(Struct):
+    """How many console lines were stored."""
+
+    lines: int
+
+
+class CustomInfo(Struct):
+    """name -> text, sorted by name."""
+
+    custom_info: dict[str, str]
+
+
 class StreamList(Struct):
     """The streams of a run that have lines, sorted."""
 

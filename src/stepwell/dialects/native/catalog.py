@@ -81,7 +81,7 @@ def get_run(ask: Ask, _: wire.Nothing) -> Table:
 
 
 def change_run(ask: Ask, body: wire.RunChange) -> Table:
-    """Change a run's name, status, times, params, tags or note."""
+    """Change a run's name, status, times, params, tags, note or custom info."""
     return _write_run(ask, translate.run_write(ask.params[_RUN_ID], body, now=ask.now))
 
 

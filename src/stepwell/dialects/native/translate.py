@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import chain, repeat
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from stepwell.core.ids import new_run_id, new_run_name
 from stepwell.core.model import (
     Columns,
     Event,
+    LogLine,
     NewExperiment,
     NewRun,
     PointBatch,
@@ -64,6 +67,7 @@ def run_write(run_id: str, body: wire.RunChange, *, now: int) -> RunWrite:
         params=body.params,
         set_tags={**body.set_tags, **setting},
         remove_tags=(*body.remove_tags, *removing),
+        set_custom_info=body.set_custom_info,
         name=body.name,
         status=status,
         status_reason=body.status_reason,
@@ -83,6 +87,20 @@ def events(found: Sequence[wire.NewEvent], *, now: int) -> tuple[Event, ...]:
     )
 
 
+def lines(found: Sequence[wire.NewLine], *, now: int) -> list[LogLine]:
+    """Console lines."""
+    return [
+        LogLine(
+            stream=each.stream,
+            line=each.line,
+            time=now if each.time_us is None else each.time_us,
+            text=each.text,
+            level=each.level,
+        )
+        for each in found
+    ]
+
+
 def points(series: Sequence[wire.SeriesPoints], *, now: int) -> PointBatch:
     """The points of a request. Invalid: columns of unequal length, a series named twice."""
     names = tuple((each.metric, labels(each.labels)) for each in series)
@@ -91,13 +109,19 @@ def points(series: Sequence[wire.SeriesPoints], *, now: int) -> PointBatch:
     for position, each in enumerate(series):
         _check_lengths(each, position)
     lengths = [len(each.steps) for each in series]
+    times = (repeat(now, len(each.steps)) if each.times_us is None else each.times_us for each in series)
     return PointBatch(
         series=names,
         which=np.repeat(np.arange(len(series), dtype=np.int64), lengths),
-        step=np.concatenate([np.array(each.steps, np.int64) for each in series]),
-        time=np.concatenate([_times(each, now) for each in series]),
-        value=np.concatenate([np.array(each.values, np.float64) for each in series]),  # reads the words of Number too
+        step=_column((each.steps for each in series), np.int64, sum(lengths)),
+        time=_column(times, np.int64, sum(lengths)),
+        value=_column((each.values for each in series), np.float64, sum(lengths)),  # reads the words of Number too
     )
+
+
+def _column(parts: Iterable[Iterable[Any]], kind: type[np.int64 | np.float64], length: int) -> Any:
+    """One column of all parts at once: of many short series a column each would cost more than the numbers."""
+    return np.fromiter(chain.from_iterable(parts), kind, length)
 
 
 def _check_lengths(each: wire.SeriesPoints, position: int) -> None:
@@ -106,12 +130,6 @@ def _check_lengths(each: wire.SeriesPoints, position: int) -> None:
         if column is not None and len(column) != count:
             field = f"series[{position}].{name}"
             raise Invalid(f"{field} has {len(column)} items, steps has {count}; they must be equally long", field=field)
-
-
-def _times(each: wire.SeriesPoints, now: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    if each.times_us is None:
-        return np.full(len(each.steps), now, np.int64)
-    return np.array(each.times_us, np.int64)
 
 
 def samples(given: Sequence[wire.ResourceSample]) -> Samples:

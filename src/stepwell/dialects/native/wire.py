@@ -135,6 +135,12 @@ class LinesQuery(Request):
     limit: LineLimit = 1000
 
 
+class CustomInfoQuery(Request):
+    """The named texts, or all. They may be megabytes."""
+
+    name: Annotated[list[str], Meta(max_length=1000)] = []
+
+
 class FolderQuery(Request):
     """A folder of a run's files; empty is the root."""
 
@@ -204,6 +210,7 @@ class RunChange(Request):
     params: dict[str, str] = {}
     set_tags: dict[str, str] = {}
     remove_tags: list[str] = []
+    set_custom_info: dict[str, str] = {}
     note: Note | None = None
 
 
@@ -214,6 +221,22 @@ class NewEvent(Request):
     text: str = ""
     detail: Annotated[str, Meta(max_length=65_536)] = ""
     time_us: Int64 | None = None
+
+
+class NewLine(Request):
+    """A console line, by its number in the stream. A stream `worker-1/...` is of that task. Without a time: now."""
+
+    stream: Annotated[str, Meta(min_length=1)]
+    line: Annotated[int, Meta(ge=0, le=2**32 - 1)]
+    text: str
+    level: str = ""
+    time_us: Int64 | None = None
+
+
+class LinesWrite(Request):
+    """Console lines of one run. A number that is there already in its stream is replaced."""
+
+    lines: Annotated[list[NewLine], Meta(max_length=10_000)]
 
 
 class EventsWrite(Request):
