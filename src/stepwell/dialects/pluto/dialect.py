@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from stepwell.dialects.pluto.errors import error_response
-from stepwell.dialects.pluto.routes import account, analysis, console, ingest, listing, metrics, runs, signs
+from stepwell.dialects.pluto.routes import (
+    account,
+    analysis,
+    changing,
+    console,
+    ingest,
+    listing,
+    metrics,
+    runs,
+    signs,
+    starting,
+)
 from stepwell.dialects.pluto.routes.files import Files
 from stepwell.services.sealing import ServerKey
 from stepwell.web.call import Call
@@ -38,7 +49,9 @@ def dialect(key: ServerKey) -> Dialect:
     """All of it. `key` signs the links to files."""
     routes = (
         *account.ROUTES,
+        *starting.ROUTES,
         *runs.ROUTES,
+        *changing.ROUTES,
         *listing.ROUTES,
         *metrics.ROUTES,
         *analysis.ROUTES,

@@ -11,7 +11,7 @@ from stepwell.core.model import NO_COLUMNS, Columns, Experiment, Run, RunQuery, 
 from stepwell.dialects.pluto import conditions, config, render, translate, wire
 from stepwell.dialects.pluto.conditions import Asked, Sort
 from stepwell.dialects.pluto.decoding import Reader, refused
-from stepwell.dialects.pluto.routes.reading import answer, known_of_all, project_named, query_of
+from stepwell.dialects.pluto.routes.reading import answer, every_project, known_of_all, project_named, query_of
 from stepwell.dialects.pluto.runfilter import Candidate, Needs
 from stepwell.services import runs as service
 from stepwell.services import statistics
@@ -37,20 +37,13 @@ async def projects(call: Call) -> Response:
 
 
 def _projects(call: Call) -> list[dict[str, Any]]:
+    store, workspace = call.context.store, call.workspace
     listed = []
-    cursor: str | None = None
-    while True:
-        page, cursor = service.search_experiments(
-            call.context.store, workspace=call.workspace, limit=1000, cursor=cursor
-        )
-        for each in page:
-            count = call.context.store.count_runs(
-                workspace=call.workspace, query=RunQuery(experiment_ids=(each.id,), limit=1)
-            )
-            if count or each.id:  # the experiment that every workspace has shows once it is used
-                listed.append(_project(each, count))
-        if cursor is None:
-            return listed
+    for each in every_project(call):
+        count = store.count_runs(workspace=workspace, query=RunQuery(experiment_ids=(each.id,), limit=1))
+        if count or each.id:  # the experiment that every workspace has shows once it is used
+            listed.append(_project(each, count))
+    return listed
 
 
 def _project(experiment: Experiment, count: int) -> dict[str, Any]:
@@ -86,15 +79,7 @@ def _scope(call: Call, message: wire.ListQuery) -> dict[int, str]:
         return {} if project is None else {project.id: project.name}
     if not message.konduktor_job_prefix:
         raise refused("projectName", "projectName is required unless konduktorJobPrefix is provided")
-    found: dict[int, str] = {}
-    cursor: str | None = None
-    while True:
-        page, cursor = service.search_experiments(
-            call.context.store, workspace=call.workspace, limit=1000, cursor=cursor
-        )
-        found |= {each.id: each.name for each in page}
-        if cursor is None:
-            return found
+    return {each.id: each.name for each in every_project(call)}
 
 
 # --- which runs -------------------------------------------------------------------------------------------------------

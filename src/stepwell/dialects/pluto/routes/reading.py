@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeVar
 
-from stepwell.core.errors import NotFound
+from stepwell.core.errors import Conflict, NotFound
 from stepwell.core.model import ALL_COLUMNS, NO_COLUMNS, Columns, Experiment, Lifecycle, Run, RunRow
-from stepwell.dialects.pluto import rules
-from stepwell.dialects.pluto.decoding import Reader
+from stepwell.dialects.pluto import names, rules
+from stepwell.dialects.pluto.decoding import Reader, refused
 from stepwell.services import details
 from stepwell.services import runs as service
 from stepwell.web.call import Call
@@ -57,6 +57,18 @@ def project_named(call: Call, name: str) -> Experiment | None:
     return found if found.lifecycle is Lifecycle.ACTIVE else None
 
 
+def every_project(call: Call) -> Iterator[Experiment]:
+    """All projects of the workspace, the newest first."""
+    cursor: str | None = None
+    while True:
+        page, cursor = service.search_experiments(
+            call.context.store, workspace=call.workspace, limit=1000, cursor=cursor
+        )
+        yield from page
+        if cursor is None:
+            return
+
+
 def project_of(call: Call, run: Run) -> str:
     """The name of a run's project."""
     return service.get_experiment(call.context.store, workspace=call.workspace, id=run.experiment_id).name
@@ -90,6 +102,26 @@ def runs_of(
         return rows
     found = project_named(call, project)
     return [row for row in rows if found is not None and row.run.experiment_id == found.id]
+
+
+def run_of_display_id(call: Call, text: str, project: str | None) -> str:
+    """Our id of the run that people call so. Invalid: no display id; NotFound; Conflict: several projects have it."""
+    parsed = names.parse_display_id(text)
+    if parsed is None:
+        raise refused("displayId", "Invalid displayId format. Expected PREFIX-NUMBER (e.g., 'MMP-1')")
+    prefix, number = parsed
+    named = every_project(call) if project is None else (project_named(call, project),)
+    numbers = [(each.id, number) for each in named if each is not None and names.prefix_of(each.name) == prefix]
+    found = service.ids_of_numbers(call.context.store, workspace=call.workspace, numbers=numbers)
+    rows = service.get_runs(
+        call.context.store, workspace=call.workspace, run_ids=[each for each in found if each], columns=TAGS_ONLY
+    )
+    active = [row.run.id for row in rows if row and row.run.lifecycle is Lifecycle.ACTIVE]
+    if not active:
+        raise NotFound("Run not found", field="displayId")
+    if len(active) > 1:
+        raise Conflict(f"{text} names a run in {len(active)} projects; say which with projectName", field="displayId")
+    return active[0]
 
 
 def known_of(call: Call, run_id: str, kinds: Sequence[str]) -> dict[str, Any]:
