@@ -14,13 +14,28 @@ export function parse(hash: string): Route {
   return { path: path.split("/").filter((part) => part !== "").map(decode), query: new URLSearchParams(query) };
 }
 
-export function format(route: Route): string {
-  const query = route.query.toString();
-  return `#/${route.path.map(encodeURIComponent).join("/")}${query === "" ? "" : `?${query}`}`;
+export function format({ path, query }: Route): string {
+  return place(path, query.toString());
 }
 
+function place(path: readonly string[], query: string): string {
+  return `#/${path.map(encodeURIComponent).join("/")}${query === "" ? "" : `?${query}`}`;
+}
+
+/** The address that was asked for last: dozens of components and links ask for the same one at every change. */
+const last = { hash: "", route: parse(""), query: "" };
+
+function latest(): typeof last {
+  if (last.hash !== location.hash) {
+    const route = parse(location.hash);
+    Object.assign(last, { hash: location.hash, route, query: route.query.toString() });
+  }
+  return last;
+}
+
+/** Shared by all who ask: to be read only. */
 export function current(): Route {
-  return parse(location.hash);
+  return latest().route;
 }
 
 /** Change places or the query. `replace` adds no step to the browser's history: for what changes while one drags. */
@@ -34,7 +49,8 @@ export function go(route: Route, { replace = false } = {}): void {
 
 /** Set some names of the query and keep the rest; null removes. */
 export function change(names: Record<string, string | null>, options: { replace?: boolean } = {}): void {
-  const { path, query } = current();
+  const { path } = current();
+  const query = new URLSearchParams(current().query);
   for (const [name, value] of Object.entries(names)) {
     if (value === null) query.delete(name);
     else query.set(name, value);
@@ -44,8 +60,10 @@ export function change(names: Record<string, string | null>, options: { replace?
 
 /** The link to a place that keeps the names of the query which belong everywhere (workspace, experiments, filter...). */
 export function link(path: string[], names: Record<string, string | null> = {}): string {
+  const changes = Object.entries(names);
+  if (changes.length === 0) return place(path, latest().query);
   const query = new URLSearchParams(current().query);
-  for (const [name, value] of Object.entries(names)) {
+  for (const [name, value] of changes) {
     if (value === null) query.delete(name);
     else query.set(name, value);
   }
@@ -53,7 +71,7 @@ export function link(path: string[], names: Record<string, string | null> = {}):
 }
 
 export function useRoute(): Route {
-  const [hash, setHash] = useState(location.hash);
+  const [, setHash] = useState(location.hash);
   useEffect(() => {
     const follow = () => {
       setHash(location.hash);
@@ -65,7 +83,7 @@ export function useRoute(): Route {
       removeEventListener("popstate", follow);
     };
   }, []);
-  return parse(hash);
+  return current();
 }
 
 function decode(part: string): string {

@@ -10,7 +10,7 @@ import type { Choosing, Shown } from "../../charts/shown";
 import { Stage, StageContext } from "../../charts/stage";
 import { useZoom } from "../../charts/zoom";
 import { Empty, Failed, Loading } from "../../parts/states";
-import { useChosenRuns, type Chosen } from "../../state/chosen";
+import { MOST, useChosenRuns, type Chosen } from "../../state/chosen";
 import { PARAMS, useParam } from "../../state/params";
 import { link } from "../../state/route";
 import "./page.css";
@@ -39,8 +39,10 @@ function Cards({ chosen }: { chosen: Chosen }) {
   const settings = useChartSettings();
   const zoom = useZoom();
   const runs = useShown(chosen);
+  const [named] = useParam(PARAMS.shown);
   const keys = useKeys(
-    runs.map((run) => run.id),
+    // Runs that the address names need not be found first.
+    named.length > 0 ? named.slice(0, MOST) : runs.map((run) => run.id),
     runs.some((run) => run.running),
   );
   const [text] = useParam(PARAMS.metrics);
