@@ -13,13 +13,13 @@ from typing import Any, Final
 from stepwell.client.environment import target
 from stepwell.client.progress import Progress
 from stepwell.client.transport import Api, Denied, Refused, Unavailable
-from stepwell.transfer import csv_files, mlflow_database, mlflow_server, table_files, tensorboard
+from stepwell.transfer import csv_files, mlflow_database, mlflow_server, parquet_files, table_files, tensorboard
 from stepwell.transfer.exporting import Export
 from stepwell.transfer.exporting import Sums as Exported
 from stepwell.transfer.importing import Import, Sums
 from stepwell.transfer.runs import Moved, Run, Tell
 from stepwell.transfer.server import Server
-from stepwell.transfer.table_files import TableFolder
+from stepwell.transfer.table_files import Form, TableFolder
 from stepwell.transfer.tables import Choice
 from stepwell.transfer.tensorboard import BoardFolder
 
@@ -32,14 +32,20 @@ def add(commands: Any) -> None:
         required=True, metavar="KIND"
     )
     table = kinds.add_parser("csv", help="a CSV file: a row is a step, and each column a metric")
-    table.add_argument("source", metavar="FILE")
     _add_table(table)
+    parquet = kinds.add_parser("parquet", help="as csv, of a Parquet file; needs pyarrow")
+    _add_table(parquet)
     board = kinds.add_parser("tensorboard", help="event files: each folder that has some is a run")
     board.add_argument("source", metavar="DIR")
     mlflow = kinds.add_parser("mlflow", help="the runs of an MLflow server, or of its SQLite file")
     mlflow.add_argument("source", metavar="URL|FILE")
     mlflow.add_argument("--only", metavar="EXPERIMENT", action="append", default=[], help="of all those that are there")
-    for kind, read, units in ((table, _csv, ""), (board, _tensorboard, ""), (mlflow, _mlflow, "runs")):
+    for kind, read, units in (
+        (table, partial(_table, csv_files), ""),
+        (parquet, partial(_table, parquet_files), ""),
+        (board, _tensorboard, ""),
+        (mlflow, _mlflow, "runs"),
+    ):
         kind.description = "What the server has already is not sent again: importing twice changes nothing."
         kind.add_argument("--url", metavar="URL", help="the server (STEPWELL_URL)")
         kind.add_argument("--experiment", metavar="NAME", help="where the runs belong; made when it is missing")
@@ -51,7 +57,7 @@ def add(commands: Any) -> None:
 
 def _add_export(export: ArgumentParser) -> None:
     export.description = "What is there already is not written again: an export that was interrupted goes on."
-    export.add_argument("form", choices=("csv", "tensorboard"))
+    export.add_argument("form", choices=("csv", "parquet", "tensorboard"))
     export.add_argument("folder", metavar="DIR", help="made when it is missing")
     export.add_argument("runs", metavar="RUN", nargs="*", help="ids; without any, all runs")
     export.add_argument("--filter", metavar="F", default="", help="those of the runs that match, as in a search")
@@ -62,6 +68,7 @@ def _add_export(export: ArgumentParser) -> None:
 
 
 def _add_table(table: ArgumentParser) -> None:
+    table.add_argument("source", metavar="FILE|DIR", help="a file, or a folder that an export has made")
     table.add_argument("--run-id", metavar="ID", help="of the one run that the file is")
     table.add_argument("--run", metavar="COLUMN", dest="run_column", help="names the run of each row")
     table.add_argument("--step", metavar="COLUMN", help="the step of each row; without one: the number of the row")
@@ -74,8 +81,8 @@ def _add_table(table: ArgumentParser) -> None:
 Read = Callable[[dict[str, Any], Server, Tell, Moved], Iterator[Run]]
 
 
-def _csv(asked: dict[str, Any], server: Server, tell: Tell, moved: Moved) -> Iterator[Run]:
-    return table_files.read(csv_files, Path(asked["source"]), _choice(asked), partial(_start, server), tell, moved)
+def _table(form: Form, asked: dict[str, Any], server: Server, tell: Tell, moved: Moved) -> Iterator[Run]:
+    return table_files.read(form, Path(asked["source"]), _choice(asked), partial(_start, server), tell, moved)
 
 
 def _tensorboard(asked: dict[str, Any], _: Server, tell: Tell, moved: Moved) -> Iterator[Run]:
@@ -126,7 +133,8 @@ def _export(asked: dict[str, Any]) -> int:
     if asked["runs"] and (asked["filter"] or asked["experiment"] is not None):
         return _fail("RUN names the runs; --filter and --experiment choose among all: give one or the other", 2)
     path = Path(asked["folder"])
-    folder = BoardFolder(path) if asked["form"] == "tensorboard" else TableFolder(csv_files, path)
+    tables: dict[str, Form] = {"csv": csv_files, "parquet": parquet_files}
+    folder = TableFolder(tables[asked["form"]], path) if asked["form"] in tables else BoardFolder(path)
 
     def bring(server: Server, tell: Tell, moved: Moved) -> str:
         chosen = asked["runs"] or server.search(asked["filter"], asked["experiment"])
