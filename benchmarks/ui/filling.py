@@ -49,6 +49,18 @@ def curves(port: int, *, prefix: str, runs: int, metrics: int) -> list[str]:
     return ids
 
 
+def keys(port: int, *, prefix: str, runs: int, metrics: int) -> list[str]:
+    """Runs that have ended with so many short curves; their ids."""
+    api, ids = Api(port), [f"{prefix}-{number}" for number in range(runs)]
+    for run in ids:
+        api.post("/runs", {"id": run, "name": run})
+        series = [
+            {"metric": f"k/{metric:04}", "steps": [0, 1, 2], "values": curve(metric, 3)} for metric in range(metrics)
+        ]
+        api.post(f"/runs/{run}/points", {"series": series, "status": "FINISHED"})
+    return ids
+
+
 def many(port: int, count: int) -> None:
     """So many runs in an experiment of their own, which has the id 1."""
     experiment = Api(port).post("/experiments", {"name": "many"})["id"]

@@ -59,8 +59,22 @@ CARDS = """(place) => {
         };
         look();
     });
+    window.begin = performance.now();
     location.hash = place;
 }"""
+# From the opening on: `window.seen` is when the cards in view, three and more, have drawn what they asked for.
+OPENED = """
+    const drawn = (card) => card.getAttribute("aria-busy") === "false" && card.querySelector("canvas");
+    window.seen = new Promise((done) => {
+        const look = () => {
+            const inView = (card) => card.getBoundingClientRect().top < innerHeight;
+            const cards = [...document.querySelectorAll("article")].filter(inView);
+            if (cards.length < 3 || !cards.every(drawn)) return requestAnimationFrame(look);
+            requestAnimationFrame(() => done(performance.now()));
+        };
+        look();
+    });
+"""
 # When the last answer with curves was there.
 ARRIVED = """() => {
     const answers = performance.getEntriesByType("resource").filter((each) => each.name.includes("/buckets"));

@@ -26,7 +26,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright  # noqa: E402
 from ui import filling  # noqa: E402
-from ui.inside import ARRIVED, CARDS, PRESS, SCROLL, WATCH_FRAMES  # noqa: E402
+from ui.inside import ARRIVED, CARDS, OPENED, PRESS, SCROLL, WATCH_FRAMES  # noqa: E402
 
 from serving import Server  # noqa: E402
 
@@ -88,8 +88,7 @@ class Bench:
         card.locator("canvas").first.wait_for()
         page.wait_for_selector("article[aria-busy=false]")
         page.wait_for_timeout(1500)
-        busy = page.context.new_cdp_session(page)
-        busy.send("Performance.enable", {"timeDomain": "threadTicks"})  # of this thread alone, whatever else runs
+        busy = thread_clock(page)
         times = []
         work = []
         for name in ["Log y", "Log y", "Clip outliers", "Clip outliers"] * 5:
@@ -118,17 +117,38 @@ class Bench:
         self.tell("hover, 100 series: 95th of 100 frames", rank(frames, 0.95), "ms", "-")
 
     def cards(self, ids: list[str]) -> None:
-        """A workspace that shows all of its cards at once, opened five times."""
-        times = []
-        for _ in range(5):
+        """A workspace that shows all of its cards at once, opened seven times."""
+        times: list[float] = []
+        whole: list[float] = []
+        work: list[float] = []
+        for _ in range(7):
             page = self.page(1920, 2600)
             self.go(page, "runs")
             page.wait_for_selector("[role=grid]")
+            busy = thread_clock(page)
+            before = task_time(busy)
             page.evaluate(CARDS, f"#/charts?shown={','.join(ids)}&columns=4&height=160&live=0")
-            seen, arrived = page.evaluate("window.seen"), page.evaluate(ARRIVED)
+            seen, arrived, begun = page.evaluate("window.seen"), page.evaluate(ARRIVED), page.evaluate("window.begin")
+            work.append((task_time(busy) - before) * 1000)
             times.append(seen - arrived)
+            whole.append(seen - begun)
             page.context.close()
         self.tell("30 cards x 10 series: last answer to painted", statistics.median(times), "ms", "<= 200", all=times)
+        self.tell("30 cards x 10 series: click to painted", statistics.median(whole), "ms", "-", all=whole)
+        self.tell("30 cards x 10 series: work of the main thread", statistics.median(work), "ms", "-", all=work)
+
+    def keys(self, ids: list[str], metrics: int) -> None:
+        """A workspace of so many metrics, opened seven times with nothing cached: until the cards in view are drawn."""
+        for some in (ids[:1], ids):
+            times = []
+            for _ in range(7):
+                page = self.page()
+                page.add_init_script(OPENED)
+                self.go(page, f"charts?shown={','.join(some)}&live=0")
+                times.append(page.evaluate("window.seen"))
+                page.context.close()
+            line = f"{metrics:,} metrics of {len(some)} run{'s' if len(some) > 1 else ''}: opening to painted"
+            self.tell(line, statistics.median(times), "ms", "< 1000", all=times)
 
     def table(self, count: int) -> None:
         """Scrolls and jumps through the table for ten seconds."""
@@ -160,6 +180,13 @@ class Bench:
         self.tell("memory after 5 simulated minutes of live updates", heaps[300], "MiB", "-", all=heaps)
         self.tell("memory after a simulated hour of live updates", heaps[HOUR], "MiB", "flat", all=heaps)
         page.context.close()
+
+
+def thread_clock(page: Page) -> CDPSession:
+    """A session that counts the time of the page's main thread alone, whatever else runs."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    return session
 
 
 def task_time(session: CDPSession) -> float:
@@ -227,6 +254,7 @@ def main() -> None:
         bench.first_paint()
         bench.redraw(hundred)
         bench.cards(filling.curves(server.port, prefix="deep", runs=10, metrics=30))
+        bench.keys(filling.keys(server.port, prefix="keys", runs=10, metrics=2000), 2000)
         bench.memory(filling.running(server.port, prefix="live", runs=10, metrics=6), 6)
         filling.many(server.port, asked.runs)
         bench.table(asked.runs)

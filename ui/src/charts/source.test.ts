@@ -44,7 +44,7 @@ function ask(source: Source, metrics: number, runs: number, budget: number, sign
 describe("what cards ask at the same moment", () => {
   test("goes in one request while it is little", async () => {
     const server = new Server();
-    ask(new Source(server.post), 5, 10, 100);
+    void ask(new Source(server.post), 5, 10, 100);
     await settled();
     expect(server.asked.map(({ series }) => series.length)).toEqual([50]);
   });
@@ -65,8 +65,8 @@ describe("what cards ask at the same moment", () => {
 
   test("keeps the limits of one request even within a card", async () => {
     const server = new Server();
-    ask(new Source(server.post), 1, 1500, 1);
-    ask(new Source(server.post), 1, 101, 10_000);
+    void ask(new Source(server.post), 1, 1500, 1);
+    void ask(new Source(server.post), 1, 101, 10_000);
     await settled();
     expect(server.asked.map(({ series }) => series.length)).toEqual([1000, 500, 100, 1]);
   });
@@ -75,10 +75,10 @@ describe("what cards ask at the same moment", () => {
     const server = new Server();
     const source = new Source(server.post);
     const gone = new AbortController();
-    ask(source, 10, 10, 1000, gone.signal);
+    void ask(source, 10, 10, 1000, gone.signal);
     await settled();
     gone.abort();
-    ask(source, 1, 10, 500);
+    void ask(source, 1, 10, 500);
     await settled();
     expect(server.asked.slice(3).map(({ series }) => series.length)).toEqual([10]);
   });
