@@ -129,6 +129,15 @@ def test_each_writer_has_a_run_with_points_and_tags_or_params(conversation: Conv
         assert full["tags"] or full["params"], writer
 
 
+def test_notes_custom_info_and_console_lines_are_written_by_all_who_can(conversation: Conversation) -> None:
+    def writers(aspect: str) -> set[str]:
+        return {writer for writer, runs in conversation.written.items() if any(run.get(aspect) for run in runs)}
+
+    assert writers("note") == set(CLIENTS)
+    assert writers("custom_info") == {client for client in CLIENTS if "custom_info" in VIEWS[client].seen}
+    assert writers("lines") == {"native", "pluto"}
+
+
 def test_the_reference_lists_what_is_lost() -> None:
     page = (PAGES / "names-across.md").read_text()
     rows = re.findall(r"^\| `([\w-]+)` \| (\w+) \| (.+?) \|$", page, re.MULTILINE)

@@ -22,6 +22,8 @@ ASPECTS = (
     "params",
     "tags",
     "note",
+    "custom_info",
+    "lines",
     "files",
     "usage",
     "listed",
@@ -70,6 +72,14 @@ def tags(run: Run) -> dict[str, str]:
 
 def files(run: Run) -> list[str]:
     return sorted(run["files"])
+
+
+def custom_info(run: Run) -> dict[str, str]:
+    return run.get("custom_info", {})
+
+
+def lines(run: Run) -> list[str]:
+    return run.get("lines", [])
 
 
 def texts_of_tags(run: Run) -> dict[str, str]:
@@ -134,6 +144,7 @@ def usage(run: Run) -> dict[str, list[float]]:
 
 
 NO_MINUTES = "usage is points like any other here; only ModelArts has means by minute"
+NO_WORD = "no word for it"
 NO_NUMBERS = "only Pluto has display ids"
 _TRACKER: dict[str, Seen] = {
     "latest": latest,
@@ -147,16 +158,18 @@ _TRACKER: dict[str, Seen] = {
     "listed": yes,
 }
 _TRACKER_LOST = {"usage": NO_MINUTES, "display_id": NO_NUMBERS}
+_MLFLOW_LOST = {"custom_info": NO_WORD, "lines": NO_WORD, **_TRACKER_LOST}
 _MLFLOW_SEEN: dict[str, Seen] = {**_TRACKER, "points": points_to(MILLISECOND)}
 _SAP = View(
-    seen={"points": finite_points, "tags": tags, "note": whole("note")},
+    seen={"points": finite_points, "tags": tags, "note": whole("note"), "custom_info": custom_info},
     lost={
         "latest": "every metric comes as it arrived; the reader chooses",
         "status": "executions are run by another part of the vendor's service",
         "name": "an execution has an id alone",
         "experiment": "a resource group has executions, nothing between",
-        "params": "no word for it",
-        "files": "no word for it",
+        "params": NO_WORD,
+        "lines": NO_WORD,
+        "files": NO_WORD,
         "usage": NO_MINUTES,
         "listed": "executions are asked for by id or tag, never listed",
         "display_id": NO_NUMBERS,
@@ -165,11 +178,13 @@ _SAP = View(
 )
 
 VIEWS: dict[str, View] = {
-    "native": View(seen={**_TRACKER, "points": points_to(1)}, lost=_TRACKER_LOST),
-    "mlflow": View(seen=_MLFLOW_SEEN, lost=_TRACKER_LOST, ids=re.compile(r"[a-zA-Z0-9][\w\-]{0,255}")),
+    "native": View(
+        seen={**_TRACKER, "points": points_to(1), "custom_info": custom_info, "lines": lines}, lost=_TRACKER_LOST
+    ),
+    "mlflow": View(seen=_MLFLOW_SEEN, lost=_MLFLOW_LOST, ids=re.compile(r"[a-zA-Z0-9][\w\-]{0,255}")),
     "oracle": View(
         seen={aspect: seen for aspect, seen in _MLFLOW_SEEN.items() if aspect != "files"},
-        lost={"files": "its client lists a run's files and fetches none", **_TRACKER_LOST},
+        lost={"files": "its client lists a run's files and fetches none", **_MLFLOW_LOST},
     ),
     "pluto": View(
         seen={
@@ -181,11 +196,12 @@ VIEWS: dict[str, View] = {
             "params": whole("params"),
             "tags": texts_of_tags,
             "note": whole("note"),
+            "lines": lines,
             "files": files,
             "listed": yes,
             "display_id": yes,
         },
-        lost={"usage": NO_MINUTES},
+        lost={"custom_info": NO_WORD, "usage": NO_MINUTES},
     ),
     "sap": _SAP,
     "sap-sdk": _SAP,
@@ -195,6 +211,7 @@ VIEWS: dict[str, View] = {
             "name": whole("name"),
             "params": whole("params"),
             "note": whole("note"),
+            "lines": lines,
             "usage": usage,
             "listed": yes,
         },
@@ -203,6 +220,7 @@ VIEWS: dict[str, View] = {
             "latest": "only usage can be read, as means by minute",
             "experiment": "a project has jobs, nothing between",
             "tags": "a job's annotations are settings of the service",
+            "custom_info": NO_WORD,
             "files": "a job's outputs lie in another service of the vendor",
             "display_id": NO_NUMBERS,
         },

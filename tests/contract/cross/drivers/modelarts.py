@@ -25,13 +25,14 @@ from huaweicloudsdkmodelarts.v1 import (
     ModelArtsClient,
     Parameters,
     ShowTrainingJobDetailsRequest,
+    ShowTrainingJobLogsPreviewRequest,
     ShowTrainingJobMetricsRequest,
     Spec,
     SpecResource,
     StopTrainingJobRequest,
 )
 
-from contract.cross.drivers.telling import SECOND, Run, means, plain_run, tell
+from contract.cross.drivers.telling import SECOND, Run, means, own_lines, plain_run, tell
 
 PROJECT = "default"
 PAGE = 50  # jobs
@@ -137,9 +138,15 @@ def _read(client: ModelArtsClient, run_id: str, listed: set[str]) -> Run:
         status=PHASES[job.status.phase],
         params={each.name: each.value for each in (job.algorithm and job.algorithm.parameters) or ()},
         note=job.metadata.description or None,
+        lines=_lines(client, run_id, job.status.tasks[0]),
         usage={name: [float(value) for value in values] for name, values in usage.items()},
         listed=job.metadata.id in listed,
     )
+
+
+def _lines(client: ModelArtsClient, run_id: str, task: str) -> list[str]:
+    asked = ShowTrainingJobLogsPreviewRequest(training_job_id=run_id, task_id=task)
+    return own_lines(client.show_training_job_logs_preview(asked).content.splitlines())
 
 
 def _gone(client: ModelArtsClient, run_id: str, listed: set[str]) -> Run:

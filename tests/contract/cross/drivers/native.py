@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from contract.cross.drivers.telling import (
+    SECOND,
     START,
     Point,
     Points,
@@ -17,6 +18,7 @@ from contract.cross.drivers.telling import (
     gone_run,
     means,
     odd_values,
+    own_lines,
     plain_run,
     reading,
     shared_run,
@@ -68,12 +70,20 @@ def _full_run(api: Api, experiment: int) -> Run:
         params=params,
         tags=tags,
         note="Written with *curl*.",
+        custom_info={"confusion matrix": "[[1, 2], [3, 4]]", "ä": "x" * 300},
+        lines=["said by curl", "said by curl: <b>ä</b>", "said by curl again"],
         points={"loss": curve(), "val/odd": odd_values(), "diverged": [(1, START, 0.5), (2, START, float("nan"))]},
         usage={"cpu": means(10.0, 30.0, 50.5), "gpu_mem": means(1.0, 2.0, 0.0)},
     )
     new = {"id": run["id"], "name": run["name"], "experiment_id": experiment, "start_time_us": START}
     api.ask("POST", "/runs", json={**new, "params": params, "tags": tags, "note": run["note"]})
     api.ask("POST", f"/runs/{run['id']}/points", json={"series": [_series(*each) for each in run["points"].items()]})
+    api.ask("PATCH", f"/runs/{run['id']}", json={"set_custom_info": run["custom_info"]})
+    lines = [
+        {"stream": "stdout", "line": place, "text": text, "time_us": START + place * SECOND}
+        for place, text in enumerate(run["lines"])
+    ]
+    api.ask("POST", f"/runs/{run['id']}/logs", json={"lines": lines})
     cpu, gpu = reading(10.0, 30.0, 50.5), reading(1.0, 2.0, 0.0)
     samples: list[dict[str, Any]] = [{"time": at / 1000, "cpu": value} for at, value in cpu]
     samples += [{"time": at / 1000, "gpu_mem": value, "device": "0"} for at, value in gpu]
@@ -141,6 +151,8 @@ def _read(api: Api, run_id: str, experiments: dict[int, str], listed: set[str]) 
         params=found["params"],
         tags=found["tags"],
         note=found["note"],
+        custom_info=api.ask("GET", f"/runs/{run_id}/custom-info")["custom_info"],
+        lines=own_lines(api.ask("GET", f"/runs/{run_id}/logs", params={"limit": 10_000})["lines"]["text"]),
         points={metric: _points(api, run_id, metric) for metric in metrics["metric"]},
         files=list(_files(api, run_id, "")),
         latest=dict(zip(metrics["metric"], _column(metrics, "last_value"), strict=True)),

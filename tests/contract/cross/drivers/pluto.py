@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import httpx
 
-from contract.cross.drivers.telling import SECOND, Point, Points, Run, added, means, plain_run, reading, tell
+from contract.cross.drivers.telling import SECOND, Point, Points, Run, added, means, own_lines, plain_run, reading, tell
 
 PROJECT = "cross pluto"
 STATUSES = {
@@ -60,16 +61,17 @@ def join(url: str, shared: list[Run]) -> list[Run]:
     return found
 
 
-def _init(folder: str, name: str, project: str = PROJECT, **options: Any) -> Any:
+def _init(folder: str, name: str, project: str = PROJECT, *, quiet: Mapping[str, bool] = QUIET, **options: Any) -> Any:
     import pluto
 
-    return pluto.init(dir=folder, project=project, name=name, settings=dict(QUIET), **options)
+    return pluto.init(dir=folder, project=project, name=name, settings=dict(quiet), **options)
 
 
 def _full_run(folder: str) -> Run:
     import pluto
 
-    op = _init(folder, "pluto full", config={"lr": 0.01, "optimizer": "adam"}, tags=["baseline", "team:vision"])
+    told, tags = {"lr": 0.01, "optimizer": "adam"}, ["baseline", "team:vision"]
+    op = _init(folder, "pluto full", quiet={**QUIET, "disable_console": False}, config=told, tags=tags)
     start = int(time.time()) * SECOND
     samples = reading(10.0, 30.0, 50.5, start=start)
     points: Points = {
@@ -85,11 +87,14 @@ def _full_run(folder: str) -> Run:
         for step, at, value in series:
             op.log({name: value}, step=step, timestamp=at // SECOND)
     op.log({"notes": pluto.Text("written with Pluto")})
+    lines = ["said by Pluto", "said by Pluto: <b>ä</b>", "said by Pluto again"]
+    for text in lines:
+        print(text)
     op.finish()
     run = plain_run(_id_of(op), name="pluto full", experiment=PROJECT, status="FINISHED")
     run["params"] = {"lr": "0.01", "optimizer": "adam"}
     run["tags"] = {"baseline": "", "team:vision": ""}
-    run["points"], run["files"] = points, ["written with Pluto"]
+    run["points"], run["files"], run["lines"] = points, ["written with Pluto"], lines
     run["note"] = _noted("Written with Pluto.")
     run["usage"] = {"cpu": means(10.0, 30.0, 50.5)}
     return run
@@ -149,6 +154,7 @@ def _read(client: Any, asked: Run) -> Run:
         params={name: _text(value) for name, value in (run["config"] or {}).items()},
         tags=dict.fromkeys(run["tags"], ""),
         note=run["notes"],
+        lines=own_lines(each["message"] for each in client.get_logs(project, run["id"])),
         points=points,
         files=[_content(client, project, run["id"], each["logName"]) for each in client.get_files(project, run["id"])],
         latest={each["logName"]: each["last"]["value"] for each in statistics if each["last"]},

@@ -73,9 +73,11 @@ def _full_run(client: Tracking, run_id: str) -> Run:
     points["acc"] = [(7, START, 0.5), (7, START, 0.75)]
     tags = {"Artifact Group": "RFC-1", "team": "vision"}
     client.set_tags([MetricTag(*each) for each in {**tags, NOTE_TAG: "Written with SAP's client."}.items()], run_id)
-    client.set_custom_info([MetricCustomInfo("Confusion Matrix", "[[1, 2], [3, 4]]")], run_id)
+    info = {"Confusion Matrix": "[[1, 2], [3, 4]]", "classification report": "ä" * 1000}
+    client.set_custom_info([MetricCustomInfo(*each) for each in info.items()], run_id)
     run = plain_run(run_id, name=run_id, experiment="Default", status="RUNNING")
     run["points"], run["tags"], run["note"] = points, tags, "Written with SAP's client."
+    run["custom_info"] = info
     return run
 
 
@@ -113,7 +115,8 @@ def _read(client: Tracking, run_id: str) -> Run:
     for metric in resource.metrics:
         points.setdefault(metric.name, []).append((metric.step, _micros(metric.timestamp), metric.value))
     tags = {tag.name: tag.value for tag in resource.tags}
-    return Run(id=resource.execution_id, points=points, tags=tags, note=tags.get(NOTE_TAG))
+    info = {each.name: each.value for each in resource.custom_info or ()}
+    return Run(id=resource.execution_id, points=points, tags=tags, note=tags.get(NOTE_TAG), custom_info=info)
 
 
 def _refusal(client: Tracking, run_id: str) -> str:

@@ -32,6 +32,8 @@ class Run(TypedDict, total=False):
     params: dict[str, str]
     tags: dict[str, str]
     note: str | None
+    custom_info: dict[str, str]
+    lines: list[str]  # what the run said on its console, in order
     points: Points
     latest: dict[str, float]
     files: list[str]  # their contents
@@ -77,6 +79,7 @@ def plain_run(run_id: str, *, name: str, experiment: str, status: str) -> Run:
     """A run without points, params, tags and files."""
     run = Run(id=run_id, name=name, experiment=experiment, status=status)
     run["params"], run["tags"], run["points"], run["usage"], run["files"] = {}, {}, {}, {}, []
+    run["custom_info"], run["lines"] = {}, []
     return run
 
 
@@ -92,6 +95,11 @@ def gone_run(run_id: str, *, name: str, experiment: str) -> Run:
     run = plain_run(run_id, name=name, experiment=experiment, status="RUNNING")
     run["gone"] = True
     return run
+
+
+def own_lines(texts: Iterable[str]) -> list[str]:
+    """What a program said; a client says more on the console of its run."""
+    return [text for text in texts if text.startswith("said ")]
 
 
 def added(run: Run, client: str, *, tag: str = "yes") -> Run:
