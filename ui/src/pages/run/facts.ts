@@ -29,8 +29,7 @@ export function heardUs({ run, metrics }: Detail): number {
 }
 
 export function statusOf(detail: Detail, nowUs: number): StatusSign {
-  const { run } = detail;
-  return signOf({ status: run.status, updatedAtUs: heardUs(detail), metrics: {} }, nowUs);
+  return signOf(detail.run.status, heardUs(detail), nowUs);
 }
 
 export function factsOf(detail: Detail, nowUs: number): Fact[] {

@@ -4,22 +4,24 @@ import { colourOf } from "../../charts/colours";
 import type { RunRow } from "../../state/rows";
 import { link } from "../../state/route";
 import { type Column, textOfCell } from "./columns";
+import type { Heard } from "./silence";
 import { Sparkline } from "./sparklines";
 import type { Spark } from "./sparkline";
-import { signOf } from "./status";
+import { signOf, type StatusSign } from "./status";
 
 interface CellProps {
   column: Column;
   row: RunRow;
   nowUs: number;
+  heard: Heard;
   drawn: boolean;
   onEye: (row: RunRow, alone: boolean) => void;
   spark: (runId: string, metric: string) => Spark | null;
 }
 
-export function Cell({ column, row, nowUs, drawn, onEye, spark }: CellProps) {
+export function Cell({ column, row, nowUs, heard, drawn, onEye, spark }: CellProps) {
   if (column.kind === "run" && column.key === "name") return <Name row={row} drawn={drawn} onEye={onEye} />;
-  if (column.kind === "run" && column.key === "status") return <Status row={row} nowUs={nowUs} />;
+  if (column.kind === "run" && column.key === "status") return <Status row={row} sign={signOf(row.status, heard(row), nowUs)} />;
   const text = textOfCell(column, row, nowUs);
   if (column.kind === "spark") return text === "" ? null : <Sparkline spark={spark(row.id, column.key)} runId={row.id} text={text} />;
   return <span title={text}>{text}</span>;
@@ -47,8 +49,7 @@ function Name({ row, drawn, onEye }: { row: RunRow; drawn: boolean; onEye: (row:
   );
 }
 
-function Status({ row, nowUs }: { row: RunRow; nowUs: number }) {
-  const sign = signOf(row, nowUs);
+function Status({ row, sign }: { row: RunRow; sign: StatusSign }) {
   return (
     <span class={`state-word ${sign.tone}`} title={row.statusReason === "" ? sign.word : `${sign.word}: ${row.statusReason}`}>
       <span aria-hidden="true">{sign.shape}</span> {sign.word}

@@ -20,6 +20,7 @@ import { type Column, columnsOf, DEFAULT, neededBy, textOfColumn, textsOfWidths,
 import { Download } from "./download";
 import { useRows } from "./following";
 import { NOTHING, without, type Selection } from "./selection";
+import { useHeard } from "./silence";
 import { useSparklines } from "./sparklines";
 import { Table } from "./table";
 import "./runs.css";
@@ -39,6 +40,7 @@ export function RunsPage() {
   const spark = useSparklines(visible, columns.filter(({ kind }) => kind === "spark").map(({ key }) => key));
   const onEye = (row: RunRow, alone: boolean) => (alone ? chosen.isolate(row.id) : chosen.toggle(row.id));
   const nowUs = Date.now() * 1000;
+  const heard = useHeard(visible, nowUs);
   useKey("Escape", () => {
     // The first Escape closes what is open.
     if (document.querySelector(".panel") === null) setSelection({ ...selection, ids: new Set() });
@@ -83,7 +85,7 @@ export function RunsPage() {
         onMove={(column, before) => setNamed(movedBefore(texts, textOfColumn(column), textOfColumn(before)))}
         onDrop={(column) => setNamed(texts.filter((each) => each !== textOfColumn(column)))}
         cell={(column, row) => (
-          <Cell column={column} row={row} nowUs={nowUs} drawn={chosen.isDrawn(row.id)} onEye={onEye} spark={spark} />
+          <Cell column={column} row={row} nowUs={nowUs} heard={heard} drawn={chosen.isDrawn(row.id)} onEye={onEye} spark={spark} />
         )}
       />
     </section>

@@ -3,7 +3,7 @@ import type { RunRow } from "../../state/rows";
 import { columnOf, columnsOf, neededBy, orderField, pressed, textOfCell, textsOfWidths, widthsOf } from "./columns";
 import { field, headOf, linesOf } from "./csv";
 import { clicked, flipped, moved, NOTHING } from "./selection";
-import { signOf } from "./status";
+import { lastKnownUs, signOf } from "./status";
 
 const ROW: RunRow = {
   id: "r1",
@@ -61,9 +61,11 @@ test("a search brings only what the columns need", () => {
 });
 
 test("a running run that stored nothing for long is silent", () => {
-  expect(signOf(ROW, NOW).word).toBe("Running");
-  expect(signOf(ROW, ROW.updatedAtUs + 3600e6).word).toBe("Silent for 1 h");
-  expect(signOf({ ...ROW, status: "FINISHED" }, ROW.updatedAtUs + 3600e6).word).toBe("Finished");
+  const heard = lastKnownUs(ROW);
+  expect(signOf("RUNNING", heard, NOW).word).toBe("Running");
+  expect(signOf("RUNNING", heard, heard + 3600e6).word).toBe("Silent for 1 h");
+  expect(signOf("FINISHED", heard, heard + 3600e6).word).toBe("Finished");
+  expect(signOf("RUNNING", null, heard + 3600e6).word).toBe("Running");
 });
 
 test("CSV quotes, keeps every digit and starts no formula", () => {

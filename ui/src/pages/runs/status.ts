@@ -21,15 +21,15 @@ const SIGNS: Record<RunRow["status"], StatusSign> = {
   SCHEDULED: { word: "Scheduled", shape: "○", tone: "faint" },
 };
 
-export function signOf(row: Pick<RunRow, "status" | "updatedAtUs" | "metrics">, nowUs: number): StatusSign {
-  const sign = SIGNS[row.status];
-  const silent = nowUs - lastHeardUs(row);
-  if (row.status !== "RUNNING" || silent < SILENT_US) return sign;
+/** `heardUs`: when the run was last heard of; null while that is not known, and then it is not called silent. */
+export function signOf(status: RunRow["status"], heardUs: number | null, nowUs: number): StatusSign {
+  const silent = nowUs - (heardUs ?? nowUs);
+  if (status !== "RUNNING" || silent < SILENT_US) return SIGNS[status];
   return { word: `Silent for ${duration(Math.round(silent / 60e6) * 60)}`, shape: "◐", tone: "warn" };
 }
 
-/** When the run last changed, or stored a point of a metric that is known here. */
-function lastHeardUs(row: Pick<RunRow, "updatedAtUs" | "metrics">): number {
+/** When the run last changed, or stored a point of a metric that is among the columns. */
+export function lastKnownUs(row: Pick<RunRow, "updatedAtUs" | "metrics">): number {
   const times = Object.values(row.metrics).map((cell) => cell.lastTimeUs ?? 0);
   return Math.max(row.updatedAtUs, ...times);
 }

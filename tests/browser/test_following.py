@@ -1,0 +1,66 @@
+"""Following running runs: what a hidden page asks, what it has missed, and runs that fell silent."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from playwright.sync_api import Page, expect
+
+from browser.filling import ask, points
+from browser.looking import card
+from browser.person import Person
+from serving import Server
+
+# What is in view is told by the browser; nothing of Chromium hides a page that a test drives.
+HIDE = """hidden => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def pass_seconds(page: Page, count: int) -> None:
+    """Seconds of the page's clock; after each the page has had the time of an answer."""
+    for _ in range(count):
+        page.clock.run_for(1000)
+        page.evaluate("fetch('../api/v1/session').then((answer) => answer.text())")
+
+
+def test_a_hidden_page_asks_nothing_and_catches_up(person: Person, filled: Server):
+    ask(filled.url, "/runs", {"id": "paused", "name": "paused"})
+    ask(filled.url, "/runs/paused/points", {"series": [points("pause", [1.0] * 50)]})
+    asked: list[str] = []
+    person.page.clock.install()
+    person.page.on("request", lambda request: asked.append(request.url.partition("/api/v1/")[2]))
+    page = person.go("charts", shown="paused", live="1")
+    expect(card(page, "pause")).to_contain_text("50 points")
+    asked.clear()
+    pass_seconds(page, 5)
+    assert "runs/search" in asked, "what runs is followed"
+    page.evaluate(HIDE, True)
+    asked.clear()
+    ask(filled.url, "/runs/paused/points", {"series": [points("pause", [2.0] * 30, list(range(50, 80)))]})
+    pass_seconds(page, 30)
+    assert set(asked) == {"session"}, "only this test asks"
+    expect(card(page, "pause")).to_contain_text("50 points")
+    page.evaluate(HIDE, False)
+    expect(card(page, "pause")).to_contain_text("80 points")
+    ask(filled.url, "/runs/paused", {"status": "FINISHED"}, verb="PATCH")
+
+
+def test_a_silent_run_is_told_by_its_age(person: Person, filled: Server):
+    later = datetime.now(UTC) + timedelta(hours=2, seconds=30)
+    for run, heard in (("silent", datetime.now(UTC)), ("lively", later + timedelta(hours=1))):
+        ask(filled.url, "/runs", {"id": run, "name": f"{run} follower"})
+        written = {"metric": "loss", "steps": [0], "values": [1.0], "times_us": [int(heard.timestamp() * 1e6)]}
+        ask(filled.url, f"/runs/{run}/points", {"series": [written]})
+    page = person.go("runs", filter="follower")
+    silent, lively = (page.get_by_role("row").filter(has_text=run) for run in ("silent", "lively"))
+    expect(silent).to_contain_text("Running")
+    page.clock.install(time=later)
+    person.go("runs", filter="follower")
+    expect(silent).to_contain_text("Silent for 2 h")
+    expect(lively).to_contain_text("Running")  # neither has changed since, but this one measures
+    person.go("runs/silent")
+    expect(page.locator(".run-head")).to_contain_text("Silent for 2 h")
+    for run in ("silent", "lively"):
+        ask(filled.url, f"/runs/{run}", {"status": "FINISHED"}, verb="PATCH")
