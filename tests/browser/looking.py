@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass
 
 from playwright.sync_api import Locator, Page, expect
 
-INK = """canvas => {
-    const { width, height } = canvas;
+INK = """image => {
+    const { width, height } = image;
     // On a copy: reading the page's own canvas would make it slow.
     const copy = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
-    copy.drawImage(canvas, 0, 0);
+    copy.drawImage(image, 0, 0);
     const { data } = copy.getImageData(0, 0, width, height);
     const found = { width, height, count: 0, top: height, bottom: -1, left: width, right: -1 };
     for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) {
@@ -25,6 +26,10 @@ INK = """canvas => {
     }
     return found;
 }"""
+SEEN = f"""async text => {{
+    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    return ({INK})(await createImageBitmap(new Blob([bytes])));
+}}"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +58,13 @@ def ink(of: Locator) -> Ink:
     # What was answered last is drawn with the next frame.
     of.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     return Ink(**canvas.evaluate(INK))
+
+
+def seen(of: Locator, begin: float = 0, end: float = 1) -> Ink:
+    """The coloured pixels of anything on the page, between two parts of its width."""
+    of.scroll_into_view_if_needed()
+    box = of.bounding_box()
+    assert box is not None
+    at = {"x": box["x"] + begin * box["width"], "width": (end - begin) * box["width"]}
+    picture = of.page.screenshot(clip={"y": box["y"], "height": box["height"], "x": at["x"], "width": at["width"]})
+    return Ink(**of.page.evaluate(SEEN, b64encode(picture).decode()))

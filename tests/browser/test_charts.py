@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -124,6 +125,22 @@ def test_a_pinned_card_stands_first_and_fills_the_screen(page: Page):
     expect(full).to_have_count(0)
     page.reload()
     expect(pinned.get_by_role("article", name="valid/loss")).to_be_visible()
+
+
+def test_a_card_is_dragged_to_another_place(page: Page, look: Callable[..., Person], filled: Server):
+    cards = page.get_by_role("region", name="train", exact=True).get_by_role("heading", level=3)
+    expect(cards).to_have_text(["train/accuracy", LOSS])
+    ink(card(page, LOSS))
+    page.get_by_role("button", name=f"Move {LOSS}").drag_to(card(page, "train/accuracy"))
+    expect(cards).to_have_text([LOSS, "train/accuracy"])
+    page.get_by_role("button", name=f"Move {LOSS}").press("ArrowRight")
+    expect(cards).to_have_text(["train/accuracy", LOSS])
+    page.get_by_role("button", name=f"Move {LOSS}").press("ArrowLeft")
+    expect(cards).to_have_text([LOSS, "train/accuracy"])
+    other = look(filled.url).page
+    other.goto(page.url)
+    there = other.get_by_role("region", name="train", exact=True).get_by_role("heading", level=3)
+    expect(there).to_have_text([LOSS, "train/accuracy"])
 
 
 def test_csv_has_every_point(page: Page):

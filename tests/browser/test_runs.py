@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.filling import DIGITS, PLUTO_RUN, ask
+from browser.looking import seen
 from browser.person import Person
 from serving import Server
 
@@ -88,6 +89,47 @@ def test_runs_are_deleted_and_restored(person: Person, filled: Server):
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("link", name="soon gone")).to_be_visible()
     assert ask(filled.url, "/runs/gone")["run"]["lifecycle"] == "active"
+
+
+def test_selected_runs_are_tagged_and_that_is_undone(person: Person, filled: Server):
+    for run in ("one", "two", "three"):
+        ask(filled.url, "/runs", {"id": f"tag-{run}", "name": f"taggable {run}", "status": "FINISHED"})
+    ask(filled.url, "/runs/tag-two", {"set_tags": {"verdict": "unclear"}}, verb="PATCH")
+    page = person.go("runs", filter="taggable", table="run.status,tag.verdict")
+    row = {run: page.get_by_role("row").filter(has_text=f"taggable {run}") for run in ("one", "two", "three")}
+    row["one"].get_by_role("gridcell").nth(1).click()
+    row["two"].get_by_role("gridcell").nth(1).click(modifiers=["ControlOrMeta"])
+    expect(page.get_by_text("2 runs selected")).to_be_visible()
+    page.get_by_role("button", name="Set or remove a tag").click()
+    form = page.get_by_role("dialog", name="Set or remove a tag")
+    form.get_by_label("Name of the tag").fill("verdict")
+    form.get_by_label("Value").fill("<i>good</i>")
+    form.get_by_role("button", name="Set", exact=True).click()
+    expect(page.get_by_text("Tag verdict set on 2 runs.")).to_be_visible()
+    expect(row["one"]).to_contain_text("<i>good</i>")
+    expect(row["two"]).to_contain_text("<i>good</i>")
+    assert [ask(filled.url, f"/runs/tag-{run}")["tags"] for run in row] == [{"verdict": "<i>good</i>"}] * 2 + [{}]
+    page.get_by_role("button", name="Undo").click()
+    expect(row["two"]).to_contain_text("unclear")
+    expect(row["one"]).not_to_contain_text("good")
+    assert [ask(filled.url, f"/runs/tag-{run}")["tags"] for run in row] == [{}, {"verdict": "unclear"}, {}]
+
+
+def test_a_sparkline_is_the_curve(person: Person, digits: str):
+    page = person.go("runs", experiments=digits, table="spark.train/loss,spark.train/accuracy")
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name="adam 0.1", exact=True))
+    falling, rising = row.get_by_role("img").nth(0), row.get_by_role("img").nth(1)
+    expect(falling).to_be_visible()
+    expect(rising).to_be_visible()
+    whole = seen(falling)
+    assert whole.left < 5
+    assert whole.right > whole.width - 6
+    begin, end = seen(falling, 0, 0.1), seen(falling, 0.9, 1)
+    assert begin.top < 5
+    assert begin.top < end.top > whole.height / 2
+    begin, end = seen(rising, 0, 0.1), seen(rising, 0.9, 1)
+    assert begin.bottom > whole.height - 6
+    assert begin.bottom > end.bottom < whole.height / 2
 
 
 def test_the_table_is_saved_as_csv(person: Person, digits: str):
