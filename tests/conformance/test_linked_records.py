@@ -1,4 +1,6 @@
-"""Records that are written with a run, found by their runs, and changed only as long as nobody else changed them."""
+"""Records that are written with a run and found by their runs; writes that hold only as long as nobody else changed
+the records or tags that they rest on.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 
 from stepwell.core.errors import AlreadyExists, Conflict, NotFound
-from stepwell.core.model import Lifecycle, PointBatch, Record, RunWrite
+from stepwell.core.model import ALL_COLUMNS, Lifecycle, PointBatch, Record, RunWrite
 from stepwell.core.store import Store
 from stores import NOW, RUN, Shelf, W, make_runs
 
@@ -101,3 +103,17 @@ def test_a_write_holds_only_as_long_as_nobody_changed_what_it_looked_at(store: S
             write(store, record("new", parent=RUN), points=other, set_tags={"t": "1"}, unchanged=(stale,))
     assert ids(store, "link") == {RUN: ["a"]}
     assert store.summaries(workspace=W, run_ids=[RUN])[RUN]["loss"].count == 1
+
+
+def test_a_write_holds_only_as_long_as_tags_stay(store: Store):
+    write(store, set_tags={"a": "1", "empty": ""}, unchanged_tags={"a": None})
+    write(store, set_tags={"a": "2"}, remove_tags=("empty",), unchanged_tags={"a": "1", "empty": "", "none": None})
+    for stale in ({"a": "1"}, {"a": None}, {"none": ""}, {"a": "2", "empty": ""}):
+        with pytest.raises(Conflict):
+            write(store, record(parent=RUN), set_tags={"a": "3"}, unchanged_tags=stale)
+        with pytest.raises(Conflict):
+            write(store, unchanged_tags=stale)
+    (row,) = store.get_runs(workspace=W, run_ids=[RUN], columns=ALL_COLUMNS)
+    assert row is not None
+    assert row.tags == {"a": "2"}
+    assert ids(store, "link") == {}

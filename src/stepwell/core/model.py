@@ -183,8 +183,9 @@ class RunWrite:
 
     A param once set keeps its value: setting it again to the same is nothing, to another is a Conflict. `records`
     have this run as their parent; they are inserted or replaced by (kind, id). `unchanged` are records that must be
-    stored as they are here, else nothing is: a Conflict. `make` is the run to make first where
-    there is none of this id, and its workspace with it. An event that is there already, exactly, is not stored again.
+    stored as they are here, `unchanged_tags` tags that must be (None: not there), else nothing is: a Conflict. `make`
+    is the run to make first where there is none of this id, and its workspace with it. An event that is there already,
+    exactly, is not stored again.
     """
 
     run_id: str
@@ -204,6 +205,7 @@ class RunWrite:
     events: tuple[Event, ...] = ()
     records: tuple[Record, ...] = ()
     unchanged: tuple[Record, ...] = ()
+    unchanged_tags: Mapping[str, str | None] = field(default_factory=lambda: NOTHING)
     at: int
 
     @property
@@ -218,6 +220,7 @@ class RunWrite:
             or self.events
             or self.records
             or self.unchanged
+            or self.unchanged_tags
             or self.name is not None
             or self.status is not None
             or self.status_reason is not None

@@ -87,8 +87,8 @@ class PointStore(Protocol):
     def write(self, *, workspace: str, writes: Sequence[RunWrite]) -> Future[None]:
         """Apply all writes, in one transaction. Raises Busy, StorageFull and StorageFailed itself where it takes none
         of them. What else may be wrong the Future tells. NotFound: no such run, or a tag to remove is not there;
-        Conflict: the run is deleted (restoring it is allowed), a param has another value, or a record that must be
-        unchanged is not stored as it is there; AlreadyExists: as for put_records; for a run to make also what
+        Conflict: the run is deleted (restoring it is allowed), a param has another value, or a record or tag that must
+        be unchanged is not stored as it is there; AlreadyExists: as for put_records; for a run to make also what
         create_runs says."""
         ...
 

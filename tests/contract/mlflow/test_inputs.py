@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import mlflow
@@ -152,3 +153,16 @@ def test_models_told_in_the_old_way_are_a_tag(raw: Any) -> None:
     assert [each["artifact_path"] for each in json.loads(tag["value"])] == ["m", "n"]
     for bad in ("", "x", "[]", json.dumps({"flavors": {}})):
         assert raw.post("runs/log-model", run_id=run, model_json=bad).status_code == 400
+
+
+def test_models_told_at_the_same_time_are_all_kept(raw: Any) -> None:
+    run = raw.new_run()
+    texts = [
+        json.dumps({"artifact_path": f"m{n}", "flavors": {}, "utc_time_created": "now", "run_id": run})
+        for n in range(6)
+    ]
+    with ThreadPoolExecutor(len(texts)) as pool:
+        answers = list(pool.map(lambda text: raw.post("runs/log-model", run_id=run, model_json=text), texts))
+    assert [answer.status_code for answer in answers] == [200] * len(texts)
+    (tag,) = [tag for tag in raw.run(run)["data"]["tags"] if tag["key"] == "mlflow.log-model.history"]
+    assert sorted(each["artifact_path"] for each in json.loads(tag["value"])) == [f"m{n}" for n in range(6)]

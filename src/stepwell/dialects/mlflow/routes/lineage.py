@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from typing import Final
 
 from stepwell.core.access import Role
 from stepwell.core.entities import Links
-from stepwell.core.model import Columns, RunWrite
+from stepwell.core.model import RunRow, RunWrite
 from stepwell.dialects.mlflow import lineage as translate
 from stepwell.dialects.mlflow import lineage_wire as wire
 from stepwell.dialects.mlflow import rules
 from stepwell.dialects.mlflow import translate as tracking
 from stepwell.dialects.mlflow.decoding import Reader
 from stepwell.dialects.mlflow.routes.reading import DONE, answer, body_of
-from stepwell.services import ingest, lineage, runs
+from stepwell.services import lineage, tagging
 from stepwell.web.call import Call
 from stepwell.web.response import Response
 from stepwell.web.routing import Route
@@ -56,17 +55,18 @@ async def log_model(call: Call) -> Response:
     """POST runs/log-model: an older way to say that a run made a model; kept in a tag of the run."""
     message = await body_of(call, _MODEL)
     tracking.required(message.run_id, "run_id")
-    await call.durable(await call.run_write(_log_model, call, message))
+    await call.run_write(_log_model, call, message)
     return DONE
 
 
-def _log_model(call: Call, message: wire.LogModel) -> Future[None]:
-    store, tag = call.context.store, translate.HISTORY_TAG
-    columns = Columns(metrics=(), params=(), tags=(tag,))
-    row = runs.get_run(store, workspace=call.workspace, run_id=message.run_id, columns=columns)
-    tags = {tag: translate.model_history(message, row.tags.get(tag, ""))}
-    write = RunWrite(run_id=message.run_id, set_tags=tags, at=call.context.clock())
-    return ingest.write(store, workspace=call.workspace, write=write)
+def _log_model(call: Call, message: wire.LogModel) -> None:
+    tag = translate.HISTORY_TAG
+
+    def decide(row: RunRow) -> RunWrite:
+        history = translate.model_history(message, row.tags.get(tag, ""))
+        return RunWrite(run_id=message.run_id, set_tags={tag: history}, at=call.context.clock())
+
+    tagging.change(call.context.store, workspace=call.workspace, run_id=message.run_id, tags=(tag,), decide=decide)
 
 
 async def search_datasets(call: Call) -> Response:

@@ -14,7 +14,7 @@ from stepwell.core.model import Record, RunRow, RunWrite
 from stepwell.dialects.pluto import config, names, statuses, translate, wire
 from stepwell.dialects.pluto.decoding import Reader, json_object
 from stepwell.dialects.pluto.routes.reading import DONE, TAGS_ONLY, body_of, run_of
-from stepwell.services import details, ingest, liveness
+from stepwell.services import details, ingest, liveness, tagging
 from stepwell.services import runs as service
 from stepwell.web.call import Call
 from stepwell.web.response import Response
@@ -91,11 +91,15 @@ async def update_tags(call: Call) -> Response:
 
 def _update_tags(call: Call, message: wire.UpdateTags) -> None:
     wanted = translate.tags(message.tags)
-    row = run_of(call, message.run_id, columns=TAGS_ONLY)
-    setting, removing = names.tag_changes(row.tags, wanted)
-    if setting or removing:
-        write = RunWrite(run_id=row.run.id, set_tags=setting, remove_tags=removing, at=call.context.clock())
-        ingest.write(call.context.store, workspace=call.workspace, write=write).result()
+    run = run_of(call, message.run_id).run
+
+    def decide(row: RunRow) -> RunWrite | None:
+        setting, removing = names.tag_changes(row.tags, wanted)
+        if not setting and not removing:
+            return None
+        return RunWrite(run_id=run.id, set_tags=setting, remove_tags=removing, at=call.context.clock())
+
+    tagging.change(call.context.store, workspace=call.workspace, run_id=run.id, decide=decide)
 
 
 async def update_notes(call: Call) -> Response:

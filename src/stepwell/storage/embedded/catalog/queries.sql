@@ -207,6 +207,9 @@ FROM json_each(:keys) AS wanted JOIN tag ON tag.run_key = wanted.value
 WHERE :names IS NULL OR tag.name IN (SELECT value FROM json_each(:names))
 ORDER BY tag.run_key, tag.name;
 
+-- name: tag_value
+SELECT value FROM tag WHERE run_key = ? AND name = ?;
+
 -- name: custom_info_of
 SELECT info.run_key, info.name, info.value
 FROM json_each(:keys) AS wanted JOIN custom_info AS info ON info.run_key = wanted.value

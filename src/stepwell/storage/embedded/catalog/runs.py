@@ -107,7 +107,7 @@ def apply(conn: apsw.Connection, workspace: str, write: RunWrite) -> RunState:
     """Everything of a write but its points; the state after it.
 
     NotFound: no such run and none to make, or a tag to remove is not there; Conflict: the run is deleted (and not
-    restored by this write), or a param has another value.
+    restored by this write), a param has another value, or a tag that must be unchanged is not as it is there.
     """
     if write.make is not None and find(conn, workspace, write.run_id) is None:
         _create(conn, workspaces.ensure(conn, workspace, at=write.make.at), workspace, write.make)
@@ -116,6 +116,7 @@ def apply(conn: apsw.Connection, workspace: str, write: RunWrite) -> RunState:
         raise deleted(write.run_id)
     if write.only_points:
         return state
+    _check_tags(conn, state.key, write)
     _change(conn, state.key, write)
     _add_params(conn, state.key, write)
     for name in write.remove_tags:
@@ -226,6 +227,13 @@ def _only_deletes(write: RunWrite) -> bool:
         and write.points is None
         and write == RunWrite(run_id=write.run_id, lifecycle=write.lifecycle, repeats=write.repeats, at=write.at)
     )
+
+
+def _check_tags(conn: apsw.Connection, key: int, write: RunWrite) -> None:
+    for name, value in write.unchanged_tags.items():
+        found = _SQL.one(conn, "tag_value", (key, name))
+        if (None if found is None else found[0]) != value:
+            raise Conflict(f"the tag {name!r} of run {write.run_id!r} was changed meanwhile; nothing was stored")
 
 
 def _change(conn: apsw.Connection, key: int, write: RunWrite) -> None:
