@@ -52,8 +52,10 @@ class Watch:
                 self._waiting.append(sample)
                 if time.monotonic() >= self._next_batch:
                     self._hand_over()
-            # What was missed, while a device was slow or the machine slept, is not made up for.
-            due = max(due + self._interval, time.monotonic())
+            due += self._interval
+            late = time.monotonic() - due
+            if late >= 0:  # what was missed, while a device was slow or the machine slept, is not made up for
+                due += late + self._interval
             self._stop.wait(due - time.monotonic())
 
     def _hand_over(self) -> None:
