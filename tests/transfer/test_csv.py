@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from serving import Server
+from stepwell.__main__ import main
+from stepwell.client.transport import Unavailable
+from stepwell.transfer import server
 from transfer.conftest import Program, Stored
 
 MICROSECONDS_2026 = 1_767_225_600_000_000
@@ -76,6 +83,50 @@ def test_what_is_appended_is_all_that_is_sent_also_without_times(
     points = stored.points(run_id, "loss")
     assert [(step, value) for step, _, value in points] == [(0, 3.0), (1, 2.0), (2, 1.0)]
     assert len({time_us for _, time_us, _ in points}) == 1
+
+
+def test_an_import_that_was_interrupted_goes_on(
+    program: Program, stored: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = uuid4().hex
+    path = write(tmp_path, WIDE)
+    once = server.Server.write
+
+    def write_once(self: server.Server, run_id: str, series: Any) -> Iterator[int]:
+        yield next(once(self, run_id, series))
+        raise Unavailable("the server has gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(server, "_BATCH", 3)
+        patched.setattr(server.Server, "write", write_once)
+        cut = program("import", "csv", path, "--run-id", run_id)
+    assert (cut.status, cut.err) == (1, "stepwell: the server has gone. Run this again: it goes on where it was\n")
+    done = program("import", "csv", path, "--run-id", run_id)
+    assert "0 runs are new, 0 changed; 3 points are on the server already\n4 points sent" in done.out
+    assert len(stored.points(run_id, "loss") + stored.points(run_id, "acc")) == 7
+
+
+def test_a_param_keeps_its_value_and_it_is_said(program: Program, stored: Stored, tmp_path: Path) -> None:
+    run_id = uuid4().hex
+    stored.post("/runs", {"id": run_id, "params": {"lr": "1"}})
+    program("export", "csv", tmp_path / "out", run_id)
+    path = tmp_path / "out" / "runs.csv"
+    path.write_text(path.read_text().replace('""lr"": ""1""', '""lr"": ""2"", ""new"": ""3""'))
+    done = program("import", "csv", tmp_path / "out")
+    told = f"stepwell: run {run_id}, param 'lr': the server has another value, which stays\n"
+    assert (done.status, done.err) == (1, told)
+    assert stored.run(run_id)["params"] == {"lr": "1", "new": "3"}
+
+
+def test_the_client_alone_has_these_commands_too(
+    shared_server: Server, stored: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = uuid4().hex
+    monkeypatch.setenv("STEPWELL_URL", shared_server.url)
+    monkeypatch.setattr(sys, "argv", ["stepwell", "import", "csv", str(write(tmp_path, WIDE)), "--run-id", run_id])
+    monkeypatch.setattr("stepwell.__main__.find_spec", lambda _: None)
+    assert main() == 0
+    assert len(stored.points(run_id, "loss")) == 4
 
 
 def test_a_dry_run_writes_nothing(program: Program, stored: Stored, tmp_path: Path) -> None:

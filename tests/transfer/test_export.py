@@ -87,7 +87,7 @@ def test_what_is_in_files_is_not_written_again(
     before = {path: (path.stat().st_ino, path.read_bytes()) for path in tmp_path.rglob("points/*")}
     again = program("export", "csv", tmp_path, "--experiment", experiment)
     assert again.status == 0
-    assert "2 runs with 10 points; 10 are in files already\n0 points written" in again.out
+    assert "2 runs with 10 points; 10 are in files already\nnothing is to be written" in again.out
     assert {path: (path.stat().st_ino, path.read_bytes()) for path in tmp_path.rglob("points/*")} == before
     run_id = f"{experiment} b"
     point = {"metric": "late", "steps": [0], "times_us": [0], "values": [1]}
@@ -121,7 +121,7 @@ def test_event_files_keep_every_bit(program: Program, stored: Stored, experiment
     assert stored.points(run_id, "cpu") == [(1, 5, 3.0)]
     assert stored.points(run_id, 'cpu{"a": "", "task": "w=1"}') == [(1, 5, 2.0)]
     again = program("export", "tensorboard", board, f"{experiment} a")
-    assert "10 are in files already\n0 points written" in again.out
+    assert "10 are in files already\nnothing is to be written" in again.out
 
 
 def test_a_dry_run_makes_nothing(program: Program, experiment: str, tmp_path: Path) -> None:

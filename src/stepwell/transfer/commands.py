@@ -161,6 +161,8 @@ def _run(asked: dict[str, Any], units: str, bring: Callable[[Server, Tell, Moved
         return _fail(error, 2)
     except (Unavailable, Denied) as error:
         return _fail(f"{error}. Run this again: it goes on where it was", 1)
+    except KeyboardInterrupt:
+        return _fail("interrupted. Run this again: it goes on where it was", 1)
     finally:
         progress.end()
         _tell(troubles)
@@ -172,6 +174,8 @@ def _told(sums: Exported, *, dry: bool) -> str:
     line = f"{sums.runs} runs with {sums.points} points; {sums.there} are in files already"
     if dry:
         return f"{line}\nnothing is written; {sums.written} points would be"
+    if not sums.written:
+        return f"{line}\nnothing is to be written"
     same = "the same" if str(sums.stored) == str(sums.read) else "NOT the same"
     sides = f"{sums.stored} on the server, {sums.read} in the files"
     return f"{line}\n{sums.written} points written; checksums {sides}: {same}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import urllib.error
@@ -110,7 +111,7 @@ class _Server:
             if error.code < 500 and error.code not in (408, 429):
                 raise ValueError(f"{told}: {error.read(500).decode(errors='replace')}") from None
             raise Unavailable(told) from None
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             raise Unavailable(f"{self.url}: {error}") from None
         except ValueError:
             raise ValueError(f"{self.url}: what answers there is no MLflow server") from None

@@ -54,7 +54,8 @@ class Points:
     def append(self, point: Point) -> None:
         """As `add`."""
         step, time_us, key = point
-        _INT.pack(step) if step in INT64 and time_us in INT64 else _beyond(step, time_us)
+        if step not in INT64 or time_us not in INT64:
+            raise OverflowError(f"step {step}, time {time_us} us: not within 64 bits")
         self.steps.append(step)
         self.times.append(time_us)
         self.keys.append(key)
@@ -67,10 +68,6 @@ class Points:
                 return of(sorted(set(self)))
             before = point
         return self
-
-
-def _beyond(step: int, time_us: int) -> None:
-    raise OverflowError(f"step {step}, time {time_us} us: not within 64 bits")
 
 
 def of(points: Iterable[Point]) -> Points:
