@@ -10,6 +10,8 @@ from browser.looking import card, ink
 from browser.person import Person
 from serving import Server
 
+MANY_LINES = 100_000
+
 
 @pytest.fixture(scope="session")
 def sweep(filled: Server) -> str:
@@ -134,6 +136,32 @@ def test_console_lines_are_read_and_searched(person: Person, filled: Server):
     expect(log.locator("p")).to_have_count(1)
     expect(log).to_contain_text("epoch 7 is done")
     assert "log_search=" in page.url
+
+
+def test_many_console_lines_are_not_all_mounted(person: Person, filled: Server):
+    ask(filled.url, "/runs", {"id": "talker", "name": "talker", "status": "FINISHED"})
+    for begin in range(0, MANY_LINES, 10_000):
+        lines = [
+            {"stream": "stdout", "line": number, "text": f"said {number}."} for number in range(begin, begin + 10_000)
+        ]
+        ask(filled.url, "/runs/talker/logs", {"lines": lines})
+    page = person.go("runs/talker", part="logs")
+    log = page.get_by_role("log")
+    expect(page.get_by_text("100,000 lines", exact=True)).to_be_visible()
+    expect(log.get_by_text("said 99999.")).to_be_in_viewport()  # a log is read from its end
+    assert log.locator("p").count() < 200
+    height = log.evaluate("log => { log.scrollTo({ top: 0 }); return log.scrollHeight }")
+    expect(log.get_by_text("said 0.")).to_be_in_viewport()
+    for number in (70_000, 123, 50_000):
+        log.evaluate("(log, top) => log.scrollTo({ top })", number * height / MANY_LINES)
+        expect(log.get_by_text(f"said {number}.")).to_be_in_viewport()
+        assert log.locator("p").count() < 200
+    page.get_by_label("Find in the lines").fill("SAID 4242.")
+    expect(log.locator("p")).to_have_count(1)
+    expect(page.get_by_text("1 of 100,000 lines", exact=True)).to_be_visible()
+    with page.expect_download() as begun:
+        page.get_by_role("button", name="Save as text").click()
+    assert begun.value.path().read_text() == "said 4242.\n"
 
 
 def test_a_run_that_said_nothing(person: Person):

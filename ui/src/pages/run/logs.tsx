@@ -1,23 +1,18 @@
 // What a run said on its console: a stream at a time or all of them, followed while the run runs.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get, type Problem } from "../../api/client";
 import { useFetching } from "../../api/fetching";
-import { moment } from "../../charts/format";
+import { save } from "../../charts/export";
+import { counted, whole } from "../../charts/format";
 import { Empty, Failed, Loading } from "../../parts/states";
 import { PARAMS, useParam } from "../../state/params";
 import { useAgain, useTick } from "../../state/tick";
+import { Lines, type Line } from "./lines";
 import type { PartProps } from "./page";
 
-const PAGE = 2_000;
-const AT_ONCE = 20_000; // lines fetched without being asked for more
-
-interface Line {
-  stream: string;
-  at: number;
-  level: string;
-  text: string;
-}
+const PAGE = 10_000; // the most that one answer has
+const AT_ONCE = 100_000; // lines fetched without being asked for more
 
 export function Logs({ detail }: PartProps) {
   const run = detail.run.id;
@@ -57,7 +52,6 @@ function Stream({ run, stream, tick }: { run: string; stream: string; tick: numb
   const [round, setRound] = useState(0);
   const [wanted, setWanted] = useParam(PARAMS.logSearch);
   const cursor = useRef("");
-  const box = useRef<HTMLDivElement>(null);
   const known = useRef(0);
 
   useEffect(() => {
@@ -68,10 +62,10 @@ function Stream({ run, stream, tick }: { run: string; stream: string; tick: numb
         const found = await get("/api/v1/runs/{run_id}/logs", { path: { run_id: run }, query, signal: stop.signal });
         if (stop.signal.aborted) return;
         if (!found.ok) return setError(found.error);
-        const { line, time_us, level, text, stream: streams } = found.data.lines;
-        const fresh = text.map((each, at) => ({ stream: streams[at] ?? stream, at: time_us[at] ?? 0, level: level[at] ?? "", text: each }));
+        const { line, time_us, level, text } = found.data.lines;
+        const fresh = text.flatMap((each, nth) => each.split("\n").map((part) => ({ at: time_us[nth] ?? 0, level: level[nth] ?? "", text: part })));
         cursor.current = found.data.cursor ?? "";
-        known.current += fresh.length;
+        known.current += line.length;
         more = line.length === PAGE;
         setError(null);
         if (fresh.length > 0) setLines((before) => [...before, ...fresh]);
@@ -85,21 +79,23 @@ function Stream({ run, stream, tick }: { run: string; stream: string; tick: numb
   }, [run, stream, most, round]);
   useAgain(tick, { loading: reading, retry: () => setRound((before) => before + 1) });
 
-  // Whoever looks at the end goes on looking at the end.
-  const atEnd = useRef(true);
-  useEffect(() => {
-    if (atEnd.current && box.current !== null) box.current.scrollTop = box.current.scrollHeight;
-  }, [lines]);
-
-  const shown = wanted === "" ? lines : lines.filter((line) => line.text.toLowerCase().includes(wanted.toLowerCase()));
+  const shown = useMemo(() => {
+    const text = wanted.toLowerCase();
+    return text === "" ? lines : lines.filter((line) => line.text.toLowerCase().includes(text));
+  }, [lines, wanted]);
   return (
     <>
       <p class="line">
         <input type="search" aria-label="Find in the lines" placeholder="Find in the lines" value={wanted} onInput={(event) => setWanted(event.currentTarget.value, { replace: true })} />
         <span class="faint" role="status">
-          {wanted === "" ? `${lines.length} lines` : `${shown.length} of ${lines.length} lines`}
+          {wanted === "" ? counted(lines.length, "line") : `${whole(shown.length)} of ${counted(lines.length, "line")}`}
           {reading && lines.length === 0 && ", loading…"}
         </span>
+        {shown.length > 0 && (
+          <button type="button" onClick={() => save(new Blob(shown.map(({ text }) => `${text}\n`)), `${stream.replaceAll("/", "-")}.txt`)}>
+            Save as text
+          </button>
+        )}
         {known.current >= most && (
           <button type="button" onClick={() => setMost(most + AT_ONCE)}>
             Load more
@@ -107,24 +103,7 @@ function Stream({ run, stream, tick }: { run: string; stream: string; tick: numb
         )}
       </p>
       {error !== null && <Failed error={error} retry={() => setRound((before) => before + 1)} />}
-      <div
-        class="log"
-        ref={box}
-        tabIndex={0}
-        role="log"
-        aria-label={`Lines of ${stream}`}
-        onScroll={(event) => {
-          const { scrollTop, clientHeight, scrollHeight } = event.currentTarget;
-          atEnd.current = scrollTop + clientHeight >= scrollHeight - 20;
-        }}
-      >
-        {shown.map((line, at) => (
-          <p key={at} class={/error|critical|fatal/i.test(line.level) ? "error" : undefined}>
-            <span class="at">{moment(line.at / 1e6)} </span>
-            {line.text}
-          </p>
-        ))}
-      </div>
+      <Lines lines={shown} label={`Lines of ${stream}`} />
     </>
   );
 }
