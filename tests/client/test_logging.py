@@ -58,6 +58,7 @@ def test_all_that_a_run_has_arrives(shared_server: Server, stored: Stored, spool
     assert found["run"]["end_time_us"] >= found["run"]["start_time_us"]
     assert found["params"] == {"lr": "0.1", "model.layers": "[1, 2]", "model.bias": "True", "late": "None"}
     assert {"stage": "try", "more": "x", "mlflow.note.content": "A first try."}.items() <= found["tags"].items()
+    assert found["note"] == "A first try."
     assert "gone" not in found["tags"]
     number = found["run"]["experiment_id"]
     assert stored.get(f"/experiments/{number}")["name"] == experiment
