@@ -177,6 +177,17 @@ def test_a_child_is_measured_by_its_parent_alone(stored: Stored, program: Callab
     assert stored.count("parent-and-child", "resource/mem") >= 1
 
 
+def test_what_cannot_be_measured_costs_no_run(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone() -> Path:
+        raise FileNotFoundError("the current folder is gone")
+
+    monkeypatch.setattr(Path, "cwd", gone)
+    with stepwell.init(mode="offline", spool=spool, system=True) as run:
+        run.log({"loss": 1.0})
+        assert run.flush()
+    assert list(run.problems) == ["the machine cannot be measured: FileNotFoundError: the current folder is gone"]
+
+
 @contextmanager
 def agent(program: str, *flags: str, env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
     """The command, which is ended at the end."""

@@ -69,7 +69,7 @@ def interval(system: float | str | bool | None = None) -> float:
         seconds = -1.0
     least, most = _INTERVALS
     if seconds != 0 and not least <= seconds <= most:
-        raise ValueError(f"system is {given!r}; it must be seconds from {least} to {most:.0f}, or 0 for no samples")
+        raise ValueError(f"{given!r} between two samples: it must be seconds from {least} to {most:.0f}, or 0 for none")
     return seconds
 
 

@@ -211,13 +211,16 @@ class Run:
     def watch(self, task: str, interval: float, collectors: Iterable[Collector] | None = None) -> None:
         """Take samples of the machine every `interval` seconds until the run is closed, in a thread of their own.
 
-        task: who they are of. collectors: all there are, where none are given.
+        task: who they are of. collectors: all there are, where none are given. Never raises.
         """
-        if self._watch is None and not self._closed:
-            self._watch = measuring.watch(
-                self._keep, self._problems.add, task=task, interval=interval, collectors=collectors
-            )
-            self._watch.start()
+        if self._watch is not None or self._closed:
+            return
+        try:
+            watch = measuring.watch(self._keep, self._problems.add, task=task, interval=interval, collectors=collectors)
+            watch.start()
+            self._watch = watch
+        except Exception as error:  # noqa: BLE001  as in log
+            self._problems.add(f"the machine cannot be measured: {type(error).__name__}: {error}")
 
     def tell(self, problem: str) -> None:
         """Count something that went wrong beside the training, and warn of it once."""
