@@ -101,8 +101,10 @@ def test_a_run_has_one_note(api: httpx.Client):
     assert failure(api.patch("/runs/noted", json={"note": "x" * 65_537}), 400)["field"] == "note"
     assert api.post("/runs/noted/points", json={"note": "y"}).status_code == 200
     assert note() == "y"
-    assert api.patch("/runs/noted", json={"note": ""}).status_code == 200
-    assert note() is None
+    for _ in range(2):
+        assert api.patch("/runs/noted", json={"note": ""}).status_code == 200
+        assert note() is None
+    assert api.post("/runs/noted/points", json={"note": ""}).status_code == 200
     assert api.get("/runs/noted").json()["tags"] == {"a": "1", "b": "2"}
     new_run(api, id="plain", note="")
     assert api.get("/runs/plain").json()["note"] is None

@@ -117,3 +117,12 @@ def test_a_write_holds_only_as_long_as_tags_stay(store: Store):
     assert row is not None
     assert row.tags == {"a": "2"}
     assert ids(store, "link") == {}
+
+
+def test_tags_that_are_cleared_need_not_be_there(store: Store):
+    write(store, set_tags={"a": "1", "b": "2"})
+    write(store, clear_tags=("a", "none"))
+    write(store, clear_tags=("a", "b"), set_tags={"b": "3"})
+    (row,) = store.get_runs(workspace=W, run_ids=[RUN], columns=ALL_COLUMNS)
+    assert row is not None
+    assert row.tags == {"b": "3"}

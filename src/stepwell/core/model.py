@@ -185,7 +185,7 @@ class RunWrite:
     have this run as their parent; they are inserted or replaced by (kind, id). `unchanged` are records that must be
     stored as they are here, `unchanged_tags` tags that must be (None: not there), else nothing is: a Conflict. `make`
     is the run to make first where there is none of this id, and its workspace with it. An event that is there already,
-    exactly, is not stored again.
+    exactly, is not stored again. `remove_tags` must be there, `clear_tags` need not be.
     """
 
     run_id: str
@@ -195,6 +195,7 @@ class RunWrite:
     params: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     set_tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     remove_tags: tuple[str, ...] = ()
+    clear_tags: tuple[str, ...] = ()
     set_custom_info: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     name: str | None = None
     status: Status | None = None
@@ -216,6 +217,7 @@ class RunWrite:
             or self.params
             or self.set_tags
             or self.remove_tags
+            or self.clear_tags
             or self.set_custom_info
             or self.events
             or self.records

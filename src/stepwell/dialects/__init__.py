@@ -10,5 +10,5 @@ NOTE_TAG: Final = "mlflow.note.content"
 
 
 def note_tags(text: str | None) -> tuple[Mapping[str, str], tuple[str, ...]]:
-    """Which tags to set and which to remove so that this is the note. An empty one is none."""
+    """Which tags to set and which to clear so that this is the note. An empty one is none."""
     return ({NOTE_TAG: text}, ()) if text else ({}, (NOTE_TAG,))

@@ -53,7 +53,7 @@ def check_write(write: RunWrite) -> None:
             raise Invalid(f"the run to make is {write.make.id!r}, the run to write to {write.run_id!r}", field="run_id")
     check_pairs(write.params, field="params", value_limit=limits.PARAM_VALUE_LENGTH)
     check_pairs(write.set_tags, field="tags", value_limit=limits.TAG_VALUE_LENGTH)
-    check_names(write.remove_tags, field="tags")
+    check_names((*write.remove_tags, *write.clear_tags), field="tags")
     check_pairs(write.set_custom_info, field="custom_info", value_limit=limits.CUSTOM_INFO_LENGTH)
     if write.name is not None:
         check_name(write.name, field="name", limit=limits.RUN_NAME_LENGTH)

@@ -176,8 +176,9 @@ def test_a_description_is_the_runs_note(project: Project) -> None:
         assert "description" in error.error_msg
     project.native("PATCH", f"/runs/{job}", json={"note": "n" * 300})
     assert details(project, job).metadata.description == "n" * 300
-    assert describe(job, description="").status_code == 200
-    assert (note(), details(project, job).metadata.description) == (None, "")
+    for _ in range(2):
+        assert describe(job, description="").status_code == 200
+        assert (note(), details(project, job).metadata.description) == (None, "")
     assert refused(lambda: describe("nowhere", description="x")).status_code == 404
 
 

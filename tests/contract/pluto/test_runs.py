@@ -211,8 +211,9 @@ def test_tags_notes_and_configuration(raw: Raw, project: str) -> None:
     assert found["notes"] == "n" * 1000
     assert found["config"] == {"x": {"y": 1, "w": None}, "z": [1, {"v": 2}]}
     assert raw.details(raw.create(project, forkRunId=run, forkStep=0, inheritTags=True))["notes"] is None
-    raw.post("/api/runs/notes/update", runId=run, notes=None)
-    assert raw.details(run)["notes"] is None
+    for none in (None, "", None):
+        assert raw.post("/api/runs/notes/update", runId=run, notes=none).status_code == 200
+        assert raw.details(run)["notes"] is None
     for path, body in (
         ("notes/update", {"notes": "n" * 1001}),
         ("notes/update", {}),

@@ -101,8 +101,8 @@ def job_record(message: wire.NewJob, *, run_id: str, now: int) -> Record:
 
 def change(message: wire.JobChange, *, run_id: str, now: int) -> RunWrite:
     """Another description."""
-    setting, removing = note_tags(message.description)
-    return RunWrite(run_id=run_id, set_tags=setting, remove_tags=removing, at=now)
+    setting, clearing = note_tags(message.description)
+    return RunWrite(run_id=run_id, set_tags=setting, clear_tags=clearing, at=now)
 
 
 def terminates(message: wire.Action) -> None:

@@ -60,13 +60,14 @@ def run_write(run_id: str, body: wire.RunChange, *, now: int) -> RunWrite:
     """Changes of a run, with points when the body has some."""
     status = None if body.status is None else Status(body.status)
     ends_now = status in _ENDED and body.end_time_us is None
-    setting, removing = ({}, ()) if body.note is None else note_tags(body.note)
+    setting, clearing = ({}, ()) if body.note is None else note_tags(body.note)
     return RunWrite(
         run_id=run_id,
         points=points(body.series, now=now) if isinstance(body, wire.PointsWrite) and body.series else None,
         params=body.params,
         set_tags={**body.set_tags, **setting},
-        remove_tags=(*body.remove_tags, *removing),
+        remove_tags=tuple(body.remove_tags),
+        clear_tags=clearing,
         set_custom_info=body.set_custom_info,
         name=body.name,
         status=status,

@@ -151,8 +151,8 @@ def note(message: wire.UpdateNotes, run_id: str, at: int) -> RunWrite:
     """A run's note, or none any more. Invalid: too long."""
     if message.notes is not None and len(message.notes) > rules.NOTE_LENGTH:
         raise refused("notes", f"String must contain at most {rules.NOTE_LENGTH} character(s)")
-    setting, removing = note_tags(message.notes)
-    return RunWrite(run_id=run_id, set_tags=setting, remove_tags=removing, at=at)
+    setting, clearing = note_tags(message.notes)
+    return RunWrite(run_id=run_id, set_tags=setting, clear_tags=clearing, at=at)
 
 
 def log_names(message: wire.AddLogNames, run_id: str, at: int) -> list[Record]:

@@ -122,6 +122,7 @@ def apply(conn: apsw.Connection, workspace: str, write: RunWrite) -> RunState:
     for name in write.remove_tags:
         if not _SQL.run(conn, "remove_tag", (state.key, name)):
             raise NotFound(f"run {write.run_id!r} has no tag {name!r}", field="tag")
+    _SQL.each(conn, "remove_tag", ((state.key, name) for name in write.clear_tags))
     _SQL.each(conn, "set_tag", ((state.key, name, value) for name, value in write.set_tags.items()))
     _SQL.each(conn, "set_custom_info", ((state.key, name, text) for name, text in write.set_custom_info.items()))
     add_events(conn, state.key, write.events)
