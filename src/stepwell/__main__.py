@@ -12,10 +12,10 @@ def main() -> int:
         from stepwell.cli import main as run  # noqa: PLC0415  needs the server's packages
 
         return run()
-    from stepwell.client import commands  # noqa: PLC0415
-    from stepwell.transfer.commands import add  # noqa: PLC0415
+    from stepwell.client import commands, terminal  # noqa: PLC0415
+    from stepwell.transfer import commands as transfer  # noqa: PLC0415
 
-    return commands.main(None, add)
+    return commands.main(None, terminal.add, transfer.add)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from stepwell import __version__
 from stepwell.client import commands as client_commands
+from stepwell.client import terminal
 from stepwell.core.errors import StepwellError
 from stepwell.settings import AUTH, LOG_FORMATS, LOG_LEVELS, Settings, SettingsError, load, places
 from stepwell.transfer import commands as transfer_commands
@@ -58,6 +59,7 @@ def parser() -> Parser:
     _add_data_dir(gc)
     gc.set_defaults(run=_gc)
     client_commands.add(commands)
+    terminal.add(commands)
     transfer_commands.add(commands)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)
     return root

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote, urlencode, urlsplit
 
+from stepwell.client.patience import patiently
 from stepwell.client.transport import Denied, Unavailable
 from stepwell.transfer import mlflow
 from stepwell.transfer.runs import Moved, Run
-from stepwell.transfer.server import patiently
 
 _PAGE: Final = 1000  # experiments or runs
 _POINTS: Final = 25_000

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from stepwell.client.frames import restored
-from stepwell.client.sender import backoff
-from stepwell.client.transport import Api, Refused, Unavailable, quoted
+from stepwell.client.patience import patiently
+from stepwell.client.transport import Api, Refused, quoted
 from stepwell.transfer.runs import Point, SeriesName, key_of, value_of
 
-Answer = TypeVar("Answer")
-
-_TRIES: Final = 6
 _PAGE: Final = 100_000  # points
 _RUNS: Final = 1000
 _BATCH: Final = 50_000  # points of one write
@@ -123,16 +118,6 @@ class Server:
 
     def _send(self, verb: str, path: str, message: Mapping[str, Any]) -> Any:
         return patiently(lambda: self._api.send(verb, path, message))
-
-
-def patiently(ask: Callable[[], Answer]) -> Answer:
-    """The answer; Unavailable after some tries."""
-    for failures in range(_TRIES - 1):
-        try:
-            return ask()
-        except Unavailable as error:  # noqa: PERF203  a request takes longer than any try
-            time.sleep(max(backoff(failures, random.random()), error.retry_after or 0.0))  # noqa: S311  no secret
-    return ask()
 
 
 def _path(run_id: str, *parts: str) -> str:
