@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from browser.filling import EXECUTION
 from browser.person import Person
 from serving import Server
 
@@ -25,6 +26,7 @@ PLACES = {
     "run files": ("runs/odd", {"part": "files"}),
     "run events": ("runs/odd", {"part": "events"}),
     "run logs": ("runs/odd", {"part": "logs"}),
+    "run custom info": (f"runs/{EXECUTION}", {"part": "custom"}),
     "run lineage": ("runs/odd", {"part": "lineage"}),
     "run code": ("runs/odd", {"part": "code"}),
 }

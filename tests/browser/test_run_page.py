@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.filling import PLUTO_RUN, STEPS, ask, loss_of
+from browser.filling import CONFUSION, EXECUTION, HTML, PLUTO_RUN, STEPS, ask, loss_of
 from browser.looking import card, ink
 from browser.person import Person
 from serving import Server
@@ -63,7 +63,32 @@ def test_notes_are_written_and_kept(person: Person, filled: Server):
     page.get_by_role("textbox", name="Notes").fill("<b>look</b> at step 7")
     page.get_by_role("button", name="Save notes").click()
     expect(page.get_by_text("<b>look</b> at step 7", exact=True)).to_be_visible()
-    assert ask(filled.url, "/runs/noted")["tags"]["mlflow.note.content"] == "<b>look</b> at step 7"
+    assert ask(filled.url, "/runs/noted")["note"] == "<b>look</b> at step 7"
+    page.get_by_role("button", name="Edit notes").click()
+    page.get_by_role("textbox", name="Notes").fill("")
+    page.get_by_role("button", name="Save notes").click()
+    expect(page.get_by_text("No notes.")).to_be_visible()
+    assert ask(filled.url, "/runs/noted")["note"] is None
+
+
+def test_custom_info_is_shown_as_it_is(person: Person, filled: Server):
+    page = person.go(f"runs/{EXECUTION}", part="custom")
+    expect(part(page, "confusion matrix").locator("pre")).to_have_text(CONFUSION)
+    texts = {"page": HTML, "counts": '[{"digit": 7, "count": 12}]', "long": "x" * 1_100_000}
+    ask(filled.url, "/runs", {"id": "informed", "name": "informed", "status": "FINISHED"})
+    ask(filled.url, "/runs/informed", {"set_custom_info": texts}, verb="PATCH")
+    page = person.go("runs/informed", part="custom")
+    expect(part(page, "page").locator("pre")).to_have_text(HTML)
+    expect(part(page, "counts").get_by_role("columnheader", name="digit")).to_be_visible()
+    expect(part(page, "long")).to_contain_text("The first 1,048,576 of 1,100,000 characters.")
+    with page.expect_download() as begun:
+        page.get_by_role("button", name="Save long as text").click()
+    assert begun.value.path().read_text() == texts["long"]
+
+
+def test_a_run_without_custom_info(person: Person, sweep: str):
+    page = person.go(f"runs/{sweep}", part="custom")
+    expect(page.get_by_text("This run has no custom info.")).to_be_visible()
 
 
 def test_the_curves_of_the_run(person: Person, sweep: str):

@@ -71,7 +71,7 @@ export const PARAMS = {
   ownSettings: list("own"),
   live: number("live", 1, 0, 60),
   // One run.
-  part: choice("part", ["overview", "charts", "usage", "logs", "files", "lineage", "events", "code"], "overview"),
+  part: choice("part", ["overview", "charts", "usage", "logs", "files", "custom", "lineage", "events", "code"], "overview"),
   file: text("file"),
   logSearch: text("log_search"),
   stream: text("stream"),

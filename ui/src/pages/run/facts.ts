@@ -6,7 +6,7 @@ import { signOf, type StatusSign } from "../runs/status";
 
 type Detail = components["schemas"]["RunDetail"];
 
-/** The note that MLflow's page shows for a run. */
+/** The tag that the note is kept as: shown above the tags, not among them. */
 export const NOTE = "mlflow.note.content";
 
 const ORIGINS: Readonly<Record<string, string>> = {

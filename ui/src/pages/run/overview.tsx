@@ -34,13 +34,12 @@ export function Overview({ detail, changed }: PartProps) {
 }
 
 function Notes({ detail, changed }: PartProps) {
-  const kept = detail.tags[NOTE] ?? "";
+  const kept = detail.note ?? "";
   const writes = mayWrite(useWho());
   const [text, setText] = useState<string | null>(null);
   const [problem, setProblem] = useState("");
   const save = async () => {
-    const body = text === "" ? { remove_tags: [NOTE] } : { set_tags: { [NOTE]: text ?? "" } };
-    const done = await patch("/api/v1/runs/{run_id}", { path: { run_id: detail.run.id }, body });
+    const done = await patch("/api/v1/runs/{run_id}", { path: { run_id: detail.run.id }, body: { note: text } });
     if (!done.ok) return setProblem(done.error.message);
     setProblem("");
     setText(null);

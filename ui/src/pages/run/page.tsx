@@ -11,6 +11,7 @@ import { link } from "../../state/route";
 import { useAgain, useTick } from "../../state/tick";
 import { Code } from "./code";
 import { Curves } from "./curves";
+import { CustomInfo } from "./custom";
 import { Events } from "./events";
 import { statusOf } from "./facts";
 import { Files } from "./files";
@@ -33,6 +34,7 @@ const PARTS: readonly { word: typeof PARAMS.part.initial; title: string; part: C
   { word: "usage", title: "System usage", part: Usage },
   { word: "logs", title: "Logs", part: Logs },
   { word: "files", title: "Files", part: Files },
+  { word: "custom", title: "Custom info", part: CustomInfo },
   { word: "lineage", title: "Inputs and models", part: Lineage },
   { word: "events", title: "Events", part: Events },
   { word: "code", title: "Read this run", part: Code },

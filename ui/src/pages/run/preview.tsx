@@ -36,7 +36,7 @@ function Content({ run, path, size, kind }: { run: string; path: string; size: n
   );
 }
 
-function Rows({ table }: { table: Table }) {
+export function Rows({ table }: { table: Table }) {
   return (
     <>
       <p class="faint">{table.all > table.rows.length ? `The first ${whole(table.rows.length)} of ${whole(table.all)} rows.` : `${whole(table.all)} rows.`}</p>
