@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from stepwell import __version__
@@ -17,14 +18,14 @@ from stepwell.services import liveness
 from stepwell.services.rounds import Rounds
 from stepwell.services.sealing import ServerKey, new_key
 from stepwell.settings import Settings
-from stepwell.storage import open_store
+from stepwell.storage import open_store, restore_store
 from stepwell.web import key_file, oauth, operations, running, server
 from stepwell.web.aliases import Aliases
 from stepwell.web.application import Application
 from stepwell.web.auth import Gate
 from stepwell.web.body import BodyBudget
 from stepwell.web.call import Context
-from stepwell.web.commands import Commands
+from stepwell.web.commands import Commands, told_copied
 from stepwell.web.control import Arguments, Item
 from stepwell.web.control_server import ControlServer
 from stepwell.web.counters import Counters
@@ -122,6 +123,12 @@ def command(places: Settings, name: str, arguments: Arguments) -> Iterator[Item]
         yield from _commands(store, partial(key_file.load, places.key_path)).run(name, arguments)
     finally:
         store.close()
+
+
+def restore(source: Path, directory: Path) -> Iterator[Item]:
+    """Make a data directory of a backup. StepwellError, OSError."""
+    for copied in restore_store(source, directory):
+        yield told_copied(copied)
 
 
 def _commands(store: Store, key: Callable[[], ServerKey]) -> Commands:

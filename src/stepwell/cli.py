@@ -13,6 +13,7 @@ from typing import NoReturn
 from stepwell import __version__
 from stepwell.client import commands as client_commands
 from stepwell.client import terminal
+from stepwell.client.progress import Progress
 from stepwell.core.errors import StepwellError
 from stepwell.settings import AUTH, LOG_FORMATS, LOG_LEVELS, Settings, SettingsError, load, places
 from stepwell.transfer import commands as transfer_commands
@@ -58,6 +59,8 @@ def parser() -> Parser:
     gc = commands.add_parser("gc", help="merge what is scattered and give space back")
     _add_data_dir(gc)
     gc.set_defaults(run=_gc)
+    _add_backup(commands.add_parser("backup", help="copy everything, also while a server runs"))
+    _add_restore(commands.add_parser("restore", help="make a data directory of a backup"))
     client_commands.add(commands)
     terminal.add(commands)
     transfer_commands.add(commands)
@@ -133,6 +136,21 @@ def _add_workspace(workspace: argparse.ArgumentParser) -> None:
     unalias.add_argument("dialect", metavar="DIALECT")
     unalias.add_argument("id", metavar="ID")
     unalias.set_defaults(run=_unalias)
+
+
+def _add_backup(backup: argparse.ArgumentParser) -> None:
+    backup.add_argument("target", metavar="DIR", help="a new or empty directory")
+    backup.add_argument(
+        "--with-credentials", action="store_true", help="let credentials come along; without it the copy has none"
+    )
+    _add_data_dir(backup)
+    backup.set_defaults(run=_backup)
+
+
+def _add_restore(restore: argparse.ArgumentParser) -> None:
+    restore.add_argument("source", metavar="DIR", help="what `stepwell backup` made")
+    _add_data_dir(restore)
+    restore.set_defaults(run=_restore)
 
 
 def _add_key_file(command: argparse.ArgumentParser) -> None:
@@ -215,6 +233,30 @@ def _check(asked: dict[str, object]) -> int:
 
 def _gc(asked: dict[str, object]) -> int:
     return _print_items(asked, "gc", {})
+
+
+def _backup(asked: dict[str, object]) -> int:
+    target = Path(str(asked["target"])).absolute()  # the server has another working directory
+    arguments = {"target": str(target), "credentials": "yes" if asked["with_credentials"] else "no"}
+    return _follow(_items(asked, "backup", arguments), told=f"everything is in {target}")
+
+
+def _restore(asked: dict[str, object]) -> int:
+    from stepwell import app  # noqa: PLC0415  as in _items
+
+    directory = places(data_dir=asked["data_dir"], key_file=None).data_dir
+    return _follow(app.restore(Path(str(asked["source"])), directory), told=f"everything is in {directory}")
+
+
+def _follow(items: Iterator[control.Item], *, told: str) -> int:
+    progress = Progress(sys.stderr)
+    try:
+        for item in items:
+            progress.show(int(str(item["done"])), int(str(item["total"])), str(item["name"]))
+    finally:
+        progress.end()
+    print(told)
+    return 0
 
 
 def _version(_asked: dict[str, object]) -> int:

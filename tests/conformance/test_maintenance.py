@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stepwell.core.access import Credential, Role, hash_secret
 from stepwell.core.errors import AlreadyExists, Conflict, StepwellError
 from stepwell.core.model import ALL_COLUMNS, EVERYTHING, RunWrite
 from stepwell.core.series import Order
@@ -144,7 +145,7 @@ def test_a_backup_opens_as_a_store(shelf: Shelf, store: Store, tmp_path: Path):
     writer.write(b"content")
     writer.commit()
     target = tmp_path / "shelf" / "copy"
-    store.backup(target=target)
+    list(store.backup(target=target))
     add(store, [(1000, 0, 0.0)])
     store.purge_runs(workspace=W, run_ids=["r2"])
     copy = shelf.borrow(target)
@@ -164,8 +165,31 @@ def test_a_backup_never_overwrites(store: Store, tmp_path: Path):
     target.mkdir()
     (target / "mine").write_text("x")
     with pytest.raises(AlreadyExists):
-        store.backup(target=target)
+        list(store.backup(target=target))
     assert [path.name for path in target.iterdir()] == ["mine"]
+
+
+def test_a_backup_tells_how_far_it_is(store: Store, tmp_path: Path):
+    writer = store.open_blob(workspace=W, owner=RUN, path="a/b.bin", at=NOW)
+    writer.write(b"x" * 100_000)
+    writer.commit()
+    told = list(store.backup(target=tmp_path / "copy"))
+    assert [copied.done for copied in told] == sorted(copied.done for copied in told)
+    assert told[-1].done == told[-1].total > 100_000
+    assert {copied.total for copied in told} == {told[-1].total}
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_credentials_are_in_a_backup_when_asked_for(shelf: Shelf, store: Store, tmp_path: Path, wanted: bool):
+    store.put_credential(
+        credential=Credential(
+            id="cr_1", secret_hash=hash_secret("s" * 32), workspace="*", role=Role.ADMIN, name="n", created_at=NOW
+        )
+    )
+    target = tmp_path / "shelf" / "copy"
+    list(store.backup(target=target, credentials=wanted))
+    found = shelf.borrow(target).get_credential(secret_hash=hash_secret("s" * 32))
+    assert (found is not None) == wanted
 
 
 # The end -------------------------------------------------------------------------------------------------------------

@@ -395,7 +395,7 @@ def test_a_backup_has_the_checksums_of_its_pages(tmp_path: Path, monkeypatch: py
         for number in range(100):
             write(store, "two", columns(np.array([number]), np.array([number]), np.ones(1), metric=f"{number}"))
         put(store, "one", "model/weights.bin", b"weights")
-        store.backup(target=tmp_path / "copy")
+        list(store.backup(target=tmp_path / "copy"))
         truth = visit(store)
     with after_crash(tmp_path / "copy") as store:
         assert visit(store).answers == truth.answers

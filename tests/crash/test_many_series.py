@@ -136,7 +136,7 @@ def test_very_many_series_of_one_point(tmp_path: Path, work: Work, runs: int, ea
         again = range(3_000)
         write(store, each, again, step=1)
         copy = tmp_path / "copy"
-        store.backup(target=copy)
+        list(store.backup(target=copy))
     work.since()
     with opened(copy) as store:  # with a journal of thousands of series
         assert work.since() < 200 + 2 * len(again)

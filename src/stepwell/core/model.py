@@ -365,6 +365,15 @@ class Damage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Copied:
+    """How far a copy of a store is: bytes of all, and what is being copied."""
+
+    done: int
+    total: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
     """Numbers of the engine for operators: name -> value. Names are in docs/reference/metrics.md."""
 

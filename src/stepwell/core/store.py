@@ -31,6 +31,7 @@ from stepwell.core.filters import Kind
 from stepwell.core.model import (
     BlobInfo,
     Columns,
+    Copied,
     Damage,
     Event,
     Experiment,
@@ -415,8 +416,10 @@ class Maintenance(Protocol):
         """ "" or, in a sentence, why writes are refused."""
         ...
 
-    def backup(self, *, target: Path) -> None:
-        """Write a consistent copy into a new directory while the store is in use."""
+    def backup(self, *, target: Path, credentials: bool = False) -> Iterator[Copied]:
+        """Write a consistent copy into a new directory while the store is in use, telling how far it is; it is whole
+        when the iterator ends. Without `credentials` it has none. AlreadyExists, StorageFull, StorageFailed.
+        """
         ...
 
     def close(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from stepwell.core.clock import Clock
+from stepwell.core.model import Copied
 from stepwell.core.store import Store
 
 
@@ -17,3 +19,14 @@ def open_store(directory: Path, *, clock: Clock) -> Store:
     from stepwell.storage.embedded import EmbeddedStore  # noqa: PLC0415  engines are loaded when asked for
 
     return EmbeddedStore(directory, clock=clock)
+
+
+def restore_store(source: Path, directory: Path) -> Iterator[Copied]:
+    """Make the directory of a store out of a copy of one (Maintenance.backup), telling how far it is.
+
+    Invalid: `source` is no copy, or of a newer version. AlreadyExists: `directory` is not empty. Corrupt: the copy is
+    damaged; nothing stays in `directory`. StorageFull, StorageFailed.
+    """
+    from stepwell.storage.embedded import backing, recovery  # noqa: PLC0415  as above
+
+    return backing.restore(source, directory, form=recovery.FORMAT)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from stepwell.core.access import Credential, WorkspaceAlias
 from stepwell.core.clock import Clock, utc_text
 from stepwell.core.errors import Invalid
+from stepwell.core.model import Copied
 from stepwell.core.store import Store
 from stepwell.services import aliases, credentials
 from stepwell.services.sealing import ServerKey
@@ -92,6 +94,12 @@ def _gc(on: Commands, _arguments: Arguments) -> Iterator[Item]:
     yield {"status": "done"}
 
 
+def _backup(on: Commands, arguments: Arguments) -> Iterator[Item]:
+    target = Path(_needed(arguments, "target"))
+    for copied in on.store.backup(target=target, credentials=arguments.get("credentials") == "yes"):
+        yield told_copied(copied)
+
+
 _COMMANDS: Final[Mapping[str, Callable[[Commands, Arguments], Iterator[Item]]]] = {
     "credential create": _create,
     "credential list": _list,
@@ -101,6 +109,7 @@ _COMMANDS: Final[Mapping[str, Callable[[Commands, Arguments], Iterator[Item]]]] 
     "workspace unalias": _unalias,
     "check": _check,
     "gc": _gc,
+    "backup": _backup,
 }
 
 
@@ -117,6 +126,11 @@ def _needed(arguments: Arguments, name: str) -> str:
     if not isinstance(value, str) or not value:
         raise Invalid(f"{name} is missing", field=name)
     return value
+
+
+def told_copied(copied: Copied) -> Item:
+    """How far a copy is, in bytes."""
+    return {"done": copied.done, "total": copied.total, "name": copied.name}
 
 
 def _told(credential: Credential) -> Item:

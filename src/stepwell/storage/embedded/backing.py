@@ -8,56 +8,132 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import apsw
 
-from stepwell.core.errors import AlreadyExists, Corrupt
+from stepwell.core.errors import AlreadyExists, Corrupt, Invalid
+from stepwell.core.model import Copied
 from stepwell.storage.embedded.database import CHECKSUMS, FILE, PAGE_SIZE
 from stepwell.storage.embedded.publishing import mapped
 from stepwell.storage.embedded.statements import POINTS as SQL
 
 MANIFEST: Final = "manifest.json"
 FOLDER: Final = "blobs"
+RESTORING: Final = f"{FILE}-restoring"  # until all is there: nobody takes the directory for a store
 _PAGES: Final = 2_048  # copied between two looks at the clock of others
 _CHUNK: Final = 1 << 20
 
 Snapshot = Callable[[], AbstractContextManager[apsw.Connection]]
 
 
-def backup(snapshot: Snapshot, *, source: Path, target: Path, at: int, form: int) -> None:
-    """Write the copy into `target`, which is made and must be new or empty. Opening it as a data directory restores it.
+def backup(
+    snapshot: Snapshot, *, source: Path, target: Path, at: int, form: int, credentials: bool
+) -> Iterator[Copied]:
+    """Write the copy into `target`, which is made and must be new or empty. It is whole once it has its manifest.
 
-    A file that is deleted while it is copied is deleted in the copy too. AlreadyExists, StorageFull, StorageFailed.
+    A file that is deleted while it is copied is deleted in the copy too. Without `credentials` nobody's come along. The
+    server's key never does. AlreadyExists, StorageFull, StorageFailed.
     """
-    with mapped(str(target)):
-        target.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if any(target.iterdir()):
-            raise AlreadyExists(f"{target} is not empty", field="target")
-    _copy_database(snapshot, target / FILE)
+    _make_empty(target)
+    total = 0
+    for copied in _copy_database(snapshot, target / FILE):
+        total = copied.total
+        yield copied
+    if not credentials:
+        _forget(target / FILE, "drop_credentials", "drop_credential_keys")
     entries = [_described(target, FILE)]
+    done = entries[0]["size"]
     for name in _files(target / FILE):
         with mapped(name):
             if _copy(source / FOLDER / name, target / FOLDER / name):
                 entries.append(_described(target, f"{FOLDER}/{name}"))
+                done += entries[-1]["size"]
+                yield Copied(done=min(done, total), total=total, name=f"{FOLDER}/{name}")
             else:
-                _forget(target / FILE, name)
+                _forget(target / FILE, "drop_blob_file", args=(name,))
     entries[0] = _described(target, FILE)
-    text = json.dumps({"format": form, "created_at": at, "files": entries}, indent=1)
+    text = json.dumps({"format": form, "created_at": at, "credentials": credentials, "files": entries}, indent=1)
     with mapped(MANIFEST):
         _write(target / MANIFEST, text.encode())
         _sync_folders(target)
+    yield Copied(done=total, total=total, name=MANIFEST)
 
 
-def _copy_database(snapshot: Snapshot, target: Path) -> None:
+def restore(source: Path, target: Path, *, form: int) -> Iterator[Copied]:
+    """Make a data directory of a copy. Each file is compared with the manifest on its way; when one is not what that
+    says, nothing stays. `target` is made and must be new or empty. Invalid: `source` is no copy, or of a newer format.
+    AlreadyExists, Corrupt, StorageFull, StorageFailed.
+    """
+    entries = _entries(source, form)
+    _make_empty(target)
+    total, done = sum(entry["size"] for entry in entries), 0
+    try:
+        for entry in entries:
+            with mapped(entry["name"]):
+                _copy_checked(entry, source, target)
+            done += entry["size"]
+            yield Copied(done=done, total=total, name=entry["name"])
+        with mapped(FILE):
+            (target / RESTORING).rename(target / FILE)
+            _sync_folders(target)
+    except BaseException:
+        _clear(target)
+        raise
+
+
+def _copy_checked(entry: dict[str, Any], source: Path, target: Path) -> None:
+    place = RESTORING if entry["name"] == FILE else entry["name"]
+    there = _copy(source / entry["name"], target / place)
+    if not there or _described(target, place) != {**entry, "name": place}:
+        raise Corrupt(f"{entry['name']} of {source} is not what its manifest says; nothing was restored")
+
+
+def _entries(source: Path, form: int) -> list[dict[str, Any]]:
+    """What the manifest of a copy names, the database first."""
+    try:
+        manifest = json.loads((source / MANIFEST).read_text("utf-8"))
+        entries = sorted(manifest["files"], key=lambda entry: (entry["name"] != FILE, entry["name"]))
+        names = [PurePosixPath(entry["name"]) for entry in entries if isinstance(entry["size"], int)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise Invalid(f"{source} is no backup: it has no {MANIFEST} that can be read", field="source") from None
+    if not names or str(names[0]) != FILE or any(n.parts[0] != FOLDER or ".." in n.parts for n in names[1:]):
+        raise Invalid(f"{source} is no backup: its {MANIFEST} names other files", field="source")
+    if manifest["format"] > form:
+        raise Invalid(
+            f"{source} has format {manifest['format']}; this release reads up to {form}: use a newer Stepwell",
+            field="source",
+        )
+    return entries
+
+
+def _make_empty(target: Path) -> None:
+    with mapped(str(target)):
+        target.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if any(target.iterdir()):
+            raise AlreadyExists(f"{target} is not empty", field="target")
+
+
+def _clear(target: Path) -> None:
+    for entry in target.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+
+
+def _copy_database(snapshot: Snapshot, target: Path) -> Iterator[Copied]:
     copy = apsw.Connection(str(target), vfs=CHECKSUMS)
     try:
         with snapshot() as connection:
             _make_alike(connection, copy)
+            blobs = int(SQL.all(connection, "blob_bytes")[0][0])
             with copy.backup("main", connection, "main") as progress:
                 while not progress.done:
                     progress.step(_PAGES)
+                    total = progress.page_count * PAGE_SIZE
+                    yield Copied(done=total - progress.remaining * PAGE_SIZE, total=total + blobs, name=FILE)
         # A copy of its own: without the write-ahead log's mark it needs no second file.
         copy.execute("PRAGMA journal_mode=DELETE").fetchall()
     finally:
@@ -79,10 +155,13 @@ def _files(database: Path) -> Iterator[str]:
         copy.close()
 
 
-def _forget(database: Path, name: str) -> None:
+def _forget(database: Path, *statements: str, args: tuple[str, ...] = ()) -> None:
+    """Rows that are not to be in the copy, and every trace of them."""
     copy = apsw.Connection(str(database), vfs=CHECKSUMS)
     try:
-        SQL.run(copy, "drop_blob_file", (name,))
+        copy.execute("PRAGMA secure_delete=ON").fetchall()
+        for statement in statements:
+            SQL.run(copy, statement, args)
     finally:
         copy.close()
 
@@ -106,18 +185,6 @@ def _described(target: Path, name: str) -> dict[str, Any]:
             digest.update(chunk)
             size += len(chunk)
     return {"name": name, "size": size, "sha256": digest.hexdigest()}
-
-
-def verify(target: Path) -> None:
-    """Raise Corrupt unless every file of a copy is as its manifest says."""
-    entries = json.loads((target / MANIFEST).read_text("utf-8"))["files"]
-    for entry in entries:
-        try:
-            found = _described(target, entry["name"])
-        except FileNotFoundError:
-            raise Corrupt(f"{entry['name']} is missing from the copy") from None
-        if found != entry:
-            raise Corrupt(f"{entry['name']} of the copy is not what the manifest says")
 
 
 def _write(path: Path, data: bytes) -> None:

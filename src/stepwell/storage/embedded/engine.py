@@ -14,7 +14,7 @@ import apsw
 
 from stepwell.core.clock import Clock
 from stepwell.core.errors import StepwellError, StorageFailed
-from stepwell.core.model import Damage, Stats
+from stepwell.core.model import Copied, Damage, Stats
 from stepwell.storage.embedded import backing, checking, recovery, tiles
 from stepwell.storage.embedded.blocks import Blocks
 from stepwell.storage.embedded.care import Background, Checkpoints, DiskSpace, wal_bytes
@@ -227,14 +227,15 @@ class EmbeddedStore(PointTables, Catalog):
             commit_seconds_sum=writer.commit_seconds,
         )
 
-    def backup(self, *, target: Path) -> None:
+    def backup(self, *, target: Path, credentials: bool = False) -> Iterator[Copied]:
         """See Maintenance."""
-        backing.backup(
+        return backing.backup(
             self._readers.snapshot,
             source=self._directory,
             target=target,
             at=self._clock(),
             form=recovery.FORMAT,
+            credentials=credentials,
         )
 
     def close(self) -> None:

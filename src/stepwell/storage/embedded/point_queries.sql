@@ -143,5 +143,14 @@ DELETE FROM garbage;
 -- name: blob_files
 SELECT file FROM blob ORDER BY file;
 
+-- name: blob_bytes
+SELECT ifnull(sum(size), 0) FROM blob;
+
+-- name: drop_credentials
+DELETE FROM credential;
+
+-- name: drop_credential_keys
+DELETE FROM credential_key;
+
 -- name: drop_blob_file
 DELETE FROM blob WHERE file = ?;
