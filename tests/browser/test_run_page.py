@@ -82,7 +82,7 @@ def test_custom_info_is_shown_as_it_is(person: Person, filled: Server):
     expect(part(page, "counts").get_by_role("columnheader", name="digit")).to_be_visible()
     expect(part(page, "long")).to_contain_text("The first 1,048,576 of 1,100,000 characters.")
     with page.expect_download() as begun:
-        page.get_by_role("button", name="Save long as text").click()
+        part(page, "long").get_by_role("button", name="Save as text").click()
     assert begun.value.path().read_text() == texts["long"]
 
 

@@ -22,7 +22,7 @@ export function CustomInfo({ detail }: PartProps) {
         <section key={name} aria-label={name}>
           <header class="line">
             <h2>{name}</h2>
-            <button type="button" aria-label={`Save ${name} as text`} onClick={() => save(new Blob([text]), `${name}.txt`)}>
+            <button type="button" onClick={() => save(new Blob([text]), `${name}.txt`)}>
               Save as text
             </button>
           </header>
