@@ -124,7 +124,11 @@ def parts() -> list[Part]:
             ],
         ),
         Part(name="clients", budget=6, commands=[[setup, "clients"], *clients] if clients else []),
-        Part(name="client", budget=2, commands=pytest(folders("client", "transfer"), "-m", "not long")),
+        Part(
+            name="client",
+            budget=2,
+            commands=pytest(folders("client", "transfer"), "-m", "not long", "--hypothesis-profile=ci"),
+        ),
         Part(name="browser", budget=4, commands=browser()),
         Part(name="crash", budget=3, commands=pytest(folders("crash"), "-m", "not long", "--hypothesis-profile=ci")),
         Part(name="acceptance", budget=2, commands=pytest(folders("acceptance"), "-m", "not long", "--dist=loadgroup")),

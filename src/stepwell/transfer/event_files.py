@@ -6,6 +6,7 @@ is an `Event` of TensorFlow's protocol buffers.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -78,7 +79,7 @@ def decode(data: bytes) -> Event:
     event = Event()
     for number, kind, value in _fields(data):
         if (number, kind) == (1, _FIXED64):
-            event.time_us = round(_DOUBLE.unpack(value)[0] * 1e6)
+            event.time_us = _microseconds(_DOUBLE.unpack(value)[0])
         elif (number, kind) == (2, _VARINT):
             event.step = _signed(value)
         elif (number, kind) == (5, _BYTES):
@@ -99,6 +100,12 @@ def encode(time_us: int, step: int, *, tag: str = "", value: float | None = None
     if first:
         summary += _bytes(9, _bytes(1, _bytes(1, b"scalars")) + b"\x20\x01")  # its data class: a scalar
     return head + _bytes(5, _bytes(1, summary))
+
+
+def _microseconds(seconds: float) -> int:
+    """The nearest; the product of both would be rounded twice. ValueError, OverflowError: NaN, an infinity."""
+    whole = math.floor(seconds)
+    return whole * 1_000_000 + round((seconds - whole) * 1e6)
 
 
 def _value(data: bytes) -> Scalar:

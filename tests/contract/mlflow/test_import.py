@@ -62,7 +62,7 @@ def server(kept: tuple[Path, dict[str, str]]) -> Iterator[str]:
             start_new_session=True,
         )
         try:
-            deadline = time.monotonic() + 2 * READY_WITHIN
+            deadline = time.monotonic() + 5 * READY_WITHIN
             while not _answers(f"http://{HOST}:{port}/health"):
                 assert process.poll() is None, path.with_suffix(".log").read_text()
                 assert time.monotonic() < deadline, path.with_suffix(".log").read_text()
