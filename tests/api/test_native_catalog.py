@@ -94,6 +94,9 @@ def test_a_run_has_one_note(api: httpx.Client):
 
     new_run(api, id="noted", note="The first.", tags={"a": "1"})
     assert (note(), search()) == ("The first.", ["noted"])
+    assert api.patch("/runs/noted", json={"set_tags": {"mlflow.note.content": ""}}).status_code == 200
+    assert note() is None, "an empty note is none"
+    assert api.patch("/runs/noted", json={"note": "The first."}).status_code == 200
     assert api.patch("/runs/noted", json={"set_tags": {"b": "2"}}).status_code == 200
     assert note() == "The first."
     assert api.patch("/runs/noted", json={"note": "x" * 65_536}).status_code == 200

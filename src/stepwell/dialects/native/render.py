@@ -74,7 +74,7 @@ def run_detail(row: RunRow) -> Table:
         "run": run(row.run),
         "params": dict(row.params),
         "tags": dict(row.tags),
-        "note": row.tags.get(NOTE_TAG),
+        "note": row.tags.get(NOTE_TAG) or None,
         "metrics": summaries({row.run.id: row.metrics}),
     }
 

@@ -104,7 +104,7 @@ def details(
         "updatedAt": iso(run.updated_at),
         "statusUpdated": iso(run.end_time) if over and run.end_time is not None else None,
         "externalId": alias,
-        "notes": row.tags.get(NOTE_TAG),
+        "notes": row.tags.get(NOTE_TAG) or None,
         "forkedFromRunId": fork["key"] if fork else None,
         "forkStep": fork["step"] if fork else None,
         "url": url,
