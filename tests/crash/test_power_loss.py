@@ -24,7 +24,7 @@ from crash.powerloss.state import DiskState
 from crash.reopening import checker, marking, on_disk
 from crash.story import Act, Care, Create, Purge, Put, Remove, Story, Write
 from stepwell.core.model import Status
-from stepwell.storage.embedded import EmbeddedStore, blocks, engine, flushing, recovery, tiles
+from stepwell.storage.embedded import EmbeddedStore, backlog, blocks, engine, flushing, recovery, tiles
 from stepwell.storage.embedded.database import connect_writer
 from stepwell.storage.embedded.statements import POINTS
 from stepwell.storage.embedded.writer import Request, Writer, _tell
@@ -46,6 +46,9 @@ def small_steps() -> Iterator[None]:
         patch.setattr(flushing, "STEP_POINTS", 8)
         patch.setattr(flushing, "STEP_SERIES", 2)
         patch.setattr(flushing, "TRIM_ROWS", 3)
+        patch.setattr(flushing, "BACKLOG_SERIES", 2)
+        patch.setattr(backlog, "PIECE", 1)
+        patch.setattr(recovery, "AT_ONCE", 1)
         patch.setattr(flushing, "OVERLAP", 2)
         patch.setattr(flushing, "GARBAGE_BLOCKS", 2)
         yield
@@ -272,13 +275,13 @@ def journal_goes_first(patch: pytest.MonkeyPatch) -> None:
 
 def flushed_points_come_back(patch: pytest.MonkeyPatch) -> None:
     """A recovery that does not look at what blocks hold already."""
-    real = recovery._load
+    real = backlog._load
 
     def load(*given: Any) -> None:
         real(*given)
         given[-1].flushed.clear()
 
-    patch.setattr(recovery, "_load", load)
+    patch.setattr(backlog, "_load", load)
 
 
 def counter_is_forgotten(patch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ class EmbeddedStore(PointTables, Catalog):
             self._connection = connection
             recovery.prepare_schema(connection, self._path)
             self._head = Head()
-            replayed = recovery.replay(connection, self._head, self._cache)
+            backlog = recovery.replay(connection, self._head, self._cache)
         self._clock = clock
         self._readers = Readers(self._new_reader, size=READERS)
         reserve = Reserve(files)
@@ -90,12 +90,12 @@ class EmbeddedStore(PointTables, Catalog):
 
         def new_stage() -> Stage:
             stored = partial(tiles.near, self._cache)
-            return Stage(head=self._head, table=SeriesRows(self._cache), stored=stored, compressor=compressor)
+            return Stage(head=self._head, table=SeriesRows(self._cache, backlog), stored=stored, compressor=compressor)
 
         self._writer = Writer(
             connection,
             new_stage=new_stage,
-            next_arrival=replayed.next_arrival,
+            next_arrival=self._head.end,
             space=DiskSpace(reserve, files),
             committed=self._checkpoints.after_commit,
             undone=known_runs.forget,
@@ -105,6 +105,7 @@ class EmbeddedStore(PointTables, Catalog):
         PointTables.__init__(
             self,
             head=self._head,
+            backlog=backlog,
             cache=self._cache,
             submit=self._submit,
             snapshot=self._readers.snapshot,
@@ -120,11 +121,11 @@ class EmbeddedStore(PointTables, Catalog):
         )
         self._flusher = Flusher(
             head=self._head,
+            backlog=backlog,
             cache=self._cache,
             packer=packer,
             submit=self._submit,
             snapshot=self._readers.snapshot,
-            keep_from=replayed.keep_from,
         )
         self._background = Background(
             head=self._head,

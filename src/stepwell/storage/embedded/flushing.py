@@ -20,6 +20,7 @@ from stepwell.core.errors import Corrupt
 from stepwell.core.series import Order, Points
 from stepwell.core.summary import Summary
 from stepwell.storage.embedded import blocks, journal, mending, tiles
+from stepwell.storage.embedded.backlog import Backlog
 from stepwell.storage.embedded.blocks import POINTS, Blocks, Encoded, Header, headers_of_many
 from stepwell.storage.embedded.catalog import summaries
 from stepwell.storage.embedded.head import Head, Series, State
@@ -30,6 +31,7 @@ from stepwell.storage.embedded.writer import Request
 
 STEP_POINTS: Final = 65_536
 STEP_SERIES: Final = 500
+BACKLOG_SERIES: Final = 20_000  # brought into the head before what is there moves on
 TRIM_ROWS: Final = 256
 OVERLAP: Final = 8  # ranges of blocks that may cover one key before they are merged
 MERGE_BLOCKS: Final = 32  # at most, in one step
@@ -57,30 +59,36 @@ class Flusher:
         self,
         *,
         head: Head,
+        backlog: Backlog,
         cache: Blocks,
         packer: Packer,
         submit: Submit,
         snapshot: Snapshot,
-        keep_from: int | None = None,
     ) -> None:
-        """`keep_from`: the journal from this arrival on holds points that only a repair can move."""
         self._head = head
+        self._backlog = backlog
         self._cache = cache
         self._packer = packer
         self._submit = submit
         self._snapshot = snapshot
-        self._keep_from = keep_from
         self._crowded: set[int] = set()  # series whose blocks overlap too deeply
         self._long: set[int] = set()  # series with blocks that a tile should stand for
         self.counters = {"flushes": 0, "blocks_written": 0, "merges": 0}
 
     def flush(self) -> bool:
-        """Move everything that is in the head now; False when there was nothing."""
+        """Move everything that is in the head now or owed to it; False when there was nothing."""
+        while self._backlog.series:
+            self._backlog.bring_back(self._backlog.keys()[:BACKLOG_SERIES], self._submit)
+            self._flush()
+        return self._flush()
+
+    def _flush(self) -> bool:
+        whole = not self._backlog.series  # before the head is taken: what comes back after that is not in `dirty`
         end, dirty = self._head.everything()
         if not dirty:
             return False
         moved = [self._moved(step) for step in _steps(dirty)]
-        if all(moved):
+        if all(moved) and whole:
             self._trim(end)
         self.counters["flushes"] += 1
         for series_key in list(self._crowded):
@@ -152,7 +160,8 @@ class Flusher:
 
     def _trim(self, end: int) -> None:
         """The journal below `end` is in blocks."""
-        below = end if self._keep_from is None else min(end, self._keep_from)
+        kept = self._backlog.keep_from
+        below = end if kept is None else min(end, kept)
 
         def run(connection: apsw.Connection, stage: Stage) -> int:
             SQL.run(connection, "raise_next_arrival", (end,))

@@ -135,7 +135,8 @@ class Head:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.points = 0
+        self._points = 0
+        self._owed_points = self._owed_series = 0
         self.end = 0  # the arrival number after the last point published
         self.nameless = ""  # why nobody knows whose some points are, so that nothing can be read; "" when all are known
         self.flushes = 0  # flush steps done; together with the same number in the database it tells whether both agree
@@ -145,9 +146,20 @@ class Head:
         self._clean: OrderedDict[int, Series] = OrderedDict()  # by key, those that are clean longest first
 
     @property
+    def points(self) -> int:
+        """How many are not in blocks; those owed among them."""
+        return self._points + self._owed_points
+
+    @property
     def weight(self) -> int:
         """How much memory is in use, in points: of many series with one point each, most is not in the points."""
-        return self.points + SERIES_WEIGHT * len(self._dirty)
+        return self.points + SERIES_WEIGHT * (len(self._dirty) + self._owed_series)
+
+    def owe(self, *, points: int, series: int) -> None:
+        """So much more, or less, of what is not in blocks is not here either, but in the backlog of a start."""
+        with self.lock:
+            self._owed_points += points
+            self._owed_series += series
 
     def find(self, run_key: int, name: Name) -> Series | None:
         """A series the head knows; None says nothing about the database."""
@@ -174,7 +186,7 @@ class Head:
                     self._add(series)
                     self._clean.pop(series.key, None)
                 series.append(item.rows, in_order=item.in_order, greatest=item.greatest)
-                self.points += item.rows.shape[1]
+                self._points += item.rows.shape[1]
 
     def capture(
         self, run_key: int, metric: str | None, labels: Labels | None
@@ -243,7 +255,7 @@ class Head:
                 if self._dirty.get(series.key) is not series:
                     continue  # its run was purged meanwhile
                 series.drop(n, stored)
-                self.points -= n
+                self._points -= n
                 if series.state.n == 0:
                     self._not_dirty(series)
                     self._clean[series.key] = series
@@ -264,7 +276,7 @@ class Head:
                 for series in self._by_run.pop(run_key, {}).values():
                     if self._clean.pop(series.key, None) is None:
                         self._not_dirty(series)
-                        self.points -= series.state.n
+                        self._points -= series.state.n
 
 
 def points_of(rows: I64) -> Points:

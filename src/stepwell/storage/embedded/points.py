@@ -21,6 +21,7 @@ from stepwell.core.store import PointPage, RunPoints
 from stepwell.core.summary import Summary
 from stepwell.storage.embedded import mending, reading
 from stepwell.storage.embedded.arrivals import BEFORE_ALL, RunParts
+from stepwell.storage.embedded.backlog import Backlog
 from stepwell.storage.embedded.blocks import Blocks, headers_of_many
 from stepwell.storage.embedded.catalog import records, run_rows, runs, series, summaries
 from stepwell.storage.embedded.catalog.live import Live, lay_over
@@ -43,14 +44,18 @@ Snapshot = Callable[[], AbstractContextManager[apsw.Connection]]
 class SeriesRows:
     """The database's series, as staging needs them."""
 
-    def __init__(self, cache: Blocks) -> None:
+    def __init__(self, cache: Blocks, backlog: Backlog) -> None:
         self._cache = cache
+        self._backlog = backlog
 
     def ensure(
         self, connection: apsw.Connection, run_key: int, names: Sequence[Name]
     ) -> list[tuple[int, Summary | None]]:
-        """Key and stored summary of each, made where missing."""
+        """Key and stored summary of each, made where missing. Points of them that wait since the start are in the head
+        afterwards.
+        """
         keys = series.ensure(connection, run_key, names)
+        self._backlog.load(connection, keys)
         stored = mending.load(connection, self._cache, keys)
         return [(key, stored.get(key)) for key in keys]
 
@@ -81,8 +86,18 @@ class RunCache:
 class PointTables:
     """Implements core.store.PointStore."""
 
-    def __init__(self, *, head: Head, cache: Blocks, submit: Submit, snapshot: Snapshot, known_runs: RunCache) -> None:
+    def __init__(
+        self,
+        *,
+        head: Head,
+        backlog: Backlog,
+        cache: Blocks,
+        submit: Submit,
+        snapshot: Snapshot,
+        known_runs: RunCache,
+    ) -> None:
         self._head = head
+        self._backlog = backlog
         self._cache = cache
         self._submit = submit
         self._snapshot = snapshot
@@ -124,6 +139,7 @@ class PointTables:
         run_key = self._run_key(workspace, run_id)
         if run_key is None:
             return []
+        self._bring_back([run_key], None if metric is None else [metric])
         live = {s.key: (s, state) for s, state in self._head.capture(run_key, metric, None)[1]}
         with self._snapshot() as connection:
             rows = series.of_run(connection, run_key, metric, prefixes)
@@ -192,6 +208,7 @@ class PointTables:
         for attempt in range(ATTEMPTS):
             with self._snapshot() as connection:
                 known = runs.keys_of(connection, workspace, run_ids)
+            self._bring_back(known.values())
             taken, captured = self._head.capture_runs(known.values())
             with self._snapshot() as connection:
                 ((end,),) = POINTS.all(connection, "arrivals_end")
@@ -236,8 +253,17 @@ class PointTables:
 
     def live(self, run_keys: Collection[int] | None, metrics: Collection[str] | None) -> list[Live]:
         """Series with points in the head and their total summaries, of the given runs and metrics; None means all."""
+        self._bring_back(run_keys, metrics)
         captured = self._head.dirty(run_keys, None if metrics is None else frozenset(metrics))
         return [Live(s.run_key, s.metric, s.labels, total) for s, state in captured if (total := s.summary(state))]
+
+    def _bring_back(self, run_keys: Collection[int] | None, metrics: Collection[str] | None = None) -> None:
+        """Series of these runs, or of these metrics, whose points wait since the start are in the head afterwards."""
+        if not self._backlog.series:
+            return
+        with self._snapshot() as connection:
+            asked = series.keys_of(connection, run_keys, metrics)
+        self._backlog.bring_back(asked, self._submit)
 
     def _run_key(self, workspace: str, run_id: str) -> int | None:
         with self._snapshot() as connection:
@@ -250,6 +276,7 @@ class PointTables:
         with self._snapshot() as connection:
             state = runs.find(connection, workspace, selector.run_id)
         run_key = -1 if state is None else state.key
+        self._bring_back([run_key], [selector.metric])
         taken, captured = self._head.capture(run_key, selector.metric, selector.labels)
         with self._snapshot() as connection:
             state = runs.find(connection, workspace, selector.run_id)

@@ -109,8 +109,9 @@ class Stage:
             missing = [n for n in names if (run_key, n) not in at and not self._known(run_key, n, series, at)]
             if missing:
                 for name, (key, summary) in zip(missing, self._table.ensure(connection, run_key, missing), strict=True):
-                    at[run_key, name] = len(series)
-                    series.append(Series(key=key, run_key=run_key, name=name, stored=summary))
+                    if not self._known(run_key, name, series, at):  # by now: its points may have come back
+                        at[run_key, name] = len(series)
+                        series.append(Series(key=key, run_key=run_key, name=name, stored=summary))
             positions = np.fromiter((at[run_key, n] for n in names), np.int64, len(names))
             which.append(positions[added.batch.which])
         return series, which[0] if len(which) == 1 else np.concatenate(which)

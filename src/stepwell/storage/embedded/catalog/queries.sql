@@ -305,11 +305,11 @@ JOIN labels ON labels.id = series.labels_id;
 SELECT key FROM series;
 
 -- name: series_keys_of_runs
-SELECT series.key FROM json_each(:runs) AS run JOIN series ON series.run_key = run.value;
+SELECT series.key FROM json_each(?) AS run JOIN series ON series.run_key = run.value;
 
 -- name: series_keys_of_metrics
 SELECT series.key
-FROM json_each(:metrics) AS name
+FROM json_each(?) AS name
 CROSS JOIN metric ON metric.name = name.value
 CROSS JOIN series INDEXED BY series_by_metric ON series.metric_id = metric.id;
 

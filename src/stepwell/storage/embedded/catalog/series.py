@@ -69,6 +69,21 @@ def of_runs(conn: apsw.Connection, run_keys: Iterable[int]) -> list[Described]:
     return [Described(key, run_key, name, labels_of(body)) for key, run_key, name, body in rows]
 
 
+def keys_of(conn: apsw.Connection, run_keys: Iterable[int] | None, metrics: Iterable[str] | None) -> list[int]:
+    """The keys of the series of some runs and metrics (None: all), in no order."""
+    runs = None if run_keys is None else json.dumps(list(run_keys))
+    names = None if metrics is None else json.dumps(list(metrics))
+    if runs is None and names is None:
+        rows = _SQL.all(conn, "series_keys")
+    elif runs is None:
+        rows = _SQL.all(conn, "series_keys_of_metrics", (names,))
+    elif names is None:
+        rows = _SQL.all(conn, "series_keys_of_runs", (runs,))
+    else:
+        rows = _SQL.all(conn, "series_keys_of_runs_and_metrics", {"runs": runs, "metrics": names})
+    return [key for (key,) in rows]
+
+
 def describe(conn: apsw.Connection, keys: Iterable[int], *, by_index: bool = False) -> dict[int, Described]:
     """What series keys stand for; keys of purged series are absent.
 
