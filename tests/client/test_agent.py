@@ -252,7 +252,9 @@ def test_an_agent_without_a_server_keeps_its_samples(shared_server: Server, stor
     with agent(str(shared_server.program), *flags) as process:
         lines(process, 1)
         wait = threading.Event()
-        while not any(b"system/worker-0" in each.read_bytes() for each in spool.rglob("*.spool")):
+        while process.poll() is None and not any(
+            b"system/worker-0" in each.read_bytes() for each in spool.rglob("*.spool")
+        ):
             wait.wait(0.05)
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 1
