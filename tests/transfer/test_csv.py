@@ -20,7 +20,7 @@ MICROSECONDS_2026 = 1_767_225_600_000_000
 WIDE = """step,time,loss,acc
 0,2026-01-01T00:00:00Z,0.1,nan
 1,2026-01-01T01:00:01.000001+01:00,-0.0,
-9223372036854775807,2026-01-01 00:00:02,-inf,5e-324
+9223372036854775807,2026-01-01 00:00:02.500000999Z,-inf,5e-324
 -3,1767225600.123456,Infinity,1
 """
 
@@ -46,17 +46,17 @@ def test_every_column_is_a_metric_and_every_cell_arrives_exactly(
         (-3, start + 123_456, "Infinity"),
         (0, start, 0.1),
         (1, start + 1_000_001, 0.0),
-        (2**63 - 1, start + 2_000_000, "-Infinity"),
+        (2**63 - 1, start + 2_500_000, "-Infinity"),
     ]
     assert str(loss[2][2]) == "-0.0"
     assert stored.points(run_id, "acc") == [
         (-3, start + 123_456, 1.0),
         (0, start, "NaN"),
-        (2**63 - 1, start + 2_000_000, 5e-324),
+        (2**63 - 1, start + 2_500_000, 5e-324),
     ]
     run = stored.run(run_id)["run"]
     assert (run["name"], run["status"]) == ("train", "FINISHED")
-    assert (run["start_time_us"], run["end_time_us"]) == (start, start + 2_000_000)
+    assert (run["start_time_us"], run["end_time_us"]) == (start, start + 2_500_000)
 
 
 def test_importing_twice_changes_nothing(program: Program, stored: Stored, tmp_path: Path) -> None:

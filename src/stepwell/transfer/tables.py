@@ -6,6 +6,7 @@ Cells are texts, numbers or moments, so that CSV and Parquet are the same here.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -18,6 +19,7 @@ _STEPS: Final = ("step", "_step", "global_step")
 _TIMES: Final = ("time_us", "time_ms", "time", "timestamp", "_timestamp", "wall_time", "Wall time")
 _RUNS: Final = ("run_id", "run", "run_name")
 _MICROSECONDS: Final = {"_us": 1, "_ms": 1000}  # of one unit, by the end of the column's name; else seconds
+_FRACTION: Final = re.compile(r"[.,](\d+)")  # of a second
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 Cell = Any
 
@@ -182,6 +184,7 @@ def _moment(text: str) -> datetime | None:
     """As ISO 8601 writes it; None for a number."""
     if not (text[:4].isdigit() and text[4:5] == "-"):
         return None
+    text = _FRACTION.sub(lambda found: f".{found[1][:6]:0<6}", text, count=1)  # Python 3.10 reads six digits only
     try:
         return datetime.fromisoformat(text[:-1] + "+00:00" if text[-1:] in "zZ" else text)
     except ValueError:
