@@ -16,6 +16,8 @@ import pytest
 
 from serving import Server, binary
 
+pytestmark = pytest.mark.slow  # programs are started again and again
+
 
 def stepwell(*args: str | Path, status: int = 0) -> str:
     """What a command prints: its output when it succeeds, else what it complains of."""
