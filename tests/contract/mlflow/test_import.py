@@ -22,6 +22,7 @@ from serving import HOST, READY_WITHIN, Server, binary, free_port
 
 EXPERIMENT = f"imported {uuid4().hex}"
 START = 1_767_225_600_000  # milliseconds
+NOTHING_NEW = "0 runs are new, 0 changed; 13 points are on the server already\n0 points sent"
 LOSS = [(0, 0.1), (1, math.nan), (2, math.inf), (3, -math.inf), (2**53 + 1, -1.5), (-5, 5e-324)]
 
 
@@ -118,25 +119,27 @@ def _row(at: int, step: int, value: float) -> tuple[int, int, str]:
     return step, START + at, repr(value)
 
 
-@pytest.mark.parametrize("way", ["database", "server"])
-def test_runs_come_exactly_and_once(
-    way: str, kept: tuple[Path, dict[str, str]], tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_runs_of_a_database_come_exactly_and_once(kept: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
     path, ids = kept
-    source = str(path) if way == "database" else request.getfixturevalue("server")
     with Server(tmp_path / "data") as stepwell:
-        told = bring(stepwell, source)
+        told = bring(stepwell, path)
         assert "2 runs with 3 series and 13 points" in told
         assert told.rstrip().endswith("the same")
         check(stepwell, ids)
-        again = bring(stepwell, source, "--only", EXPERIMENT)
-        assert "0 runs are new, 0 changed; 13 points are on the server already\n0 points sent" in again
+        again = bring(stepwell, f"sqlite:///{path}", "--only", EXPERIMENT)
+        assert NOTHING_NEW in again
         check(stepwell, ids)
 
 
-def test_both_ways_bring_the_same(kept: tuple[Path, dict[str, str]], server: str, tmp_path: Path) -> None:
-    path, _ = kept
+def test_runs_of_a_server_come_exactly_and_are_those_of_its_database(
+    kept: tuple[Path, dict[str, str]], server: str, tmp_path: Path
+) -> None:
+    path, ids = kept
     with Server(tmp_path / "data") as stepwell:
-        bring(stepwell, f"sqlite:///{path}", "--experiment", "one")
-        again = bring(stepwell, server, "--experiment", "one")
-        assert "0 runs are new, 0 changed; 13 points are on the server already\n0 points sent" in again
+        told = bring(stepwell, server, "--only", EXPERIMENT)
+        assert "2 runs with 3 series and 13 points" in told
+        assert told.rstrip().endswith("the same")
+        check(stepwell, ids)
+        assert NOTHING_NEW in bring(stepwell, server)
+        assert NOTHING_NEW in bring(stepwell, path)
+        check(stepwell, ids)
