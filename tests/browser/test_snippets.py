@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -33,10 +34,43 @@ def test_mlflows_lines_read_the_run(person: Person, run: str):
 
 
 def test_plutos_lines_read_the_run(person: Person, run: str):
-    said = run_python("pluto", ["-c", code(person, run, "pluto")], PLUTO_DISABLE_TELEMETRY="1")
-    assert "sgd 0.01" in said
-    assert "COMPLETED" in said
-    assert "train/accuracy" in said
+    text = code(person, run, "pluto").replace("train/accuracy", "train/loss")
+    rows = 'import json; print(json.dumps([*zip(metrics["step"].tolist(), metrics["value"].tolist())]))'
+    said = run_python("pluto", ["-c", f"{text}\n{rows}"], PLUTO_DISABLE_TELEMETRY="1")
+    assert "sgd 0.01 COMPLETED" in said
+    assert "train/loss" in said
+    assert json.loads(said.splitlines()[-1]) == [[step, loss_of("0.01", "sgd", step)] for step in range(STEPS)]
+
+
+CONFIGURE = """
+from pathlib import Path
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+folder = Path.home() / ".oci"
+folder.mkdir(mode=0o700)
+key, config = folder / "key.pem", folder / "config"
+for path in (key, config):
+    path.touch(mode=0o600)
+made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+key.write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()))
+config.write_text(
+    "[DEFAULT]\\n"
+    "user=ocid1.user.oc1..bbbb\\n"
+    "tenancy=ocid1.tenancy.oc1..aaaa\\n"
+    "fingerprint=20:3b:97:13:55:1c:5b:0d:d3:37:d8:50:4e:c5:3a:34\\n"
+    "region=us-ashburn-1\\n"
+    f"key_file={key}\\n"
+)
+"""
+
+
+def test_oracles_lines_read_the_run(person: Person, run: str, tmp_path: Path):
+    run_python("oracle", ["-c", CONFIGURE], HOME=str(tmp_path))
+    text = code(person, run, "oracle").replace('"train/accuracy"', '"train/loss"')
+    said, history = run_python("oracle", ["-c", text], HOME=str(tmp_path)).split("\n", 1)
+    assert said == "sgd 0.01 FINISHED"
+    found = [(point["key"], point["step"], point["value"]) for point in json.loads(history)]
+    assert found == [("train/loss", step, loss_of("0.01", "sgd", step)) for step in range(STEPS)]
 
 
 def test_saps_lines_read_the_run(person: Person, run: str):

@@ -81,7 +81,8 @@ const WRITERS: Record<Client, (told: Told) => Snippet> = {
       "with Client() as client:",
       `    run = client.get_run(${py(experiment)}, ${key})`,
       '    print(run["displayId"], run["name"], run["status"], run["config"])',
-      `    print(client.get_metrics(${py(experiment)}, ${key}, [${py(metric)}]))`,
+      `    metrics = client.get_metrics(${py(experiment)}, ${key}, [${py(metric)}])`,
+      "    print(metrics)",
     ),
   }),
   oracle: ({ address, workspace, run, metric }) => ({
@@ -94,7 +95,7 @@ const WRITERS: Record<Client, (told: Told) => Snippet> = {
       "",
       `client = MLOpsClient(oci.config.from_file(), service_endpoint=${py(address)})`,
       `place = ("ocid1.aidataplatform.oc1..cccc", ${py(workspace || "default")})`,
-      `run = client.get_experiment_run(*place, ${py(run)}).data.run`,
+      `run = client.get_experiment_run_by_id(*place, ${py(run)}).data.run`,
       "print(run.info.run_name, run.info.status)",
       `print(client.get_experiment_run_metric_history(*place, ${py(run)}, ${py(metric)}).data.metrics)`,
     ),
