@@ -101,7 +101,9 @@ def exposed(directory: Path) -> str:
 def test_every_setting_is_in_the_reference_with_its_variable_and_default() -> None:
     rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| `([^`]*)` \|", page("settings.md"), re.MULTILINE)
     defaults = {f.name: getattr(Settings(), f.name) for f in fields(Settings)}
-    shown = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in defaults.items()}
+    shown = {
+        name: str(value) if isinstance(value, (str, Path)) else str(value).lower() for name, value in defaults.items()
+    }
     assert rows == [(name, f"STEPWELL_{name.upper()}", default) for name, default in shown.items()]
 
 

@@ -31,6 +31,7 @@ from stepwell.web.control_server import ControlServer
 from stepwell.web.counters import Counters
 from stepwell.web.rates import Rates
 from stepwell.web.routing import Dialect, Router
+from stepwell.web.tls import Certificate
 from stepwell.web.work import Work
 
 WATCH_SECONDS: Final = 15.0
@@ -94,6 +95,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
     with server.listen(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]
         host = f"[{settings.host}]" if ":" in settings.host and "[" not in settings.host else settings.host
+        certificate = _certificate(settings)
         store = open_store(settings.data_dir, clock=system_clock)
         work = Work()
         try:
@@ -103,11 +105,18 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
                     build_app(settings, store, work=work, key=key),
                     listener,
                     control=ControlServer(settings.data_dir, _commands(store, lambda: key).run),
-                    ready=partial(ready, f"http://{host}:{port}"),
+                    ready=partial(ready, f"{'https' if certificate else 'http'}://{host}:{port}"),
+                    certificate=certificate,
                 )
         finally:
             work.close()
             store.close()
+
+
+def _certificate(settings: Settings) -> Certificate | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    return Certificate(settings.tls_cert, settings.tls_key)
 
 
 def _watch(store: Store) -> Rounds:

@@ -82,6 +82,8 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
         const=True,
         help="serve other machines without encryption; secrets and data can be read on the way",
     )
+    serve.add_argument("--tls-cert", metavar="FILE", help="encrypt connections: the certificate chain, PEM")
+    serve.add_argument("--tls-key", metavar="FILE", help="and its key, PEM; both are read again when they change")
     serve.add_argument(
         "--behind-proxy", metavar="N", help="how many proxies before the server tell what clients sent (0: none)"
     )

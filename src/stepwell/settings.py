@@ -30,6 +30,8 @@ class Settings:
     auth: str = "off"
     key_file: Path = Path("keys/server.key")  # relative paths begin at data_dir
     insecure_http: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     behind_proxy: int = 0  # how many proxies before the server are trusted
     rate_limit: int = 0  # requests per second of one credential; 0: any number
     log_level: str = "info"
@@ -86,6 +88,9 @@ def is_loopback(host: str) -> bool:
 
 
 def _check_together(settings: Settings) -> None:
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        missing, given = ("tls_cert", "tls_key") if settings.tls_cert is None else ("tls_key", "tls_cert")
+        raise SettingsError(f"{given} is given and {missing} is not; a certificate and its key go together")
     if settings.behind_proxy and not settings.auth_required:
         raise SettingsError(
             f"behind_proxy {settings.behind_proxy} lets other machines in, so --auth required is needed "
@@ -98,10 +103,11 @@ def _check_together(settings: Settings) -> None:
             f"host {settings.host} can be reached from other machines, so --auth required is needed "
             "(create a credential with `stepwell credential create`)"
         )
-    if not settings.insecure_http and not settings.behind_proxy:
+    if settings.tls_cert is None and not settings.insecure_http and not settings.behind_proxy:
         raise SettingsError(
             f"host {settings.host} can be reached from other machines, and secrets and data would travel unencrypted; "
-            "serve on 127.0.0.1 behind something that ends TLS, name it with --behind-proxy 1, or say --insecure-http"
+            "give --tls-cert and --tls-key, or serve on 127.0.0.1 behind something that ends TLS, or name that with "
+            "--behind-proxy 1, or say --insecure-http"
         )
 
 
@@ -164,6 +170,8 @@ _READERS: Final[Mapping[str, Callable[[object, str], object]]] = {
     "auth": _one_of(AUTH),
     "key_file": _path,
     "insecure_http": _switch,
+    "tls_cert": _path,
+    "tls_key": _path,
     "behind_proxy": _number("a number of proxies", 9),
     "rate_limit": _number("a number of requests", 9_999_999),
     "log_level": _one_of(LOG_LEVELS),

@@ -109,7 +109,7 @@ class Call:
         self.dialect = ""
         self.request_id = ""
         self.client: str = (scope.get("client") or ("",))[0]
-        self.scheme = "http"
+        self.scheme: str = scope.get("scheme", "http")
         self.prefix = ""
         self.context = context
         self._headers = headers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Final
 
 import uvloop
@@ -13,12 +13,18 @@ import uvloop
 from stepwell.web import server
 from stepwell.web.application import Application
 from stepwell.web.control_server import ControlServer
+from stepwell.web.tls import Certificate
 
 COLLECT: Final = (50_000, 20, 50)  # allocations that are not freed yet before each generation is collected
 
 
 def run(
-    application: Application, listener: socket.socket, *, control: ControlServer, ready: Callable[[], None]
+    application: Application,
+    listener: socket.socket,
+    *,
+    control: ControlServer,
+    ready: Callable[[], None],
+    certificate: Certificate | None = None,
 ) -> None:
     """Serve on the listening socket until SIGTERM or SIGINT. `ready` is called once requests are answered."""
     # What was made so far lives as long as the server: the collector need not look at it again, and pages of thousands
@@ -26,14 +32,12 @@ def run(
     gc.freeze()
     gc.set_threshold(*COLLECT)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(application, listener, control=control, ready=ready))
+        runner.run(_serve(control, server.serve(application, listener, ready=ready, certificate=certificate)))
 
 
-async def _serve(
-    application: Application, listener: socket.socket, *, control: ControlServer, ready: Callable[[], None]
-) -> None:
+async def _serve(control: ControlServer, serving: Coroutine[None, None, None]) -> None:
     await control.start()
     try:
-        await server.serve(application, listener, ready=ready)
+        await serving
     finally:
         await control.stop()

@@ -10,8 +10,10 @@ from typing import Final
 
 from stepwell.web import stopping
 from stepwell.web.connection import Application, Connection, Home, Limits
+from stepwell.web.tls import LOOK_SECONDS, Certificate
 
 _BACKLOG: Final = 2048
+_HANDSHAKE_SECONDS: Final = 10.0
 DEFAULT: Final = Limits()
 
 
@@ -35,11 +37,16 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 async def serve(
-    app: Application, listener: socket.socket, *, ready: Callable[[], None], limits: Limits = DEFAULT
+    app: Application,
+    listener: socket.socket,
+    *,
+    ready: Callable[[], None],
+    limits: Limits = DEFAULT,
+    certificate: Certificate | None = None,
 ) -> None:
     """Answer requests until SIGTERM or SIGINT; then take no more, finish what is in flight (stop_seconds), return.
 
-    A second signal does not wait for what is in flight.
+    A second signal does not wait for what is in flight. With a certificate all connections are encrypted.
     """
     loop = asyncio.get_running_loop()
     home = Home(application=app, limits=limits, loop=loop)
@@ -51,14 +58,23 @@ async def serve(
     for number in stopping.SIGNALS:
         loop.add_signal_handler(number, stop)
     stopping.heard()
-    listening = await loop.create_server(lambda: Connection(home), sock=listener, backlog=_BACKLOG)
-    sweep = asyncio.create_task(_end_slow_connections(home))
+    listening = await loop.create_server(
+        lambda: Connection(home),
+        sock=listener,
+        backlog=_BACKLOG,
+        ssl=None if certificate is None else certificate.context,
+        ssl_handshake_timeout=None if certificate is None else _HANDSHAKE_SECONDS,
+    )
+    beside = [asyncio.create_task(_end_slow_connections(home))]
+    if certificate is not None:
+        beside.append(asyncio.create_task(_look_at(certificate)))
     loop.call_soon(ready)
     try:
         await told.wait()
     finally:
         listening.close()
-        sweep.cancel()
+        for task in beside:
+            task.cancel()
         await _finish(home, hurried)
 
 
@@ -80,6 +96,12 @@ async def _finish(home: Home, hurried: asyncio.Event) -> None:
     while home.connections and not hurry.done() and home.loop.time() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.01)  # the transports tell nobody when they have sent what was written
     hurry.cancel()
+
+
+async def _look_at(certificate: Certificate) -> None:
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        certificate.look()
 
 
 async def _end_slow_connections(home: Home) -> None:
