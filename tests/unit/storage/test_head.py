@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from stepwell.core.series import Order
+from stepwell.core.buckets import Buckets
+from stepwell.core.series import Order, Points
 from stepwell.core.summary import Summary
 from stepwell.storage.embedded import head as head_module
-from stepwell.storage.embedded.head import ARRIVAL, BITS, COLUMNS, STEP, Appended, Head, Series, points_of
+from stepwell.storage.embedded.head import ARRIVAL, BITS, COLUMNS, STEP, Appended, Head, Series, points_of, sum_up
 
 
 def rows(steps: list[int], first_arrival: int) -> np.ndarray:
@@ -132,3 +133,42 @@ def test_capture_takes_what_matches() -> None:
     assert head.capture(1, "other", None)[1] == []
     assert head.capture(2, None, None)[1] == []
     assert len(head.capture(1, None, None)[1]) == 2
+
+
+def test_many_series_are_summed_up_at_once_and_as_each_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stored summaries, nothing new, one new point, several, late ones; NaN, infinities and both zeros among them."""
+    rng = np.random.default_rng(1)
+    special = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.5, -2.5])
+    head = Head()
+    every = [Series(key=key, run_key=key, name=("loss", ()), stored=None) for key in range(60)]
+    calls = 0
+
+    def of(points: Points, edges: np.ndarray) -> Buckets:
+        nonlocal calls
+        calls += 1
+        return real(points, edges)
+
+    real = Buckets.of
+    monkeypatch.setattr(Buckets, "of", of)
+    for _ in range(3):
+        for one, count in zip(every, rng.integers(0, 5, len(every)).tolist(), strict=True):
+            part = np.zeros((COLUMNS, count), np.int64)
+            part[STEP] = np.sort(rng.integers(0, 1_000, count))
+            part[BITS] = rng.choice(special, count).view(np.int64)
+            part[ARRIVAL] = head.end + np.arange(count)
+            part = part[:, np.lexsort(points_of(part).sort_columns(Order.KEY)[::-1])]
+            if count:
+                appended = Appended(series=one, rows=part, in_order=False, greatest=points_of(part).key(-1))
+                head.publish([appended], end=head.end + count)
+        captured, calls = head.dirty(), 0
+        totals = sum_up(captured)
+        assert calls == 1
+        assert [repr(one.summary(state)) for one, state in captured] == [repr(total) for total in totals]
+        assert calls == 1, "what was summed up is remembered"
+        for (_, state), total in zip(captured, totals, strict=True):
+            assert total is not None
+            alone = Summary.of(state.points())
+            exact = ("count", "first", "last", "min", "max", "finite_count", "nan_count", "pos_inf_count", "min_time")
+            assert [repr(getattr(total, name)) for name in exact] == [repr(getattr(alone, name)) for name in exact]
+            assert total.mean == pytest.approx(alone.mean, nan_ok=True)
+            assert total.variance == pytest.approx(alone.variance, nan_ok=True)

@@ -23,7 +23,7 @@ from stepwell.storage.embedded import blocks, journal, mending, tiles
 from stepwell.storage.embedded.backlog import Backlog
 from stepwell.storage.embedded.blocks import POINTS, Blocks, Encoded, Header, headers_of_many
 from stepwell.storage.embedded.catalog import summaries
-from stepwell.storage.embedded.head import Head, Series, State
+from stepwell.storage.embedded.head import Head, Series, State, sum_up
 from stepwell.storage.embedded.packing import Packer
 from stepwell.storage.embedded.staging import Stage
 from stepwell.storage.embedded.statements import POINTS as SQL
@@ -112,7 +112,10 @@ class Flusher:
     def _step(self, step: Sequence[tuple[Series, State]]) -> None:
         with self._snapshot() as connection:
             there = _by_series(headers_of_many(connection, [s.key for s, state in step if state.stored is not None]))
-            moves = [self._plan(connection, series, state, there.get(series.key, [])) for series, state in step]
+            moves = [
+                self._plan(connection, series, state, total, there.get(series.key, []))
+                for (series, state), total in zip(step, sum_up(step), strict=True)
+            ]
 
         def run(connection: apsw.Connection, stage: Stage) -> list[_Move]:
             return _move(connection, moves, self._cache)
@@ -123,11 +126,17 @@ class Flusher:
         self._submit(Request(run=run, alone=True, essential=True, committed=committed)).result()
         self.counters["blocks_written"] += sum(len(m.made) for m in moves)
 
-    def _plan(self, connection: apsw.Connection, series: Series, state: State, existing: list[Header]) -> _Move:
+    def _plan(
+        self,
+        connection: apsw.Connection,
+        series: Series,
+        state: State,
+        summary: Summary | None,
+        existing: list[Header],
+    ) -> _Move:
         """Join the points with the youngest small blocks, so that a series written slowly has few blocks, each
         rewritten O(log n) times.
         """
-        summary = series.summary(state)
         if summary is None:
             raise AssertionError("a series in the head has points")
         if state.n == 1 and not existing:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 
+from stepwell.core.buckets import Buckets
 from stepwell.core.errors import Corrupt
-from stepwell.core.series import I64, Key, Labels, Order, Points, float_of, value_key
-from stepwell.core.summary import Summary
+from stepwell.core.series import I64, Key, Labels, Order, Points, ascending, float_of, value_key
+from stepwell.core.summary import Summary, repeated_steps
 
 STEP, TIME, BITS, OCCURRENCE, ARRIVAL = range(5)  # rows of the array of a series; BITS are the float64's bits
 COLUMNS: Final = 5
 _NONE: Final = np.empty((COLUMNS, 0), np.int64)
 SERIES_WEIGHT: Final = 8  # points that a series weighs beside its own: names and objects take about 1 KiB
+SUMMED_UP: Final = 1_000  # series at a time: their rows are copied
 SERIES_KEPT: Final = 200_000  # clean series remembered, so that the next write need not look them up
 
 Name = tuple[str, Labels]
@@ -45,9 +47,9 @@ class State(NamedTuple):
     stored: Summary | None
     epoch: int  # counts the flushes of the series
 
-    def one(self) -> Row:
-        """The only row of a series that has one: numpy takes ten times as long to say each of them."""
-        step, time, bits, occurrence, arrival = self.rows[:, 0].tolist()
+    def one(self, place: int = 0) -> Row:
+        """A row alone: numpy takes ten times as long to say each of them."""
+        step, time, bits, occurrence, arrival = self.rows[:, place].tolist()
         return Row(step, time, float_of(bits), occurrence, arrival)
 
     def points(self) -> Points:
@@ -99,16 +101,17 @@ class Series:
 
     def summary(self, state: State) -> Summary | None:
         """Of all points, in blocks and in `state`. Summed up when asked, never while writing; remembered."""
+        return sum_up([(self, state)])[0]
+
+    def summed_up(self, state: State) -> tuple[int, Summary | None]:
+        """How many points of `state` are summed up, and the summary of these and of what is in blocks."""
         known = self._live
-        done, base = 0, state.stored
         if known is not None and known[0] == state.epoch and known[1] <= state.n:
-            done, base = known[1], known[2]
-        if done == state.n:
-            return base
-        if state.n == 1:
-            fresh = Summary.of_one(*state.one()[:3])
-        else:
-            fresh = Summary.of(points_of(state.rows[:, done : state.n]).sorted(Order.KEY))
+            return known[1], known[2]
+        return 0, state.stored
+
+    def add_up(self, state: State, base: Summary | None, fresh: Summary) -> Summary:
+        """The summary of all, from those that were and were not summed up."""
         total = fresh if base is None else base.merge(fresh)
         self._live = (state.epoch, state.n, total)
         return total
@@ -277,6 +280,38 @@ class Head:
                     if self._clean.pop(series.key, None) is None:
                         self._not_dirty(series)
                         self._points -= series.state.n
+
+
+def sum_up(captured: Sequence[tuple[Series, State]]) -> list[Summary | None]:
+    """`Series.summary` of each, those that several points were added to all at once: a hundred times as fast."""
+    found: list[Summary | None] = []
+    due: list[tuple[int, int]] = []  # place in `captured`, first row to be summed up
+    for place, (series, state) in enumerate(captured):
+        done, base = series.summed_up(state)
+        if done + 1 < state.n:
+            due.append((place, done))
+        elif done < state.n:
+            base = series.add_up(state, base, Summary.of_one(*state.one(done)[:3]))
+        found.append(base)
+    for at in range(0, len(due), SUMMED_UP):
+        some = due[at : at + SUMMED_UP]
+        parts = [captured[place][1].rows[:, done : captured[place][1].n] for place, done in some]
+        for (place, _), fresh in zip(some, _summaries(parts), strict=True):
+            series, state = captured[place]
+            found[place] = series.add_up(state, found[place], fresh)
+    return found
+
+
+def _summaries(parts: Sequence[I64]) -> list[Summary]:
+    """One for each, of its rows in whatever order."""
+    lengths = np.array([part.shape[1] for part in parts])
+    edges = np.append(0, np.cumsum(lengths))
+    points = points_of(parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1))
+    which = np.repeat(np.arange(len(parts)), lengths)
+    columns = (which, *points.sort_columns(Order.KEY))
+    if not ascending(columns).all():
+        points = points.take(np.lexsort(columns[::-1]))
+    return Summary.rows(Buckets.of(points, edges), repeated_steps(points, edges))
 
 
 def points_of(rows: I64) -> Points:

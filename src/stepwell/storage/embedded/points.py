@@ -26,7 +26,7 @@ from stepwell.storage.embedded.blocks import Blocks, headers_of_many
 from stepwell.storage.embedded.catalog import records, run_rows, runs, series, summaries
 from stepwell.storage.embedded.catalog.live import Live, lay_over
 from stepwell.storage.embedded.catalog.runs import RunState
-from stepwell.storage.embedded.head import Head, Moment, Name, Series, State
+from stepwell.storage.embedded.head import Head, Moment, Name, Series, State, sum_up
 from stepwell.storage.embedded.staging import Stage
 from stepwell.storage.embedded.statements import POINTS
 from stepwell.storage.embedded.writer import Request
@@ -255,7 +255,8 @@ class PointTables:
         """Series with points in the head and their total summaries, of the given runs and metrics; None means all."""
         self._bring_back(run_keys, metrics)
         captured = self._head.dirty(run_keys, None if metrics is None else frozenset(metrics))
-        return [Live(s.run_key, s.metric, s.labels, total) for s, state in captured if (total := s.summary(state))]
+        totals = zip(captured, sum_up(captured), strict=True)
+        return [Live(s.run_key, s.metric, s.labels, total) for (s, _), total in totals if total is not None]
 
     def _bring_back(self, run_keys: Collection[int] | None, metrics: Collection[str] | None = None) -> None:
         """Series of these runs, or of these metrics, whose points wait since the start are in the head afterwards."""
