@@ -115,6 +115,34 @@ def test_selected_runs_are_tagged_and_that_is_undone(person: Person, filled: Ser
     assert [ask(filled.url, f"/runs/tag-{run}")["tags"] for run in row] == [{}, {"verdict": "unclear"}, {}]
 
 
+def test_runs_are_archived_and_come_back(person: Person, filled: Server):
+    for run in ("kept", "shelved"):
+        ask(filled.url, "/runs", {"id": run, "name": f"library {run}", "status": "FINISHED"})
+    page = person.go("runs", filter="library")
+    kept, shelved = (page.get_by_role("link", name=f"library {run}") for run in ("kept", "shelved"))
+    page.get_by_role("row").filter(has=shelved).get_by_role("gridcell").last.click()
+    page.get_by_role("button", name="Archive", exact=True).click()
+    expect(shelved).to_have_count(0)
+    expect(kept).to_be_visible()
+    assert ask(filled.url, "/runs/shelved")["run"]["lifecycle"] == "active"
+    page.get_by_role("button", name="Undo").click()
+    expect(shelved).to_be_visible()
+    page.get_by_role("row").filter(has=shelved).get_by_role("gridcell").last.click()
+    page.get_by_role("button", name="Archive", exact=True).click()
+    expect(shelved).to_have_count(0)
+    which = page.get_by_label("Which runs")
+    which.select_option("All, archived and deleted too")
+    expect(page.get_by_role("row").filter(has=shelved)).to_contain_text("archived")
+    which.select_option("Archived")
+    expect(kept).to_have_count(0)
+    page.get_by_role("row").filter(has=shelved).get_by_role("gridcell").last.click()
+    page.get_by_role("button", name="Take out of the archive").click()
+    expect(shelved).to_have_count(0)
+    which.select_option("Active")
+    expect(shelved).to_be_visible()
+    assert ask(filled.url, "/runs/shelved")["tags"] == {}
+
+
 def test_a_sparkline_is_the_curve(person: Person, digits: str):
     page = person.go("runs", experiments=digits, table="spark.train/loss,spark.train/accuracy")
     row = page.get_by_role("row").filter(has=page.get_by_role("link", name="adam 0.1", exact=True))

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { withArchive } from "./archive";
 import { fieldOf, filterOf, idsFilter, isFilter } from "./filter";
 
 test.each([
@@ -23,6 +24,11 @@ test.each(["resnet", "resnet-50 lr", "this is a run", "made in May", "it's"])("%
 test("a plain text is looked for in names, quotes and all", () => {
   expect(filterOf(" it's ")).toBe("run_name ILIKE '%it''s%'");
   expect(filterOf("  ")).toBe("  ");
+});
+
+test("archived runs are left out, or are all there is", () => {
+  expect(withArchive(" ", false)).toBe("tags.stepwell.archived IS NULL");
+  expect(withArchive("params.lr = '1'", true)).toBe("params.lr = '1' AND tags.stepwell.archived IS NOT NULL");
 });
 
 test("fields are quoted when they must be", () => {

@@ -45,7 +45,7 @@ export const PARAMS = {
   experiments: list("experiments"),
   filter: text("filter"),
   order: list("order"),
-  visibility: choice("visibility", ["active", "deleted", "all"], "active"),
+  visibility: choice("visibility", ["active", "archived", "deleted", "all"], "active"),
   shown: list("shown"),
   hidden: list("hidden"),
   tableColumns: list("table"),

@@ -2,6 +2,7 @@
 
 import { useMemo } from "preact/hooks";
 import type { components } from "../api/schema";
+import { withArchive } from "./archive";
 import { filterOf } from "./filter";
 import { PARAMS, useParam } from "./params";
 
@@ -16,12 +17,16 @@ export function useQuestion(): Question {
   return useMemo(
     () => ({
       experiment_ids: experimentIds(experiments),
-      filter: filterOf(filter),
       order_by: [...order],
-      visibility,
+      ...kept(filterOf(filter), visibility),
     }),
     [experiments, filter, order, visibility],
   );
+}
+
+function kept(filter: string, visibility: typeof PARAMS.visibility.initial): Pick<Question, "filter" | "visibility"> {
+  if (visibility === "deleted" || visibility === "all") return { filter, visibility };
+  return { filter: withArchive(filter, visibility === "archived"), visibility: "active" };
 }
 
 /** Null is all of the workspace. What is no number in the address names no experiment. */

@@ -6,6 +6,7 @@ import { get } from "../../api/client";
 import { useFetching } from "../../api/fetching";
 import type { components } from "../../api/schema";
 import { Failed, Loading } from "../../parts/states";
+import { isArchived } from "../../state/archive";
 import { PARAMS, textOf, useParam } from "../../state/params";
 import { link } from "../../state/route";
 import { useAgain, useTick } from "../../state/tick";
@@ -59,6 +60,7 @@ export function RunPage({ id }: { id: string }) {
         <span class={`status ${status.tone}`}>
           <span aria-hidden="true">{status.shape}</span> {status.word}
         </span>
+        {isArchived(found.data) && <span class="status faint">Archived</span>}
         {run.lifecycle === "deleted" && <span class="status bad">Deleted</span>}
       </header>
       {found.error !== null && <Failed error={found.error} retry={found.retry} />}

@@ -5,10 +5,11 @@ import { counted } from "../../charts/format";
 import { Confirm } from "../../parts/dialog";
 import { notify } from "../../parts/notices";
 import { Popover } from "../../parts/popover";
+import { isArchived } from "../../state/archive";
 import { MOST } from "../../state/chosen";
 import type { RunRow } from "../../state/rows";
 import { runsOf } from "./asking";
-import { deleteRuns, purgeRuns, restoreRuns, tagRuns } from "./changing";
+import { archiveRuns, deleteRuns, purgeRuns, restoreRuns, tagRuns, unarchiveRuns } from "./changing";
 
 interface BulkProps {
   ids: readonly string[];
@@ -20,39 +21,38 @@ interface BulkProps {
   onChanged: () => void;
 }
 
-export function Bulk({ ids, rows, writes, onDraw, onClear, onChanged }: BulkProps) {
-  const [asked, setAsked] = useState<"delete" | "purge" | null>(null);
-  const hidden = rows.filter((row) => row.deleted).map((row) => row.id);
-  const there = ids.filter((id) => !hidden.includes(id));
+export function Bulk(props: BulkProps) {
+  const { ids, writes, onDraw, onClear } = props;
   return (
     <div class="bulk" role="toolbar" aria-label="Selected runs">
       <strong>{counted(ids.length, "run")} selected</strong>
       <button type="button" onClick={onDraw} title={`Draw exactly these in charts and comparisons, at most ${MOST}`}>
         Draw {ids.length > MOST ? `the first ${MOST}` : "these"}
       </button>
-      {writes && (
-        <Popover button="Tag ▾" label="Set or remove a tag">
-          {(close) => <TagForm ids={ids} onChanged={onChanged} close={close} />}
-        </Popover>
-      )}
-      {writes && there.length > 0 && (
-        <button type="button" class="danger" onClick={() => setAsked("delete")}>
-          Delete…
-        </button>
-      )}
-      {writes && hidden.length > 0 && (
-        <button type="button" onClick={() => void restoreRuns(hidden, onChanged)}>
-          Restore
-        </button>
-      )}
-      {writes && hidden.length > 0 && (
-        <button type="button" class="danger" onClick={() => setAsked("purge")}>
-          Remove for good…
-        </button>
-      )}
+      {writes && <Changes {...props} />}
       <button type="button" onClick={onClear}>
         Clear
       </button>
+    </div>
+  );
+}
+
+function Changes({ ids, rows, onChanged }: BulkProps) {
+  const [asked, setAsked] = useState<"delete" | "purge" | null>(null);
+  const hidden = rows.filter((row) => row.deleted).map((row) => row.id);
+  const there = ids.filter((id) => !hidden.includes(id));
+  const shelved = rows.filter((row) => isArchived(row) && there.includes(row.id)).map((row) => row.id);
+  const listed = there.filter((id) => !shelved.includes(id));
+  return (
+    <>
+      <Popover button="Tag ▾" label="Set or remove a tag">
+        {(close) => <TagForm ids={ids} onChanged={onChanged} close={close} />}
+      </Popover>
+      <Act to={listed} word="Archive" title="Leave them out of lists; they are kept, and to clients runs like all others" act={() => void archiveRuns(listed, onChanged)} />
+      <Act to={shelved} word="Take out of the archive" act={() => void unarchiveRuns(shelved, onChanged)} />
+      <Act to={there} word="Delete…" class="danger" act={() => setAsked("delete")} />
+      <Act to={hidden} word="Restore" act={() => void restoreRuns(hidden, onChanged)} />
+      <Act to={hidden} word="Remove for good…" class="danger" act={() => setAsked("purge")} />
       {asked === "delete" && (
         <Confirm title={`Delete ${counted(there.length, "run")}?`} action="Delete" onConfirm={() => void deleteRuns(there, onChanged)} close={() => setAsked(null)}>
           <Names rows={rows.filter((row) => !row.deleted)} count={there.length} />
@@ -65,7 +65,25 @@ export function Bulk({ ids, rows, writes, onDraw, onClear, onChanged }: BulkProp
           <p>All their points, params, tags, logs and files go. Nothing brings them back.</p>
         </Confirm>
       )}
-    </div>
+    </>
+  );
+}
+
+interface ActProps {
+  /** Those it is done to; without any there is no button. */
+  to: readonly string[];
+  word: string;
+  title?: string;
+  class?: string;
+  act: () => void;
+}
+
+function Act({ to, word, title, class: name, act }: ActProps) {
+  if (to.length === 0) return null;
+  return (
+    <button type="button" class={name} title={title} onClick={act}>
+      {word}
+    </button>
   );
 }
 

@@ -1,6 +1,7 @@
 // What stands in a cell: the eye, the name, the status, a curve or a text.
 
 import { colourOf } from "../../charts/colours";
+import { isArchived } from "../../state/archive";
 import type { RunRow } from "../../state/rows";
 import { link } from "../../state/route";
 import { type Column, textOfCell } from "./columns";
@@ -44,6 +45,7 @@ function Name({ row, drawn, onEye }: { row: RunRow; drawn: boolean; onEye: (row:
       <a href={link(["runs", row.id])} tabIndex={-1} title={row.name}>
         {row.name === "" ? row.id : row.name}
       </a>
+      {isArchived(row) && <span class="badge">archived</span>}
       {row.deleted && <span class="badge">deleted</span>}
     </>
   );

@@ -3,6 +3,7 @@
 import { patch, post, remove, type Result } from "../../api/client";
 import { counted } from "../../charts/format";
 import { notify } from "../../parts/notices";
+import { ARCHIVED } from "../../state/archive";
 
 type Act = (id: string) => Promise<Result<unknown>>;
 const AT_ONCE = 6;
@@ -38,6 +39,18 @@ export async function restoreRuns(ids: readonly string[], after: () => void): Pr
   const done = await toEach(ids, restore);
   after();
   if (done.length > 0) notify({ text: `${counted(done.length, "run")} restored.`, undo: () => void deleteRuns(done, after) });
+}
+
+export async function archiveRuns(ids: readonly string[], after: () => void): Promise<void> {
+  const done = await toEach(ids, (id) => tag(id, ARCHIVED, "yes"));
+  after();
+  if (done.length > 0) notify({ text: `${counted(done.length, "run")} archived.`, undo: () => void unarchiveRuns(done, after) });
+}
+
+export async function unarchiveRuns(ids: readonly string[], after: () => void): Promise<void> {
+  const done = await toEach(ids, (id) => tag(id, ARCHIVED, null));
+  after();
+  if (done.length > 0) notify({ text: `${counted(done.length, "run")} back from the archive.`, undo: () => void archiveRuns(done, after) });
 }
 
 export async function purgeRuns(ids: readonly string[], after: () => void): Promise<void> {

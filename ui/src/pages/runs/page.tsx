@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { whole } from "../../charts/format";
 import { FilterBox } from "../../parts/filterbox";
 import { Empty, Failed, Loading } from "../../parts/states";
+import { ARCHIVED } from "../../state/archive";
 import { useChosenRuns } from "../../state/chosen";
 import { useKey } from "../../state/keyboard";
 import { PARAMS, useParam } from "../../state/params";
@@ -34,7 +35,7 @@ export function RunsPage() {
   const texts = named.length === 0 ? DEFAULT : named;
   const columns = columnsOf(texts);
   const widths = widthsOf(widthTexts);
-  const { rows, onSpan, visible } = useRows(question, neededBy(columns));
+  const { rows, onSpan, visible } = useRows(question, shownBy(columns));
   const chosen = useChosenRuns();
   const writes = mayWrite(useWho());
   const spark = useSparklines(visible, columns.filter(({ kind }) => kind === "spark").map(({ key }) => key));
@@ -118,8 +119,9 @@ function Tools({ columns, setColumns, shown, total, rowsError }: ToolsProps) {
         onChange={(event) => setVisibility(event.currentTarget.value as typeof visibility)}
       >
         <option value="active">Active</option>
+        <option value="archived">Archived</option>
         <option value="deleted">Deleted</option>
-        <option value="all">Active and deleted</option>
+        <option value="all">All, archived and deleted too</option>
       </select>
       <ColumnChooser columns={columns} onChange={setColumns} question={question} />
       <Download question={question} columns={shown} />
@@ -132,7 +134,7 @@ function Tools({ columns, setColumns, shown, total, rowsError }: ToolsProps) {
 
 function NoRuns() {
   const [filter, setFilter] = useParam(PARAMS.filter);
-  if (filter === "") return <Empty>No runs yet. Point a client at this server, and its runs appear here.</Empty>;
+  if (filter === "") return <Empty>No runs here. Point a client at this server, and its runs appear. Archived and deleted ones are behind the choice above.</Empty>;
   return (
     <Empty>
       <p>No runs match this search.</p>
@@ -141,6 +143,12 @@ function NoRuns() {
       </button>
     </Empty>
   );
+}
+
+/** What the columns need, and whether a run is archived. */
+function shownBy(columns: readonly Column[]): ReturnType<typeof neededBy> {
+  const needed = neededBy(columns);
+  return { ...needed, tags: [...new Set([...needed.tags, ARCHIVED])] };
 }
 
 function loaded(rows: ReturnType<typeof useRows>["rows"], ids: ReadonlySet<string>): RunRow[] {
