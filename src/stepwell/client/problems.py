@@ -17,15 +17,15 @@ class Problems:
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def add(self, what: str, count: int = 1) -> None:
-        """Count it; the first of its kind is a warning."""
+    def add(self, what: str, count: int = 1, *, detail: str = "") -> None:
+        """Count it; the first of its kind is a warning, with `detail`, which may be another each time."""
         with self._lock:
             if what not in self._counts and len(self._counts) >= _KINDS:
                 what = "other problems"
             first = what not in self._counts
             self._counts[what] += count
         if first:
-            _LOG.warning("stepwell: %s (told once, counted until the end)", what)
+            _LOG.warning("stepwell: %s (told once, counted until the end)", f"{what}: {detail}" if detail else what)
 
     def counts(self) -> dict[str, int]:
         """How often each occurred."""

@@ -79,14 +79,14 @@ class Sender:
             except Unavailable as error:
                 failures += 1
                 delay = max(backoff(failures, random.random()), error.retry_after or 0.0)  # noqa: S311  no secret
-                self._problems.add(f"the server cannot be reached, values are kept in the spool: {error}")
+                self._problems.add("the server cannot be reached, values are kept in the spool", detail=str(error))
             except Denied as error:
                 delay = _DENIED_DELAY
-                self._problems.add(f"the server refuses the credential, values are kept in the spool: {error}")
+                self._problems.add("the server refuses the credential, values are kept in the spool", detail=str(error))
             except Exception as error:  # noqa: BLE001  this thread must live as long as the training
                 failures += 1
                 delay = backoff(failures, 1.0)
-                self._problems.add(f"sending met {type(error).__name__}: {error}")
+                self._problems.add(f"sending met {type(error).__name__}", detail=str(error))
             self._pause(delay)
         self._api.close()
 
