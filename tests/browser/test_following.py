@@ -53,7 +53,7 @@ def test_a_silent_run_is_told_by_its_age(person: Person, filled: Server):
         written = {"metric": "loss", "steps": [0], "values": [1.0], "times_us": [int(heard.timestamp() * 1e6)]}
         ask(filled.url, f"/runs/{run}/points", {"series": [written]})
     page = person.go("runs", filter="follower")
-    silent, lively = (page.get_by_role("row").filter(has_text=run) for run in ("silent", "lively"))
+    silent, lively = (page.get_by_role("row").filter(has_text=f"{run} follower") for run in ("silent", "lively"))
     expect(silent).to_contain_text("Running")
     page.clock.install(time=later)
     person.go("runs", filter="follower")

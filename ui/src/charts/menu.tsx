@@ -1,12 +1,12 @@
 // A button with a panel below it. It closes with Escape, and when the focus or the pointer goes elsewhere.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 export function Menu({ label, text, children }: { label: string; text: string; children: ComponentChildren }) {
   const [open, setOpen] = useState(false);
   const box = useRef<HTMLDivElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!open) return;
     const outside = (event: Event) => {
       if (event.target instanceof Node && box.current?.contains(event.target) !== true) setOpen(false);

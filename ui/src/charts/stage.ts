@@ -1,7 +1,7 @@
 // What the cards of one page share: the server's data, the cursor's place, and which run is highlighted.
 
 import { createContext } from "preact";
-import { useContext, useEffect, useMemo, useState } from "preact/hooks";
+import { useContext, useEffect, useLayoutEffect, useMemo, useState } from "preact/hooks";
 import { PARAMS, valueOf } from "../state/params";
 import { current } from "../state/route";
 import { Live } from "./live";
@@ -57,7 +57,7 @@ export function useStage(): Stage {
   const outer = useContext(StageContext);
   const own = useMemo(() => (outer === null ? new Stage() : null), [outer]);
   useEffect(() => own?.live.start(), [own]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (own === null) return;
     const pace = () => own.live.every(valueOf(current().query, PARAMS.live));
     pace();
@@ -71,7 +71,7 @@ export function useStage(): Stage {
 
 export function useTopic<T>(topic: Topic<T>): T {
   const [value, setValue] = useState(topic.value);
-  useEffect(() => {
+  useLayoutEffect(() => {
     setValue(() => topic.value);
     return topic.watch((next) => setValue(() => next));
   }, [topic]);

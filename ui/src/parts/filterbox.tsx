@@ -1,7 +1,7 @@
 // The search box: a part of a name, or a filter with proposals at the caret; the server's error stands at its place.
 
 import type { TargetedKeyboardEvent } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Problem, Result } from "../api/client";
 import { useFetching } from "../api/fetching";
 import { isFilter } from "../state/filter";
@@ -28,7 +28,7 @@ export function FilterBox({ value, onChange, error, keys }: FilterBoxProps) {
   const list = useId();
   const { context, proposals } = useProposals(text, caret, keys);
   const told = useRef(value);
-  useEffect(() => {
+  useLayoutEffect(() => {
     // What comes back from the address is older than what was written meanwhile.
     if (value !== told.current) setText(value);
     told.current = value;

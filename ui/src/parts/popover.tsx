@@ -1,7 +1,7 @@
 // A button that opens a panel below itself. Escape, a press elsewhere and the button close it; the focus comes back.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import "./parts.css";
 
 interface PopoverProps {
@@ -24,7 +24,7 @@ export function Popover({ button, label, class: name, disabled = false, children
     setOpen(false);
     opener.current?.focus();
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!open) return;
     const leave = (event: PointerEvent) => {
       if (event.target instanceof Node && root.current?.contains(event.target) !== true) setOpen(false);

@@ -1,7 +1,7 @@
 // The address bar is the state: #/place?name=value. Reading, changing and watching it; what the names mean is said by
 // codecs (params.ts).
 
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 
 export interface Route {
   /** The decoded segments of the path: #/runs/abc is ["runs", "abc"]. */
@@ -72,7 +72,7 @@ export function link(path: string[], names: Record<string, string | null> = {}):
 
 export function useRoute(): Route {
   const [, setHash] = useState(location.hash);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const follow = () => {
       setHash(location.hash);
     };

@@ -1,6 +1,6 @@
 // The workspace of charts: runs at the left, sections of cards at the right.
 
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo } from "preact/hooks";
 import { ChartGrid, dragged } from "../../charts/grid";
 import { Card } from "../../charts/card";
 import { useDark } from "../../charts/dark";
@@ -201,7 +201,8 @@ function Tools({ metric, step }: { metric: string; step: (by: -1 | 1) => void })
 /** One card over everything. */
 function Full({ settings, runsOf, choosing, metrics }: Common) {
   const [full, setFull] = useParam(PARAMS.full);
-  useEffect(() => {
+  // Before the next paint: who sees the card can close it.
+  useLayoutEffect(() => {
     if (full === "") return;
     const escape = (event: KeyboardEvent) => {
       if (event.key === "Escape") setFull("");

@@ -15,12 +15,14 @@ const AGAIN = 60;
 export type Heard = (row: RunRow) => number | null;
 
 export function useHeard(rows: readonly RunRow[], nowUs: number): Heard {
-  const doubtful = rows.filter((row) => row.status === "RUNNING" && nowUs - lastKnownUs(row) >= SILENT_US).map((row) => row.id);
-  const asked = useSettled(doubtful.join(" "), 60);
+  const doubtful = (row: RunRow) => row.status === "RUNNING" && nowUs - lastKnownUs(row) >= SILENT_US;
+  const ids = rows.filter(doubtful).map((row) => row.id);
+  const asked = useSettled(ids.join(" "), 60);
   const found = useFetching(asked === "" ? null : asked, (signal) => measured(asked.split(" "), signal));
   useAgain(useTick(AGAIN), found);
   return (row) => {
-    if (!doubtful.includes(row.id)) return lastKnownUs(row);
+    // A row can be drawn before it is among those in view: the doubt is its own.
+    if (!doubtful(row)) return lastKnownUs(row);
     const last = found.data?.get(row.id);
     return last === undefined ? null : Math.max(lastKnownUs(row), last);
   };
