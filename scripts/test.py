@@ -4,11 +4,15 @@
 
 A part fails when one of its commands fails; the next parts run all the same, and the exit status is 1 at the end.
 A part whose folder does not exist is left out. A part that hangs is ended.
+
+Where programs of others are driven (clients, a browser), tests that fail are run once more, alone: what passes then is
+named at the end, for it is still a fault to look for. Nothing is run again where a lost point may show but sometimes.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import subprocess
@@ -33,20 +37,23 @@ Command = list[str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Commands that are run and timed together. `budget` is in minutes; nothing fails by being slower."""
+    """Commands that are run and timed together. `budget` is in minutes; nothing fails by being slower. `again`: tests
+    that fail are given a second run."""
 
     name: str
     budget: float
     commands: list[Command]
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a part; `seconds` is wall time."""
+    """What became of a part; `seconds` is wall time, `unsteady` the tests that passed in their second run only."""
 
     part: Part
     seconds: float
     failures: list[str]
+    unsteady: list[str]
 
 
 def folders(*names: str) -> list[str]:
@@ -123,15 +130,21 @@ def parts() -> list[Part]:
                 *pytest(folders(*others), "-m", "(slow or hypothesis) and not long", "--hypothesis-profile=ci"),
             ],
         ),
-        Part(name="clients", budget=6, commands=[[setup, "clients"], *clients] if clients else []),
+        Part(name="clients", budget=6, again=True, commands=[[setup, "clients"], *clients] if clients else []),
         Part(
             name="client",
             budget=2,
+            again=True,
             commands=pytest(folders("client", "transfer"), "-m", "not long", "--hypothesis-profile=ci"),
         ),
-        Part(name="browser", budget=4, commands=browser()),
+        Part(name="browser", budget=4, again=True, commands=browser()),
         Part(name="crash", budget=3, commands=pytest(folders("crash"), "-m", "not long", "--hypothesis-profile=ci")),
-        Part(name="acceptance", budget=2, commands=pytest(folders("acceptance"), "-m", "not long", "--dist=loadgroup")),
+        Part(
+            name="acceptance",
+            budget=2,
+            again=True,
+            commands=pytest(folders("acceptance"), "-m", "not long", "--dist=loadgroup"),
+        ),
         Part(
             name="long",
             budget=600,
@@ -165,13 +178,30 @@ def run(command: Command, *, limit: float) -> str:
     return f"{shown}: exit status {status}"
 
 
+def failed_tests(command: Command) -> list[str]:
+    """The tests that failed when pytest ran last, of those that `command` runs."""
+    kept = ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"
+    names = json.loads(kept.read_text()) if kept.is_file() else {}
+    return sorted(
+        name for name in names if name.startswith(tuple(each for each in command if each.startswith("tests/")))
+    )
+
+
 def run_part(part: Part) -> Outcome:
     """Runs all commands of a part, also after one has failed."""
     print(f"\n--- {part.name} " + "-" * (110 - len(part.name)), flush=True)
     begin = time.monotonic()
     limit = begin + max(part.budget * GRACE, LEAST) * 60
-    failures = [run(command, limit=max(1.0, limit - time.monotonic())) for command in part.commands]
-    return Outcome(part=part, seconds=time.monotonic() - begin, failures=[f for f in failures if f])
+    failures: list[str] = []
+    unsteady: list[str] = []
+    for command in part.commands:
+        failure = run(command, limit=max(1.0, limit - time.monotonic()))
+        names = failed_tests(command) if failure and part.again and "pytest" in command else []
+        if names:
+            failure = run([*command, "--last-failed", "-n", "0"], limit=max(1.0, limit - time.monotonic()))
+            unsteady += [] if failure else names
+        failures += [failure] if failure else []
+    return Outcome(part=part, seconds=time.monotonic() - begin, failures=failures, unsteady=unsteady)
 
 
 def clock(seconds: float) -> str:
@@ -188,8 +218,11 @@ def report(outcomes: list[Outcome]) -> None:
         budget = clock(outcome.part.budget * 60)
         print(f"{outcome.part.name:<12}{clock(outcome.seconds):>8}{budget:>9}  {result}{late}")
     print(f"{'all':<12}{clock(sum(o.seconds for o in outcomes)):>8}")
-    for failure in (failure for outcome in outcomes for failure in outcome.failures):
-        print(f"failed: {failure}")
+    for outcome in outcomes:
+        for name in outcome.unsteady:
+            print(f"unsteady, passed in its second run: {name}")
+        for failure in outcome.failures:
+            print(f"failed: {failure}")
     sys.stdout.flush()
 
 
