@@ -13,7 +13,7 @@ from typing import Any, Final
 from stepwell.client.environment import target
 from stepwell.client.progress import Progress
 from stepwell.client.transport import Api, Denied, Refused, Unavailable
-from stepwell.transfer import csv_files, mlflow_database, mlflow_server, parquet_files, table_files, tensorboard
+from stepwell.transfer import csv_files, mlflow_database, mlflow_server, parquet_files, table_files, tensorboard, wandb
 from stepwell.transfer.exporting import Export
 from stepwell.transfer.exporting import Sums as Exported
 from stepwell.transfer.importing import Import, Sums
@@ -40,11 +40,14 @@ def add(commands: Any) -> None:
     mlflow = kinds.add_parser("mlflow", help="the runs of an MLflow server, or of its SQLite file")
     mlflow.add_argument("source", metavar="URL|FILE")
     mlflow.add_argument("--only", metavar="EXPERIMENT", action="append", default=[], help="of all those that are there")
+    biases = kinds.add_parser("wandb", help="what W&B's client has kept on disk, offline or not")
+    biases.add_argument("source", metavar="DIR|FILE", help="a folder named wandb, one of a run, or a .wandb file")
     for kind, read, units in (
         (table, partial(_table, csv_files), ""),
         (parquet, partial(_table, parquet_files), ""),
         (board, _tensorboard, ""),
         (mlflow, _mlflow, "runs"),
+        (biases, _wandb, ""),
     ):
         kind.description = "What the server has already is not sent again: importing twice changes nothing."
         kind.add_argument("--url", metavar="URL", help="the server (STEPWELL_URL)")
@@ -90,6 +93,13 @@ def _tensorboard(asked: dict[str, Any], _: Server, tell: Tell, moved: Moved) -> 
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")
     return tensorboard.read(folder, asked["experiment"], tell, moved)
+
+
+def _wandb(asked: dict[str, Any], _: Server, tell: Tell, moved: Moved) -> Iterator[Run]:
+    place = Path(asked["source"])
+    if not place.exists():
+        raise ValueError(f"{place}: no such file or folder")
+    return wandb.read(place, asked["experiment"], tell, moved)
 
 
 def _mlflow(asked: dict[str, Any], _: Server, __: Tell, moved: Moved) -> Iterator[Run]:

@@ -6,17 +6,18 @@ is an `Event` of TensorFlow's protocol buffers.
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import IO, Any, Final
+from typing import IO, Final
+
+from stepwell.transfer.messages import BYTES, FIXED32, FIXED64, VARINT, field_of_bytes, fields, signed, varint
+from stepwell.transfer.runs import microseconds
 
 _LENGTH, _CRC = struct.Struct("<Q"), struct.Struct("<I")
 _FLOAT, _DOUBLE = struct.Struct("<f"), struct.Struct("<d")
 _LARGEST: Final = 2**31  # of a protocol buffer
 _DT_FLOAT, _DT_DOUBLE = 1, 2
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 class Damaged(Exception):
@@ -77,13 +78,13 @@ def record(data: bytes) -> bytes:
 def decode(data: bytes) -> Event:
     """The message of a record. ValueError, OverflowError, IndexError, struct.error: it is none."""
     event = Event()
-    for number, kind, value in _fields(data):
-        if (number, kind) == (1, _FIXED64):
-            event.time_us = _microseconds(_DOUBLE.unpack(value)[0])
-        elif (number, kind) == (2, _VARINT):
-            event.step = _signed(value)
-        elif (number, kind) == (5, _BYTES):
-            event.scalars.extend(_value(each) for tag, how, each in _fields(value) if (tag, how) == (1, _BYTES))
+    for number, kind, value in fields(data):
+        if (number, kind) == (1, FIXED64):
+            event.time_us = microseconds(_DOUBLE.unpack(value)[0])
+        elif (number, kind) == (2, VARINT):
+            event.step = signed(value)
+        elif (number, kind) == (5, BYTES):
+            event.scalars.extend(_value(each) for tag, how, each in fields(value) if (tag, how) == (1, BYTES))
     return event
 
 
@@ -92,52 +93,48 @@ def encode(time_us: int, step: int, *, tag: str = "", value: float | None = None
 
     first: of its tag; says that these are scalars.
     """
-    head = b"\x09" + _DOUBLE.pack(time_us / 1e6) + b"\x10" + _varint(step & (2**64 - 1))
+    head = b"\x09" + _DOUBLE.pack(time_us / 1e6) + b"\x10" + varint(step & (2**64 - 1))
     if value is None:
-        return head + _bytes(3, b"brain.Event:2")
-    tensor = b"\x08\x02\x12\x00" + _bytes(6, _DOUBLE.pack(value))  # a double without dimensions
-    summary = _bytes(1, tag.encode()) + _bytes(8, tensor)
+        return head + field_of_bytes(3, b"brain.Event:2")
+    tensor = b"\x08\x02\x12\x00" + field_of_bytes(6, _DOUBLE.pack(value))  # a double without dimensions
+    summary = field_of_bytes(1, tag.encode()) + field_of_bytes(8, tensor)
     if first:
-        summary += _bytes(9, _bytes(1, _bytes(1, b"scalars")) + b"\x20\x01")  # its data class: a scalar
-    return head + _bytes(5, _bytes(1, summary))
-
-
-def _microseconds(seconds: float) -> int:
-    """The nearest; the product of both would be rounded twice. ValueError, OverflowError: NaN, an infinity."""
-    whole = math.floor(seconds)
-    return whole * 1_000_000 + round((seconds - whole) * 1e6)
+        summary += field_of_bytes(
+            9, field_of_bytes(1, field_of_bytes(1, b"scalars")) + b"\x20\x01"
+        )  # its data class: a scalar
+    return head + field_of_bytes(5, field_of_bytes(1, summary))
 
 
 def _value(data: bytes) -> Scalar:
     found = Scalar()
-    for number, kind, value in _fields(data):
-        if (number, kind) == (1, _BYTES):
+    for number, kind, value in fields(data):
+        if (number, kind) == (1, BYTES):
             found.tag = value.decode()
-        elif (number, kind) == (2, _FIXED32):
+        elif (number, kind) == (2, FIXED32):
             found.value = _FLOAT.unpack(value)[0]
-        elif (number, kind) == (8, _BYTES):
+        elif (number, kind) == (8, BYTES):
             found.value = _tensor(value)
-        elif (number, kind) == (9, _BYTES):
+        elif (number, kind) == (9, BYTES):
             found.plugin = _plugin(value)
     return found
 
 
 def _plugin(metadata: bytes) -> str:
-    for number, kind, value in _fields(metadata):
-        if (number, kind) == (1, _BYTES):
-            return next((name.decode() for at, how, name in _fields(value) if (at, how) == (1, _BYTES)), "")
+    for number, kind, value in fields(metadata):
+        if (number, kind) == (1, BYTES):
+            return next((name.decode() for at, how, name in fields(value) if (at, how) == (1, BYTES)), "")
     return ""
 
 
 def _tensor(data: bytes) -> float | None:
     """The value of a tensor of one float or double without dimensions; None for any other."""
     type_, shape, content = 0, b"", b""
-    for number, kind, value in _fields(data):
-        if (number, kind) == (1, _VARINT):
+    for number, kind, value in fields(data):
+        if (number, kind) == (1, VARINT):
             type_ = value
-        elif (number, kind) == (2, _BYTES):
+        elif (number, kind) == (2, BYTES):
             shape = value
-        elif number in (4, 5, 6) and kind in (_BYTES, _FIXED32, _FIXED64):
+        elif number in (4, 5, 6) and kind in (BYTES, FIXED32, FIXED64):
             content = value
     form = {_DT_FLOAT: _FLOAT, _DT_DOUBLE: _DOUBLE}.get(type_)
     if form is None or shape:
@@ -145,58 +142,6 @@ def _tensor(data: bytes) -> float | None:
     if not content:
         return 0.0
     return float(form.unpack(content)[0]) if len(content) == form.size else None
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, int, Any]]:
-    """Number, kind and value of each field: an int for a varint, else bytes."""
-    at, end = 0, len(data)
-    while at < end:
-        tag, at = _read_varint(data, at)
-        kind = tag & 7
-        if kind == _VARINT:
-            value, at = _read_varint(data, at)
-            yield tag >> 3, kind, value
-            continue
-        if kind == _BYTES:
-            size, at = _read_varint(data, at)
-        elif kind in (_FIXED64, _FIXED32):
-            size = 8 if kind == _FIXED64 else 4
-        else:
-            raise ValueError(f"field of the unknown kind {kind}")
-        if at + size > end:
-            raise ValueError("a field is cut")
-        yield tag >> 3, kind, data[at : at + size]
-        at += size
-
-
-def _read_varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & (2**64 - 1), at
-        shift += 7
-        if shift > 63:
-            raise ValueError("a number of more than 64 bits")
-
-
-def _varint(value: int) -> bytes:
-    found = bytearray()
-    while value > 0x7F:
-        found.append(value & 0x7F | 0x80)
-        value >>= 7
-    found.append(value)
-    return bytes(found)
-
-
-def _bytes(number: int, data: bytes) -> bytes:
-    return _varint(number << 3 | _BYTES) + _varint(len(data)) + data
-
-
-def _signed(value: int) -> int:
-    return value - 2**64 if value >= 2**63 else value
 
 
 def _table() -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import struct
 from array import array
@@ -112,6 +113,13 @@ class Run:
     def points(self, metric: str, labels: Labels = ()) -> Points:
         """Those of a series, which is made when it is missing."""
         return self.series.setdefault(SeriesName(metric, labels), Points())
+
+
+def microseconds(seconds: float) -> int:
+    """The nearest to a time in seconds; the product of both would be rounded twice. ValueError, OverflowError: it is
+    NaN or an infinity."""
+    whole = math.floor(seconds)
+    return whole * 1_000_000 + round((seconds - whole) * 1e6)
 
 
 def run_id(*parts: str) -> str:
