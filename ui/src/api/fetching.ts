@@ -4,29 +4,40 @@ import { useCallback, useEffect, useState } from "preact/hooks";
 import type { Problem, Result } from "./client";
 
 export interface Fetching<T> {
-  /** The last good answer, which may belong to the question before while `loading`. */
+  /** The last good answer. */
   data: T | null;
+  /** The answer belongs to a question before. */
+  old: boolean;
   error: Problem | null;
   loading: boolean;
   retry: () => void;
 }
 
+/** `asked` and `answered` are keys. */
+interface State<T> {
+  data: T | null;
+  error: Problem | null;
+  loading: boolean;
+  asked: string | null;
+  answered: string | null;
+}
+
 /** Ask when `key` changes; null asks nothing. An answer to an older question is dropped. */
 export function useFetching<T>(key: string | null, ask: (signal: AbortSignal) => Promise<Result<T>>): Fetching<T> {
   const [round, setRound] = useState(0);
-  const [state, setState] = useState<Omit<Fetching<T>, "retry">>({ data: null, error: null, loading: key !== null });
+  const [state, setState] = useState<State<T>>({ data: null, error: null, loading: key !== null, asked: key, answered: null });
   useEffect(() => {
     if (key === null) {
-      setState({ data: null, error: null, loading: false });
+      setState({ data: null, error: null, loading: false, asked: null, answered: null });
       return;
     }
     const stop = new AbortController();
-    setState((before) => ({ ...before, loading: true }));
+    setState((before) => ({ ...before, loading: true, asked: key }));
     ask(stop.signal)
       .then((result) => {
         if (stop.signal.aborted) return;
-        if (result.ok) setState({ data: result.data, error: null, loading: false });
-        else setState((before) => ({ data: before.data, error: result.error, loading: false }));
+        if (result.ok) setState({ data: result.data, error: null, loading: false, asked: key, answered: key });
+        else setState((before) => ({ ...before, error: result.error, loading: false }));
       })
       .catch((error: unknown) => {
         if (!stop.signal.aborted) throw error;
@@ -39,5 +50,7 @@ export function useFetching<T>(key: string | null, ask: (signal: AbortSignal) =>
   const retry = useCallback(() => {
     setRound((n) => n + 1);
   }, []);
-  return { ...state, retry };
+  const { data, error, loading, asked, answered } = state;
+  // A new question leaves after the paint: until then, too, nobody may say that there is nothing.
+  return { data, old: answered !== key, error, loading: loading || asked !== key, retry };
 }

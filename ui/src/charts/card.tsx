@@ -33,7 +33,7 @@ export function Card({ metric, runs: given, settings: common, title = metric, he
   const zoom = useZoom();
   const [runs, choosing] = useChoosing(given, outer);
   const [width, setWidth] = useState(0);
-  const [state, retry] = useFeed(stage, metric, runs, settings, zoom, width);
+  const { state, busy, retry } = useFeed(stage, metric, runs, settings, zoom, width);
   const dark = useDark();
   const lines = useLines(state, runs, settings, dark);
   const { view, clipped } = useMemo(() => viewOf(lines, settings, zoom, own.y), [lines, settings, zoom, own]);
@@ -44,7 +44,7 @@ export function Card({ metric, runs: given, settings: common, title = metric, he
     changeView(which === "x" ? { zoom: to } : { metric, own: { ...own, y: [to.min, to.max] } }, { replace: !done });
   const drawn = runs.filter((run) => run.hidden !== true);
   return (
-    <article class="chart-card" aria-label={title} aria-busy={state.loading}>
+    <article class="chart-card" aria-label={title} aria-busy={busy}>
       <header>
         <h3 title={title}>{title}</h3>
         {badgesOf(lines).map(({ text, meaning }) => (
@@ -94,8 +94,15 @@ function useChoosing(given: readonly Shown[], outer: Choosing | undefined): [rea
   return [runs, outer ?? inner];
 }
 
+interface Fed {
+  state: FeedState;
+  /** What is drawn is not all: more was asked for, or will be once the zoom has come to rest. */
+  busy: boolean;
+  retry: () => void;
+}
+
 /** The card's data, asked for anew when it should be; a zoom only when it has come to rest. */
-function useFeed(stage: Stage, metric: string, runs: readonly Shown[], settings: ChartSettings, zoom: Reach | null, width: number): [FeedState, () => void] {
+function useFeed(stage: Stage, metric: string, runs: readonly Shown[], settings: ChartSettings, zoom: Reach | null, width: number): Fed {
   const [state, setState] = useState(NOTHING_YET);
   const feed = useRef<Feed | null>(null);
   const drawn = runs.reduce((count, run) => count + (run.hidden === true ? 0 : 1), 0);
@@ -112,7 +119,7 @@ function useFeed(stage: Stage, metric: string, runs: readonly Shown[], settings:
   useLayoutEffect(() => {
     if (width > 0) feed.current?.want({ metric, runs: runs.filter((run) => run.hidden !== true), settings, zoom: rested, budget });
   }, [stage, metric, identity, x, xMetric, logX, line, rested, budget, width > 0]);
-  return [state, () => feed.current?.retry()];
+  return { state, busy: state.loading || rested !== zoom, retry: () => feed.current?.retry() };
 }
 
 function useRested<T>(value: T, milliseconds: number): T {

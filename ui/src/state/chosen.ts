@@ -105,8 +105,8 @@ export function useChosenRuns(columns: Columns = {}): Chosen {
     const first = rows.map((row) => row.id);
     return { candidates: pick(candidatesOf(choice, first)), runs: pick(drawnOf(choice, first)) };
   }, [found.data, shown, hidden]);
-  const { data, loading, error, retry } = found;
-  return { runs, candidates, loading: loading && data === null, error, retry, ...useChanges({ shown, hidden }, candidates, runs) };
+  const { old, loading, error, retry } = found;
+  return { runs, candidates, loading: loading && old, error, retry, ...useChanges({ shown, hidden }, candidates, runs) };
 }
 
 type Changes = Pick<Chosen, "isDrawn" | "toggle" | "isolate" | "choose">;

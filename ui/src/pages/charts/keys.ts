@@ -30,5 +30,5 @@ export function useKeys(runIds: readonly string[], running: boolean): Keys {
     });
     return all;
   }, [found.data]);
-  return { runsOf, loading: found.loading && found.data === null, error: found.error, retry: found.retry };
+  return { runsOf, loading: found.loading && found.old, error: found.error, retry: found.retry };
 }

@@ -49,7 +49,8 @@ function Cards({ chosen }: { chosen: Chosen }) {
   const [moves] = useParam(PARAMS.cardOrder);
   const [pinned] = useParam(PARAMS.pinned);
   const pattern = useMemo(() => patternOf(text), [text]);
-  const metrics = useMemo(() => [...keys.runsOf.keys()], [keys.runsOf]);
+  // Metrics may be known before their runs are: a card without runs would say that none is chosen.
+  const metrics = useMemo(() => [...keys.runsOf].filter(([, having]) => runs.some((run) => having.has(run.id))).map(([metric]) => metric), [runs, keys.runsOf]);
   const sections = useMemo(() => {
     const matching = typeof pattern === "string" ? metrics : metrics.filter((metric) => pattern.test(metric));
     const free = sectionsOf(matching.filter((metric) => !pinned.includes(metric)), moves);
@@ -76,7 +77,7 @@ function Cards({ chosen }: { chosen: Chosen }) {
 function State({ chosen, keys, found, all }: { chosen: Chosen; keys: ReturnType<typeof useKeys>; found: number; all: number }) {
   const error = chosen.error ?? keys.error;
   if (error !== null) return <Failed error={error} retry={chosen.error === null ? keys.retry : chosen.retry} />;
-  if (chosen.loading || keys.loading) return <Loading what="charts" />;
+  if (all === 0 && (chosen.loading || keys.loading)) return <Loading what="charts" />;
   if (chosen.candidates.length === 0) {
     return (
       <Empty>

@@ -55,7 +55,7 @@ export function Curves({ runs }: { runs: readonly RunRow[] }) {
       </div>
       {typeof pattern === "string" && <p class="bad">{pattern}</p>}
       {keys.error !== null && <Failed error={keys.error} retry={keys.retry} />}
-      {keys.loading && <Loading what="metrics" />}
+      {keys.loading && metrics.length === 0 && <Loading what="metrics" />}
       {!keys.loading && metrics.length === 0 && <Empty>{text === "" ? "These runs have no metrics yet." : "No metric matches."}</Empty>}
       {metrics.map((metric) => (
         <Near key={metric} height={HEIGHT + 98}>
