@@ -1,6 +1,6 @@
 // Short messages at the edge of the page: what was done, with the way back, or what went wrong.
 
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import "./parts.css";
 
 export interface Notice {
@@ -10,7 +10,9 @@ export interface Notice {
 }
 
 const EVENT = "stepwell-notice";
-const STAYS = 10_000; // milliseconds; long enough to read it and reach the button
+/** Milliseconds: long enough to read it, and where there is a way back to reach the button. */
+const STAYS = 10_000;
+const STAYS_WITH_UNDO = 30_000;
 
 /** Tell the person; any part of the page may. */
 export function notify(notice: Notice): void {
@@ -20,11 +22,11 @@ export function notify(notice: Notice): void {
 export function Notices() {
   const [notices, setNotices] = useState<readonly Notice[]>([]);
   const drop = (notice: Notice) => setNotices((before) => before.filter((each) => each !== notice));
-  useEffect(() => {
+  useLayoutEffect(() => {
     const add = (event: Event) => {
       const notice = (event as CustomEvent<Notice>).detail;
       setNotices((before) => [...before.slice(-3), notice]);
-      if (notice.bad !== true) setTimeout(() => drop(notice), STAYS);
+      if (notice.bad !== true) setTimeout(() => drop(notice), notice.undo === undefined ? STAYS : STAYS_WITH_UNDO);
     };
     addEventListener(EVENT, add);
     return () => removeEventListener(EVENT, add);

@@ -18,6 +18,7 @@ interface BulkProps {
   writes: boolean;
   onDraw: () => void;
   onClear: () => void;
+  /** Runs were changed, now or later by the way back. */
   onChanged: () => void;
 }
 
@@ -37,30 +38,35 @@ export function Bulk(props: BulkProps) {
   );
 }
 
-function Changes({ ids, rows, onChanged }: BulkProps) {
+function Changes({ ids, rows, onClear, onChanged }: BulkProps) {
   const [asked, setAsked] = useState<"delete" | "purge" | null>(null);
   const hidden = rows.filter((row) => row.deleted).map((row) => row.id);
   const there = ids.filter((id) => !hidden.includes(id));
   const shelved = rows.filter((row) => isArchived(row) && there.includes(row.id)).map((row) => row.id);
   const listed = there.filter((id) => !shelved.includes(id));
+  // What is done needs no selection any more; at its end there may be another one.
+  const begin = (work: (ids: readonly string[], after: () => void) => Promise<void>, to: readonly string[]) => {
+    onClear();
+    void work(to, onChanged);
+  };
   return (
     <>
       <Popover button="Tag ▾" label="Set or remove a tag">
-        {(close) => <TagForm ids={ids} onChanged={onChanged} close={close} />}
+        {(close) => <TagForm begin={(work) => begin(work, ids)} close={close} />}
       </Popover>
-      <Act to={listed} word="Archive" title="Leave them out of lists; they are kept, and to clients runs like all others" act={() => void archiveRuns(listed, onChanged)} />
-      <Act to={shelved} word="Take out of the archive" act={() => void unarchiveRuns(shelved, onChanged)} />
+      <Act to={listed} word="Archive" title="Leave them out of lists; they are kept, and to clients runs like all others" act={() => begin(archiveRuns, listed)} />
+      <Act to={shelved} word="Take out of the archive" act={() => begin(unarchiveRuns, shelved)} />
       <Act to={there} word="Delete…" class="danger" act={() => setAsked("delete")} />
-      <Act to={hidden} word="Restore" act={() => void restoreRuns(hidden, onChanged)} />
+      <Act to={hidden} word="Restore" act={() => begin(restoreRuns, hidden)} />
       <Act to={hidden} word="Remove for good…" class="danger" act={() => setAsked("purge")} />
       {asked === "delete" && (
-        <Confirm title={`Delete ${counted(there.length, "run")}?`} action="Delete" onConfirm={() => void deleteRuns(there, onChanged)} close={() => setAsked(null)}>
+        <Confirm title={`Delete ${counted(there.length, "run")}?`} action="Delete" onConfirm={() => begin(deleteRuns, there)} close={() => setAsked(null)}>
           <Names rows={rows.filter((row) => !row.deleted)} count={there.length} />
           <p>They are hidden and kept; you can restore them.</p>
         </Confirm>
       )}
       {asked === "purge" && (
-        <Confirm title={`Remove ${counted(hidden.length, "run")} for good?`} action="Remove for good" onConfirm={() => void purgeRuns(hidden, onChanged)} close={() => setAsked(null)}>
+        <Confirm title={`Remove ${counted(hidden.length, "run")} for good?`} action="Remove for good" onConfirm={() => begin(purgeRuns, hidden)} close={() => setAsked(null)}>
           <Names rows={rows.filter((row) => row.deleted)} count={hidden.length} />
           <p>All their points, params, tags, logs and files go. Nothing brings them back.</p>
         </Confirm>
@@ -98,21 +104,29 @@ function Names({ rows, count }: { rows: readonly RunRow[]; count: number }) {
   );
 }
 
-function TagForm({ ids, onChanged, close }: { ids: readonly string[]; onChanged: () => void; close: () => void }) {
+interface TagFormProps {
+  /** Hands out the runs, and what to call when they were changed. */
+  begin: (work: (ids: readonly string[], after: () => void) => Promise<void>) => void;
+  close: () => void;
+}
+
+function TagForm({ begin, close }: TagFormProps) {
   const [key, setKey] = useState("");
   const [value, setValue] = useState("");
-  const set = async (given: string | null) => {
+  const set = (given: string | null) => {
     close();
-    const before = await runsOf(ids, { tags: [key] }, new AbortController().signal);
-    if (!before.ok) return notify({ text: before.error.message, bad: true });
-    const had = new Map(before.data.map((row) => [row.id, row.tags[key] ?? null]));
-    await tagRuns(ids, key, given, had, onChanged);
+    begin(async (ids, after) => {
+      const before = await runsOf(ids, { tags: [key] }, new AbortController().signal);
+      if (!before.ok) return notify({ text: before.error.message, bad: true });
+      const had = new Map(before.data.map((row) => [row.id, row.tags[key] ?? null]));
+      await tagRuns(ids, key, given, had, after);
+    });
   };
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        void set(value);
+        set(value);
       }}
     >
       <label class="field">
@@ -124,7 +138,7 @@ function TagForm({ ids, onChanged, close }: { ids: readonly string[]; onChanged:
         <input value={value} onInput={(event) => setValue(event.currentTarget.value)} />
       </label>
       <div class="choices">
-        <button type="button" disabled={key === ""} onClick={() => void set(null)}>
+        <button type="button" disabled={key === ""} onClick={() => set(null)}>
           Remove the tag
         </button>
         <button type="submit" disabled={key === ""}>

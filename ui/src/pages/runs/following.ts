@@ -14,6 +14,8 @@ export interface Followed {
   onSpan: (span: Span, top: number) => void;
   /** The rows that are drawn now. */
   visible: RunRow[];
+  /** Ask again: runs were changed. It is meant for the search of that moment, whenever it was handed out. */
+  renew: () => void;
 }
 
 export function useRows(question: Question, columns: Columns): Followed {
@@ -46,7 +48,7 @@ export function useRows(question: Question, columns: Columns): Followed {
   };
   const { span } = view.current;
   const visible = useMemo(() => shown(rows, span), [rows, round, span.from, span.to]);
-  return { rows, onSpan, visible };
+  return { rows, onSpan, visible, renew: () => last.current?.renew() };
 }
 
 function shown(rows: Rows, { from, to }: Span): RunRow[] {

@@ -20,7 +20,7 @@ import { ColumnChooser } from "./choosing";
 import { type Column, columnsOf, DEFAULT, neededBy, textOfColumn, textsOfWidths, widthsOf } from "./columns";
 import { Download } from "./download";
 import { useRows } from "./following";
-import { NOTHING, without, type Selection } from "./selection";
+import { NOTHING, type Selection } from "./selection";
 import { useHeard } from "./silence";
 import { useSparklines } from "./sparklines";
 import { Table } from "./table";
@@ -35,7 +35,7 @@ export function RunsPage() {
   const texts = named.length === 0 ? DEFAULT : named;
   const columns = columnsOf(texts);
   const widths = widthsOf(widthTexts);
-  const { rows, onSpan, visible } = useRows(question, shownBy(columns));
+  const { rows, onSpan, visible, renew } = useRows(question, shownBy(columns));
   const chosen = useChosenRuns();
   const writes = mayWrite(useWho());
   const spark = useSparklines(visible, columns.filter(({ kind }) => kind === "spark").map(({ key }) => key));
@@ -47,7 +47,7 @@ export function RunsPage() {
     if (document.querySelector(".panel") === null) setSelection({ ...selection, ids: new Set() });
   });
   const refresh = () => {
-    rows.refresh();
+    renew();
     chosen.retry();
   };
   return (
@@ -61,10 +61,7 @@ export function RunsPage() {
           writes={writes}
           onDraw={() => chosen.choose([...selection.ids])}
           onClear={() => setSelection({ ...selection, ids: new Set() })}
-          onChanged={() => {
-            setSelection(without(selection, [...selection.ids]));
-            refresh();
-          }}
+          onChanged={refresh}
         />
       )}
       {rows.error !== null && rows.error.field !== "filter" && <Failed error={rows.error} retry={() => rows.retry()} />}

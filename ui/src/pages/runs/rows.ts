@@ -89,6 +89,12 @@ export class Rows {
     for (const page of wanted) this.fetch(page);
   }
 
+  /** Ask for all of it again: the runs were changed, and what is on its way may be older than that. */
+  renew(): void {
+    this.stop();
+    this.refresh();
+  }
+
   /** Rows as they are now, in their places. */
   update(rows: readonly RunRow[]): void {
     const fresh = new Map(rows.map((row) => [row.id, row]));

@@ -43,13 +43,6 @@ export function moved(before: Selection, place: number, total: number, idAt: IdA
   return { ids: between(anchor, at, idAt), at, anchor };
 }
 
-/** What of the selection is still there. */
-export function without(before: Selection, gone: readonly string[]): Selection {
-  const ids = new Set(before.ids);
-  for (const id of gone) ids.delete(id);
-  return { ...before, ids };
-}
-
 function between(one: number, other: number, idAt: IdAt): Set<string> {
   const ids = new Set<string>();
   for (let place = Math.min(one, other); place <= Math.max(one, other); place++) {

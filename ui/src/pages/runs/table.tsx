@@ -69,6 +69,7 @@ export function Table(props: TableProps) {
       aria-rowcount={rows.length + 1}
       aria-colcount={columns.length}
       aria-multiselectable="true"
+      aria-busy={rows.waiting}
       aria-activedescendant={places.includes(selection.at) ? `row-${selection.at}` : undefined}
       tabIndex={0}
       ref={view}
