@@ -76,6 +76,7 @@ async function send<T>(verb: Verb, path: string, request: Request<unknown>): Pro
   };
   const url = address(path, parameters, query);
   const headers = headersOf();
+  const { secret } = identity;
   const init: RequestInit = { ...QUIETLY, method: verb.toUpperCase(), headers, signal: signal ?? null };
   if (body !== undefined) {
     headers.set("content-type", "application/json");
@@ -88,7 +89,7 @@ async function send<T>(verb: Verb, path: string, request: Request<unknown>): Pro
     if (signal?.aborted) throw error;
     return failed(0, "unreachable", "The server does not answer.");
   }
-  if (response.status === 401) identity.refused?.();
+  heed(response, secret);
   const text = await response.text();
   if (text === "") return response.ok ? { ok: true, data: undefined as T } : failed(response.status, "empty", response.statusText);
   try {
@@ -97,6 +98,11 @@ async function send<T>(verb: Verb, path: string, request: Request<unknown>): Pro
   } catch {
     return failed(response.status, "unreadable", "The answer is not JSON. Is there another server between?");
   }
+}
+
+/** Tells that the secret is refused, unless another is in use by now: an answer may come after somebody has signed in. */
+function heed(response: Response, secret: string | null): void {
+  if (response.status === 401 && secret === identity.secret) identity.refused?.();
 }
 
 function failed(status: number, code: string, message: string): { ok: false; error: Problem } {

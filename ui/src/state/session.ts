@@ -43,7 +43,9 @@ export function useSession(): Session {
   useEffect(() => {
     const follow = (event: Event) => setSession((event as CustomEvent<Session>).detail);
     addEventListener(EVENT, follow);
-    void who().then((asked) => asked.ok && tell(asked.data));
+    const { secret } = identity;
+    // Somebody may have signed in or out meanwhile.
+    void who().then((asked) => asked.ok && secret === identity.secret && tell(asked.data));
     return () => removeEventListener(EVENT, follow);
   }, []);
   return session;
