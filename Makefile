@@ -47,8 +47,10 @@ bench-peers: setup ## Measure Stepwell and MLflow's own server in one run, and c
 	@scripts/setup.sh clients
 	@exec .venv/bin/python benchmarks/run.py --peers $(ARGS)
 
-docs: setup-test ## Check the links between the documents
-	@exec .venv/bin/python scripts/links.py
+docs: setup-test ## Check the links between the documents, and build them as a site in build/site
+	@scripts/setup.sh docs
+	@.venv/bin/python scripts/links.py
+	@exec .venv/bin/python scripts/site.py
 
 lock: ## Rewrite the pinned requirements (needs uv)
 	@scripts/lock.sh $(ARGS)

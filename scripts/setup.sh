@@ -5,6 +5,7 @@
 #   scripts/setup.sh test       .venv with the tools and tests as well, and nginx, behind which some tests put the server
 #   scripts/setup.sh browser    Debian's Chromium, with which tests look at the web page
 #   scripts/setup.sh clients    .cache/clients/NAME for each requirements/clients/NAME.txt: real clients, apart from ours
+#   scripts/setup.sh docs       .cache/docs/venv with what makes a site of the documents
 #
 # Each environment remembers the hash of what it was made from, so a second call does nothing. PYTHON=... names another
 # interpreter. Everything installed is pinned and hashed.
@@ -115,7 +116,7 @@ install() {
     say "$venv is ready ($((SECONDS - begin)) s)"
 }
 
-mkdir -p .cache/clients
+mkdir -p .cache/clients .cache/docs
 exec 9>.cache/setup.lock
 flock 9 # two commands at once must not install into one environment
 
@@ -141,6 +142,7 @@ for target in "${@:-serve}"; do
                 install ".cache/clients/$name" client "$lock"
             done
             ;;
-        *) die "unknown target $target: serve, test, browser or clients" ;;
+        docs) install .cache/docs/venv docs requirements/docs.txt ;;
+        *) die "unknown target $target: serve, test, browser, clients or docs" ;;
     esac
 done

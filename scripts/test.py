@@ -117,6 +117,15 @@ def parts() -> list[Part]:
             ],
         ),
         Part(
+            name="docs",
+            budget=1,
+            commands=[
+                [setup, "docs"],
+                [str(BIN / "python"), "scripts/links.py"],
+                [str(BIN / "python"), "scripts/site.py"],
+            ],
+        ),
+        Part(
             name="fast",
             budget=1,
             commands=pytest([*loose, *quick], "-m", "not slow and not long", "--hypothesis-profile=quick"),
@@ -239,7 +248,7 @@ def chosen(names: list[str]) -> list[Part]:
 def main() -> int:
     """Runs what the command line asks for; 0 when all of it passed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", nargs="*", help="check, fast, engine, clients, browser, crash, acceptance or long")
+    parser.add_argument("part", nargs="*", help=", ".join(part.name for part in parts()))
     outcomes = [run_part(part) for part in chosen(parser.parse_args().part)]
     report(outcomes)
     return int(any(outcome.failures for outcome in outcomes))
