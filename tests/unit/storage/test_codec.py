@@ -149,6 +149,32 @@ def test_blocks_are_as_small_as_promised(name, points, most):
     assert size_per_point(points) <= most, name
 
 
+class Counting(Packer):
+    """Counts what is compressed."""
+
+    def __init__(self):
+        super().__init__()
+        self.frames = 0
+
+    def compress(self, raw):
+        self.frames += 1
+        return super().compress(raw)
+
+
+@pytest.mark.parametrize(
+    ("values", "most"),
+    [
+        (np.random.default_rng(3).random(500), 8 + 2),  # the eight bytes of a number, two of a time
+        (np.round(random_values(500), 3), 2 * 2 + 2),
+        (random_values(500), 2 * 8 + 2),
+    ],
+)
+def test_a_short_block_is_not_packed_in_every_way_to_find_the_smallest(values, most):
+    packer = Counting()
+    codec.encode(typical(values), packer)
+    assert 0 < packer.frames <= most
+
+
 def test_nodes_are_as_small_as_promised():
     points = typical(float32_born(FULL))
     buckets = Buckets.of(points, np.arange(0, FULL + 1, nodes.WIDTH))
