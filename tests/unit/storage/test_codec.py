@@ -164,9 +164,9 @@ class Counting(Packer):
 @pytest.mark.parametrize(
     ("values", "most"),
     [
-        (np.random.default_rng(3).random(500), 8 + 2),  # the eight bytes of a number, two of a time
+        (random_values(500), 2 * 8 + 2),  # two ways of the eight bytes of a value, one of the two of a time
         (np.round(random_values(500), 3), 2 * 2 + 2),
-        (random_values(500), 2 * 8 + 2),
+        (np.sqrt(np.arange(500)), 7 + 2),
     ],
 )
 def test_a_short_block_is_not_packed_in_every_way_to_find_the_smallest(values, most):
