@@ -86,7 +86,7 @@ def test_a_clean_series_is_not_dirty_and_still_known() -> None:
     head.flushed([(one, 1, summary)])
     assert head.dirty() == []
     assert head.points == 0
-    assert head.find(1, ("loss", ())) is one
+    assert head.find(1, [("loss", ())]) == [one]
     assert head.flushes == 1
 
 
@@ -99,7 +99,7 @@ def test_the_series_that_are_clean_longest_are_forgotten(monkeypatch: pytest.Mon
         head.flushed([(one, one.state.n, total) for one in chosen if (total := one.summary(one.state))])
 
     def known() -> list[int]:
-        return [n for n, one in enumerate(many) if head.find(one.run_key, (one.metric, ())) is one]
+        return [n for n, one in enumerate(many) if head.find(one.run_key, [(one.metric, ())]) == [one]]
 
     for one in many:
         put(head, one, [1])
@@ -118,7 +118,7 @@ def test_a_purged_run_leaves_nothing_and_a_late_flush_of_it_does_no_harm() -> No
     summary = one.summary(one.state)
     assert summary is not None
     head.forget_runs([1])
-    assert (head.points, head.dirty(), head.find(1, ("loss", ()))) == (0, [], None)
+    assert (head.points, head.dirty(), head.find(1, [("loss", ())])) == (0, [], [None])
     head.flushed([(one, 2, summary)])
     assert head.points == 0
 

@@ -164,10 +164,9 @@ class Head:
             self._owed_points += points
             self._owed_series += series
 
-    def find(self, run_key: int, name: Name) -> Series | None:
-        """A series the head knows; None says nothing about the database."""
-        names = self._by_run.get(run_key)
-        return None if names is None else names.get(name)
+    def find(self, run_key: int, names: Iterable[Name]) -> list[Series | None]:
+        """Series of a run that the head knows; None says nothing about the database."""
+        return list(map(self._by_run.get(run_key, {}).get, names))
 
     def hold(self, series: Series) -> None:
         """A damaged series whose points stay in the journal: who would read it is told."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from stepwell.core.errors import Corrupt
 from stepwell.core.model import PointBatch
-from stepwell.core.series import I64, Key, Points, value_keys, values_of
+from stepwell.core.series import I64, Key, Points, canonical, value_keys
 from stepwell.core.summary import Summary
 from stepwell.storage.embedded import journal
 from stepwell.storage.embedded.blocks import having
@@ -87,11 +87,12 @@ class Stage:
         if not self._added:
             return 0
         series, which = self._resolve(connection)
-        rows = self._rows(which)
+        rows = self._rows(series, which)
         verdict = self._judge(connection, series, rows)
-        self.duplicates = len(rows) - int(verdict.keep.sum())
-        if self.duplicates == len(rows):
-            return 0
+        if verdict.keep is not None:
+            self.duplicates = len(rows) - int(verdict.keep.sum())
+            if self.duplicates == len(rows):
+                return 0
         return self._write(connection, series, rows, verdict, first_arrival)
 
     def publish(self) -> None:
@@ -102,55 +103,72 @@ class Stage:
     def _resolve(self, connection: apsw.Connection) -> tuple[list[Series], I64]:
         """All series of the group, each once, and for each point the position of its series among them."""
         series: list[Series] = []
-        at: dict[tuple[int, Name], int] = {}
+        at: dict[int, dict[Name, int]] = {}
         which: list[I64] = []
         for added in self._added:
-            run_key, names = added.run_key, added.batch.series
-            missing = [n for n in names if (run_key, n) not in at and not self._known(run_key, n, series, at)]
-            if missing:
-                for name, (key, summary) in zip(missing, self._table.ensure(connection, run_key, missing), strict=True):
-                    if not self._known(run_key, name, series, at):  # by now: its points may have come back
-                        at[run_key, name] = len(series)
-                        series.append(Series(key=key, run_key=run_key, name=name, stored=summary))
-            positions = np.fromiter((at[run_key, n] for n in names), np.int64, len(names))
+            names, places = added.batch.series, at.setdefault(added.run_key, {})
+            missing = [name for name in names if name not in places] if places else names
+            for name, one in zip(missing, self._find(connection, added.run_key, missing), strict=True):
+                places[name] = len(series)
+                series.append(one)
+            positions = np.fromiter(map(places.__getitem__, names), np.int64, len(names))
             which.append(positions[added.batch.which])
         return series, which[0] if len(which) == 1 else np.concatenate(which)
 
-    def _known(self, run_key: int, name: Name, series: list[Series], at: dict[tuple[int, Name], int]) -> bool:
-        found = self._head.find(run_key, name)
-        if found is None:
-            return False
-        if found.damage:
-            raise Corrupt(found.damage)
-        at[run_key, name] = len(series)
-        series.append(found)
-        return True
+    def _find(self, connection: apsw.Connection, run_key: int, names: Sequence[Name]) -> list[Series]:
+        """The series of these names, made where they are missing. Corrupt when one of them is damaged."""
+        found = self._head.find(run_key, names)
+        missing = [place for place, one in enumerate(found) if one is None]
+        if missing:
+            wanted = [names[place] for place in missing]
+            stored = self._table.ensure(connection, run_key, wanted)
+            known = self._head.find(run_key, wanted)  # by now: their points may have come back
+            for place, one, (key, summary) in zip(missing, known, stored, strict=True):
+                found[place] = one or Series(key=key, run_key=run_key, name=names[place], stored=summary)
+        series = [one for one in found if one is not None]
+        for one in series:
+            if one.damage:
+                raise Corrupt(one.damage)
+        return series
 
-    def _rows(self, which: I64) -> _Rows:
-        added = self._added
-        batches = [a.batch for a in added]
-        step, time, value = batches[0].step, batches[0].time, batches[0].value
-        append = np.full(len(step), added[0].append)
-        if len(added) > 1:
-            step = np.concatenate([b.step for b in batches])
-            time = np.concatenate([b.time for b in batches])
-            value = np.concatenate([b.value for b in batches])
-            append = np.repeat([a.append for a in added], [len(b) for b in batches])
-        key = value_keys(value)
-        order = np.lexsort((key, time, step, which)) if len(step) > 1 else np.zeros(1, np.int64)
+    def _rows(self, series: Sequence[Series], which: I64) -> _Rows:
+        batches = [added.batch for added in self._added]
+        columns = np.empty((1 + COLUMNS, len(which)), np.int64)
+        columns[0] = np.fromiter((one.key for one in series), np.int64, len(series))[which]
+        values = batches[0].value if len(batches) == 1 else np.concatenate([batch.value for batch in batches])
+        values = canonical(values)
+        np.concatenate([batch.step for batch in batches], out=columns[1 + STEP])
+        np.concatenate([batch.time for batch in batches], out=columns[1 + TIME])
+        columns[1 + BITS] = values.view(np.int64)
+        columns[1 + OCCURRENCE] = 0
+        columns[1 + ARRIVAL] = np.arange(len(which))
+        key = value_keys(values)
+        append = None
+        if any(added.append for added in self._added):
+            append = np.repeat([added.append for added in self._added], [len(batch) for batch in batches])
+        order = _order(which, columns[1 + STEP], columns[1 + TIME], key)
+        if order is None:
+            return _Rows(came=columns, which=which, columns=columns[1:].copy(), key=key, append=append)
         return _Rows(
-            order=order, which=which[order], step=step[order], time=time[order], key=key[order], append=append[order]
+            came=columns,
+            which=which[order],
+            columns=columns[1:].take(order, axis=1),
+            key=key[order],
+            append=None if append is None else append[order],
         )
 
     def _judge(self, connection: apsw.Connection, series: list[Series], rows: _Rows) -> _Verdict:
-        verdict = _Verdict(keep=np.ones(len(rows), np.bool_), occurrence=np.zeros(len(rows), np.int64), late=set())
+        verdict = _Verdict(late=set())
         repeated = rows.repeated()
-        edges = rows.edges().tolist()
-        for start, end in pairwise(edges):
-            one = series[rows.which[start]]
-            late = one.greatest is not None and rows.first(start) <= one.greatest
+        edges = rows.edges()
+        firsts = rows.identities(edges[:-1])
+        for (start, end), place, first in zip(
+            pairwise(edges.tolist()), rows.which[edges[:-1]].tolist(), firsts, strict=True
+        ):
+            one = series[place]
+            late = one.greatest is not None and first <= one.greatest
             if late:
-                verdict.late.add(start)
+                verdict.late.add(place)
             if late or (repeated is not None and repeated[start:end].any()):
                 part = slice(start, end)
                 known = self._existing(connection, one, rows, part) if late else {}
@@ -159,9 +177,9 @@ class Stage:
 
     def _existing(self, connection: apsw.Connection, series: Series, rows: _Rows, part: slice) -> dict[_Triple, int]:
         """Stored points that equal rows of `part`: (step, time, value key) -> greatest occurrence."""
-        steps = np.unique(rows.step[part])
-        wanted = set(zip(*(c[part].tolist() for c in (rows.step, rows.time, rows.key)), strict=True))
-        times = int(rows.time[part].min()), int(rows.time[part].max())
+        steps = np.unique(rows.columns[STEP, part])
+        wanted = set(zip(*(c[part].tolist() for c in (rows.columns[STEP], rows.columns[TIME], rows.key)), strict=True))
+        times = int(rows.columns[TIME, part].min()), int(rows.columns[TIME, part].max())
         state = series.state
         found = [having(steps, *times, points_of(state.rows[:, : state.n]))]
         if state.stored is not None:
@@ -177,29 +195,22 @@ class Stage:
     def _write(
         self, connection: apsw.Connection, series: list[Series], rows: _Rows, verdict: _Verdict, first_arrival: int
     ) -> int:
-        keep = verdict.keep
-        which, key = rows.which[keep], rows.key[keep]
-        count = len(which)
+        rows = rows.numbered(verdict.keep, first_arrival)
+        count = len(rows)
         self._end = first_arrival + count
-        arrived = np.argsort(rows.order[keep], kind="stable")  # places in the sorted rows, in the order of arrival
-        columns = np.empty((COLUMNS, count), np.int64)
-        columns[STEP], columns[TIME], columns[OCCURRENCE] = rows.step[keep], rows.time[keep], verdict.occurrence[keep]
-        columns[BITS] = values_of(key).view(np.int64)
-        columns[ARRIVAL][arrived] = np.arange(first_arrival, first_arrival + count)
-        keys = np.fromiter((s.key for s in series), np.int64, len(series))[which]
-        entry = np.stack((keys, columns[STEP], columns[TIME], columns[BITS], columns[OCCURRENCE]))[:, arrived]
-        payload = self._compressor.encode(np.ascontiguousarray(entry), first_arrival=first_arrival)
+        payload = self._compressor.encode(rows.came[:-1], first_arrival=first_arrival)
         journal.append(connection, first_arrival=first_arrival, count=count, payload=payload)
-        late = {int(rows.which[start]) for start in verdict.late}
-        edges = np.flatnonzero(np.diff(which, prepend=-1, append=-1))
-        lasts = (columns[STEP], columns[TIME], key, columns[OCCURRENCE])
-        greatest: list[Key] = list(zip(*(c[edges[1:] - 1].tolist() for c in lasts), strict=True))
-        bounds = edges.tolist()
-        for (start, end), last in zip(pairwise(bounds), greatest, strict=True):
-            place = int(which[start])
-            one = series[place]
-            part = columns[:, start:end]
-            self._appended.append(Appended(series=one, rows=part, in_order=place not in late, greatest=last))
+        edges = rows.edges()
+        places = rows.which[edges[:-1]].tolist()
+        self._appended = list(
+            map(
+                Appended,
+                [series[place] for place in places],
+                [rows.columns[:, start:end] for start, end in pairwise(edges.tolist())],
+                [place not in verdict.late for place in places],
+                rows.identities(edges[1:] - 1),
+            )
+        )
         return count
 
 
@@ -208,62 +219,94 @@ _Triple = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rows:
-    """Points sorted by (series, step, time, value key), then by arrival; `order` has their original positions."""
+    """Points twice: as they came, and sorted by (series, step, time, value key), then by arrival."""
 
-    order: I64
-    which: I64
-    step: I64
-    time: I64
+    came: I64  # as in a journal entry, and below that the arrival
+    which: I64  # of the sorted ones, as the rest
+    columns: I64  # as in the head
     key: I64
-    append: NDArray[np.bool_]
+    append: NDArray[np.bool_] | None  # None: none of them is
 
     def __len__(self) -> int:
-        return len(self.order)
+        return len(self.which)
 
     def edges(self) -> I64:
         """Where a series begins, and the end."""
         return np.flatnonzero(np.diff(self.which, prepend=-1, append=-1))
 
-    def first(self, position: int) -> Key:
-        """The identity of a row, with the least occurrence."""
-        return (int(self.step[position]), int(self.time[position]), int(self.key[position]), 0)
+    def identities(self, places: I64) -> list[Key]:
+        """Of the rows at some places."""
+        columns = (self.columns[STEP], self.columns[TIME], self.key, self.columns[OCCURRENCE])
+        return list(zip(*(column[places].tolist() for column in columns), strict=True))
 
     def repeated(self) -> NDArray[np.bool_] | None:
         """Rows that equal the one before; None when there is none."""
         same = np.zeros(len(self), np.bool_)
-        same[1:] = (
-            (self.step[1:] == self.step[:-1])
-            & (self.key[1:] == self.key[:-1])
-            & (self.time[1:] == self.time[:-1])
-            & (self.which[1:] == self.which[:-1])
-        )
+        same[1:] = self.columns[STEP, 1:] == self.columns[STEP, :-1]
+        if not same.any():
+            return None
+        for column in (self.which, self.columns[TIME], self.key):
+            same[1:] &= column[1:] == column[:-1]
         return same if same.any() else None
 
+    def numbered(self, keep: NDArray[np.bool_] | None, first_arrival: int) -> _Rows:
+        """Those to keep (None: all), with the numbers that they get, and where they came with their occurrence."""
+        if keep is None:
+            self.columns[ARRIVAL] += first_arrival
+            return self
+        columns = self.columns.compress(keep, axis=1)
+        places = columns[ARRIVAL]  # where they came
+        self.came[1 + OCCURRENCE, places] = columns[OCCURRENCE]
+        arrived = np.sort(places)
+        columns[ARRIVAL] = np.searchsorted(arrived, places) + first_arrival
+        return _Rows(
+            came=self.came.take(arrived, axis=1),
+            which=self.which[keep],
+            columns=columns,
+            key=self.key[keep],
+            append=None,
+        )
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(slots=True, kw_only=True)
 class _Verdict:
-    """Which rows to keep, with which occurrence; `late` has the first rows of series that reach back behind their
-    greatest point.
-    """
+    """Which rows to keep (None: all); `late` has the series that reach back behind their greatest point."""
 
-    keep: NDArray[np.bool_]
-    occurrence: I64
+    keep: NDArray[np.bool_] | None = None
     late: set[int]
 
 
+def _order(which: I64, step: I64, time: I64, key: I64) -> I64 | None:
+    """What sorts the points by all of these, and by arrival where all are equal; None when they stand so."""
+    low = int(step.min())
+    span = int(step.max()) - low + 1
+    if span * (int(which.max()) + 1) < 2**63:  # nearly always a series has one point of a step
+        joined = which * span + (step - low)
+        if (joined[1:] > joined[:-1]).all():
+            return None
+        order = np.argsort(joined, kind="stable")
+        joined = joined[order]
+        if (joined[1:] > joined[:-1]).all():
+            return order
+    return np.lexsort((key, time, step, which))
+
+
 def _judge_series(rows: _Rows, part: slice, known: dict[_Triple, int], verdict: _Verdict) -> None:
-    """Fill in the verdict on the rows of one series; `known` has the stored points among them and learns the kept
-    ones.
+    """Fill in the verdict on the rows of one series, and their occurrence; `known` has the stored points among them and
+    learns the kept ones.
     """
-    columns = (rows.step, rows.time, rows.key, rows.append)
-    for position, (step, time, key, append) in enumerate(
-        zip(*(c[part].tolist() for c in columns), strict=True), part.start
+    if verdict.keep is None:
+        verdict.keep = np.ones(len(rows), np.bool_)
+    append = np.zeros(len(rows), np.bool_) if rows.append is None else rows.append
+    columns = (rows.columns[STEP], rows.columns[TIME], rows.key, append)
+    for position, (step, time, key, again) in enumerate(
+        zip(*(column[part].tolist() for column in columns), strict=True), part.start
     ):
         triple = (step, time, key)
         if triple not in known:
             known[triple] = 0
-        elif append:
+        elif again:
             known[triple] += 1
-            verdict.occurrence[position] = known[triple]
+            rows.columns[OCCURRENCE, position] = known[triple]
         else:
             verdict.keep[position] = False
