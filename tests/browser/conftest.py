@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -14,18 +13,24 @@ from browser.filling import fill
 from browser.person import PATIENCE, Person
 from serving import Server
 
-KEY = pytest.StashKey[bool]()
+PEOPLE = pytest.StashKey[list[Person]]()
 expect.set_options(timeout=PATIENCE)
 WIDE = {"width": 1400, "height": 900}
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Any:
-    """Remembers whether the test itself failed, for the name of its last picture."""
-    report = yield
-    if report.when == "call":
-        item.stash[KEY] = report.failed
-    return report
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Sends everybody home when the test is over, and keeps what they saw last.
+
+    Before any fixture ends: a page that still follows its server would find it gone, and that is no fault of the page.
+    """
+    failed = True
+    try:
+        yield
+        failed = False
+    finally:
+        for person in item.stash.get(PEOPLE, []):
+            person.leave(f"{'FAILED-' if failed else ''}{item.nodeid.rpartition('/')[2]}")
 
 
 @pytest.fixture(scope="session")
@@ -48,22 +53,19 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def look(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Person]]:
-    """look(url, **options of the context): a person. At the end a picture is kept, and faults fail the test."""
-    with ExitStack() as open_contexts:
-        people: list[Person] = []
+    """look(url, **options of the context): a person. What went wrong on their pages fails the test."""
+    people = request.node.stash.setdefault(PEOPLE, [])
 
-        def come(url: str, **options: Any) -> Person:
-            context = chromium.new_context(**{"viewport": WIDE, "color_scheme": "light", **options})
-            open_contexts.callback(context.close)
-            people.append(Person(context, url))
-            return people[-1]
+    def come(url: str, **options: Any) -> Person:
+        context = chromium.new_context(**{"viewport": WIDE, "color_scheme": "light", **options})
+        people.append(Person(context, url))
+        return people[-1]
 
-        yield come
-        failed = request.node.stash.get(KEY, True)
-        for person in people:
-            person.shot(f"{'FAILED-' if failed else ''}{request.node.nodeid.rpartition('/')[2]}")
-        faults = [fault for person in people for fault in person.faults]
-        assert not faults, "\n".join(faults)
+    yield come
+    for person in people:
+        person.context.close()  # of a test that was never called
+    faults = [fault for person in people for fault in person.faults]
+    assert not faults, "\n".join(faults)
 
 
 @pytest.fixture

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from playwright.sync_api import Locator, Page, expect
+
+from browser.person import PATIENCE
 
 INK = """image => {
     const { width, height } = image;
@@ -50,14 +54,21 @@ def card(page: Page, metric: str) -> Locator:
     return page.get_by_role("article", name=metric, exact=True)
 
 
-def ink(of: Locator) -> Ink:
-    """The curve of a card once its points are there."""
-    expect(of).not_to_have_attribute("aria-busy", "true")
-    canvas = of.locator("canvas").first
-    expect(canvas).to_be_visible()
-    # What was answered last is drawn with the next frame.
-    of.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    return Ink(**canvas.evaluate(INK))
+def ink(of: Locator, wanted: Callable[[Ink], bool] = lambda found: found.count > 0) -> Ink:
+    """The curve of a card once all its points are there and it is as wanted.
+
+    What changed last is drawn a frame later. AssertionError with what there is when it does not become as wanted.
+    """
+    deadline = time.monotonic() + PATIENCE / 1000
+    while True:
+        expect(of).not_to_have_attribute("aria-busy", "true")
+        canvas = of.locator("canvas").first
+        expect(canvas).to_be_visible()
+        found = Ink(**canvas.evaluate(INK))
+        if wanted(found):
+            return found
+        assert time.monotonic() < deadline, f"the curve stays otherwise: {found}"
+        of.page.wait_for_timeout(50)
 
 
 def seen(of: Locator, begin: float = 0, end: float = 1) -> Ink:

@@ -44,6 +44,7 @@ def test_a_credential_is_shown_once_works_and_is_revoked(look: Callable[..., Per
     secret = page.get_by_role("textbox", name="Secret").input_value()
     assert secret.startswith("sw_")
     page.get_by_role("button", name="I have kept it").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
     assert secret not in page.content()
     expect(page.get_by_role("region", name="Credentials")).to_contain_text("the cluster")
 
@@ -54,6 +55,6 @@ def test_a_credential_is_shown_once_works_and_is_revoked(look: Callable[..., Per
 
     page.get_by_role("button", name="Revoke the cluster").click()
     page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
-    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_text("Credential the cluster is revoked.")).to_be_visible()
     reader.page.reload()
     expect(reader.page.get_by_role("heading", name="Sign in")).to_be_visible()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -94,14 +96,14 @@ def test_a_run_without_custom_info(person: Person, sweep: str):
 def test_the_curves_of_the_run(person: Person, sweep: str):
     page = person.go(f"runs/{sweep}", part="charts")
     for metric in ("train/loss", "train/accuracy", "valid/loss"):
-        assert ink(card(page, metric)).count > 200
+        ink(card(page, metric), lambda found: found.count > 200)
 
 
 def test_usage_of_each_task(person: Person):
     page = person.go("runs/odd", part="usage")
     for title in ("CPU", "Memory", "GPU", "GPU memory"):
         found = part(page, "worker-0").get_by_role("article", name=title, exact=True)
-        assert ink(found).count > 50, title
+        ink(found, lambda drawn: drawn.count > 50)
     expect(part(page, "worker-1").get_by_role("article", name="NPU memory")).to_be_visible()
 
 
@@ -160,7 +162,7 @@ def test_console_lines_are_read_and_searched(person: Person, filled: Server):
     page.get_by_label("Find in the lines").fill("EPOCH 7 ")
     expect(log.locator("p")).to_have_count(1)
     expect(log).to_contain_text("epoch 7 is done")
-    assert "log_search=" in page.url
+    expect(page).to_have_url(re.compile("log_search="))
 
 
 def test_many_console_lines_are_not_all_mounted(person: Person, filled: Server):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -22,8 +23,10 @@ def digits(filled: Server) -> str:
 
 def names(page: Page) -> list[str]:
     """The runs from top to bottom."""
-    expect(page.get_by_label("Loading")).to_have_count(0)
-    return page.get_by_role("grid", name="Runs").locator("a[href*='/runs/']").all_inner_texts()
+    grid = page.get_by_role("grid", name="Runs")
+    expect(grid).not_to_have_attribute("aria-busy", "true")
+    expect(grid.get_by_label("Loading")).to_have_count(0)
+    return grid.locator("a[href*='/runs/']").all_inner_texts()
 
 
 def search(page: Page, text: str) -> None:
@@ -73,7 +76,7 @@ def test_columns_are_chosen_and_sorted_by(person: Person, digits: str):
     expect(head).to_have_attribute("aria-sort", "descending")
     expect(page.get_by_role("grid", name="Runs").locator("a[href*='/runs/']").first).not_to_have_text(rising[0])
     assert names(page) == rising[::-1]
-    assert "order=" in page.url
+    expect(page).to_have_url(re.compile("order="))
 
 
 def test_runs_are_deleted_and_restored(person: Person, filled: Server):
