@@ -27,6 +27,7 @@ _FAR, _MANY = 2**62, 2**31  # no row begins as late, or has as many points
 ROTTEN: Final = "journal_rotten_"
 _COMPRESS_FROM: Final = 1024  # bytes; below it a frame's own size eats what it saves
 _FIELDS: Final = 4  # series key, step, time, value bits
+LEVEL: Final = -1  # of zstd: 1 takes twice the time and saves 3 % of what is gone within the minute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ class Compressor:
     """zstd contexts; they are not thread-safe, so each thread that needs one makes one."""
 
     def __init__(self) -> None:
-        self._compress = zstandard.ZstdCompressor(level=1)
+        self._compress = zstandard.ZstdCompressor(level=LEVEL)
         self._decompress = zstandard.ZstdDecompressor()
 
     def encode(self, columns: I64, *, first_arrival: int) -> bytes:
