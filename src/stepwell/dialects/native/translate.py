@@ -110,12 +110,16 @@ def points(series: Sequence[wire.SeriesPoints], *, now: int) -> PointBatch:
     for position, each in enumerate(series):
         _check_lengths(each, position)
     lengths = [len(each.steps) for each in series]
-    times = (repeat(now, len(each.steps)) if each.times_us is None else each.times_us for each in series)
+    if all(each.times_us is None for each in series):
+        time = np.full(sum(lengths), now, np.int64)
+    else:
+        times = (repeat(now, len(each.steps)) if each.times_us is None else each.times_us for each in series)
+        time = _column(times, np.int64, sum(lengths))
     return PointBatch(
         series=names,
         which=np.repeat(np.arange(len(series), dtype=np.int64), lengths),
         step=_column((each.steps for each in series), np.int64, sum(lengths)),
-        time=_column(times, np.int64, sum(lengths)),
+        time=time,
         value=_column((each.values for each in series), np.float64, sum(lengths)),  # reads the words of Number too
     )
 
