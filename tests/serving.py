@@ -21,8 +21,8 @@ from types import TracebackType
 from typing import Self
 
 HOST = "127.0.0.1"
-READY_WITHIN = 60.0  # seconds; a loaded machine is slow, a hanging server never ready
-STOPPED_WITHIN = 60.0
+READY_WITHIN = 120.0  # seconds; a loaded machine is slow, a hanging server never ready
+STOPPED_WITHIN = 120.0
 # Below the range from which Linux takes ports for outgoing connections, so that none of those takes ours meanwhile.
 PORTS = range(20_000, 32_000)
 
@@ -118,7 +118,7 @@ class Server:
 
     def answers(self) -> bool:
         """Whether /healthz answers 200 now."""
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=5)
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=30)
         try:
             connection.request("GET", "/healthz")
             return connection.getresponse().status == 200

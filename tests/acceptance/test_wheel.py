@@ -64,7 +64,7 @@ def run(program: Path, *arguments: str | Path) -> subprocess.CompletedProcess[st
 
 
 def call(server: Server, verb: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    connection = http.client.HTTPConnection(HOST, server.port, timeout=30)
+    connection = http.client.HTTPConnection(HOST, server.port, timeout=60)
     try:
         payload = None if body is None else json.dumps(body)
         connection.request(verb, MLFLOW + path, payload, {"Content-Type": "application/json"})

@@ -1,8 +1,12 @@
-"""A program: the server's own connection handling, short limits, and endpoints that read, wait or ignore their body."""
+"""A program: the server's own connection handling, and endpoints that read, wait or ignore their body.
+
+It is given how many seconds it waits for the rest of a request, and prints its port.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterator
 
 import uvloop
@@ -41,6 +45,7 @@ async def refuse(_call: Call) -> Response:
 
 
 async def late(_call: Call) -> Response:
+    print("begun", flush=True)
     await asyncio.sleep(1)
     return json_response("late")
 
@@ -101,7 +106,8 @@ def main() -> None:
         counters=Counters(),
         budget=BodyBudget(),
     )
-    limits = Limits(head_seconds=2.0, body_seconds=2.0, idle_seconds=2.0, sweep_seconds=0.1)
+    patience = float(sys.argv[1])
+    limits = Limits(head_seconds=patience, body_seconds=patience, idle_seconds=2.0, sweep_seconds=0.1)
     with server.listen("127.0.0.1", 0) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         port = listener.getsockname()[1]
         runner.run(server.serve(app, listener, ready=lambda: print(port, flush=True), limits=limits))

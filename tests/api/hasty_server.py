@@ -21,7 +21,7 @@ def main() -> None:
     place = Path(sys.argv[1])
     store, work = open_store(place, clock=system_clock), Work()
     app = build_app(Settings(data_dir=place), store, work=work)
-    limits = Limits(body_seconds=1.0, sweep_seconds=0.1)
+    limits = Limits(body_seconds=5.0, sweep_seconds=0.1)
     with server.listen("127.0.0.1", 0) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         port = listener.getsockname()[1]
         runner.run(server.serve(app, listener, ready=lambda: print(port, flush=True), limits=limits))

@@ -30,7 +30,7 @@ def stepwell(*args: str | Path, status: int = 0) -> str:
 def write(url: str, first: int, count: int) -> None:
     steps = list(range(first, first + count))
     body = {"series": [{"metric": "loss", "steps": steps, "values": [1 / (step + 1) for step in steps]}]}
-    httpx.post(f"{url}/api/v1/runs/first/points", json=body).raise_for_status()
+    httpx.post(f"{url}/api/v1/runs/first/points", json=body, timeout=60).raise_for_status()
 
 
 def names_in(copy: Path) -> list[str]:
@@ -38,7 +38,7 @@ def names_in(copy: Path) -> list[str]:
 
 
 def read(url: str) -> list[int]:
-    answer = httpx.get(f"{url}/api/v1/runs/first/points", params={"metric": "loss", "limit": 100_000})
+    answer = httpx.get(f"{url}/api/v1/runs/first/points", params={"metric": "loss", "limit": 100_000}, timeout=60)
     assert answer.status_code == 200, answer.text
     return [int(step) for step in answer.json()["steps"]]
 
@@ -48,9 +48,11 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `data` and a backup of it, `copy`: a run with 500 points and a file."""
     folder = tmp_path_factory.mktemp("original")
     with Server(folder / "data") as server:
-        httpx.post(f"{server.url}/api/v1/runs", json={"id": "first"}).raise_for_status()
+        httpx.post(f"{server.url}/api/v1/runs", json={"id": "first"}, timeout=60).raise_for_status()
         write(server.url, 0, 500)
-        httpx.put(f"{server.url}/api/v1/runs/first/artifacts/notes/a.txt", content=b"kept").raise_for_status()
+        httpx.put(
+            f"{server.url}/api/v1/runs/first/artifacts/notes/a.txt", content=b"kept", timeout=60
+        ).raise_for_status()
         stepwell("backup", folder / "copy", "--data-dir", folder / "data")
     return folder
 
@@ -82,7 +84,7 @@ def writing(url: str) -> Iterator[list[int]]:
 
 def test_a_backup_under_load_holds_what_was_acknowledged_before_it(tmp_path: Path):
     with Server(tmp_path / "data") as server:
-        httpx.post(f"{server.url}/api/v1/runs", json={"id": "first"}).raise_for_status()
+        httpx.post(f"{server.url}/api/v1/runs", json={"id": "first"}, timeout=60).raise_for_status()
         with writing(server.url) as acknowledged:
             while len(acknowledged) < 20:
                 time.sleep(0.01)
@@ -100,7 +102,7 @@ def test_it_comes_back_whole(copy: Path, tmp_path: Path):
     stepwell("restore", copy, "--data-dir", tmp_path / "again")
     with Server(tmp_path / "again") as server:
         assert read(server.url) == list(range(500))
-        assert httpx.get(f"{server.url}/api/v1/runs/first/artifacts/notes/a.txt").content == b"kept"
+        assert httpx.get(f"{server.url}/api/v1/runs/first/artifacts/notes/a.txt", timeout=60).content == b"kept"
         write(server.url, 500, 5)
         assert len(read(server.url)) == 505
 

@@ -26,7 +26,7 @@ def inside(tmp_path: Path) -> Iterator[Inside]:
     """Every reading thread is taken, by what ends only when something gives up waiting."""
     store, work, go = open_store(tmp_path / "data", clock=lambda: 1_700_000_000_000_000), Work(), threading.Event()
     inside = Inside(build_app(Settings(data_dir=tmp_path / "data"), store, work=work))
-    long = [work.readers.submit(go.wait, 20) for _ in range(work.readers.threads)]
+    long = [work.readers.submit(go.wait, 120) for _ in range(work.readers.threads)]
     try:
         yield inside
         assert not any(future.done() for future in long), "a write had to wait for a read"

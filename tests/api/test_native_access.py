@@ -25,18 +25,20 @@ def test_a_credential_sees_its_own_workspaces(serve):
     own, other = (authorization(server, "writer", name) for name in ("first", "second"))
     every = authorization(server, "reader", "*")
     api = f"{server.url}/api/v1"
-    assert httpx.get(f"{api}/workspaces", headers=own).json()["name"] == ["first"]
-    assert {"first", "second"} <= set(httpx.get(f"{api}/workspaces", headers=every).json()["name"])
-    assert httpx.post(f"{api}/runs", json={"id": "r"}, headers=own).status_code == 201
-    assert httpx.get(f"{api}/runs/r", headers=own).status_code == 200
-    assert httpx.get(f"{api}/runs/r", headers=other).status_code == 404
-    assert httpx.get(f"{api}/runs/r", headers={**other, "X-Stepwell-Workspace": "first"}).status_code == 403
-    assert httpx.get(f"{api}/runs/r", headers={**every, "X-Stepwell-Workspace": "first"}).status_code == 200
+    assert httpx.get(f"{api}/workspaces", headers=own, timeout=60).json()["name"] == ["first"]
+    assert {"first", "second"} <= set(httpx.get(f"{api}/workspaces", headers=every, timeout=60).json()["name"])
+    assert httpx.post(f"{api}/runs", json={"id": "r"}, headers=own, timeout=60).status_code == 201
+    assert httpx.get(f"{api}/runs/r", headers=own, timeout=60).status_code == 200
+    assert httpx.get(f"{api}/runs/r", headers=other, timeout=60).status_code == 404
+    assert httpx.get(f"{api}/runs/r", headers={**other, "X-Stepwell-Workspace": "first"}, timeout=60).status_code == 403
+    assert httpx.get(f"{api}/runs/r", headers={**every, "X-Stepwell-Workspace": "first"}, timeout=60).status_code == 200
 
 
 def test_who_asks(serve):
     server: Server = serve("--auth", "required")
-    asked = httpx.get(f"{server.url}/api/v1/session", headers=authorization(server, "writer", "first")).json()
+    asked = httpx.get(
+        f"{server.url}/api/v1/session", headers=authorization(server, "writer", "first"), timeout=60
+    ).json()
     assert (asked["workspace"], asked["role"]) == ("first", "writer")
     assert asked["credential_id"]
 
@@ -46,28 +48,30 @@ def test_an_admin_makes_and_ends_credentials_of_its_workspace(serve):
     api = f"{server.url}/api/v1"
     admin, other = authorization(server, "admin", "first"), authorization(server, "admin", "second")
     body = {"role": "reader", "name": "ada", "expires": "90d"}
-    made = httpx.post(f"{api}/credentials", json=body, headers=admin)
+    made = httpx.post(f"{api}/credentials", json=body, headers=admin, timeout=60)
     assert made.status_code == 201, made.text
     told, secret = made.json()["credential"], made.json()["secret"]
     assert (told["workspace"], told["role"], told["name"], told["signs"]) == ("first", "reader", "ada", False)
     assert told["expires_at_us"] == told["created_at_us"] + 90 * 86_400 * 10**6
     reader = {"Authorization": f"Bearer {secret}"}
-    assert httpx.get(f"{api}/session", headers=reader).json()["credential_id"] == told["id"]
-    assert httpx.get(f"{api}/credentials", headers=reader).status_code == 403
-    listed = httpx.get(f"{api}/credentials", headers=admin)
+    assert httpx.get(f"{api}/session", headers=reader, timeout=60).json()["credential_id"] == told["id"]
+    assert httpx.get(f"{api}/credentials", headers=reader, timeout=60).status_code == 403
+    listed = httpx.get(f"{api}/credentials", headers=admin, timeout=60)
     assert secret not in listed.text
     assert told in listed.json()["credentials"]
     assert {each["workspace"] for each in listed.json()["credentials"]} == {"first"}
     for foreign in ("second", "*"):
-        refused = httpx.post(f"{api}/credentials", json={"role": "reader", "workspace": foreign}, headers=admin)
+        refused = httpx.post(
+            f"{api}/credentials", json={"role": "reader", "workspace": foreign}, headers=admin, timeout=60
+        )
         assert refused.status_code == 403
-    assert httpx.delete(f"{api}/credentials/{told['id']}", headers=other).status_code == 404
-    assert httpx.get(f"{api}/session", headers=reader).status_code == 200
-    ended = httpx.delete(f"{api}/credentials/{told['id']}", headers=admin)
+    assert httpx.delete(f"{api}/credentials/{told['id']}", headers=other, timeout=60).status_code == 404
+    assert httpx.get(f"{api}/session", headers=reader, timeout=60).status_code == 200
+    ended = httpx.delete(f"{api}/credentials/{told['id']}", headers=admin, timeout=60)
     assert ended.json()["revoked_at_us"] is not None
-    assert httpx.delete(f"{api}/credentials/{told['id']}", headers=admin).json() == ended.json()
+    assert httpx.delete(f"{api}/credentials/{told['id']}", headers=admin, timeout=60).json() == ended.json()
     deadline = time.monotonic() + 30
-    while httpx.get(f"{api}/session", headers=reader).status_code != 401:
+    while httpx.get(f"{api}/session", headers=reader, timeout=60).status_code != 401:
         assert time.monotonic() < deadline, "the revoked credential is still taken"
 
 

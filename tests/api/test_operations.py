@@ -44,7 +44,9 @@ def beside(server: Server, *argv: str, stdin: str = "") -> Any:
 
 
 def new_run(server: Server, **headers: str) -> str:
-    answer = httpx.post(f"{server.url}/api/2.0/mlflow/runs/create", json={"experiment_id": "0"}, headers=headers)
+    answer = httpx.post(
+        f"{server.url}/api/2.0/mlflow/runs/create", json={"experiment_id": "0"}, headers=headers, timeout=60
+    )
     assert answer.status_code == 200, answer.text
     return str(answer.json()["run"]["info"]["run_id"])
 
@@ -56,7 +58,7 @@ def log(client: httpx.Client, run_id: str, step: int) -> httpx.Response:
 
 def history(server: Server, run_id: str) -> list[int]:
     query = {"run_id": run_id, "metric_key": "loss"}
-    answer = httpx.get(f"{server.url}/api/2.0/mlflow/metrics/get-history", params=query).json()
+    answer = httpx.get(f"{server.url}/api/2.0/mlflow/metrics/get-history", params=query, timeout=60).json()
     return [int(metric["step"]) for metric in answer.get("metrics", [])]
 
 
@@ -71,7 +73,7 @@ def test_it_says_where_it_serves_and_how_to_reach_it(tmp_path: Path):
         found = re.fullmatch(r"Stepwell \S+ serves (http://127\.0\.0\.1:\d+)", lines[0])
         assert found is not None, lines
         url = found[1]
-        assert httpx.get(f"{url}/healthz").status_code == 200
+        assert httpx.get(f"{url}/healthz", timeout=60).status_code == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     assert lines[1] == f"Data directory: {(tmp_path / 'd').resolve()}"
@@ -119,26 +121,26 @@ def test_every_flag_is_also_a_variable(tmp_path: Path):
 
 
 def test_health_and_the_page(server: Server):
-    assert httpx.get(f"{server.url}/healthz").json()["status"] == "ok"
-    assert httpx.get(f"{server.url}/readyz").status_code == 200
-    root = httpx.get(f"{server.url}/")
+    assert httpx.get(f"{server.url}/healthz", timeout=60).json()["status"] == "ok"
+    assert httpx.get(f"{server.url}/readyz", timeout=60).status_code == 200
+    root = httpx.get(f"{server.url}/", timeout=60)
     assert (root.status_code, root.headers["location"]) == (307, "ui/")
-    page = httpx.get(f"{server.url}/ui/")
+    page = httpx.get(f"{server.url}/ui/", timeout=60)
     assert page.headers["content-type"].startswith("text/html")
     links = re.findall(r'(?:href|src)="([^"]+)"', page.text)
     assert any(link.endswith(".js") for link in links)
     for link in links:
         assert link.startswith("./"), "an address that works under any prefix"
-        assert httpx.get(f"{server.url}/ui/{link}").status_code == 200, link
+        assert httpx.get(f"{server.url}/ui/{link}", timeout=60).status_code == 200, link
 
 
 def test_metrics_tell_of_requests_and_commits(server: Server):
     run_id = new_run(server)
-    with httpx.Client(base_url=server.url) as client:
+    with httpx.Client(base_url=server.url, timeout=60) as client:
         for step in range(5):
             assert log(client, run_id, step).status_code == 200
         assert log(client, "unknown", 0).status_code == 404
-    text = httpx.get(f"{server.url}/metrics").text
+    text = httpx.get(f"{server.url}/metrics", timeout=60).text
     samples = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert samples['stepwell_requests_total{dialect="mlflow",outcome="200"}'] == "6"
     assert samples['stepwell_requests_total{dialect="mlflow",outcome="404"}'] == "1"
@@ -150,7 +152,7 @@ def test_metrics_tell_of_requests_and_commits(server: Server):
 
 
 def test_the_log_is_json_with_request_ids(server: Server):
-    answer = httpx.get(f"{server.url}/api/2.0/mlflow/nowhere", headers={"X-Request-Id": "traced-1"})
+    answer = httpx.get(f"{server.url}/api/2.0/mlflow/nowhere", headers={"X-Request-Id": "traced-1"}, timeout=60)
     assert (answer.status_code, answer.headers["x-request-id"]) == (404, "traced-1")
     server.stop()
     lines = [json.loads(line) for line in server.log().splitlines() if line.startswith("{")]
@@ -163,14 +165,14 @@ def test_the_log_is_json_with_request_ids(server: Server):
 )
 @pytest.mark.parametrize("header", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Origin": "null"}])
 def test_without_credentials_foreign_pages_are_kept_out(shared_server: Server, path: str, header: dict[str, str]):
-    answer = httpx.get(f"{shared_server.url}{path}", headers=header)
+    answer = httpx.get(f"{shared_server.url}{path}", headers=header, timeout=60)
     assert answer.status_code == 403
     assert answer.headers["content-type"].startswith("application/json")
 
 
 @pytest.mark.parametrize("path", ["/api/2.0/mlflow/x", "/api/v1/x", "/ajax-api/2.0/x", "/x", "/ui/x", "/healthz/x"])
 def test_an_unknown_path_is_json_in_the_shape_of_its_dialect(shared_server: Server, path: str):
-    answer = httpx.get(f"{shared_server.url}{path}")
+    answer = httpx.get(f"{shared_server.url}{path}", timeout=60)
     assert answer.status_code == 404
     told = answer.json()
     assert "error_code" in told if "2.0" in path else "code" in told["error"]
@@ -194,21 +196,23 @@ def test_a_body_over_the_limit_is_refused_in_the_shape_of_its_dialect(shared_ser
 def test_credentials_are_made_and_revoked_while_it_runs(serve: Callable[..., Server]):
     server = serve("--auth", "required")
     url = f"{server.url}/api/2.0/mlflow/experiments/search"
-    assert httpx.post(url, json={"max_results": 1}).status_code == 401
+    assert httpx.post(url, json={"max_results": 1}, timeout=60).status_code == 401
     [made] = beside(server, "credential", "create", "--workspace", "w", "--role", "reader", "--name", "ci")
     bearer = {"Authorization": f"Bearer {made['secret']}"}
-    assert httpx.post(url, json={"max_results": 1}, headers=bearer).status_code == 200
-    assert httpx.post(url, json={"max_results": 1}, auth=(made["id"], made["secret"])).status_code == 200
-    assert httpx.post(f"{server.url}/api/2.0/mlflow/runs/create", json={}, headers=bearer).status_code == 403
-    assert httpx.get(f"{server.url}/metrics").status_code == 401
-    assert httpx.get(f"{server.url}/metrics", headers=bearer).status_code == 200
+    assert httpx.post(url, json={"max_results": 1}, headers=bearer, timeout=60).status_code == 200
+    assert httpx.post(url, json={"max_results": 1}, auth=(made["id"], made["secret"]), timeout=60).status_code == 200
+    assert (
+        httpx.post(f"{server.url}/api/2.0/mlflow/runs/create", json={}, headers=bearer, timeout=60).status_code == 403
+    )
+    assert httpx.get(f"{server.url}/metrics", timeout=60).status_code == 401
+    assert httpx.get(f"{server.url}/metrics", headers=bearer, timeout=60).status_code == 200
     assert [one["name"] for one in beside(server, "credential", "list")] == ["ci"]
     beside(server, "credential", "revoke", made["id"])
     time.sleep(1)
-    assert httpx.post(url, json={"max_results": 1}, headers=bearer).status_code == 401
+    assert httpx.post(url, json={"max_results": 1}, headers=bearer, timeout=60).status_code == 401
     assert made["secret"] not in server.log()
     server.restart()
-    assert httpx.post(url, json={"max_results": 1}, headers=bearer).status_code == 401
+    assert httpx.post(url, json={"max_results": 1}, headers=bearer, timeout=60).status_code == 401
 
 
 def test_a_given_secret_works_and_so_does_the_command_without_a_server(serve: Callable[..., Server], tmp_path: Path):
@@ -224,7 +228,7 @@ def test_a_given_secret_works_and_so_does_the_command_without_a_server(serve: Ca
 
 def test_check_and_gc_while_it_runs(server: Server):
     run_id = new_run(server)
-    with httpx.Client(base_url=server.url) as client:
+    with httpx.Client(base_url=server.url, timeout=60) as client:
         for step in range(20):
             log(client, run_id, step)
     done = stepwell("check", "--data-dir", str(server.data_dir))
@@ -264,7 +268,7 @@ def test_told_to_stop_before_it_is_ready_it_ends_as_ever(
     """While it opens its store, which takes as long as there is a journal to read."""
     server = serve()
     run_id = new_run(server)
-    with httpx.Client(base_url=server.url) as client:
+    with httpx.Client(base_url=server.url, timeout=60) as client:
         assert log(client, run_id, 1).status_code == 200
     server.kill()
     lock = server.data_dir / "lock"
@@ -278,7 +282,9 @@ def test_told_to_stop_before_it_is_ready_it_ends_as_ever(
     assert server.wait() == 0, server.log()
     assert "Traceback" not in server.log()
     server.start()
-    found = httpx.get(f"{server.url}/api/2.0/mlflow/metrics/get-history?run_id={run_id}&metric_key=loss").json()
+    found = httpx.get(
+        f"{server.url}/api/2.0/mlflow/metrics/get-history?run_id={run_id}&metric_key=loss", timeout=60
+    ).json()
     assert len(found["metrics"]) == 1
 
 
@@ -288,7 +294,7 @@ def test_told_to_stop_it_keeps_what_it_has_acknowledged(server: Server):
     stopping = threading.Event()
 
     def write() -> None:
-        with httpx.Client(base_url=server.url) as client:
+        with httpx.Client(base_url=server.url, timeout=60) as client:
             for step in range(1_000_000):
                 try:
                     if log(client, run_id, step).status_code == 200:

@@ -106,7 +106,7 @@ def test_a_redirect_of_an_interface_stays_under_the_path(client: Client) -> None
 def test_paths_arrive_as_they_were_written(client: Client, name: str) -> None:
     answer = client.http.get(f"/api/v1/runs/{name}")
     direct = httpx.get(
-        f"{client.behind.server.url}/api/v1/runs/{name}", headers=dict(client.http.headers) | {"host": "x"}
+        f"{client.behind.server.url}/api/v1/runs/{name}", headers=dict(client.http.headers) | {"host": "x"}, timeout=60
     )
     assert answer.status_code == direct.status_code
 

@@ -79,7 +79,7 @@ def _port_in(log: Path, process: subprocess.Popen[bytes]) -> int:
 def client(port: int, chain: Path) -> httpx.Client:
     trusting = ssl.create_default_context(cafile=str(chain))
     return httpx.Client(
-        base_url=f"https://localhost:{port}", verify=trusting, limits=httpx.Limits(keepalive_expiry=600)
+        base_url=f"https://localhost:{port}", verify=trusting, limits=httpx.Limits(keepalive_expiry=600), timeout=60
     )
 
 

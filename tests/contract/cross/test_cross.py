@@ -108,7 +108,7 @@ def test_a_view_says_of_every_aspect_what_becomes_of_it(reader: str) -> None:
 
 
 def test_every_dialect_that_the_server_speaks_is_here(shared_server: Server) -> None:
-    found = httpx.get(f"{shared_server.url}/api/v1/dialects").json()["dialects"]
+    found = httpx.get(f"{shared_server.url}/api/v1/dialects", timeout=60).json()["dialects"]
     assert {each["name"] for each in found} == {dialect for dialect, _, _ in CLIENTS.values()}
 
 

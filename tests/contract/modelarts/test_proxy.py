@@ -66,7 +66,9 @@ def test_signatures(behind: Behind, method: str, path: str, status: int) -> None
             body=body,
         )
         signed = Signer(BasicCredentials(made["id"], made["secret"], "w")).sign(request)
-        return httpx.request(method, behind.url + path, headers=signed.header_params, content=signed.body or None)
+        return httpx.request(
+            method, behind.url + path, headers=signed.header_params, content=signed.body or None, timeout=60
+        )
 
     answer = send(address.path, body)
     assert answer.status_code == status, answer.text

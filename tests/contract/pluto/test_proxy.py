@@ -33,4 +33,4 @@ def test_the_client(tmp_path: Path) -> None:
             assert len(found) == 10
             (file,) = query.get_files("behind", told["id"])
         assert file["url"].startswith(f"{behind.url}/storage/")
-        assert httpx.get(file["url"]).content == bytes(range(256)) * 4000
+        assert httpx.get(file["url"], timeout=60).content == bytes(range(256)) * 4000

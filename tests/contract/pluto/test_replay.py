@@ -39,7 +39,7 @@ def alike(ours: Any, theirs: Any, name: str = "") -> None:
 def test_the_recorded_run(server: Server) -> None:
     run = ""
     links: list[str] = []
-    with httpx.Client(base_url=server.url, headers={"authorization": "Bearer mlpi_x"}, timeout=30) as http:
+    with httpx.Client(base_url=server.url, headers={"authorization": "Bearer mlpi_x"}, timeout=60) as http:
         for each in conversation():
             headers = {**each["headers"], **({"x-run-id": run} if run else {})}
             path, body = each["path"], each["body"].replace('"runId": 1', f'"runId": {run}').encode()

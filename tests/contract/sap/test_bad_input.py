@@ -378,7 +378,7 @@ def test_delete_needs_one_execution(raw: Raw, query: dict[str, str]) -> None:
 @pytest.mark.parametrize("group", ["a b", "lm", "../x", "x" * 256, "-x", "ä"])
 def test_resource_groups_that_name_no_workspace(shared_server: Server, group: str) -> None:
     headers = {b"AI-Resource-Group": group.encode()}
-    answer = httpx.get(f"{shared_server.url}{API}", params={"executionIds": "exec"}, headers=headers)
+    answer = httpx.get(f"{shared_server.url}{API}", params={"executionIds": "exec"}, headers=headers, timeout=60)
     refused(answer, "AI-Resource-Group")
 
 
@@ -395,7 +395,7 @@ def test_an_upload_that_ends_half_way_changes_nothing(raw: Raw, shared_server: S
         f"PATCH {API} HTTP/1.1\r\nHost: 127.0.0.1\r\nAI-Resource-Group: {group}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     ).encode()
-    with socket.create_connection(("127.0.0.1", shared_server.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", shared_server.port), timeout=60) as connection:
         connection.sendall(head + body[:-1])
         connection.shutdown(socket.SHUT_WR)
         answer = connection.recv(65536)

@@ -92,5 +92,5 @@ def test_a_group_may_be_joined_to_a_workspace(locked: Locked) -> None:
     time.sleep(1)
     tracking.log_metrics(one(2.0), execution_id="run-4")
     headers = {"Authorization": f"Bearer {locked.create('reader', 'ours')['secret']}"}
-    answer = httpx.get(f"{locked.server.url}/api/v1/runs/run-4", headers=headers)
+    answer = httpx.get(f"{locked.server.url}/api/v1/runs/run-4", headers=headers, timeout=60)
     assert answer.status_code == 200, answer.text

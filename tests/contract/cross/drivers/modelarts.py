@@ -80,6 +80,7 @@ def write(url: str) -> list[Run]:
         f"{url}/api/v1/runs/{running['id']}/tasks/worker-0/resources",
         json={"samples": [{"time": at, "npu": value} for at, value in samples]},
         headers={"X-Stepwell-Workspace": PROJECT},
+        timeout=60,
     )
     assert answer.status_code == 204, answer.text
     running["points"] = {"resource/npu": [(at, at * (SECOND // 1000), value) for at, value in samples]}

@@ -110,6 +110,7 @@ def _noted(text: str) -> str:
         f"{os.environ['PLUTO_URL_API']}/api/runs/notes/update",
         json={"runId": key, "notes": text},
         headers={"Authorization": f"Bearer {os.environ['PLUTO_API_KEY']}"},
+        timeout=60,
     )
     assert answer.is_success, answer.text
     return text
