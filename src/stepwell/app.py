@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from stepwell import __version__
+from stepwell.core import acting
 from stepwell.core.clock import Clock, system_clock
 from stepwell.core.store import Store
 from stepwell.dialects import mlflow, modelarts, native, pluto, sap
@@ -127,6 +128,7 @@ def _watch(store: Store) -> Rounds:
 
 def command(places: Settings, name: str, arguments: Arguments) -> Iterator[Item]:
     """Run a command on a data directory that no server has open. StepwellError, OSError."""
+    acting.begin(lambda: acting.COMMAND)
     store = open_store(places.data_dir, clock=system_clock)
     try:
         yield from _commands(store, partial(key_file.load, places.key_path)).run(name, arguments)

@@ -60,6 +60,7 @@ def parser() -> Parser:
     _add_data_dir(gc)
     gc.set_defaults(run=_gc)
     _add_backup(commands.add_parser("backup", help="copy everything, also while a server runs"))
+    _add_audit(commands.add_parser("audit", help="print who changed what, newest first"))
     _add_restore(commands.add_parser("restore", help="make a data directory of a backup"))
     client_commands.add(commands)
     terminal.add(commands)
@@ -147,6 +148,16 @@ def _add_backup(backup: argparse.ArgumentParser) -> None:
     )
     _add_data_dir(backup)
     backup.set_defaults(run=_backup)
+
+
+def _add_audit(audit: argparse.ArgumentParser) -> None:
+    audit.add_argument("--workspace", metavar="W", help="of this workspace (all)")
+    audit.add_argument("--credential", metavar="ID", help="by this credential (anybody)")
+    audit.add_argument("--action", metavar="A", help="such as run.purge, or run for all of that kind (any)")
+    audit.add_argument("--since", metavar="7d", help="not longer ago: a number with s, m, h, d or w (ever)")
+    audit.add_argument("--limit", metavar="N", default="100", help="at most so many (100)")
+    _add_data_dir(audit)
+    audit.set_defaults(run=_audit)
 
 
 def _add_restore(restore: argparse.ArgumentParser) -> None:
@@ -241,6 +252,10 @@ def _backup(asked: dict[str, object]) -> int:
     target = Path(str(asked["target"])).absolute()  # the server has another working directory
     arguments = {"target": str(target), "credentials": "yes" if asked["with_credentials"] else "no"}
     return _follow(_items(asked, "backup", arguments), told=f"everything is in {target}")
+
+
+def _audit(asked: dict[str, object]) -> int:
+    return _print_items(asked, "audit", _texts(asked, "workspace", "credential", "action", "since", "limit"))
 
 
 def _restore(asked: dict[str, object]) -> int:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Protocol
 
 from stepwell.core.access import Credential, WorkspaceAlias
+from stepwell.core.audit import AuditEntry, AuditQuery
 from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import Sampled
 from stepwell.core.filters import Kind
@@ -277,6 +278,15 @@ class CatalogStore(Protocol):
         ...
 
 
+class AuditStore(Protocol):
+    """The audit log. What core.audit lists is added to it by the store itself, in the transaction of what is done, on
+    behalf of whoever acts (core.acting) where the method is called."""
+
+    def read_audit(self, *, query: AuditQuery) -> Page[AuditEntry]:
+        """A page, newest first; its position is a `before`."""
+        ...
+
+
 class RecordStore(Protocol):
     """Typed entities that need no table of their own."""
 
@@ -427,5 +437,5 @@ class Maintenance(Protocol):
         ...
 
 
-class Store(PointStore, CatalogStore, RecordStore, LogStore, BlobStore, Maintenance, Protocol):
+class Store(PointStore, CatalogStore, AuditStore, RecordStore, LogStore, BlobStore, Maintenance, Protocol):
     """A whole engine."""

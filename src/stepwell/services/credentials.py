@@ -83,7 +83,7 @@ def create(
         role=_role(role),
         name=name,
         created_at=now,
-        expires_at=None if lifetime is None else now + _microseconds(lifetime),
+        expires_at=None if lifetime is None else now + microseconds(lifetime),
         sealed_secret=key.seal(secret, owner=credential_id) if signing else None,
         key_id=None if key_id is None else public_keys.checked_id(key_id),
         public_key=None if public_key is None else public_keys.from_pem(public_key),
@@ -193,8 +193,9 @@ def _checked_secret(secret: str) -> str:
     return secret
 
 
-def _microseconds(lifetime: str) -> int:
+def microseconds(lifetime: str, *, field: str = "expires") -> int:
+    """How long a number with s, m, h, d or w is. Invalid, naming `field`."""
     match = _LIFETIME.fullmatch(lifetime)
     if match is None or int(match[1]) == 0:
-        raise Invalid(f"{lifetime!r} must be a number with s, m, h, d or w, such as 90d", field="expires")
+        raise Invalid(f"{lifetime!r} must be a number with s, m, h, d or w, such as 90d", field=field)
     return int(match[1]) * _MICROSECONDS[match[2]]

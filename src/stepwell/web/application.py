@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
+from stepwell.core import acting
 from stepwell.core.access import require
 from stepwell.core.errors import StepwellError
 from stepwell.web import forwarding
@@ -126,6 +127,7 @@ class Application:
                 await self._aliases.refresh(self._work)
             call.workspace = workspace = match.dialect.workspace(call)
             require(principal, role=route.role, workspace=workspace)
+            acting.begin(call.actor)
         return await route.endpoint(call)
 
     def _shape(self, error: StepwellError | HttpProblem, call: Call) -> Response:

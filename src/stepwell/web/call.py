@@ -10,6 +10,7 @@ from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 from urllib.parse import parse_qsl
 
 from stepwell.core.access import ANYONE
+from stepwell.core.acting import Actor
 from stepwell.core.clock import Clock
 from stepwell.core.store import Store
 from stepwell.web.aliases import Aliases
@@ -129,6 +130,15 @@ class Call:
     def base(self) -> str:
         """The URL under which the client reaches this server, without a slash at the end: every link begins with it."""
         return f"{self.scheme}://{self.header('host') or 'localhost'}{self.prefix}"
+
+    def actor(self) -> Actor:
+        """Who asks, for the audit log."""
+        return Actor(
+            via=self.dialect,
+            credential_id=self.principal.credential_id,
+            address=self.client,
+            request_id=self.request_id,
+        )
 
     def header(self, name: str) -> str | None:
         """A header by its name in any case; the last one where it repeats. Bytes above 127 read as Latin-1."""

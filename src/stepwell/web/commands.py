@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from stepwell.core.access import Credential, WorkspaceAlias
+from stepwell.core.access import ANY_WORKSPACE, Credential, WorkspaceAlias
+from stepwell.core.audit import AuditEntry
 from stepwell.core.clock import Clock, utc_text
 from stepwell.core.errors import Invalid
 from stepwell.core.model import Copied
+from stepwell.core.series import INT64_MIN
 from stepwell.core.store import Store
-from stepwell.services import aliases, credentials
+from stepwell.services import aliases, audit, credentials
 from stepwell.services.sealing import ServerKey
 from stepwell.web.control import Arguments, Item
 
@@ -100,6 +102,28 @@ def _backup(on: Commands, arguments: Arguments) -> Iterator[Item]:
         yield told_copied(copied)
 
 
+def _audit(on: Commands, arguments: Arguments) -> Iterator[Item]:
+    since = arguments.get("since")
+    left = _number(arguments, "limit")
+    cursor: str | None = None
+    while left > 0:
+        found, cursor = audit.read(
+            on.store,
+            allowed=ANY_WORKSPACE,
+            workspace=arguments.get("workspace"),
+            credential_id=arguments.get("credential"),
+            action=arguments.get("action"),
+            since=INT64_MIN if since is None else on.clock() - credentials.microseconds(since, field="since"),
+            limit=min(left, audit.ENTRIES_PER_PAGE),
+            cursor=cursor,
+        )
+        for entry in found:
+            yield _told_entry(entry)
+        left -= len(found)
+        if cursor is None:
+            return
+
+
 _COMMANDS: Final[Mapping[str, Callable[[Commands, Arguments], Iterator[Item]]]] = {
     "credential create": _create,
     "credential list": _list,
@@ -110,6 +134,7 @@ _COMMANDS: Final[Mapping[str, Callable[[Commands, Arguments], Iterator[Item]]]] 
     "check": _check,
     "gc": _gc,
     "backup": _backup,
+    "audit": _audit,
 }
 
 
@@ -126,6 +151,13 @@ def _needed(arguments: Arguments, name: str) -> str:
     if not isinstance(value, str) or not value:
         raise Invalid(f"{name} is missing", field=name)
     return value
+
+
+def _number(arguments: Arguments, name: str) -> int:
+    value = _needed(arguments, name)
+    if not (value.isascii() and value.isdigit() and 0 < len(value) < 10 and int(value)):
+        raise Invalid(f"{name} must be a number from 1 to 999999999, not {value!r}", field=name)
+    return int(value)
 
 
 def told_copied(copied: Copied) -> Item:
@@ -145,6 +177,21 @@ def _told(credential: Credential) -> Item:
         "created_at": _time(credential.created_at),
         "expires_at": _time(credential.expires_at),
         "revoked_at": _time(credential.revoked_at),
+    }
+
+
+def _told_entry(entry: AuditEntry) -> Item:
+    return {
+        "number": entry.number,
+        "at": utc_text(entry.at),
+        "action": entry.action,
+        "workspace": entry.workspace,
+        "subject": entry.subject,
+        "details": dict(entry.details),
+        "via": entry.actor.via,
+        "credential": entry.actor.credential_id or None,
+        "address": entry.actor.address or None,
+        "request_id": entry.actor.request_id or None,
     }
 
 

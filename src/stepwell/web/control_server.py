@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from stepwell.core import acting
 from stepwell.core.errors import StepwellError
 from stepwell.web.control import NAME, Arguments, Item, address, line
 
@@ -67,6 +68,7 @@ class ControlServer:
         command, arguments = _asked(await reader.readline())
         _log.info("command %s", command, extra={"action": "command", "command": command})
         try:
+            acting.begin(lambda: acting.COMMAND)
             items = self._run(command, arguments)
             while (item := await asyncio.to_thread(next, items, None)) is not None:
                 writer.write(line({"item": item}))

@@ -6,6 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from stepwell.core.errors import Busy
@@ -62,11 +64,11 @@ class Pool:
         self.unfinished = 0
 
     def submit(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Called on the event loop only; pair it with `finished`."""
+        """Called on the event loop only. What runs acts for whom the task does that called."""
         if self.unfinished >= self._limit:
             raise Busy(f"{self.unfinished} requests wait for a {self._name}; nothing was stored. Try again.")
         self.unfinished += 1
-        return self._executor.submit(fn, *args, **kwargs)
+        return self._executor.submit(partial(copy_context().run, fn, *args, **kwargs))
 
     def close(self) -> None:
         """Wait for what runs."""

@@ -1,15 +1,17 @@
-"""Who asks, and the credentials of a workspace. What a credential is worth is said by services.credentials."""
+"""Who asks, the credentials of a workspace, and the audit log. What a credential is worth, services say."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from stepwell.core.access import ANY_WORKSPACE, Credential
+from stepwell.core.audit import AuditEntry
 from stepwell.core.errors import Conflict, Forbidden, NotFound
+from stepwell.core.series import INT64_MAX, INT64_MIN
 from stepwell.dialects.native import wire
 from stepwell.dialects.native.asking import Ask
 from stepwell.dialects.native.columns import Table
-from stepwell.services import credentials
+from stepwell.services import audit, credentials
 from stepwell.services.sealing import ServerKey, new_key
 
 _ID: Final = "credential_id"
@@ -59,6 +61,22 @@ def revoke_credential(ask: Ask, _: wire.Nothing) -> Table:
     return _told(credentials.revoke(ask.store, credential_id=asked, now=ask.now))
 
 
+def read_audit(ask: Ask, query: wire.AuditQuery) -> Table:
+    """The audit log, newest first: who created, deleted, restored, purged or revoked what, and from where."""
+    found, cursor = audit.read(
+        ask.store,
+        allowed=ask.principal.workspace,
+        workspace=query.workspace,
+        credential_id=query.credential,
+        action=query.action,
+        since=INT64_MIN if query.since_us is None else query.since_us,
+        until=INT64_MAX if query.until_us is None else query.until_us,
+        limit=query.limit,
+        cursor=query.cursor,
+    )
+    return {"entries": [_noted(entry) for entry in found], "cursor": cursor}
+
+
 def _may(ask: Ask, workspace: str) -> bool:
     return ask.principal.workspace in (ANY_WORKSPACE, workspace)
 
@@ -79,4 +97,19 @@ def _told(credential: Credential) -> Table:
         "expires_at_us": credential.expires_at,
         "revoked_at_us": credential.revoked_at,
         "signs": credential.sealed_secret is not None or credential.public_key is not None,
+    }
+
+
+def _noted(entry: AuditEntry) -> Table:
+    return {
+        "number": entry.number,
+        "at_us": entry.at,
+        "action": entry.action,
+        "workspace": entry.workspace,
+        "subject": entry.subject,
+        "details": dict(entry.details),
+        "via": entry.actor.via,
+        "credential_id": entry.actor.credential_id or None,
+        "address": entry.actor.address or None,
+        "request_id": entry.actor.request_id or None,
     }

@@ -79,6 +79,29 @@ class NewSecret(Struct):
     secret: str
 
 
+class AuditEntry(Struct):
+    """Something that was done. `workspace` is `*` where it concerns all. `via`: the dialect that was spoken, `command`
+    (line) or `server` (by itself); what is not known of who did it is null."""
+
+    number: Int64
+    at_us: Int64
+    action: str
+    workspace: str
+    subject: str
+    details: dict[str, str]
+    via: str
+    credential_id: str | None
+    address: str | None
+    request_id: str | None
+
+
+class AuditPage(Struct):
+    """Newest first. `cursor` is null on the last page."""
+
+    entries: list[AuditEntry]
+    cursor: str | None
+
+
 class Experiment(Struct):
     """A named group of runs."""
 

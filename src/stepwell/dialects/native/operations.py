@@ -65,6 +65,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _admin("GET", "/credentials", access.list_credentials, answers.CredentialList),
     _admin("POST", "/credentials", access.create_credential, answers.NewSecret, body=wire.NewCredential, status=201),
     _admin("DELETE", "/credentials/{credential_id}", access.revoke_credential, answers.CredentialInfo),
+    _admin("GET", "/audit", access.read_audit, answers.AuditPage, query=wire.AuditQuery),
     _read("/workspaces", catalog.list_workspaces, answers.WorkspaceTable),
     _read("/experiments", catalog.list_experiments, answers.ExperimentPage, query=wire.Listing),
     _write("POST", "/experiments", catalog.create_experiment, answers.Experiment, body=wire.NewExperiment, status=201),

@@ -80,6 +80,19 @@ class Deletion(Request):
     purge: bool = False
 
 
+class AuditQuery(Request):
+    """Which entries of the audit log: those that fit all that is given. Without `workspace`: of all that the credential
+    may see. `credential`: an id. `action`: one, such as `run.purge`, or all of a kind, such as `run`."""
+
+    workspace: str | None = None
+    credential: str | None = None
+    action: str | None = None
+    since_us: Int64 | None = None
+    until_us: Int64 | None = None
+    limit: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    cursor: str = ""
+
+
 class SeriesOfRun(Request):
     """One metric, or all."""
 

@@ -12,13 +12,15 @@ from typing import Any, Final, TypeVar
 
 import apsw
 
+from stepwell.core import acting
+from stepwell.core.audit import EVERYWHERE
 from stepwell.core.clock import Clock
 from stepwell.core.errors import StepwellError, StorageFailed
 from stepwell.core.model import Copied, Damage, Stats
 from stepwell.storage.embedded import backing, checking, recovery, tiles
 from stepwell.storage.embedded.blocks import Blocks
 from stepwell.storage.embedded.care import Background, Checkpoints, DiskSpace, wal_bytes
-from stepwell.storage.embedded.catalog import Catalog, functions, runs
+from stepwell.storage.embedded.catalog import Catalog, audit, functions, runs
 from stepwell.storage.embedded.catalog.runs import Purged
 from stepwell.storage.embedded.database import (
     FILE,
@@ -147,7 +149,7 @@ class EmbeddedStore(PointTables, Catalog):
             known_runs.forget()
             return run(connection)
 
-        return self._submit(Request(run=forgetting))
+        return self._submit(Request(run=acting.carried(forgetting, at=self._clock())))
 
     def _submit(self, request: Request) -> Future[Any]:
         """To the writer, unless a file could not be synced: then nothing is called durable before a restart."""
@@ -167,7 +169,8 @@ class EmbeddedStore(PointTables, Catalog):
         def committed(purged: Purged) -> None:
             self._head.forget_runs(purged.run_keys)
 
-        request = Request(run=run, alone=True, essential=True, committed=committed)
+        noted = acting.carried(run, at=self._clock())
+        request = Request(run=noted, alone=True, essential=True, committed=committed)
         purged: Purged = self._submit(request).result()
         self.forget_files(purged.files)
         return len(purged.run_keys)
@@ -230,7 +233,7 @@ class EmbeddedStore(PointTables, Catalog):
 
     def backup(self, *, target: Path, credentials: bool = False) -> Iterator[Copied]:
         """See Maintenance."""
-        return backing.backup(
+        copying = backing.backup(
             self._readers.snapshot,
             source=self._directory,
             target=target,
@@ -238,6 +241,22 @@ class EmbeddedStore(PointTables, Catalog):
             form=recovery.FORMAT,
             credentials=credentials,
         )
+        for number, copied in enumerate(copying):
+            if number == 0:
+                self._note_backup(target, credentials=credentials)
+            yield copied
+
+    def _note_backup(self, target: Path, *, credentials: bool) -> None:
+        """In the audit log. A store that cannot be written to any more must still be saved: then the log file says."""
+
+        def note(connection: apsw.Connection, stage: Stage) -> None:
+            told = "yes" if credentials else "no"
+            audit.note(connection, "store.backup", workspace=EVERYWHERE, subject=str(target), credentials=told)
+
+        try:
+            self._submit(Request(run=acting.carried(note, at=self._clock()), essential=True)).result()
+        except StepwellError as error:
+            _log.error("backup is not in the audit log: %s", error.message, extra={"action": "audit_failed"})
 
     def close(self) -> None:
         """See Maintenance. What cannot be moved into blocks any more stays in the journal; idempotent."""

@@ -11,6 +11,7 @@ from typing import Final
 
 import apsw
 
+from stepwell.core import acting
 from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import Sampled
 from stepwell.core.errors import Busy
@@ -114,6 +115,8 @@ class PointTables:
             for write in writes:
                 self._apply(connection, stage, workspace, write)
 
+        if not plain and any(w.lifecycle is not None or w.make is not None for w in writes):
+            run = acting.carried(run, at=max(w.at for w in writes))
         size = 256 + points * _POINT_BYTES + (0 if plain else sum(_text_size(w) for w in writes))
         return self._submit(Request(run=run, points=points, size=size, guarded=not plain))
 

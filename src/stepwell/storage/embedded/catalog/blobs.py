@@ -18,7 +18,7 @@ import apsw
 
 from stepwell.core.errors import Corrupt, NotFound, StepwellError, StorageFailed, StorageFull
 from stepwell.core.model import BlobInfo, Damage
-from stepwell.storage.embedded.catalog import blob_rows
+from stepwell.storage.embedded.catalog import audit, blob_rows
 from stepwell.storage.embedded.catalog.blob_rows import Stored, check_path
 from stepwell.storage.embedded.files import Files, Kind
 from stepwell.storage.embedded.publishing import Publisher, Unfinished, mapped
@@ -184,7 +184,11 @@ class Blobs:
 
         def delete(conn: apsw.Connection) -> list[str]:
             found = blob_rows.find_owner(conn, workspace, owner)
-            return [] if found is None else blob_rows.delete(conn, found, path)
+            gone = [] if found is None else blob_rows.delete(conn, found, path)
+            if gone:
+                told = f"{owner}/{path}" if owner else path
+                audit.note(conn, "files.delete", workspace=workspace, subject=told, files=str(len(gone)))
+            return gone
 
         gone = self._submit(delete).result()
         self.remove(gone)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import apsw
 
 from stepwell.core.access import ANY_WORKSPACE, Credential, Role
+from stepwell.core.clock import utc_text
 from stepwell.core.errors import AlreadyExists, NotFound
-from stepwell.storage.embedded.catalog import workspaces
+from stepwell.storage.embedded.catalog import audit, workspaces
 from stepwell.storage.embedded.catalog.sql import Row, Statements
 
 _SQL: Final = Statements.load("queries.sql")
@@ -38,6 +40,16 @@ def put(conn: apsw.Connection, credential: Credential) -> None:
     key = {name: getattr(credential, name) for name in ("sealed_secret", "key_id", "public_key")}
     if any(value is not None for value in key.values()):
         _SQL.run(conn, "add_credential_key", {"id": credential.id, **key})
+    audit.note(
+        conn,
+        "credential.create",
+        workspace=credential.workspace,
+        subject=credential.id,
+        role=credential.role.word,
+        name=credential.name,
+        key_id=credential.key_id,
+        expires_at=None if credential.expires_at is None else utc_text(credential.expires_at),
+    )
 
 
 def get(
@@ -60,11 +72,14 @@ def every(conn: apsw.Connection) -> list[Credential]:
 
 def revoke(conn: apsw.Connection, id: str, *, at: int) -> Credential:
     """Take it back. NotFound. Revoking twice keeps the first time."""
-    _SQL.run(conn, "revoke_credential", {"id": id, "at": at})
     found = get(conn, id=id)
     if found is None:
         raise NotFound(f"there is no credential {id!r}", field="id")
-    return found
+    if found.revoked_at is not None:
+        return found
+    _SQL.run(conn, "revoke_credential", {"id": id, "at": at})
+    audit.note(conn, "credential.revoke", workspace=found.workspace, subject=id, name=found.name)
+    return replace(found, revoked_at=at)
 
 
 def _credential(row: Row) -> Credential:

@@ -17,7 +17,7 @@ from stepwell.core.model import (
     Lifecycle,
     NewExperiment,
 )
-from stepwell.storage.embedded.catalog import workspaces
+from stepwell.storage.embedded.catalog import audit, workspaces
 from stepwell.storage.embedded.catalog.sql import Row, Statements
 
 _SQL: Final = Statements.load("queries.sql")
@@ -38,6 +38,7 @@ def create(conn: apsw.Connection, workspace: str, new: NewExperiment) -> Experim
     }
     _SQL.run(conn, "add_experiment", bindings)
     _set_tags(conn, key, taken[0], new.tags)
+    audit.note(conn, "experiment.create", workspace=workspace, subject=str(taken[0]), name=new.name)
     return get(conn, workspace, id=taken[0])
 
 
@@ -59,7 +60,7 @@ def get(conn: apsw.Connection, workspace: str, *, id: int | None = None, name: s
 
 def purge(conn: apsw.Connection, workspace: str, number: int) -> None:
     """Remove an experiment. NotFound; Conflict: it has runs, or it is experiment 0."""
-    get(conn, workspace, id=number)
+    name = get(conn, workspace, id=number).name
     if number == DEFAULT_EXPERIMENT:
         raise Conflict(f"experiment {number} belongs to its workspace; it cannot be removed", field="experiment_id")
     bindings = {"workspace_key": workspaces.find(conn, workspace), "id": number}
@@ -67,6 +68,7 @@ def purge(conn: apsw.Connection, workspace: str, number: int) -> None:
         raise Conflict(f"experiment {number} has runs; purge them first", field="experiment_id")
     _SQL.run(conn, "purge_experiment_tags", bindings)
     _SQL.run(conn, "purge_experiment", bindings)
+    audit.note(conn, "experiment.purge", workspace=workspace, subject=str(number), name=name)
 
 
 def apply(conn: apsw.Connection, workspace: str, write: ExperimentWrite) -> Experiment:
@@ -98,6 +100,8 @@ def apply(conn: apsw.Connection, workspace: str, write: ExperimentWrite) -> Expe
     if write.lifecycle is not None:
         bindings = {name: changed[name] for name in ("workspace_key", "id", "deleted", "at")}
         _SQL.run(conn, "mark_runs_of_experiment", bindings)
+        action = "experiment.delete" if after is Lifecycle.DELETED else "experiment.restore"
+        audit.note(conn, action, workspace=workspace, subject=str(write.id), name=old.name)
     _remove_tags(conn, key, write)
     _set_tags(conn, key, write.id, write.set_tags)
     return get(conn, workspace, id=write.id)

@@ -560,7 +560,7 @@ FROM credential LEFT JOIN credential_key ON credential_id = id
 ORDER BY created_at, id;
 
 -- name: revoke_credential
-UPDATE credential SET revoked_at = ifnull(revoked_at, :at) WHERE id = :id;
+UPDATE credential SET revoked_at = :at WHERE id = :id;
 
 -- Files ---------------------------------------------------------------------------------------------------------------
 
@@ -598,3 +598,29 @@ SELECT path, size, sha256, stored_at, file FROM blob WHERE file > ? ORDER BY fil
 
 -- name: find_content
 SELECT file FROM blob WHERE file = ?;
+
+-- The audit log -------------------------------------------------------------------------------------------------------
+
+-- name: add_audit
+INSERT INTO audit (at, action, workspace, subject, details, via, credential_id, address, request_id)
+VALUES (:at, :action, :workspace, :subject, :details, :via, :credential_id, :address, :request_id);
+
+-- name: find_audit
+SELECT number, at, action, workspace, subject, details, via, credential_id, address, request_id
+FROM audit
+WHERE number < :before
+    AND (:credential_id IS NULL OR credential_id = :credential_id)
+    AND (:action IS NULL OR action = :action OR substr(action, 1, length(:action) + 1) = :action || '.')
+    AND at BETWEEN :since AND :until
+ORDER BY number DESC
+LIMIT :limit;
+
+-- name: find_audit_in
+SELECT number, at, action, workspace, subject, details, via, credential_id, address, request_id
+FROM audit
+WHERE workspace = :workspace AND number < :before
+    AND (:credential_id IS NULL OR credential_id = :credential_id)
+    AND (:action IS NULL OR action = :action OR substr(action, 1, length(:action) + 1) = :action || '.')
+    AND at BETWEEN :since AND :until
+ORDER BY number DESC
+LIMIT :limit;

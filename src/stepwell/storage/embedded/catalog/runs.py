@@ -11,7 +11,7 @@ import apsw
 
 from stepwell.core.errors import AlreadyExists, Conflict, NotFound
 from stepwell.core.model import Event, Lifecycle, NewRun, Run, RunWrite, Status
-from stepwell.storage.embedded.catalog import workspaces
+from stepwell.storage.embedded.catalog import audit, workspaces
 from stepwell.storage.embedded.catalog.sql import Row, Statements
 
 _SQL: Final = Statements.load("queries.sql")
@@ -118,6 +118,9 @@ def apply(conn: apsw.Connection, workspace: str, write: RunWrite) -> RunState:
         return state
     _check_tags(conn, state.key, write)
     _change(conn, state.key, write)
+    if write.lifecycle not in (None, state.lifecycle):
+        action = "run.delete" if write.lifecycle is Lifecycle.DELETED else "run.restore"
+        audit.note(conn, action, workspace=workspace, subject=write.run_id)
     _add_params(conn, state.key, write)
     for name in write.remove_tags:
         if not _SQL.run(conn, "remove_tag", (state.key, name)):
@@ -151,7 +154,10 @@ def purge(conn: apsw.Connection, workspace: str, run_ids: Iterable[str], *, at: 
     Points and files are the caller's, in the same transaction and after it. Unknown ids are left out.
     """
     workspace_key = workspaces.find(conn, workspace)
-    keys = tuple(keys_of(conn, workspace, run_ids).values())
+    found = keys_of(conn, workspace, run_ids)
+    keys = tuple(found.values())
+    for run_id in found:
+        audit.note(conn, "run.purge", workspace=workspace, subject=run_id)
     series: list[int] = []
     files: list[str] = []
     for key in keys:

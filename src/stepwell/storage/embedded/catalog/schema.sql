@@ -215,3 +215,24 @@ CREATE TABLE IF NOT EXISTS blob (
 
 INSERT OR IGNORE INTO labels (id, body) VALUES (0, '[]');
 INSERT OR IGNORE INTO meta (name, value) VALUES ('catalog_format', '1');
+
+CREATE TABLE IF NOT EXISTS audit (
+    number INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    action TEXT NOT NULL,
+    workspace TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    details TEXT NOT NULL,
+    via TEXT NOT NULL,
+    credential_id TEXT NOT NULL,
+    address TEXT NOT NULL,
+    request_id TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS audit_by_workspace ON audit (workspace, number);
+
+CREATE TRIGGER IF NOT EXISTS audit_is_not_changed BEFORE UPDATE ON audit
+BEGIN SELECT raise(ABORT, 'the audit log is only added to'); END;
+
+CREATE TRIGGER IF NOT EXISTS audit_is_not_removed BEFORE DELETE ON audit
+BEGIN SELECT raise(ABORT, 'the audit log is only added to'); END;

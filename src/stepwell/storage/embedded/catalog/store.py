@@ -8,6 +8,7 @@ from typing import TypeVar
 import apsw
 
 from stepwell.core.access import Credential, WorkspaceAlias
+from stepwell.core.audit import AuditEntry, AuditQuery
 from stepwell.core.filters import Kind
 from stepwell.core.model import (
     BlobInfo,
@@ -28,6 +29,7 @@ from stepwell.core.model import (
 )
 from stepwell.core.page import Page, Position
 from stepwell.storage.embedded.catalog import (
+    audit,
     credentials,
     experiments,
     logs,
@@ -46,7 +48,7 @@ T = TypeVar("T")
 
 
 class Catalog:
-    """Implements core.store.CatalogStore but for the purge of runs, RecordStore, LogStore, BlobStore.
+    """Implements core.store.CatalogStore but for the purge of runs, AuditStore, RecordStore, LogStore, BlobStore.
 
     Any number of threads may share one.
     """
@@ -216,6 +218,11 @@ class Catalog:
     def revoke_credential(self, *, id: str, at: int) -> Credential:
         """See CatalogStore."""
         return self._done(lambda conn: credentials.revoke(conn, id, at=at))
+
+    def read_audit(self, *, query: AuditQuery) -> Page[AuditEntry]:
+        """See AuditStore."""
+        with self._catalog_snapshot() as conn:
+            return audit.find(conn, query)
 
     # Records ----------------------------------------------------------------------------------------------------------
 

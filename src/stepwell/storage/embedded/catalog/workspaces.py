@@ -9,6 +9,7 @@ import apsw
 from stepwell.core.access import WorkspaceAlias
 from stepwell.core.errors import NotFound
 from stepwell.core.model import DEFAULT_EXPERIMENT, Workspace
+from stepwell.storage.embedded.catalog import audit
 from stepwell.storage.embedded.catalog.sql import Statements
 
 DEFAULT_NAME: Final = "Default"  # of experiment 0
@@ -44,6 +45,7 @@ def put_alias(conn: apsw.Connection, alias: WorkspaceAlias) -> None:
     """Store it in the place of an older one."""
     bindings = {"dialect": alias.dialect, "id": alias.id, "workspace": alias.workspace}
     _SQL.run(conn, "put_workspace_alias", bindings)
+    audit.note(conn, "alias.put", workspace=alias.workspace, subject=f"{alias.dialect}/{alias.id}")
 
 
 def aliases(conn: apsw.Connection) -> list[WorkspaceAlias]:
@@ -57,6 +59,7 @@ def drop_alias(conn: apsw.Connection, dialect: str, id_: str) -> WorkspaceAlias:
     row = _SQL.one(conn, "drop_workspace_alias", {"dialect": dialect, "id": id_})
     if row is None:
         raise NotFound(f"dialect {dialect!r} has no alias {id_!r}", field="id")
+    audit.note(conn, "alias.delete", workspace=row[0], subject=f"{dialect}/{id_}")
     return WorkspaceAlias(dialect=dialect, id=id_, workspace=row[0])
 
 
@@ -65,5 +68,6 @@ def _add(conn: apsw.Connection, name: str, at: int) -> int:
     assert row is not None
     default = {"id": DEFAULT_EXPERIMENT, "name": DEFAULT_NAME, "artifact_location": ""}
     _SQL.run(conn, "add_experiment", {**default, "workspace_key": row[0], "at": at})
+    audit.note(conn, "workspace.create", workspace=name, subject=name)
     key: int = row[0]
     return key
