@@ -6,7 +6,6 @@ program under test; without it, the one beside the running Python, else the one 
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import os
 import secrets
@@ -15,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -34,13 +34,28 @@ def binary() -> Path:
     return Path(named) if named else beside if beside.exists() else Path(__file__).parents[1] / ".venv/bin/stepwell"
 
 
+_HELD: deque[socket.socket] = deque()  # at the ports that were given out; the oldest are let go
+MOST_HELD = 100
+
+
 def free_port() -> int:
-    """A port of the loopback address that nobody listens on now."""
+    """A port of the loopback address that nobody listens on, and that no other test is given meanwhile.
+
+    A socket that does not listen holds it. A server may listen there: it says that it shares its address.
+    """
     for _ in range(100):
         port = secrets.choice(PORTS)  # the seeded generator would give every worker the same one
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind((HOST, port))
-            return port
+        held = socket.socket()
+        try:
+            held.bind((HOST, port))
+        except OSError:
+            held.close()
+            continue
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _HELD.append(held)
+        if len(_HELD) > MOST_HELD:
+            _HELD.popleft().close()
+        return port
     msg = "no free port found"
     raise RuntimeError(msg)
 
