@@ -19,6 +19,8 @@ LOCKS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "requiremen
 
 NO_ROOM = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 ASYNC_ROOMS = re.compile(r"web/.+|dialects/[^/]+(?:/oracle)?/routes(?:\.py|/.+)")
+OUTSIDE = {"client", "agent", "transfer"}  # they run elsewhere and speak to a server
+CLIENTS = re.compile(r"(urllib\.request|http\.client|ftplib|httpx|requests|aiohttp|urllib3)\b")
 SKIPS = re.compile(r"\b(?:pytest|mark|unittest|self)\.(?:skip\w*|importorskip|SkipTest)\b")
 
 
@@ -53,6 +55,23 @@ def test_a_file_is_a_concept(module: str) -> None:
 def test_only_the_edge_is_asynchronous(module: str) -> None:
     coloured = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await)
     assert [node.lineno for node in ast.walk(tree(module)) if isinstance(node, coloured)] == []
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if Path(m).parts[0] not in OUTSIDE])
+def test_the_server_asks_no_address(module: str) -> None:
+    imported = {
+        name
+        for node in ast.walk(tree(module))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [f"{node.module}.{alias.name}" for alias in node.names]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert [name for name in sorted(imported) if CLIENTS.match(name)] == []
+    assert not {"create_connection", "open_connection"} & names(tree(module))
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
+import zlib
 
 import pytest
 from hypothesis import given
@@ -18,6 +20,10 @@ LIMIT = 1000
 
 async def whole(call: Call) -> Response:
     return Response(200, await call.body(LIMIT), "application/octet-stream")
+
+
+async def large(call: Call) -> Response:
+    return Response(200, await call.body(1 << 20), "application/octet-stream")
 
 
 async def pieces(call: Call) -> Response:
@@ -111,6 +117,21 @@ def test_a_gzip_bomb_is_413():
     assert len(bomb) < LIMIT
     answer = app().ask("POST", "/t/whole", headers={"content-encoding": "gzip"}, body=[bomb])
     assert (answer.status, answer.error["code"]) == (413, "body_too_large")
+
+
+def test_a_gzip_bomb_is_not_unpacked_beyond_the_limit():
+    layer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = layer.compress(bytes(64 << 20)) + layer.flush()
+    tracemalloc.start()
+    try:
+        answer = Asking([Route("POST", "/t/large", large)]).ask(
+            "POST", "/t/large", headers={"content-encoding": "gzip"}, body=[bomb]
+        )
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert answer.status == 413
+    assert most < 8 << 20
 
 
 @pytest.mark.parametrize(
