@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -85,6 +86,7 @@ def build_app(
         budget=budget,
         rates=Rates(settings.rate_limit),
         hops=settings.behind_proxy,
+        slow=settings.slow_request / 1000 or math.inf,
     )
 
 

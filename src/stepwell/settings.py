@@ -34,6 +34,7 @@ class Settings:
     tls_key: Path | None = None
     behind_proxy: int = 0  # how many proxies before the server are trusted
     rate_limit: int = 0  # requests per second of one credential; 0: any number
+    slow_request: int = 1000  # milliseconds after which a request is logged; 0: however long it takes, none is
     log_level: str = "info"
     log_format: str = "auto"
 
@@ -174,6 +175,7 @@ _READERS: Final[Mapping[str, Callable[[object, str], object]]] = {
     "tls_key": _path,
     "behind_proxy": _number("a number of proxies", 9),
     "rate_limit": _number("a number of requests", 9_999_999),
+    "slow_request": _number("a number of milliseconds", 9_999_999),
     "log_level": _one_of(LOG_LEVELS),
     "log_format": _one_of(LOG_FORMATS),
 }

@@ -27,14 +27,14 @@ from stepwell.web.routing import Router
 from stepwell.web.work import Work
 
 Send: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[None]]
-SLOW_SECONDS: Final = 1.0
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _SINGLE: Final = (b"host", b"origin", b"authorization", b"x-auth-token", b"content-length", b"content-encoding")
 _log = logging.getLogger("stepwell.web")
 
 
 class Application:
-    """One server's requests. `hops`: how many proxies before it are trusted to say what the client sent."""
+    """One server's requests. `hops`: how many proxies before it are trusted to say what the client sent. `slow`: after
+    how many seconds a request is logged."""
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class Application:
         budget: BodyBudget,
         rates: Rates | None = None,
         hops: int = 0,
+        slow: float = 1.0,
     ) -> None:
         self._router = router
         self._gate = gate
@@ -57,6 +58,7 @@ class Application:
         self._budget = budget
         self._rates = rates or Rates()
         self._hops = hops
+        self._slow = slow
         self._id_prefix = secrets.token_hex(4)
         self._id_numbers = itertools.count(1)
 
@@ -82,8 +84,9 @@ class Application:
                 _log.exception("answer broken off", extra=_facts(call))
         seconds = time.perf_counter() - started
         self._counters.count(call.dialect, response.status, seconds)
-        if response.status >= 400 or seconds > SLOW_SECONDS or _log.isEnabledFor(logging.DEBUG):
-            _log_request(call, response.status, seconds)
+        slow = seconds > self._slow
+        if response.status >= 400 or slow or _log.isEnabledFor(logging.DEBUG):
+            _log_request(call, response.status, seconds, slow=slow)
 
     async def _answer(self, call: Call, scope: Scope, headers: dict[bytes, bytes], body: Body) -> tuple[Response, bool]:
         """The answer, whatever happens, and whether the connection ends with it."""
@@ -250,8 +253,7 @@ def _facts(call: Call) -> dict[str, object]:
     }
 
 
-def _log_request(call: Call, status: int, seconds: float) -> None:
-    slow = seconds > SLOW_SECONDS
+def _log_request(call: Call, status: int, seconds: float, *, slow: bool) -> None:
     level = (
         logging.ERROR
         if status >= 500

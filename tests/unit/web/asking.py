@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -118,6 +119,7 @@ class Asking:
         workspace: Callable[[Call], str] = lambda call: call.header("x-workspace") or call.principal.home,
         budget: int = 1 << 20,
         hops: int = 0,
+        slow: float = math.inf,
     ) -> None:
         self.store = CredentialStore()
         self.key = ServerKey(new_key())
@@ -161,6 +163,7 @@ class Asking:
             counters=self.counters,
             budget=self.budget,
             hops=hops,
+            slow=slow,
         )
 
     def ask(

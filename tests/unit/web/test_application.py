@@ -186,6 +186,13 @@ def test_a_good_answer_is_logged_at_debug_and_an_error_at_info(caplog: pytest.Lo
     assert caplog.records[-1].__dict__["status"] == 200
 
 
+def test_a_slow_answer_is_logged_as_a_warning(caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.INFO, "stepwell.web"):
+        Asking([Route("GET", "/t/x", tell)], slow=-1.0).ask("GET", "/t/x")
+    [record] = caplog.records
+    assert (record.levelno, record.getMessage()) == (logging.WARNING, "GET /t/x 200")
+
+
 def streaming(chunks: Any, closed: list[str]) -> Asking:
     def made() -> Iterator[bytes]:
         try:
