@@ -43,6 +43,8 @@ export function Card({ metric, runs: given, settings: common, title = metric, he
   const pan = (which: "x" | "y", to: Reach, done: boolean) =>
     changeView(which === "x" ? { zoom: to } : { metric, own: { ...own, y: [to.min, to.max] } }, { replace: !done });
   const drawn = runs.filter((run) => run.hidden !== true);
+  // The same element until something of it changes: it is not rendered anew with every answer.
+  const legend = useMemo(() => runs.length > 1 && <Legend runs={runs} dark={dark} choosing={choosing} stage={stage} />, [runs, dark, choosing, stage]);
   return (
     <article class="chart-card" aria-label={title} aria-busy={busy}>
       <header>
@@ -62,7 +64,7 @@ export function Card({ metric, runs: given, settings: common, title = metric, he
         <Over state={state} lines={lines} drawn={drawn.length} retry={retry} />
       </div>
       <p class="chart-notes">{notesOf(state, lines, settings, clipped).join(" · ")}</p>
-      {runs.length > 1 && <Legend runs={runs} dark={dark} choosing={choosing} stage={stage} />}
+      {legend}
     </article>
   );
 }
@@ -83,14 +85,17 @@ function Over({ state, lines, drawn, retry }: { state: FeedState; lines: readonl
 function useChoosing(given: readonly Shown[], outer: Choosing | undefined): [readonly Shown[], Choosing] {
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
   const runs = useMemo(() => (outer === undefined ? given.map((run) => ({ ...run, hidden: hidden.has(keyOf(run)) })) : given), [given, outer, hidden]);
-  const inner: Choosing = {
-    toggle: (run) => setHidden((before) => new Set(before.has(keyOf(run)) ? [...before].filter((key) => key !== keyOf(run)) : [...before, keyOf(run)])),
-    isolate: (run) =>
-      setHidden((before) => {
-        const others = given.map(keyOf).filter((key) => key !== keyOf(run));
-        return new Set(before.size === others.length && !before.has(keyOf(run)) ? [] : others);
-      }),
-  };
+  const inner = useMemo(
+    (): Choosing => ({
+      toggle: (run) => setHidden((before) => new Set(before.has(keyOf(run)) ? [...before].filter((key) => key !== keyOf(run)) : [...before, keyOf(run)])),
+      isolate: (run) =>
+        setHidden((before) => {
+          const others = given.map(keyOf).filter((key) => key !== keyOf(run));
+          return new Set(before.size === others.length && !before.has(keyOf(run)) ? [] : others);
+        }),
+    }),
+    [given],
+  );
   return [runs, outer ?? inner];
 }
 
@@ -99,6 +104,11 @@ interface Fed {
   /** What is drawn is not all: more was asked for, or will be once the zoom has come to rest. */
   busy: boolean;
   retry: () => void;
+}
+
+/** Nothing to draw yet: to say so again would render the card again. */
+function waits({ held, loading, error }: FeedState): boolean {
+  return held.length === 0 && loading && error === null;
 }
 
 /** The card's data, asked for anew when it should be; a zoom only when it has come to rest. */
@@ -111,7 +121,7 @@ function useFeed(stage: Stage, metric: string, runs: readonly Shown[], settings:
   const identity = JSON.stringify(runs.map((run) => [run.id, run.labels, run.running, run.hidden, run.startTimeUs]));
   // Before the paint: the question leaves a frame earlier.
   useLayoutEffect(() => {
-    const made = new Feed(stage.source, stage.live, setState);
+    const made = new Feed(stage.source, stage.live, (now) => setState((before) => (waits(before) && waits(now) ? before : now)));
     feed.current = made;
     return () => made.close();
   }, [stage]);

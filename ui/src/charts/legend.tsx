@@ -5,6 +5,9 @@ import { keyOf, type Choosing, type Shown } from "./shown";
 import type { Stage } from "./stage";
 import { Swatch } from "./tooltip";
 
+/** So many characters, of any script, have room. Each piece that may be cut off costs every frame of the page. */
+const SHORT = 16;
+
 interface LegendProps {
   runs: readonly Shown[];
   dark: boolean;
@@ -30,7 +33,7 @@ export function Legend({ runs, dark, choosing, stage }: LegendProps) {
             onBlur={() => stage.highlighted.tell(null)}
           >
             <Swatch ink={inkOf(keys[at] ?? "", dark)} dash={dashes[at] ?? []} />
-            <span>{nameOf(run)}</span>
+            <span class={nameOf(run).length > SHORT ? "long" : undefined}>{nameOf(run)}</span>
           </button>
         </li>
       ))}

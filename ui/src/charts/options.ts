@@ -72,9 +72,24 @@ function axis(labels: Labels, which: "x" | "y"): uPlot.Axis {
 /** The y axis is as wide as its longest text. */
 function widthOf(plot: uPlot, values: string[] | null): number {
   if (values === null) return 40;
-  plot.ctx.save();
-  plot.ctx.font = FONT;
-  const widest = Math.max(20, ...values.map((text) => plot.ctx.measureText(text).width));
-  plot.ctx.restore();
+  const widest = Math.max(20, ...values.map((text) => lengthOf(plot.ctx, text)));
   return Math.ceil(widest) + 12;
+}
+
+/** The signs of numbers, each measured once for all charts: a canvas that is given its font first computes the style of the page. */
+const SIGNS = new Map<string, number>();
+
+function lengthOf(context: CanvasRenderingContext2D, text: string): number {
+  let sum = 0;
+  for (const sign of text) {
+    let width = SIGNS.get(sign);
+    if (width === undefined) {
+      context.save();
+      context.font = FONT;
+      SIGNS.set(sign, (width = context.measureText(sign).width));
+      context.restore();
+    }
+    sum += width;
+  }
+  return sum;
 }

@@ -129,13 +129,11 @@ function number(given: number): string {
   return Number.isNaN(given) ? "" : value(given);
 }
 
-/** A short piece of the line. */
+/** A short piece of the line: a box, since hundreds of small drawings would be the dearest part of a page. */
 export function Swatch({ ink, dash }: { ink: string; dash: readonly number[] }) {
-  return (
-    <svg class="swatch" width="16" height="8" aria-hidden="true">
-      <line x1="0" y1="4" x2="16" y2="4" stroke={ink} stroke-width="3" stroke-dasharray={dash.length === 0 ? undefined : dash.join(" ")} />
-    </svg>
-  );
+  let at = 0;
+  const stops = dash.map((part, n) => `${n % 2 === 0 ? ink : "transparent"} ${at}px ${(at += part)}px`);
+  return <i class="swatch" aria-hidden="true" style={stops.length === 0 ? { backgroundColor: ink } : { backgroundImage: `repeating-linear-gradient(90deg, ${stops.join(", ")})` }} />;
 }
 
 export function xText(x: number, kind: Kind): string {
