@@ -187,4 +187,4 @@ def test_numbers_near_the_largest_double_do_not_overflow(store: Store):
     assert abs(Fraction(float(found.mean[0])) - wanted) <= Fraction(huge) / 10**13
     assert found.m2[0] == math.inf
     assert value_key(float(found.max.value[0])) == value_key(huge)
-    assert RUN in store.summaries(workspace=W, run_ids=[RUN])
+    assert RUN in store.summaries(workspace=W, run_ids=[RUN]).by_run()

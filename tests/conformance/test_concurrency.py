@@ -71,7 +71,7 @@ def everywhere(store: Store, run_id: str) -> dict[str, int]:
     (sampled,) = store.sample(workspace=W, selectors=[which], window=EVERYTHING, limit=10_000)
     return {
         **{f"read by {order}": len(read_points(store, which, order=order)) for order in Order},
-        "summaries": store.summaries(workspace=W, run_ids=[run_id])[run_id]["loss"].count,
+        "summaries": store.summaries(workspace=W, run_ids=[run_id]).by_run()[run_id]["loss"].count,
         "list_series": info.summary.count,
         "buckets": int(buckets.count.sum()),
         "sample": len(sampled.points),
@@ -209,7 +209,7 @@ def test_equal_points_of_many_writers_are_stored_once(store: Store):
         for _ in range(20):
             write()
     assert read_points(store).step.tolist() == list(range(50))
-    assert store.summaries(workspace=W, run_ids=[RUN])[RUN]["loss"].count == 50
+    assert store.summaries(workspace=W, run_ids=[RUN]).by_run()[RUN]["loss"].count == 50
 
 
 def test_pages_join_to_the_whole_while_everything_moves(store: Store):

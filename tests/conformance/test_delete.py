@@ -114,7 +114,7 @@ def assert_nothing_of(store: Store, run_id: str = RUN) -> None:
     (sampled,) = store.sample(workspace=W, selectors=[which], window=EVERYTHING, limit=5)
     assert len(buckets) == len(sampled.points) == 0
     assert store.list_series(workspace=W, run_id=run_id) == []
-    assert not store.summaries(workspace=W, run_ids=[run_id]).get(run_id)
+    assert not store.summaries(workspace=W, run_ids=[run_id]).by_run().get(run_id)
     assert store.read_events(workspace=W, run_id=run_id) == []
     assert store.read_lines(workspace=W, run_id=run_id, stream=None, after=None, limit=5).items == []
     assert store.list_blobs(workspace=W, owner=run_id, folder="") == []

@@ -38,7 +38,7 @@ def test_records_come_with_what_is_written_to_a_run(shelf: Shelf, store: Store, 
     kept = again(shelf)
     assert kept.records_of_runs(workspace=W, kinds=["link"], run_ids=[RUN]) == {RUN: [one]}
     assert kept.find_records(workspace=W, kind="link", where={"name": "x"}, after=None, limit=5).items == [one]
-    assert kept.summaries(workspace=W, run_ids=[RUN])[RUN]["loss"].last.value == 0.5
+    assert kept.summaries(workspace=W, run_ids=[RUN]).by_run()[RUN]["loss"].last.value == 0.5
 
 
 def test_a_write_that_fails_leaves_no_record_and_no_point(store: Store):
@@ -47,7 +47,7 @@ def test_a_write_that_fails_leaves_no_record_and_no_point(store: Store):
     with pytest.raises(AlreadyExists):
         write(store, record(parent=RUN), record("b", parent=RUN, unique={"name": "x"}), points=points)
     assert ids(store, "link") == {}
-    assert store.summaries(workspace=W, run_ids=[RUN])[RUN] == {}
+    assert store.summaries(workspace=W, run_ids=[RUN]).by_run() == {}
     with pytest.raises(NotFound):
         write(store, record(), run_id="none")
     store.write(workspace=W, writes=[RunWrite(run_id=RUN, lifecycle=Lifecycle.DELETED, at=NOW)]).result()
@@ -102,7 +102,7 @@ def test_a_write_holds_only_as_long_as_nobody_changed_what_it_looked_at(store: S
         with pytest.raises(Conflict):
             write(store, record("new", parent=RUN), points=other, set_tags={"t": "1"}, unchanged=(stale,))
     assert ids(store, "link") == {RUN: ["a"]}
-    assert store.summaries(workspace=W, run_ids=[RUN])[RUN]["loss"].count == 1
+    assert store.summaries(workspace=W, run_ids=[RUN]).by_run()[RUN]["loss"].count == 1
 
 
 def test_a_write_holds_only_as_long_as_tags_stay(store: Store):

@@ -209,7 +209,7 @@ LATER: dict[str, Callable[[Store], object]] = {
     "read": read_rows,
     "search": search_ids,
     "create": lambda store: store.create_runs(workspace=W, new=[new_run("later")]),
-    "summaries": lambda store: store.summaries(workspace=W, run_ids=[RUN]),
+    "summaries": lambda store: store.summaries(workspace=W, run_ids=[RUN]).by_run(),
     "stats": lambda store: store.stats(),
 }
 

@@ -44,9 +44,9 @@ def assert_sums_up(found: Summary, points: Points) -> None:
 def assert_all_agree(store: Store, run_id: str, metric: str) -> None:
     """A metric's summary is the same by every way to ask for it, and that of its points."""
     points = read_points(store, selector(run_id, metric))
-    union = store.summaries(workspace=W, run_ids=[run_id])[run_id][metric]
+    union = store.summaries(workspace=W, run_ids=[run_id]).by_run()[run_id][metric]
     assert_sums_up(union, points)
-    named = store.summaries(workspace=W, run_ids=[run_id], metrics=[metric, "none"])[run_id]
+    named = store.summaries(workspace=W, run_ids=[run_id], metrics=[metric, "none"]).by_run()[run_id]
     (row,) = store.get_runs(workspace=W, run_ids=[run_id], columns=ALL_COLUMNS)
     assert row is not None
     (chosen,) = store.get_runs(workspace=W, run_ids=[run_id], columns=Columns(metrics=(metric,), params=(), tags=()))
@@ -122,9 +122,9 @@ def test_the_latest_is_the_greatest_step_then_time_then_value(store: Store):
     add(store, [(5, 9, 1.0), (5, 9, 2.0), (5, 8, 3.0), (4, 100, 4.0)])
     store.flush()
     add(store, [(5, 9, 1.5)])
-    assert store.summaries(workspace=W, run_ids=[RUN])[RUN]["loss"].last == (5, 9, 2.0)
+    assert store.summaries(workspace=W, run_ids=[RUN]).by_run()[RUN]["loss"].last == (5, 9, 2.0)
     add(store, [(5, 9, math.nan)])
-    assert math.isnan(store.summaries(workspace=W, run_ids=[RUN])[RUN]["loss"].last.value)
+    assert math.isnan(store.summaries(workspace=W, run_ids=[RUN]).by_run()[RUN]["loss"].last.value)
 
 
 def test_series_are_sorted_by_metric_and_labels(store: Store):
@@ -135,7 +135,7 @@ def test_series_are_sorted_by_metric_and_labels(store: Store):
         assert [(info.metric, info.labels) for info in infos] == sorted(names)
         store.flush()
     assert [info.labels for info in store.list_series(workspace=W, run_id=RUN, metric="a")] == [(), (("x", "2"),)]
-    assert list(store.summaries(workspace=W, run_ids=[RUN])[RUN]) == ["B", "a", "b"]
+    assert list(store.summaries(workspace=W, run_ids=[RUN]).by_run()[RUN]) == ["B", "a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -171,9 +171,9 @@ def test_summaries_of_many_runs_and_of_those_that_are_not_there(store: Store):
         add(store, [(number, 0, float(number))], run_id)
         if number == 150:
             store.flush()
-    found = store.summaries(workspace=W, run_ids=[*ids, "none"], metrics=["loss"])
+    found = store.summaries(workspace=W, run_ids=[*ids, "none"], metrics=["loss"]).by_run()
     assert {run_id: by_metric["loss"].last.value for run_id, by_metric in found.items()} == {
         run_id: float(number) for number, run_id in enumerate(ids)
     }
-    assert store.summaries(workspace="elsewhere", run_ids=ids) == {}
+    assert store.summaries(workspace="elsewhere", run_ids=ids).by_run() == {}
     assert store.list_series(workspace="elsewhere", run_id=ids[0]) == []

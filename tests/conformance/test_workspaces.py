@@ -41,7 +41,7 @@ def everything(store: Store, workspace: str) -> list[object]:
         sampled.points.value.tolist(),
         [read_rows(store, order=order, workspace=workspace) for order in Order],
         store.list_series(workspace=workspace, run_id=RUN),
-        store.summaries(workspace=workspace, run_ids=[RUN]),
+        store.summaries(workspace=workspace, run_ids=[RUN]).by_run(),
         [repr(row) for row in search(store, workspace=workspace, columns=ALL_COLUMNS)],
         store.get_experiment(workspace=workspace, name="e").tags,
         store.read_lines(workspace=workspace, run_id=RUN, stream=None, after=None, limit=9).items,

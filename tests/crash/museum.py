@@ -93,7 +93,9 @@ def _visit_series(store: EmbeddedStore, found: Visit, run: str, metric: str) -> 
     found.ask(("buckets", run, metric), lambda: shown(store.read_buckets(budget=20, **some)))
     found.ask(("chart", run, metric), lambda: outline(store.read_buckets(budget=4, **some)))
     found.ask(("sample", run, metric), lambda: shown(store.sample(limit=20, **some)))
-    found.ask(("summary", run, metric), lambda: shown(store.summaries(workspace=W, run_ids=[run], metrics=[metric])))
+    found.ask(
+        ("summary", run, metric), lambda: shown(store.summaries(workspace=W, run_ids=[run], metrics=[metric]).by_run())
+    )
 
 
 def outline(charts: Sequence[Buckets]) -> str:

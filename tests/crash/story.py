@@ -347,5 +347,5 @@ def assert_sound(store: Store) -> None:
     assert not list(store.check())
     for row in search(store, columns=ALL_COLUMNS):
         run = row.run.id
-        summaries = store.summaries(workspace=W, run_ids=[run])[run]
+        summaries = store.summaries(workspace=W, run_ids=[run]).by_run().get(run, {})
         assert {name: repr(s) for name, s in row.metrics.items()} == {name: repr(s) for name, s in summaries.items()}

@@ -122,7 +122,7 @@ def test_a_question_brings_back_what_it_asks_for(shelf: Shelf):
     assert back(shelf) == 1 + RUNS + 2
     assert len(shelf.store.list_series(workspace=W, run_id=run_id(9))) == METRICS
     assert back(shelf) == 1 + RUNS + 2 + METRICS - 1
-    found = shelf.store.summaries(workspace=W, run_ids=[run_id(9), run_id(10)])
+    found = shelf.store.summaries(workspace=W, run_ids=[run_id(9), run_id(10)]).by_run()
     assert {name: summary.count for name, summary in found[run_id(10)].items()} == dict.fromkeys(found[run_id(9)], 2)
 
 
@@ -170,7 +170,7 @@ def test_what_a_flush_had_moved_does_not_come_back_twice(shelf: Shelf, monkeypat
 
 
 def assert_summed_up(shelf: Shelf) -> None:
-    found = shelf.store.summaries(workspace=W, run_ids=[run_id(n) for n in range(RUNS)])
+    found = shelf.store.summaries(workspace=W, run_ids=[run_id(n) for n in range(RUNS)]).by_run()
     counts = {(run, name): summary.count for run, names in found.items() for name, summary in names.items()}
     assert counts == {(run_id(r), metric(n)): 3 if r == 0 else 2 for r in range(RUNS) for n in range(METRICS)}
 

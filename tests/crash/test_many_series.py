@@ -89,7 +89,7 @@ def assert_right(store: EmbeddedStore, runs: int, each: int, *, twice: range = r
     """Every summary of every run; series in `twice` have a second point of step 1."""
     for first in range(0, runs, 100):
         ids = [run_id(n) for n in range(first, min(first + 100, runs))]
-        found = store.summaries(workspace=W, run_ids=ids)
+        found = store.summaries(workspace=W, run_ids=ids).by_run()
         for number, one in enumerate(ids, start=first):
             assert len(found[one]) == each
             numbers = np.arange(number * each, (number + 1) * each)

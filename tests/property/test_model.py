@@ -256,7 +256,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def sum_up(self) -> None:
-        found = self.store.summaries(workspace=W, run_ids=[*IDS, "none"])
+        found = self.store.summaries(workspace=W, run_ids=[*IDS, "none"]).by_run()
         for run_id in IDS:
             run = self.model.runs.get(run_id)
             metrics = {metric for metric, _ in run.series} if run else set()

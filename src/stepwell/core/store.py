@@ -54,7 +54,7 @@ from stepwell.core.model import (
 )
 from stepwell.core.page import Page, Position
 from stepwell.core.series import I64, Labels, Order, Points
-from stepwell.core.summary import Summary
+from stepwell.core.summary import SummaryTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,8 +145,8 @@ class PointStore(Protocol):
 
     def summaries(
         self, *, workspace: str, run_ids: Sequence[str], metrics: Sequence[str] | None = None
-    ) -> dict[str, dict[str, Summary]]:
-        """run id -> metric -> summary of the union of its label sets. Unknown runs and metrics are absent."""
+    ) -> SummaryTable:
+        """Of each run and metric the summary of the union of its label sets. Unknown runs and metrics are absent."""
         ...
 
 

@@ -1,16 +1,22 @@
-"""The summary of a whole series: one bucket over all its points, in plain numbers that are cheap to keep up to date."""
+"""The summary of a whole series: one bucket over all its points, in plain numbers that are cheap to keep up to date;
+and the summaries of many, as columns."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stepwell.core.buckets import HUGE, SCALE, Buckets, Samples
 from stepwell.core.series import I64, Points, value_key
+
+_SAMPLES: Final = ("first", "last", "min", "max")
+_COUNTS: Final = ("count", "finite_count", "nan_count", "pos_inf_count", "neg_inf_count", "min_time", "max_time")
+_FLOATS: Final = ("mean", "m2")
 
 
 class Sample(NamedTuple):
@@ -160,6 +166,8 @@ class Summary:
         `repeated` says whether the union has some step twice, for those who know. By default it is taken to when one of
         the two has, or when their ranges of steps overlap.
         """
+        if other.count == 1 and self.last.step < other.last.step and other.finite_count and self.finite_count:
+            return self._followed_by(other, repeated=repeated)
         if repeated is None:
             apart = self.last.step < other.first.step or other.last.step < self.first.step
             repeated = self.repeated_steps or other.repeated_steps or not apart
@@ -180,6 +188,65 @@ class Summary:
             max_time=max(self.max_time, other.max_time),
             repeated_steps=repeated,
         )
+
+    def _followed_by(self, other: Self, *, repeated: bool | None) -> Self:
+        """`merge` with one finite point of a later step, as a run writes them: of a thousand runs a search waits for
+        each."""
+        point, (_, time, value) = other.last, other.last
+        mean, m2 = _moments(self, other)
+        return type(self)(
+            count=self.count + 1,
+            first=self.first,
+            last=point,
+            min=_least(self, other) if value <= self.min.value else self.min,
+            max=_greatest(self, other) if value >= self.max.value else self.max,
+            finite_count=self.finite_count + 1,
+            mean=mean,
+            m2=m2,
+            nan_count=self.nan_count,
+            pos_inf_count=self.pos_inf_count,
+            neg_inf_count=self.neg_inf_count,
+            min_time=time if time < self.min_time else self.min_time,
+            max_time=time if time > self.max_time else self.max_time,
+            repeated_steps=self.repeated_steps if repeated is None else repeated,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummaryTable:
+    """The summaries of metrics in runs: row i is that of `metrics[i]` in the run `run_ids[i]`.
+
+    The rows of a run stand together, sorted by metric. rows, repeated_steps: as in `Summary`, equally long.
+    """
+
+    run_ids: Sequence[str]
+    metrics: Sequence[str]
+    rows: Buckets
+    repeated_steps: NDArray[np.bool_]
+
+    def by_run(self) -> dict[str, dict[str, Summary]]:
+        """run id -> metric -> summary: an object for each, so for few."""
+        found: dict[str, dict[str, Summary]] = {}
+        each = zip(self.run_ids, self.metrics, Summary.rows(self.rows, self.repeated_steps), strict=True)
+        for run_id, metric, summary in each:
+            found.setdefault(run_id, {})[metric] = summary
+        return found
+
+
+def columns_of(found: Sequence[Summary]) -> Buckets:
+    """The opposite of `Summary.rows`, without what repeats."""
+    columns: dict[str, Any] = {name: np.array([getattr(one, name) for one in found], np.int64) for name in _COUNTS}
+    columns |= {name: _columns([getattr(one, name) for one in found]) for name in _SAMPLES}
+    columns |= {name: np.array([getattr(one, name) for one in found], np.float64) for name in _FLOATS}
+    return Buckets(**columns)
+
+
+def _columns(samples: Sequence[Sample]) -> Samples:
+    return Samples(
+        step=np.array([sample.step for sample in samples], np.int64),
+        time=np.array([sample.time for sample in samples], np.int64),
+        value=np.array([sample.value for sample in samples], np.float64),
+    )
 
 
 def repeated_steps(points: Points, edges: I64) -> NDArray[np.bool_]:

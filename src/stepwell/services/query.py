@@ -12,7 +12,7 @@ from stepwell.core.errors import Invalid
 from stepwell.core.model import EVERYTHING, Selector, SeriesInfo, Window
 from stepwell.core.series import Order, Points
 from stepwell.core.store import Store
-from stepwell.core.summary import Summary
+from stepwell.core.summary import SummaryTable
 from stepwell.services.checks import check_count, check_limit
 
 CHUNK_POINTS: Final = 10_000  # of a whole history: what is encoded at once, and the longest that one snapshot is held
@@ -111,8 +111,8 @@ def series(store: Store, *, workspace: str, run_id: str, metric: str | None = No
 
 def summaries(
     store: Store, *, workspace: str, run_ids: Sequence[str], metrics: Sequence[str] | None = None
-) -> dict[str, dict[str, Summary]]:
-    """run id -> metric -> summary over the union of its label sets. Unknown runs and metrics are absent."""
+) -> SummaryTable:
+    """Of each run and metric the summary over the union of its label sets. Unknown runs and metrics are absent."""
     check_count(len(run_ids), field="run_ids", limit=limits.RUNS_PER_PAGE)
     return store.summaries(workspace=workspace, run_ids=run_ids, metrics=metrics)
 

@@ -46,7 +46,7 @@ def test_they_are_those_of_the_points_that_count(store: Store, rows: list[Row], 
         add(store, [row], run_id)
     if flush:
         store.flush()
-    known = query.summaries(store, workspace=W, run_ids=(run_id,))
+    known = query.summaries(store, workspace=W, run_ids=(run_id,)).by_run()
     found = statistics.of_metrics(store, workspace=W, known=known)[run_id]
     finite = [(step, value) for step, value in kept(rows) if math.isfinite(value)]
     if not finite:

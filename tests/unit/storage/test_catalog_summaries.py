@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from apsw.ext import query_info
 from hypothesis import given
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 
 from catalogs import database, new_run, summary_of
 from stepwell.core.errors import Corrupt
-from stepwell.core.series import value_key
-from stepwell.core.summary import Summary
-from stepwell.storage.embedded.catalog import runs, schema, series, summaries
+from stepwell.core.series import Labels, value_key
+from stepwell.core.summary import Summary, columns_of
+from stepwell.storage.embedded.catalog import run_rows, runs, schema, series, summaries
+from stepwell.storage.embedded.catalog.live import Live
 from stepwell.storage.embedded.catalog.sql import Statements
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -31,10 +33,30 @@ def bits(summary: Summary) -> list[object]:
     return [value_key(part) if isinstance(part, float) else part for part in flat]
 
 
-@given(rows=st.lists(st.tuples(INT64, INT64, FLOAT), min_size=1, max_size=5), mean=FLOAT, m2=FLOAT)
+ROWS = st.lists(st.tuples(INT64, INT64, FLOAT), min_size=1, max_size=5)
+
+
+@given(rows=ROWS, mean=FLOAT, m2=FLOAT)
 def test_a_summary_survives_its_bytes(rows: list[tuple[int, int, float]], mean: float, m2: float):
     summary = replace(summary_of(*rows), mean=mean, m2=m2)
     assert bits(summaries.decode(summaries.encode(summary))) == bits(summary)
+
+
+@given(series=st.lists(ROWS, max_size=4))
+def test_many_summaries_are_decoded_as_one_is(series: list[list[tuple[int, int, float]]]):
+    given = [summary_of(*rows) for rows in series]
+    columns, repeated = summaries.decode_all(list(map(summaries.encode, given)))
+    assert list(map(bits, Summary.rows(columns, repeated))) == list(map(bits, given))
+    again = Summary.rows(columns_of(given), np.array([one.repeated_steps for one in given], np.bool_))
+    assert list(map(bits, again)) == list(map(bits, given))
+
+
+def test_one_damaged_summary_among_many_is_told():
+    sound = summaries.encode(summary_of((1, 2, 3.0)))
+    for place in range(len(sound)):
+        for damaged in (sound[:place] + bytes([sound[place] ^ 1]) + sound[place + 1 :], sound[:place]):
+            with pytest.raises(Corrupt):
+                summaries.decode_all([sound, damaged, sound])
 
 
 def test_a_changed_byte_is_never_a_number():
@@ -51,6 +73,40 @@ def test_a_summary_of_a_later_release_is_refused(monkeypatch: pytest.MonkeyPatch
     monkeypatch.undo()
     with pytest.raises(Corrupt, match="version 2"):
         summaries.decode(body)
+    with pytest.raises(Corrupt, match="version 2"):
+        summaries.decode_all([body])
+
+
+def test_a_wide_run_costs_two_statements_and_no_object_a_metric(monkeypatch: pytest.MonkeyPatch):
+    """So it stays a pass over columns, however many metrics there are; but for those with labels or live points."""
+    conn = database()
+    (run,) = runs.create(conn, "w", [new_run("r")])
+    names: list[tuple[str, Labels]] = [(f"m{number:03d}", ()) for number in range(200)]
+    keys = series.ensure(conn, run.key, [*names, ("m007", (("w", "1"),))])
+    summaries.store(conn, [(key, summary_of((1, number, number / 4))) for number, key in enumerate(keys)])
+    live = [Live(run.key, "m009", (), summary_of((2, 2, -1.0))), Live(run.key, "m999", (), summary_of((3, 3, -2.0)))]
+    asked, made = list[str](), list[bytes]()
+    decode = summaries.decode
+
+    def counted(body: bytes) -> Summary:
+        made.append(body)
+        return decode(body)
+
+    def traced(cursor: object, sql: str, bindings: object) -> bool:
+        asked.append(sql)
+        return True
+
+    monkeypatch.setattr(summaries, "decode", counted)
+    conn.exec_trace = traced
+    table = run_rows.summary_table(conn, {run.key: "r"}, None, live)
+    assert len(asked) == 2
+    assert len(made) == 3  # both of m007, and what is stored of m009
+    assert list(table.metrics) == [*(name for name, _ in names), "m999"]
+    assert set(table.run_ids) == {"r"}
+    wanted = [number / 4 for number in range(200)] + [-2.0]
+    wanted[7], wanted[9] = 50.0, -1.0
+    assert table.rows.last.value.tolist() == wanted
+    assert table.rows.count.tolist() == [2 if number == 7 else 1 for number in range(201)]
 
 
 def test_series_keep_their_keys():

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stepwell.core.buckets import Buckets
 from stepwell.core.model import BlobInfo, Event, Experiment, Run, RunRow, SeriesInfo, Workspace
 from stepwell.core.series import F64, Labels, Points
-from stepwell.core.summary import Sample, Summary
+from stepwell.core.summary import Summary, SummaryTable, columns_of
 from stepwell.dialects import NOTE_TAG
 from stepwell.dialects.native.columns import Column, Table, table
 
@@ -75,7 +75,11 @@ def run_detail(row: RunRow) -> Table:
         "params": dict(row.params),
         "tags": dict(row.tags),
         "note": row.tags.get(NOTE_TAG) or None,
-        "metrics": summaries({row.run.id: row.metrics}),
+        "metrics": {
+            "run_id": [row.run.id] * len(row.metrics),
+            "metric": list(row.metrics),
+            **buckets(columns_of(list(row.metrics.values()))),
+        },
     }
 
 
@@ -113,18 +117,13 @@ def series(found: Sequence[SeriesInfo]) -> Table:
     return {
         "metric": [each.metric for each in found],
         "labels": [dict(each.labels) for each in found],
-        **_summary_columns([each.summary for each in found], ()),
+        **buckets(columns_of([each.summary for each in found])),
     }
 
 
-def summaries(found: Mapping[str, Mapping[str, Summary]], columns: Sequence[str] = ()) -> Table:
+def summaries(found: SummaryTable, columns: Sequence[str] = ()) -> Table:
     """SummaryTable: run by run, metric by metric."""
-    rows = [(run_id, metric, one) for run_id, metrics in found.items() for metric, one in metrics.items()]
-    return {
-        "run_id": [run_id for run_id, _, _ in rows],
-        "metric": [metric for _, metric, _ in rows],
-        **_summary_columns([one for _, _, one in rows], columns),
-    }
+    return {"run_id": found.run_ids, "metric": found.metrics, **buckets(found.rows, columns)}
 
 
 def points(found: Points) -> Table:
@@ -168,21 +167,6 @@ def labels(found: Labels | None) -> dict[str, str] | None:
     return None if found is None else dict(found)
 
 
-def _summary_columns(found: Sequence[Summary], columns: Sequence[str]) -> Table:
-    every: dict[str, Column] = {}
-    for end in _ENDS:
-        samples: list[Sample] = [getattr(one, end) for one in found]
-        every |= {
-            f"{end}_step": _integers(sample.step for sample in samples),
-            f"{end}_time_us": _integers(sample.time for sample in samples),
-            f"{end}_value": _doubles(sample.value for sample in samples),
-        }
-    every |= {name: _integers(getattr(one, name) for one in found) for name in _COUNTS}
-    every |= {name: _doubles(getattr(one, name) for one in found) for name in ("mean", "m2")}
-    every |= {name: _integers(getattr(one, source) for one in found) for name, source in _TIMES.items()}
-    return _chosen(every, columns, nothing=_integers(one.finite_count for one in found) == 0)
-
-
 def _chosen(every: Mapping[str, Column], columns: Sequence[str], *, nothing: NDArray[np.bool_]) -> Table:
     """`nothing`: rows without a finite value, whose extremes and mean do not exist."""
     wanted = every if not columns else {name: every[name] for name in columns}
@@ -208,10 +192,6 @@ def _metric(found: Sequence[Summary | None]) -> Table:
 
 def _names(rows: Iterable[Mapping[str, object]]) -> list[str]:
     return sorted({name for row in rows for name in row})
-
-
-def _integers(values: Iterable[int]) -> NDArray[np.int64]:
-    return np.fromiter(values, np.int64)
 
 
 def _doubles(values: Iterable[float]) -> F64:

@@ -19,13 +19,13 @@ from stepwell.core.model import Columns, Lifecycle, Repeats, RunWrite, Selector,
 from stepwell.core.page import Position
 from stepwell.core.series import Order
 from stepwell.core.store import PointPage, RunPoints
-from stepwell.core.summary import Summary
+from stepwell.core.summary import Summary, SummaryTable
 from stepwell.storage.embedded import mending, reading
 from stepwell.storage.embedded.arrivals import BEFORE_ALL, RunParts
 from stepwell.storage.embedded.backlog import Backlog
 from stepwell.storage.embedded.blocks import Blocks, headers_of_many
 from stepwell.storage.embedded.catalog import records, run_rows, runs, series, summaries
-from stepwell.storage.embedded.catalog.live import Live, lay_over
+from stepwell.storage.embedded.catalog.live import Live
 from stepwell.storage.embedded.catalog.runs import RunState
 from stepwell.storage.embedded.head import Head, Moment, Name, Series, State, sum_up
 from stepwell.storage.embedded.staging import Stage
@@ -242,17 +242,13 @@ class PointTables:
 
     def summaries(
         self, *, workspace: str, run_ids: Sequence[str], metrics: Sequence[str] | None = None
-    ) -> dict[str, dict[str, Summary]]:
+    ) -> SummaryTable:
         """See PointStore."""
         with self._snapshot() as connection:
             ids = {key: run_id for run_id, key in runs.keys_of(connection, workspace, run_ids).items()}
         fresh = self.live(ids, metrics)
         with self._snapshot() as connection:
-            stored = summaries.load_runs(connection, ids, metrics)
-        found: dict[str, dict[str, Summary]] = {run_id: {} for run_id in ids.values()}
-        for (run_key, metric), by_labels in sorted(lay_over(stored, fresh).items()):
-            found[ids[run_key]][metric] = summaries.union(by_labels)
-        return found
+            return run_rows.summary_table(connection, ids, metrics, fresh)
 
     def live(self, run_keys: Collection[int] | None, metrics: Collection[str] | None) -> list[Live]:
         """Series with points in the head and their total summaries, of the given runs and metrics; None means all."""

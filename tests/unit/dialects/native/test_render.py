@@ -15,7 +15,7 @@ from point_strategies import VALUE, points_of
 from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import rank_edges
 from stepwell.core.model import BlobInfo, Event, Lifecycle, Run, RunRow, SeriesInfo, Status
-from stepwell.core.summary import Summary
+from stepwell.core.summary import Summary, SummaryTable, columns_of
 from stepwell.dialects.native import answers, render
 from stepwell.dialects.native.columns import table
 
@@ -42,6 +42,13 @@ def column(read: dict[str, Any], name: str) -> list[float | None]:
 def same(left: list[float | None], right: list[float]) -> bool:
     """Bit by bit; None nowhere."""
     return None not in left and np.array(left, np.float64).tobytes() == np.array(right, np.float64).tobytes()
+
+
+def table_of(found: list[Summary]) -> SummaryTable:
+    """Of metric m in run r."""
+    repeated = np.array([one.repeated_steps for one in found], np.bool_)
+    rows = columns_of(found)
+    return SummaryTable(run_ids=["r"] * len(found), metrics=["m"] * len(found), rows=rows, repeated_steps=repeated)
 
 
 def run(number: int) -> Run:
@@ -137,14 +144,14 @@ def test_a_page_of_runs_has_a_row_for_each_run():
 def test_no_rows_are_empty_columns():
     assert sent(render.runs([], None, metrics=["m"], params=[], tags=[]), answers.RunPage)["metrics"]["m"]["last"] == []
     assert sent(render.series([]), answers.MetricTable)["metric"] == []
-    assert sent(render.summaries({}), answers.SummaryTable)["mean"] == []
+    assert sent(render.summaries(table_of([])), answers.SummaryTable)["mean"] == []
 
 
 def test_series_and_summaries():
     one = Summary.of(points_of([(0, 1, 1.0), (1, 2, 3.0)]))
     read = sent(render.series([SeriesInfo(metric="m", labels=(("a", "1"),), summary=one)]), answers.MetricTable)
     assert (read["metric"], read["labels"], read["mean"], read["m2"]) == (["m"], [{"a": "1"}], [2.0], [2.0])
-    read = sent(render.summaries({"r": {"m": one}}, ["max_value", "max_step"]), answers.SummaryTable)
+    read = sent(render.summaries(table_of([one]), ["max_value", "max_step"]), answers.SummaryTable)
     assert read == {"run_id": ["r"], "metric": ["m"], "max_value": [3.0], "max_step": [1], "non_finite": {}}
 
 

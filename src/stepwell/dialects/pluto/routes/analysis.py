@@ -49,7 +49,9 @@ async def run_statistics(call: Call) -> Response:
 def _run_statistics(call: Call, message: wire.OfRunQuery) -> dict[str, Any]:
     row = run_of(call, message.run_id, project=message.project_name)
     metrics = None if message.log_name is None else (message.log_name,)
-    found = query.summaries(call.context.store, workspace=call.workspace, run_ids=(row.run.id,), metrics=metrics)
+    found = query.summaries(
+        call.context.store, workspace=call.workspace, run_ids=(row.run.id,), metrics=metrics
+    ).by_run()
     group = message.log_group
     wanted = {
         name: summary

@@ -11,6 +11,7 @@ from stepwell.core.filters import Aggregate
 from stepwell.core.series import Labels, value_key
 from stepwell.core.summary import Summary
 from stepwell.storage.embedded.catalog import summaries
+from stepwell.storage.embedded.catalog.summaries import StoredBody
 
 
 class Live(NamedTuple):
@@ -40,6 +41,23 @@ def lay_over(stored: ByRunAndMetric, live: Iterable[Live]) -> ByRunAndMetric:
     for series in live:
         stored.setdefault((series.run_key, series.metric), {})[series.labels] = series.summary
     return stored
+
+
+def metrics_of_runs(
+    conn: apsw.Connection, run_keys: Collection[int], metrics: Collection[str] | None, live: Sequence[Live]
+) -> tuple[list[StoredBody], dict[tuple[int, str], Summary]]:
+    """Each metric of the runs once: its stored body or, where it has labels or is live, the summary over all of it."""
+    rows, labels = summaries.bodies_of_runs(conn, run_keys, metrics)
+    joined = {(run_key, metric) for run_key, metric, labels_id, _ in rows if labels_id}
+    joined.update((series.run_key, series.metric) for series in live)
+    if not joined:  # as mostly: then no row needs to be looked at
+        return rows, {}
+    parts: ByRunAndMetric = {}
+    for run_key, metric, labels_id, body in rows:
+        if (run_key, metric) in joined:
+            parts.setdefault((run_key, metric), {})[labels[labels_id]] = summaries.decode(body)
+    unions = {which: summaries.union(by_labels) for which, by_labels in lay_over(parts, live).items()}
+    return [row for row in rows if row[:2] not in joined], unions
 
 
 class LiveValues:

@@ -358,21 +358,19 @@ JOIN summary ON summary.series_key = series.key
 WHERE series.run_key = ? AND series.metric_id = ?;
 
 -- name: summaries_of_runs
-SELECT series.run_key, series.metric_id, series.labels_id, summary.body
+SELECT series.run_key, metric.name, series.labels_id, summary.body
 FROM json_each(:keys) AS wanted
-JOIN series ON series.run_key = wanted.value
-JOIN summary ON summary.series_key = series.key;
+CROSS JOIN series ON series.run_key = wanted.value
+CROSS JOIN summary ON summary.series_key = series.key
+CROSS JOIN metric ON metric.id = series.metric_id;
 
 -- name: summaries_of_runs_and_metrics
-SELECT series.run_key, series.metric_id, series.labels_id, summary.body
+SELECT series.run_key, metric.name, series.labels_id, summary.body
 FROM json_each(:keys) AS wanted
 CROSS JOIN metric
 CROSS JOIN series ON series.run_key = wanted.value AND series.metric_id = metric.id
 JOIN summary ON summary.series_key = series.key
 WHERE metric.name IN (SELECT value FROM json_each(:names));
-
--- name: metric_names
-SELECT metric.id, metric.name FROM json_each(?) AS wanted JOIN metric ON metric.id = wanted.value;
 
 -- name: labels_bodies
 SELECT labels.id, labels.body FROM json_each(?) AS wanted JOIN labels ON labels.id = wanted.value;

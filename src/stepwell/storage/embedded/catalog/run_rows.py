@@ -10,9 +10,9 @@ from typing import Final
 import apsw
 
 from stepwell.core.model import NOTHING, Columns, RunRow
-from stepwell.core.summary import Summary
+from stepwell.core.summary import Summary, SummaryTable
 from stepwell.storage.embedded.catalog import runs, summaries
-from stepwell.storage.embedded.catalog.live import ByRunAndMetric, Live, lay_over
+from stepwell.storage.embedded.catalog.live import Live, metrics_of_runs
 from stepwell.storage.embedded.catalog.sql import Statements
 
 _SQL: Final = Statements.load("queries.sql")
@@ -49,19 +49,29 @@ def metrics_of(
     conn: apsw.Connection, keys: Collection[int], metrics: Collection[str] | None, live: Sequence[Live]
 ) -> dict[int, dict[str, Summary]]:
     """Run key -> metric -> summary over its label sets, names sorted; runs without metrics are absent."""
-    rows = summaries.bodies_of_runs(conn, keys, metrics)
-    # Most metrics have no labels and nothing in memory: their one summary is the union.
-    joined = {metric for _, metric, labels, _ in rows if labels} | {series.metric for series in live}
-    parts: ByRunAndMetric = {}
+    rows, unions = metrics_of_runs(conn, keys, metrics, live)
     found: dict[int, dict[str, Summary]] = {}
-    for key, metric, labels, body in rows:
-        if metric in joined:
-            parts.setdefault((key, metric), {})[labels] = summaries.decode(body)
-        else:
-            found.setdefault(key, {})[metric] = summaries.decode(body)
-    for (key, metric), by_labels in lay_over(parts, live).items():
-        found.setdefault(key, {})[metric] = summaries.union(by_labels)
+    for key, metric, _, body in rows:
+        found.setdefault(key, {})[metric] = summaries.decode(body)
+    for (key, metric), union in unions.items():
+        found.setdefault(key, {})[metric] = union
     return {key: dict(sorted(by_metric.items())) for key, by_metric in found.items()}
+
+
+def summary_table(
+    conn: apsw.Connection, ids: Mapping[int, str], metrics: Collection[str] | None, live: Sequence[Live]
+) -> SummaryTable:
+    """The same as columns, of the runs with these keys and ids: without an object for each stored summary."""
+    rows, unions = metrics_of_runs(conn, ids, metrics, live)
+    rows += [(key, metric, 0, summaries.encode(union)) for (key, metric), union in unions.items()]
+    rows.sort()
+    columns, repeated_steps = summaries.decode_all([body for _, _, _, body in rows])
+    return SummaryTable(
+        run_ids=[ids[key] for key, _, _, _ in rows],
+        metrics=[metric for _, metric, _, _ in rows],
+        rows=columns,
+        repeated_steps=repeated_steps,
+    )
 
 
 def _texts(

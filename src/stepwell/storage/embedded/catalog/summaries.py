@@ -10,20 +10,35 @@ import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import apsw
+import numpy as np
+from numpy.typing import NDArray
 
+from stepwell.core.buckets import Buckets, Samples
 from stepwell.core.errors import Corrupt
 from stepwell.core.series import Labels, value_key
 from stepwell.core.summary import Sample, Summary
 from stepwell.storage.embedded.catalog.series import labels_of
 from stepwell.storage.embedded.catalog.sql import Row, Statements
 
+_SAMPLE: Final = [("step", "<i8"), ("time", "<i8"), ("value", "<f8")]
+_ENDS: Final = ("first", "last", "min", "max")
+_COUNTS: Final = ("count", "finite_count", "nan_count", "pos_inf_count", "neg_inf_count", "min_time", "max_time")
+_BODIES: Final = np.dtype(  # BODY, as numpy reads many of them
+    [("version", "u1"), ("flags", "u1")]
+    + [(name, _SAMPLE) for name in _ENDS]
+    + [(name, "<i8") for name in _COUNTS]
+    + [("mean", "<f8"), ("m2", "<f8"), ("checksum", "<u4")]
+)
+_RESIDUE: Final = 0x2144DF1C  # the CRC-32 of anything followed by its own CRC-32
 BODY: Final = struct.Struct("<BB qqd qqd qqd qqd 7q dd I")  # FORMAT.md, "Summary body"
 CHECKED: Final = BODY.size - 4
 VERSION: Final = 1
 _SQL: Final = Statements.load("queries.sql")
+
+StoredBody: TypeAlias = tuple[int, str, int, bytes]  # run key, metric, labels id (0: none), body
 
 
 def store(conn: apsw.Connection, summaries: Sequence[tuple[int, Summary]]) -> None:
@@ -52,25 +67,23 @@ def load_runs(
 ) -> dict[tuple[int, str], dict[Labels, Summary]]:
     """Stored summaries of runs: (run key, metric) -> labels -> summary, of all metrics or of the named ones."""
     found: dict[tuple[int, str], dict[Labels, Summary]] = {}
-    for run_key, metric, labels, body in bodies_of_runs(conn, run_keys, metrics):
-        found.setdefault((run_key, metric), {})[labels] = decode(body)
+    rows, labels = bodies_of_runs(conn, run_keys, metrics)
+    for run_key, metric, labels_id, body in rows:
+        found.setdefault((run_key, metric), {})[labels[labels_id]] = decode(body)
     return found
 
 
 def bodies_of_runs(
     conn: apsw.Connection, run_keys: Iterable[int], metrics: Iterable[str] | None = None
-) -> list[tuple[int, str, Labels, bytes]]:
-    """Stored summaries of runs, not decoded yet, in no order: run key, metric, labels, body."""
+) -> tuple[list[StoredBody], dict[int, Labels]]:
+    """Stored summaries of runs, not decoded yet, in no order, and the labels by the ids in them."""
     keys = json.dumps(list(run_keys))
     if metrics is None:
         rows = _SQL.all(conn, "summaries_of_runs", {"keys": keys})
     else:
         rows = _SQL.all(conn, "summaries_of_runs_and_metrics", {"keys": keys, "names": json.dumps(list(metrics))})
-    # A page repeats the same few names in every run: they are looked up once, not joined to each row.
-    names: dict[int, str] = dict(_SQL.all(conn, "metric_names", (json.dumps(list({row[1] for row in rows})),)))
     texts = _SQL.all(conn, "labels_bodies", (json.dumps(list({row[2] for row in rows})),))
-    labels = {number: labels_of(text) for number, text in texts}
-    return [(run_key, names[metric], labels[label_set], body) for run_key, metric, label_set, body in rows]
+    return rows, {labels_id: labels_of(text) for labels_id, text in texts}
 
 
 def labelled(conn: apsw.Connection, metrics: Iterable[str]) -> set[str]:
@@ -125,7 +138,7 @@ def encode(summary: Summary) -> bytes:
 
 def decode(body: bytes) -> Summary:
     """The summary behind `encode`. Raises Corrupt."""
-    if len(body) != BODY.size or zlib.crc32(body[:CHECKED]) != int.from_bytes(body[CHECKED:], "little"):
+    if not _is_sound(body):
         raise Corrupt("a stored summary fails its checksum")
     # All names at once: a page of runs decodes tens of thousands of these, and slices would cost as much as the rest.
     (
@@ -135,7 +148,7 @@ def decode(body: bytes) -> Summary:
         count, finite_count, nan_count, pos_inf_count, neg_inf_count, min_time, max_time, mean, m2, _,
     ) = BODY.unpack(body)  # fmt: skip
     if version != VERSION:
-        raise Corrupt(f"a stored summary has version {version}, which this release does not know")
+        raise _unknown(version)
     return Summary(
         count=count,
         first=Sample(first_step, first_time, first_value),
@@ -154,6 +167,33 @@ def decode(body: bytes) -> Summary:
     )
 
 
+def decode_all(bodies: Sequence[bytes]) -> tuple[Buckets, NDArray[np.bool_]]:
+    """The summaries behind `encode` as columns, and which of them repeat steps. No object for any. Raises Corrupt."""
+    if not {BODY.size}.issuperset(map(len, bodies)) or not {_RESIDUE}.issuperset(map(zlib.crc32, bodies)):
+        raise Corrupt("a stored summary fails its checksum")
+    rows = np.frombuffer(b"".join(bodies), _BODIES)
+    versions = rows["version"]
+    if (versions != VERSION).any():
+        raise _unknown(int(versions[versions != VERSION][0]))
+    numbers: dict[str, Any] = {name: rows[name].astype(np.int64) for name in _COUNTS}
+    ends: dict[str, Any] = {name: _samples(rows[name]) for name in _ENDS}
+    mean, m2 = rows["mean"].astype(np.float64), rows["m2"].astype(np.float64)
+    return Buckets(**numbers, **ends, mean=mean, m2=m2), (rows["flags"] & 1).astype(np.bool_)
+
+
+def _samples(rows: NDArray[Any]) -> Samples:
+    step, time = rows["step"].astype(np.int64), rows["time"].astype(np.int64)
+    return Samples(step=step, time=time, value=rows["value"].astype(np.float64))
+
+
+def _is_sound(body: bytes) -> bool:
+    return len(body) == BODY.size and zlib.crc32(body) == _RESIDUE
+
+
+def _unknown(version: int) -> Corrupt:
+    return Corrupt(f"a stored summary has version {version}, which this release does not know")
+
+
 def counts(conn: apsw.Connection, series_keys: Iterable[int]) -> dict[int, int | None]:
     """How many points the stored summaries count: None for one that is damaged; series without one are absent."""
     rows = _SQL.all(conn, "load_summaries", (json.dumps(list(series_keys)),))
@@ -161,7 +201,7 @@ def counts(conn: apsw.Connection, series_keys: Iterable[int]) -> dict[int, int |
 
 
 def _count(body: bytes) -> int | None:
-    if len(body) != BODY.size or zlib.crc32(body[:CHECKED]) != int.from_bytes(body[CHECKED:], "little"):
+    if not _is_sound(body):
         return None
     return int.from_bytes(body[98:106], "little", signed=True)  # a fifth of what decoding all of it takes
 
