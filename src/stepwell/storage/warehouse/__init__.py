@@ -1,0 +1,1 @@
+"""The second engine: points in ClickHouse, catalog and acknowledged journal in PostgreSQL."""
