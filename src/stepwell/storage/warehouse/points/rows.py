@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from stepwell.core.series import I64, INT64_MAX, Points, value_keys
+from stepwell.core.series import I64, INT64_MAX, Points, ascending, value_keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +36,19 @@ class Rows:
         return self.series, points.step, points.time, value_keys(points.value), points.occurrence
 
     def distinct(self) -> Self:
-        """Each point once, by the row with the least arrival, in the order of the ordering key."""
-        if len(self) < 1:
-            return self
-        columns = self.identities()
-        order = np.lexsort((self.points.arrival, *columns[::-1], self.run))
+        """Each point once, by the row with the least arrival, in the order of series and key."""
+        columns = [column for column in self.identities() if len(column) and (column != column[0]).any()]
+        if not columns or ascending(tuple(columns)).all():
+            return self if columns else self._oldest()
+        order = np.lexsort((self.points.arrival, *columns[::-1]))
         fresh = np.ones(len(order), np.bool_)
-        fresh[1:] = np.any([column[order][1:] != column[order][:-1] for column in columns], axis=0)
+        sorted_columns = [column[order] for column in columns]
+        fresh[1:] = np.any([column[1:] != column[:-1] for column in sorted_columns], axis=0)
         return self.take(order[fresh])
+
+    def _oldest(self) -> Self:
+        """Of rows that all repeat one point the one with the least arrival."""
+        return self.take([int(self.points.arrival.argmin())]) if len(self) else self
 
     @classmethod
     def empty(cls) -> Self:

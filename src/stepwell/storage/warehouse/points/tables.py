@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
 
 from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import Sampled
-from stepwell.core.model import Window
+from stepwell.core.model import EVERYTHING, Window
 from stepwell.core.page import Position
-from stepwell.core.series import I64, Order
+from stepwell.core.series import I64, INT64_MAX, Order
 from stepwell.core.store import PointPage
 from stepwell.core.summary import Summary
+from stepwell.storage.warehouse.points import paging, schema, summing
 from stepwell.storage.warehouse.points.rows import Rows, Waiting
-from stepwell.storage.warehouse.points.server import ClickHouse
+from stepwell.storage.warehouse.points.server import Server
+from stepwell.storage.warehouse.points.statements import SQL, Scope, age_of, select
+
+AT_ONCE: Final = 1 << 20
+NAMED: Final = 1_000  # points named in one statement
 
 
 class PointTables:
@@ -26,40 +34,72 @@ class PointTables:
     Errors: Busy when ClickHouse does not answer or has too much to do, StorageFull, StorageFailed.
     """
 
-    def __init__(self, clickhouse: ClickHouse) -> None:
-        raise NotImplementedError
+    def __init__(self, server: Server, *, at_once: int = AT_ONCE) -> None:
+        """`at_once`: about how many rows are read into memory together."""
+        self._server = server
+        self._at_once = at_once
 
     # Schema
 
     def migrate(self) -> list[int]:
         """Bring the schema up to date; the numbers of the migrations that were done. May be called again after any
         failure, not by two at once: the caller holds a lock."""
-        raise NotImplementedError
+        return schema.migrate(self._server)
 
     def check_schema(self) -> None:
         """Raises StorageFailed with what to do when the schema is older or newer than this code."""
-        raise NotImplementedError
+        schema.check(self._server)
 
     # Writing
 
     def insert(self, rows: Rows) -> None:
-        """Store rows, in one block where the partitions allow; durable when it returns. Inserting the same again, or a
-        part of it, changes nothing. After an error any part of it may be stored: insert all of it again."""
-        raise NotImplementedError
+        """Store rows, in one block where the partitions allow. Inserting the same again, or a part of it, changes
+        nothing. After an error any part of it may be stored: insert all of it again."""
+        rows = rows.distinct()  # a part of a table never repeats a point of its own
+        if not len(rows):
+            return
+        series, step, time, value_key, occurrence = rows.identities()
+        columns = {
+            "run": rows.run,
+            "series": series,
+            "step": step,
+            "time": time,
+            "value_key": value_key,
+            "occurrence": occurrence,
+            "age": INT64_MAX - rows.points.arrival,
+        }
+        self._server.insert("points", columns)
 
     def arrivals(self, rows: Rows) -> I64:
         """For each row the arrival of the stored point with its identity, INT64_MAX where there is none. Points above
         the greatest key of their series need not be asked for."""
-        raise NotImplementedError
+        found = np.full(len(rows), INT64_MAX, np.int64)
+        for begin, some in _pieces(rows):
+            columns = [column.tolist() for column in some.identities()]
+            wanted = list(zip(*columns, strict=True))
+            *identity, ages = select(self._server, "oldest_rows", 6, _named(some, "identities", wanted))
+            stored = dict(zip(zip(*(c.tolist() for c in identity), strict=True), ages.tolist(), strict=True))
+            for number, one in enumerate(wanted):
+                if one in stored:
+                    found[begin + number] = age_of(stored[one])
+        return found
 
     def occurrences(self, rows: Rows) -> I64:
         """For each row the least occurrence that is above all stored ones of its (series, step, time, value)."""
-        raise NotImplementedError
+        found = np.zeros(len(rows), np.int64)
+        for begin, some in _pieces(rows):
+            wanted = list(zip(*(column.tolist() for column in some.identities()[:4]), strict=True))
+            *place, last = select(self._server, "greatest_occurrences", 5, _named(some, "places", wanted))
+            stored = dict(zip(zip(*(c.tolist() for c in place), strict=True), last.tolist(), strict=True))
+            for number, one in enumerate(wanted):
+                found[begin + number] = stored.get(one, -1) + 1
+        return found
 
     def delete_runs(self, runs: Sequence[int]) -> None:
         """Begin to remove all points of these runs. They need not be gone when it returns: the caller has forgotten the
         runs before, and asks for them no more. Doing it again is no error."""
-        raise NotImplementedError
+        if runs:
+            self._server.run(SQL["delete_runs"] % {"runs": ", ".join(str(int(run)) for run in runs)})
 
     # Reading. `series` are keys of series of the run `run`; what is not there is empty. `waiting` as in its class.
 
@@ -75,36 +115,57 @@ class PointTables:
         waiting: Waiting,
     ) -> PointPage:
         """As PointStore.read, over the union of the series. Positions are (the order's columns..., arrival)."""
-        raise NotImplementedError
+        scope = self._scope(run, series, window, waiting)
+        return paging.page(scope, order=order, after=after, limit=limit, oldest=self.arrivals)
 
     def read_run(self, *, run: int, after: int = -1, limit: int, waiting: Waiting) -> Rows:
         """Up to `limit` points of all series of a run with arrivals above `after` and below `waiting.end`, oldest
         first."""
-        raise NotImplementedError
+        scope = self._scope(run, None, EVERYTHING, waiting)
+        return paging.arrived(scope, after=after, limit=limit, oldest=self.arrivals)
 
-    def buckets(
-        self, *, run: int, series: Sequence[int], window: Window, budget: int, waiting: Waiting
-    ) -> Buckets:
+    def buckets(self, *, run: int, series: Sequence[int], window: Window, budget: int, waiting: Waiting) -> Buckets:
         """As PointStore.read_buckets, of the union of the series."""
-        raise NotImplementedError
+        return summing.buckets(self._scope(run, series, window, waiting), budget)
 
-    def sample(
-        self, *, run: int, series: Sequence[int], window: Window, limit: int, waiting: Waiting
-    ) -> Sampled:
+    def sample(self, *, run: int, series: Sequence[int], window: Window, limit: int, waiting: Waiting) -> Sampled:
         """As PointStore.sample, of the union of the series."""
-        raise NotImplementedError
+        return summing.sample(self._scope(run, series, window, waiting), limit)
 
     def summaries(self, *, runs: Sequence[int], series: Sequence[int], waiting: Waiting) -> dict[int, Summary]:
         """series key -> the summary of its points, of these series of these runs; those without points are absent.
         Reads all of their points: what is shown in lists should be kept up to date from `arrivals` instead."""
-        raise NotImplementedError
+        return summing.summaries(self._server, runs=runs, series=series, waiting=waiting, at_once=self._at_once)
 
     # Care
 
     def count(self) -> int:
         """How many rows are stored, with those that repeat another."""
-        raise NotImplementedError
+        (found,) = select(self._server, "count", 1, {})
+        return int(found[0])
 
     def tidy(self) -> None:
-        """Merge what can be merged (OPTIMIZE); reads never depend on it."""
-        raise NotImplementedError
+        """Merge what can be merged; reads never depend on it."""
+        self._server.run(SQL["tidy"])
+
+    def _scope(self, run: int, series: Sequence[int] | None, window: Window, waiting: Waiting) -> Scope:
+        return Scope.of(
+            self._server, run=run, series=series, window=window, waiting=waiting, at_once=self._at_once
+        )
+
+
+def _pieces(rows: Rows) -> Iterator[tuple[int, Rows]]:
+    for begin in range(0, len(rows), NAMED):
+        yield begin, rows.take(slice(begin, begin + NAMED))
+
+
+def _named(rows: Rows, name: str, wanted: Sequence[tuple[int, ...]]) -> dict[str, object]:
+    return {
+        "runs": tuple(np.unique(rows.run).tolist()),
+        "series": tuple(np.unique(rows.series).tolist()),
+        "min_step": int(rows.points.step.min()),
+        "max_step": int(rows.points.step.max()),
+        name: tuple(wanted),
+    }
+
+
