@@ -2,6 +2,7 @@
 
 from stepwell.storage.warehouse.points.rows import Rows, Waiting
 from stepwell.storage.warehouse.points.server import ClickHouse
+from stepwell.storage.warehouse.points.summing import Sizes
 from stepwell.storage.warehouse.points.tables import PointTables
 
-__all__ = ["ClickHouse", "PointTables", "Rows", "Waiting"]
+__all__ = ["ClickHouse", "PointTables", "Rows", "Sizes", "Waiting"]

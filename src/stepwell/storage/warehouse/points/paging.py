@@ -44,9 +44,7 @@ def page(scope: Scope, *, order: Order, after: Position | None, limit: int, olde
             break
     points = rows.points.take(slice(0, limit))
     columns = _columns(rows.take(slice(0, limit)), order)
-    return PointPage(
-        points=points, after=tuple(int(column[-1]) for column in columns) if len(rows) > limit else None
-    )
+    return PointPage(points=points, after=tuple(int(column[-1]) for column in columns) if len(rows) > limit else None)
 
 
 def arrived(scope: Scope, *, after: int, limit: int, oldest: Oldest) -> Rows:

@@ -133,3 +133,29 @@ SELECT count() FROM points
 
 -- name: tidy
 OPTIMIZE TABLE points FINAL
+
+-- name: tiling
+SELECT argMax(end_step, checked), max(checked), count()
+FROM tilings
+WHERE run = %(run)s AND series IN %(series)s
+
+-- name: nodes
+SELECT tile, number, made, end_step, repeated, count, first_step, first_time, first_value, last_step, last_time,
+    last_value, min_step, min_at, min_value, max_step, max_at, max_value, finite_count, mean, m2, nan_count,
+    pos_inf_count, neg_inf_count, min_time, max_time
+FROM nodes
+WHERE run = %(run)s AND series IN %(series)s AND level = %(level)s AND tile >= %(begin)s AND tile <= %(end)s
+
+-- name: late
+SELECT step
+FROM points
+PREWHERE age <= %(begin_age)s
+WHERE run = %(run)s AND series IN %(series)s AND step >= %(min_step)s AND step <= %(max_step)s AND age > %(end_age)s
+GROUP BY step
+LIMIT %(limit)s
+
+-- name: delete_nodes
+ALTER TABLE nodes DELETE WHERE run IN (%(runs)s)
+
+-- name: delete_tilings
+ALTER TABLE tilings DELETE WHERE run IN (%(runs)s)

@@ -6,9 +6,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from stepwell.core.series import Order, Points
+from stepwell.storage.warehouse.points.rows import Rows
 from stepwell.storage.warehouse.points.statements import Extent, Scope
 
 CELLS: Final = 1024  # of equal width, whose rows are counted to find the parts
+
+
+def collect(scope: Scope) -> Points:
+    """All points in key order. For what fits into memory."""
+    points = Rows.concat([scope.rows("of_window"), scope.waiting]).distinct().points
+    return points if scope.series is not None and len(scope.series) == 1 else points.sorted(Order.KEY)
 
 
 def parts(scope: Scope, *, whole_steps: bool = False) -> Iterator[Scope]:
@@ -75,4 +83,3 @@ def _narrowed(scope: Scope, lead: str, low: int, high: int) -> Scope:
     if lead == "step":
         return scope.narrowed(replace(window, min_step=low, max_step=high))
     return scope.narrowed(replace(window, min_time=low, max_time=high))
-

@@ -134,9 +134,7 @@ def rows_of(columns: Sequence[I64], run: int | I64) -> Rows:
     return Rows(
         run=run if isinstance(run, np.ndarray) else np.full(len(series), run, np.int64),
         series=series,
-        points=Points(
-            step=step, time=time, value=values_of(value_key), occurrence=occurrence, arrival=INT64_MAX - age
-        ),
+        points=Points(step=step, time=time, value=values_of(value_key), occurrence=occurrence, arrival=INT64_MAX - age),
     )
 
 

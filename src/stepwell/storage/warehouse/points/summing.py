@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -12,35 +13,60 @@ from stepwell.core.downsample import Sampled, last_per_step, rank_edges, sample_
 from stepwell.core.model import EVERYTHING
 from stepwell.core.series import I64, Order, Points
 from stepwell.core.summary import Summary, repeated_steps
+from stepwell.storage.warehouse.points import tiles
 from stepwell.storage.warehouse.points.rows import Rows, Waiting
 from stepwell.storage.warehouse.points.server import Server
-from stepwell.storage.warehouse.points.spans import parts
+from stepwell.storage.warehouse.points.spans import collect, parts
 from stepwell.storage.warehouse.points.statements import Scope, age_of, rows_of, select
+from stepwell.storage.warehouse.points.tiles import Segment, segments
 
-EXACT_BELOW: Final = 65_536  # points: a window this small is bucketed point by point
-NODES_A_BUCKET: Final = 16  # in a longer one, so that edges are off by a thirty-second of a bucket
-AT_ONCE: Final = 4_096  # series or steps named in one statement
-
-
-def collect(scope: Scope) -> Points:
-    """All points in key order. For what fits into memory."""
-    points = Rows.concat([scope.rows("of_window"), scope.waiting]).distinct().points
-    return points if scope.series is not None and len(scope.series) == 1 else points.sorted(Order.KEY)
+NODES_A_BUCKET: Final = 4  # in a longer one, so that edges are off by an eighth of a bucket at most
+NAMED: Final = 4_096  # series or steps named in one statement
 
 
-def buckets(scope: Scope, budget: int) -> Buckets:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How much is done together, in points.
+
+    at_once: read into memory; exact_below: a window this small is bucketed point by point; nodes: what is summed up in
+    one node, from the level of tiles down.
+    """
+
+    at_once: int = 1 << 20
+    exact_below: int = 65_536
+    nodes: tuple[int, ...] = (32_768, 8_192, 2_048, 512, 128)
+
+
+def buckets(scope: Scope, budget: int, sizes: Sizes) -> Buckets:
     """At most `budget` buckets of all points, of about equally many."""
-    total = scope.extent().count + len(scope.waiting)
-    if total <= max(min(EXACT_BELOW, scope.at_once), budget):
+    pieces = segments(scope)
+    total = sum(_count(piece) for piece in pieces)
+    if total <= max(sizes.exact_below, budget):
         points = collect(scope)
         return Buckets.of(points, rank_edges(len(points), budget))
     width = max(1, total // (budget * NODES_A_BUCKET))
-    nodes = []
-    for part in parts(scope):
-        points = collect(part)
-        nodes.append(Buckets.of(points, rank_edges(len(points), max(1, len(points) // width))))
-    whole = Buckets.concat(nodes)
+    whole = Buckets.concat([nodes for piece in pieces for nodes in _nodes(piece, width, sizes)])
     return whole.merge(snapped_edges(whole.count, budget))
+
+
+def _count(piece: Segment) -> int:
+    """How many points a segment has, or more where some are stored twice."""
+    if piece.tiles is not None:
+        return int(piece.tiles.nodes.count.sum())
+    return piece.scope.extent().count + len(piece.scope.waiting)
+
+
+def _nodes(piece: Segment, width: int, sizes: Sizes) -> Iterator[Buckets]:
+    """Nodes of a segment, in key order, of about `width` points or fewer."""
+    if piece.tiles is not None:
+        level = next((n for n, each in enumerate(sizes.nodes) if each <= width), len(sizes.nodes) - 1)
+        nodes = tiles.nodes(piece.scope, piece.tiles, level)
+        if nodes is not None and sizes.nodes[level] <= max(width, sizes.nodes[-1]):
+            yield nodes
+            return
+    for part in parts(piece.scope):
+        points = collect(part)
+        yield Buckets.of(points, rank_edges(len(points), max(1, -(-len(points) // width))))
 
 
 def sample(scope: Scope, limit: int) -> Sampled:
@@ -65,8 +91,8 @@ def _steps(scope: Scope) -> I64:
 def _latest(scope: Scope, steps: I64) -> Points:
     """Of each of these steps the point with the greatest (time, arrival), in key order."""
     found = [scope.waiting.take(np.isin(scope.waiting.points.step, steps))]
-    for begin in range(0, len(steps), AT_ONCE):
-        some = tuple(steps[begin : begin + AT_ONCE].tolist())
+    for begin in range(0, len(steps), NAMED):
+        some = tuple(steps[begin : begin + NAMED].tolist())
         moments = [column.tolist() for column in scope.select("latest_times", 2, steps=some)]
         if moments[0]:
             found.append(scope.rows("of_moments", steps=some, moments=tuple(zip(*moments, strict=True))))
@@ -100,8 +126,8 @@ def _batches(
 ) -> Iterator[tuple[tuple[int, ...], int]]:
     """Series that have points, some at a time, and how many rows they have."""
     counts: dict[int, int] = {}
-    for begin in range(0, len(series), AT_ONCE):
-        some = tuple(series[begin : begin + AT_ONCE])
+    for begin in range(0, len(series), NAMED):
+        some = tuple(series[begin : begin + NAMED])
         columns = select(server, "counts", 2, {"runs": tuple(runs), "series": some, "end_age": age_of(end)})
         counts.update(zip(columns[0].tolist(), columns[1].tolist(), strict=True))
     for one, count in zip(*(part.tolist() for part in np.unique(waiting.series, return_counts=True)), strict=True):
@@ -109,7 +135,7 @@ def _batches(
     batch: list[int] = []
     held = 0
     for one, count in counts.items():
-        if batch and (held + count > at_once or len(batch) == AT_ONCE):
+        if batch and (held + count > at_once or len(batch) == NAMED):
             yield tuple(batch), held
             batch, held = [], 0
         batch.append(one)
@@ -123,10 +149,19 @@ def _long(server: Server, runs: Sequence[int], series: int, waiting: Waiting, at
     whole: Summary | None = None
     for run in runs:
         scope = Scope.of(server, run=run, series=[series], window=EVERYTHING, waiting=waiting, at_once=at_once)
-        for part in parts(scope):
-            points = collect(part)
-            if len(points):
-                one = Summary.of(points)
-                whole = one if whole is None else whole.merge(one)
+        for one in _summed(scope):
+            whole = one if whole is None else whole.merge(one)
     assert whole is not None
     return whole
+
+
+def _summed(scope: Scope) -> Iterator[Summary]:
+    """Summaries of parts of a scope, in key order."""
+    for piece in segments(scope):
+        if piece.tiles is not None:
+            yield from Summary.rows(piece.tiles.nodes, piece.tiles.repeated)
+            continue
+        for part in parts(piece.scope):
+            points = collect(part)
+            if len(points):
+                yield Summary.of(points)

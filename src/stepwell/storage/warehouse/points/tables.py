@@ -14,12 +14,13 @@ from stepwell.core.page import Position
 from stepwell.core.series import I64, INT64_MAX, Order
 from stepwell.core.store import PointPage
 from stepwell.core.summary import Summary
-from stepwell.storage.warehouse.points import paging, schema, summing
+from stepwell.storage.warehouse.points import paging, schema, summing, tiles
 from stepwell.storage.warehouse.points.rows import Rows, Waiting
 from stepwell.storage.warehouse.points.server import Server
 from stepwell.storage.warehouse.points.statements import SQL, Scope, age_of, select
+from stepwell.storage.warehouse.points.summing import Sizes
 
-AT_ONCE: Final = 1 << 20
+SIZES: Final = Sizes()
 NAMED: Final = 1_000  # points named in one statement
 
 
@@ -34,10 +35,9 @@ class PointTables:
     Errors: Busy when ClickHouse does not answer or has too much to do, StorageFull, StorageFailed.
     """
 
-    def __init__(self, server: Server, *, at_once: int = AT_ONCE) -> None:
-        """`at_once`: about how many rows are read into memory together."""
+    def __init__(self, server: Server, *, sizes: Sizes = SIZES) -> None:
         self._server = server
-        self._at_once = at_once
+        self._sizes = sizes
 
     # Schema
 
@@ -99,7 +99,9 @@ class PointTables:
         """Begin to remove all points of these runs. They need not be gone when it returns: the caller has forgotten the
         runs before, and asks for them no more. Doing it again is no error."""
         if runs:
-            self._server.run(SQL["delete_runs"] % {"runs": ", ".join(str(int(run)) for run in runs)})
+            values = {"runs": ", ".join(str(int(run)) for run in runs)}
+            for name in ("delete_tilings", "delete_nodes", "delete_runs"):
+                self._server.run(SQL[name] % values)
 
     # Reading. `series` are keys of series of the run `run`; what is not there is empty. `waiting` as in its class.
 
@@ -126,7 +128,7 @@ class PointTables:
 
     def buckets(self, *, run: int, series: Sequence[int], window: Window, budget: int, waiting: Waiting) -> Buckets:
         """As PointStore.read_buckets, of the union of the series."""
-        return summing.buckets(self._scope(run, series, window, waiting), budget)
+        return summing.buckets(self._scope(run, series, window, waiting), budget, self._sizes)
 
     def sample(self, *, run: int, series: Sequence[int], window: Window, limit: int, waiting: Waiting) -> Sampled:
         """As PointStore.sample, of the union of the series."""
@@ -135,9 +137,16 @@ class PointTables:
     def summaries(self, *, runs: Sequence[int], series: Sequence[int], waiting: Waiting) -> dict[int, Summary]:
         """series key -> the summary of its points, of these series of these runs; those without points are absent.
         Reads all of their points: what is shown in lists should be kept up to date from `arrivals` instead."""
-        return summing.summaries(self._server, runs=runs, series=series, waiting=waiting, at_once=self._at_once)
+        return summing.summaries(self._server, runs=runs, series=series, waiting=waiting, at_once=self._sizes.at_once)
 
     # Care
+
+    def roll_up(self, *, run: int, series: int, settled: int) -> int:
+        """Sum up what is new of a long series, so that reads of it need not look at every point; how many tiles were
+        made. Every point of it that arrived before `settled` must be in ClickHouse, and not only in the journal. Reads
+        are exact without it; a series of fewer points than two tiles hold needs none."""
+        waiting = Waiting(rows=Rows.empty(), end=settled)
+        return tiles.roll_up(self._scope(run, [series], EVERYTHING, waiting), self._sizes.nodes)
 
     def count(self) -> int:
         """How many rows are stored, with those that repeat another."""
@@ -150,7 +159,7 @@ class PointTables:
 
     def _scope(self, run: int, series: Sequence[int] | None, window: Window, waiting: Waiting) -> Scope:
         return Scope.of(
-            self._server, run=run, series=series, window=window, waiting=waiting, at_once=self._at_once
+            self._server, run=run, series=series, window=window, waiting=waiting, at_once=self._sizes.at_once
         )
 
 
@@ -167,5 +176,3 @@ def _named(rows: Rows, name: str, wanted: Sequence[tuple[int, ...]]) -> dict[str
         "max_step": int(rows.points.step.max()),
         name: tuple(wanted),
     }
-
-

@@ -1,5 +1,5 @@
 -- What the columns mean, and why they stand in this order, is in FORMAT.md.
-CREATE TABLE points
+CREATE TABLE IF NOT EXISTS points
 (
     run Int64 {rising},
     series Int64 {rising},
