@@ -15,11 +15,11 @@ import apsw
 from stepwell.core.clock import Clock
 from stepwell.core.errors import StepwellError, StorageFailed
 from stepwell.core.model import Copied, Damage, Stats
-from stepwell.storage.embedded import backing, checking, recovery, tiles
+from stepwell.storage.catalog import Catalog, runs
+from stepwell.storage.catalog.runs import Purged
+from stepwell.storage.embedded import backing, checking, functions, recovery, tiles
 from stepwell.storage.embedded.blocks import Blocks
 from stepwell.storage.embedded.care import Background, Checkpoints, DiskSpace, wal_bytes
-from stepwell.storage.embedded.catalog import Catalog, functions, runs
-from stepwell.storage.embedded.catalog.runs import Purged
 from stepwell.storage.embedded.database import (
     FILE,
     Lock,
@@ -30,7 +30,6 @@ from stepwell.storage.embedded.database import (
     database_errors,
     pragma,
 )
-from stepwell.storage.embedded.files import Files, RealFiles
 from stepwell.storage.embedded.flushing import Flusher
 from stepwell.storage.embedded.head import Head
 from stepwell.storage.embedded.journal import Compressor
@@ -40,6 +39,7 @@ from stepwell.storage.embedded.reserve import Reserve
 from stepwell.storage.embedded.staging import Stage
 from stepwell.storage.embedded.statements import POINTS as SQL
 from stepwell.storage.embedded.writer import BUCKETS, Request, Writer
+from stepwell.storage.files import Files, RealFiles
 
 T = TypeVar("T")
 READERS: Final = 24  # more than threads that ask: who looks up a credential must not wait for eight long reads

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-import apsw
-
 from stepwell.core.access import Credential, WorkspaceAlias
 from stepwell.core.filters import Kind
 from stepwell.core.model import (
@@ -27,7 +25,7 @@ from stepwell.core.model import (
     Workspace,
 )
 from stepwell.core.page import Page, Position
-from stepwell.storage.embedded.catalog import (
+from stepwell.storage.catalog import (
     credentials,
     experiments,
     logs,
@@ -37,10 +35,11 @@ from stepwell.storage.embedded.catalog import (
     searching,
     workspaces,
 )
-from stepwell.storage.embedded.catalog import records as record_rows
-from stepwell.storage.embedded.catalog.blobs import Blobs, Reader, Snapshot, Submit, Writer
-from stepwell.storage.embedded.catalog.live import LiveSeries
-from stepwell.storage.embedded.files import Files
+from stepwell.storage.catalog import records as record_rows
+from stepwell.storage.catalog.blobs import Blobs, Reader, Snapshot, Submit, Writer
+from stepwell.storage.catalog.live import LiveSeries
+from stepwell.storage.catalog.sql import Connection
+from stepwell.storage.files import Files
 
 T = TypeVar("T")
 
@@ -68,7 +67,7 @@ class Catalog:
         self._catalog_live = live
         self._blobs = Blobs(files, submit=submit, snapshot=snapshot, full=full)
 
-    def _done(self, run: Callable[[apsw.Connection], T]) -> T:
+    def _done(self, run: Callable[[Connection], T]) -> T:
         return self._catalog_submit(run).result()
 
     # Workspaces and experiments ---------------------------------------------------------------------------------------

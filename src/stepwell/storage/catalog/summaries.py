@@ -12,13 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from typing import Final
 
-import apsw
-
 from stepwell.core.errors import Corrupt
 from stepwell.core.series import Labels, value_key
 from stepwell.core.summary import Sample, Summary
-from stepwell.storage.embedded.catalog.series import labels_of
-from stepwell.storage.embedded.catalog.sql import Row, Statements
+from stepwell.storage.catalog.series import labels_of
+from stepwell.storage.catalog.sql import Connection, Row, Statements
 
 BODY: Final = struct.Struct("<BB qqd qqd qqd qqd 7q dd I")  # FORMAT.md, "Summary body"
 CHECKED: Final = BODY.size - 4
@@ -26,7 +24,7 @@ VERSION: Final = 1
 _SQL: Final = Statements.load("queries.sql")
 
 
-def store(conn: apsw.Connection, summaries: Sequence[tuple[int, Summary]]) -> None:
+def store(conn: Connection, summaries: Sequence[tuple[int, Summary]]) -> None:
     """Replace the summaries of series by key, and what searches see of them. Keys of purged series are left out."""
     _SQL.each(conn, "store_summary", ((encode(summary), key) for key, summary in summaries))
     by_key = dict(summaries)
@@ -41,14 +39,14 @@ def store(conn: apsw.Connection, summaries: Sequence[tuple[int, Summary]]) -> No
     _SQL.each(conn, "store_run_metric", rows)
 
 
-def load(conn: apsw.Connection, series_keys: Iterable[int]) -> dict[int, Summary]:
+def load(conn: Connection, series_keys: Iterable[int]) -> dict[int, Summary]:
     """Stored summaries by series key; absent where there is none."""
     rows = _SQL.all(conn, "load_summaries", (json.dumps(list(series_keys)),))
     return {key: decode(body) for key, body in rows}
 
 
 def load_runs(
-    conn: apsw.Connection, run_keys: Iterable[int], metrics: Sequence[str] | None = None
+    conn: Connection, run_keys: Iterable[int], metrics: Sequence[str] | None = None
 ) -> dict[tuple[int, str], dict[Labels, Summary]]:
     """Stored summaries of runs: (run key, metric) -> labels -> summary, of all metrics or of the named ones."""
     found: dict[tuple[int, str], dict[Labels, Summary]] = {}
@@ -58,7 +56,7 @@ def load_runs(
 
 
 def bodies_of_runs(
-    conn: apsw.Connection, run_keys: Iterable[int], metrics: Iterable[str] | None = None
+    conn: Connection, run_keys: Iterable[int], metrics: Iterable[str] | None = None
 ) -> list[tuple[int, str, Labels, bytes]]:
     """Stored summaries of runs, not decoded yet, in no order: run key, metric, labels, body."""
     keys = json.dumps(list(run_keys))
@@ -73,7 +71,7 @@ def bodies_of_runs(
     return [(run_key, names[metric], labels[label_set], body) for run_key, metric, label_set, body in rows]
 
 
-def labelled(conn: apsw.Connection, metrics: Iterable[str]) -> set[str]:
+def labelled(conn: Connection, metrics: Iterable[str]) -> set[str]:
     """Those of the metrics of which some series, of whatever run, has labels."""
     return {name for (name,) in _SQL.all(conn, "labelled_metrics", (json.dumps(list(metrics)),))}
 
@@ -154,7 +152,7 @@ def decode(body: bytes) -> Summary:
     )
 
 
-def counts(conn: apsw.Connection, series_keys: Iterable[int]) -> dict[int, int | None]:
+def counts(conn: Connection, series_keys: Iterable[int]) -> dict[int, int | None]:
     """How many points the stored summaries count: None for one that is damaged; series without one are absent."""
     rows = _SQL.all(conn, "load_summaries", (json.dumps(list(series_keys)),))
     return {key: _count(body) for key, body in rows}
@@ -166,6 +164,6 @@ def _count(body: bytes) -> int | None:
     return int.from_bytes(body[98:106], "little", signed=True)  # a fifth of what decoding all of it takes
 
 
-def _union(conn: apsw.Connection, metric_id: int, run_key: int) -> Summary:
+def _union(conn: Connection, metric_id: int, run_key: int) -> Summary:
     rows = _SQL.all(conn, "summaries_of_metric", (run_key, metric_id))
     return union({labels_of(labels): decode(body) for labels, body in rows})

@@ -4,16 +4,46 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, Self, TypeAlias
-
-import apsw
+from typing import Any, Final, Protocol, Self, TypeAlias
 
 from stepwell.core.errors import Invalid
 
 Row: TypeAlias = tuple[Any, ...]
 Bindings: TypeAlias = Mapping[str, Any] | Sequence[Any]
 _NAME = re.compile(r"^-- name: (\w+)[^\n]*\n", re.MULTILINE)
+
+
+class Connection(Protocol):
+    """A connection to the catalog's database: SQLite's, or another that is used in the same way.
+
+    One whose database needs other words for the statements has them as `wording`, by name, and its idiom as `idiom`.
+    """
+
+    def execute(self, statement: str, bindings: Any = None, /) -> Any:
+        """Run a statement; what it answers has `fetchall`."""
+        ...
+
+    def executemany(self, statement: str, bindings: Any, /) -> Any:
+        """Run it for each of some bindings; the rows of all answers."""
+        ...
+
+    def changes(self) -> int:
+        """How many rows the last statement touched."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idiom:
+    """How a database says what statements that are built need and SQL has no common word for."""
+
+    texts: str = "json_each"  # a table with the column `value` from a JSON list of texts
+    numbers: str = "json_each"  # the same for integers
+    indexed: str = " INDEXED BY {}"  # behind a table: that index and no other
+
+
+SQLITE: Final = Idiom()
 
 
 class Statements:
@@ -36,34 +66,45 @@ class Statements:
     def __iter__(self) -> Iterator[str]:
         return iter(self._by_name)
 
-    def all(self, conn: apsw.Connection, name: str, bindings: Bindings = ()) -> list[Row]:
-        """Every row of the statement's answer."""
-        return fetch(conn, self._by_name[name], bindings)
+    def _worded(self, conn: Connection, name: str) -> str:
+        wording: Mapping[str, str] = getattr(conn, "wording", self._by_name)
+        return wording[name]
 
-    def one(self, conn: apsw.Connection, name: str, bindings: Bindings = ()) -> Row | None:
+    def all(self, conn: Connection, name: str, bindings: Bindings = ()) -> list[Row]:
+        """Every row of the statement's answer."""
+        return fetch(conn, self._worded(conn, name), bindings)
+
+    def one(self, conn: Connection, name: str, bindings: Bindings = ()) -> Row | None:
         """The first row, or None."""
         rows = self.all(conn, name, bindings)
         return rows[0] if rows else None
 
-    def run(self, conn: apsw.Connection, name: str, bindings: Bindings = ()) -> int:
+    def run(self, conn: Connection, name: str, bindings: Bindings = ()) -> int:
         """Run a change; how many rows it touched."""
         self.all(conn, name, bindings)
         return conn.changes()
 
-    def each(self, conn: apsw.Connection, name: str, rows: Iterable[Bindings]) -> list[Row]:
+    def each(self, conn: Connection, name: str, rows: Iterable[Bindings]) -> list[Row]:
         """Run the statement once for each set of bindings; the rows of all answers, in that order."""
         try:
-            return list(conn.executemany(self._by_name[name], rows))
+            return list(conn.executemany(self._worded(conn, name), rows))
         except UnicodeEncodeError as error:
             raise _not_text(error) from error
 
 
-def fetch(conn: apsw.Connection, sql: str, bindings: Bindings) -> list[Row]:
+def fetch(conn: Connection, sql: str, bindings: Bindings) -> list[Row]:
     """Every row of a statement's answer. Raises Invalid for text that is not Unicode."""
     try:
-        return conn.execute(sql, bindings).fetchall()
+        rows: list[Row] = conn.execute(sql, bindings).fetchall()
+        return rows
     except UnicodeEncodeError as error:
         raise _not_text(error) from error
+
+
+def idiom(conn: Connection) -> Idiom:
+    """That of the connection's database."""
+    found: Idiom = getattr(conn, "idiom", SQLITE)
+    return found
 
 
 def _not_text(error: UnicodeEncodeError) -> Invalid:

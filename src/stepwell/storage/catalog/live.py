@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-import apsw
-
 from stepwell.core.filters import Aggregate
 from stepwell.core.series import Labels, value_key
 from stepwell.core.summary import Summary
-from stepwell.storage.embedded.catalog import summaries
+from stepwell.storage.catalog import summaries
+from stepwell.storage.catalog.sql import Connection
 
 
 class Live(NamedTuple):
@@ -45,7 +44,7 @@ def lay_over(stored: ByRunAndMetric, live: Iterable[Live]) -> ByRunAndMetric:
 class LiveValues:
     """The searched numbers of metrics in runs with live series, over all their label sets, as a search needs them."""
 
-    def __init__(self, conn: apsw.Connection, live: Sequence[Live]) -> None:
+    def __init__(self, conn: Connection, live: Sequence[Live]) -> None:
         over = lay_over(_stored_siblings(conn, live), live)
         self._by_metric: dict[str, dict[int, Summary]] = {}
         for (run_key, metric), by_labels in over.items():
@@ -57,7 +56,7 @@ class LiveValues:
         return {run_key: number(summary) for run_key, summary in self._by_metric.get(metric, {}).items()}
 
 
-def _stored_siblings(conn: apsw.Connection, live: Sequence[Live]) -> ByRunAndMetric:
+def _stored_siblings(conn: Connection, live: Sequence[Live]) -> ByRunAndMetric:
     """What is stored of the live metrics that have labels somewhere; of the others the live series is all there is."""
     labelled = summaries.labelled(conn, {series.metric for series in live})
     if not labelled:
