@@ -61,7 +61,7 @@ def _nodes(piece: Segment, width: int, sizes: Sizes) -> Iterator[Buckets]:
     if piece.tiles is not None:
         level = next((n for n, each in enumerate(sizes.nodes) if each <= width), len(sizes.nodes) - 1)
         nodes = tiles.nodes(piece.scope, piece.tiles, level)
-        if nodes is not None and sizes.nodes[level] <= max(width, sizes.nodes[-1]):
+        if nodes is not None:
             yield nodes
             return
     for part in parts(piece.scope):

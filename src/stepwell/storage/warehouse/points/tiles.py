@@ -85,19 +85,19 @@ def segments(scope: Scope) -> list[Segment]:
 
 def _stretches(scope: Scope, whole: Tiles, good: NDArray[np.bool_], inside: NDArray[np.bool_]) -> Iterator[Segment]:
     """Neighbouring good tiles together, those that are in the window, and what lies between them."""
-    low = scope.window.min_step
+    low, high = scope.window.min_step, scope.window.max_step
     edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]])))
     for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        index = np.zeros(len(good), np.bool_)
-        index[begin:end] = True
         first, last = int(whole.tile[begin]), int(whole.end[end - 1])
-        if low < first:
-            yield Segment(scope=_steps(scope, low, first - 1), tiles=None)
-        if (index & inside).any():
-            yield Segment(scope=_steps(scope, first, last), tiles=whole.take(index & inside))
+        if low < first and low <= high:
+            yield Segment(scope=_steps(scope, low, min(first - 1, high)), tiles=None)
+        index = np.zeros(len(good), np.bool_)
+        index[begin:end] = inside[begin:end]
+        if index.any():
+            yield Segment(scope=_steps(scope, max(first, low), min(last, high)), tiles=whole.take(index))
         low = max(low, last + 1)
-    if low <= scope.window.max_step:
-        yield Segment(scope=_steps(scope, low, scope.window.max_step), tiles=None)
+    if low <= high:
+        yield Segment(scope=_steps(scope, low, high), tiles=None)
 
 
 def level(scope: Scope, number: int, begin: int, end: int) -> Tiles:
