@@ -17,7 +17,7 @@ from stepwell.core.page import Position
 from stepwell.core.series import I64, INT64_MIN, Order
 from stepwell.core.store import PointPage
 from stepwell.storage.warehouse.points.rows import Rows
-from stepwell.storage.warehouse.points.statements import Scope, age_of
+from stepwell.storage.warehouse.points.statements import Scope, age_of, arrival_of
 
 WIDTHS: Final = (4, 1024)  # steps, microseconds or arrivals for each row of the page: how far is looked, one by one
 MORE: Final = 4  # times as many rows are asked for where many repeat others
@@ -91,17 +91,10 @@ def _ask(scope: Scope, order: Order, start: Bound | None, low: int, high: int, l
 
 def _reaches(scope: Scope, order: Order, start: Bound | None, need: int) -> Iterator[tuple[int, int, bool]]:
     """Ranges of the leading column one behind another, and whether it is the last one."""
-    lowest, highest = {
-        Order.KEY: (scope.window.min_step, scope.window.max_step),
-        Order.TIME: (scope.window.min_time, scope.window.max_time),
-        Order.ARRIVAL: (0, scope.end - 1),
-    }[order]
-    low = lowest if start is None else max(lowest, start[0])
-    if low in (INT64_MIN, -1, 0):
-        extent = scope.extent()
-        if extent.count > need:
-            first = {Order.KEY: extent.min_step, Order.TIME: extent.min_time, Order.ARRIVAL: extent.min_arrival}
-            low = first[order]
+    low, highest = _ends(scope, order, start)
+    if low < 0 <= highest and start is None and order is Order.KEY:  # hardly ever a step is below 0
+        yield low, -1, False
+        low = 0
     for width in WIDTHS:
         high = low + width * need
         if high >= highest:
@@ -109,6 +102,22 @@ def _reaches(scope: Scope, order: Order, start: Bound | None, need: int) -> Iter
         yield low, high, False
         low = high + 1
     yield low, highest, True
+
+
+def _ends(scope: Scope, order: Order, start: Bound | None) -> tuple[int, int]:
+    """From where to where the leading column is to be looked through."""
+    window = scope.window
+    if order is Order.KEY:
+        return (window.min_step if start is None else max(window.min_step, start[0])), window.max_step
+    if order is Order.TIME:
+        if start is None:
+            least = scope.least("least_time")
+            return (window.max_time if least is None else least), window.max_time
+        return max(window.min_time, start[0]), window.max_time
+    if start is None or start[0] < 0:
+        age = scope.least("oldest_of_run" if scope.series is None else "oldest")
+        return (scope.end - 1 if age is None else arrival_of(age)), scope.end - 1
+    return start[0] + 1, scope.end - 1
 
 
 def _between(rows: Rows, order: Order, start: Bound | None, bound: Bound | None) -> Rows:

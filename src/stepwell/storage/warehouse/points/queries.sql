@@ -16,9 +16,9 @@ LIMIT %(limit)s
 -- name: by_time
 SELECT series, step, time, value_key, occurrence, age
 FROM points
+PREWHERE time >= %(min_time)s AND time <= %(max_time)s
 WHERE run = %(run)s AND series IN %(series)s
-    AND step >= %(min_step)s AND step <= %(max_step)s AND time >= %(min_time)s AND time <= %(max_time)s
-    AND age > %(end_age)s
+    AND step >= %(min_step)s AND step <= %(max_step)s AND age > %(end_age)s
     AND (time > %(a)s OR (time = %(a)s AND (step > %(b)s OR (step = %(b)s AND (value_key > %(c)s OR (value_key = %(c)s
         AND occurrence >= %(d)s))))))
 ORDER BY time, step, value_key, occurrence, age DESC
@@ -27,16 +27,17 @@ LIMIT %(limit)s
 -- name: by_arrival
 SELECT series, step, time, value_key, occurrence, age
 FROM points
+PREWHERE age > %(end_age)s AND age <= %(begin_age)s
 WHERE run = %(run)s AND series IN %(series)s
     AND step >= %(min_step)s AND step <= %(max_step)s AND time >= %(min_time)s AND time <= %(max_time)s
-    AND age > %(end_age)s AND age <= %(begin_age)s
 ORDER BY age DESC
 LIMIT %(limit)s
 
 -- name: of_run
 SELECT series, step, time, value_key, occurrence, age
 FROM points
-WHERE run = %(run)s AND age > %(end_age)s AND age <= %(begin_age)s
+PREWHERE age > %(end_age)s AND age <= %(begin_age)s
+WHERE run = %(run)s
 ORDER BY age DESC
 LIMIT %(limit)s
 
@@ -48,14 +49,23 @@ WHERE run = %(run)s AND series IN %(series)s
     AND age > %(end_age)s
 
 -- name: extent
-SELECT count(), min(step), max(step), min(time), max(time), max(age)
+SELECT count(), min(step), max(step), min(time), max(time)
 FROM points
 WHERE run = %(run)s AND series IN %(series)s
     AND step >= %(min_step)s AND step <= %(max_step)s AND time >= %(min_time)s AND time <= %(max_time)s
     AND age > %(end_age)s
 
+-- name: least_time
+SELECT count(), min(time)
+FROM points
+WHERE run = %(run)s AND series IN %(series)s AND step >= %(min_step)s AND step <= %(max_step)s
+    AND time >= %(min_time)s AND time <= %(max_time)s
+
+-- name: oldest
+SELECT count(), max(age) FROM points WHERE run = %(run)s AND series IN %(series)s
+
 -- name: oldest_of_run
-SELECT count(), max(age) FROM points WHERE run = %(run)s AND age > %(end_age)s
+SELECT count(), max(age) FROM points WHERE run = %(run)s
 
 -- Differences of two int64 fit into uint64 alone; the result of `-` is taken as signed, so it is turned back.
 -- name: steps_spread
@@ -111,6 +121,12 @@ SELECT run, series, step, time, value_key, occurrence, age
 FROM points
 WHERE run IN %(runs)s AND series IN %(series)s AND age > %(end_age)s
 
+-- name: at_steps
+SELECT series, step, time, value_key, occurrence, age
+FROM points
+WHERE run IN %(runs)s AND series IN %(series)s AND step >= %(min_step)s AND step <= %(max_step)s AND step IN %(steps)s
+LIMIT %(limit)s
+
 -- name: oldest_rows
 SELECT series, step, time, value_key, occurrence, max(age)
 FROM points
@@ -138,6 +154,9 @@ OPTIMIZE TABLE points FINAL
 SELECT argMax(end_step, checked), max(checked), count()
 FROM tilings
 WHERE run = %(run)s AND series IN %(series)s
+
+-- name: tiled
+SELECT series FROM tilings WHERE run IN %(runs)s AND series IN %(series)s GROUP BY series
 
 -- name: nodes
 SELECT tile, number, made, end_step, repeated, count, first_step, first_time, first_value, last_step, last_time,

@@ -46,6 +46,19 @@ class Rows:
         fresh[1:] = np.any([column[1:] != column[:-1] for column in sorted_columns], axis=0)
         return self.take(order[fresh])
 
+    def oldest(self, stored: Self) -> I64:
+        """For each row the least arrival of the rows of `stored` with its identity, INT64_MAX where there is none."""
+        columns = [np.concatenate(pair) for pair in zip(self.identities(), stored.identities(), strict=True)]
+        order = np.lexsort(columns[::-1])
+        fresh = np.ones(len(order), np.bool_)
+        sorted_columns = [column[order] for column in columns]
+        fresh[1:] = np.any([column[1:] != column[:-1] for column in sorted_columns], axis=0)
+        arrivals = np.concatenate([np.full(len(self), INT64_MAX, np.int64), stored.points.arrival])
+        group = np.empty(len(order), np.int64)
+        group[order] = np.cumsum(fresh) - 1
+        least = np.minimum.reduceat(arrivals[order], np.flatnonzero(fresh)) if len(order) else arrivals
+        return least[group[: len(self)]]
+
     def _oldest(self) -> Self:
         """Of rows that all repeat one point the one with the least arrival."""
         return self.take([int(self.points.arrival.argmin())]) if len(self) else self

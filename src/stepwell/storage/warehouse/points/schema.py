@@ -39,7 +39,7 @@ def done(server: Server) -> set[int]:
 
 
 def migrate(server: Server) -> list[int]:
-    """Do what is missing; the numbers of what was done. A statement that a failure left undone is repeated, so each must
+    """Do what is missing; the numbers of what was done. What a failure left undone is repeated, so each statement must
     bear being done twice."""
     before = done(server)
     server.run(_TABLE)

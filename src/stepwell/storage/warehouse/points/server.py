@@ -95,7 +95,7 @@ class ClickHouse:
 
     @contextmanager
     def _client(self) -> Iterator[Client]:
-        """A connection of one's own. After anything but an answer it is closed: what is on its way belongs to nobody."""
+        """A connection of one's own. After anything but an answer it is closed: what is on its way is nobody's."""
         client = self._free.get() or Client(**self._options)
         whole = False
         try:

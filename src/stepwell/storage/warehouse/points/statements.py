@@ -32,11 +32,10 @@ class Extent:
     """How many rows there are, repeats included, and between which numbers they lie."""
 
     count: int
-    min_step: int = 0
-    max_step: int = 0
-    min_time: int = 0
-    max_time: int = 0
-    min_arrival: int
+    min_step: int
+    max_step: int
+    min_time: int
+    max_time: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,20 +100,15 @@ class Scope:
         )
 
     def extent(self) -> Extent:
-        """Between which steps, times and arrivals the stored rows lie, and how many there are, repeats included."""
-        if self.series is None:
-            count, oldest = (int(column[0]) for column in self.select("oldest_of_run", 2))
-            return Extent(count=count, min_arrival=age_of(oldest))
-        numbers = (int(column[0]) for column in self.select("extent", 6))
-        count, min_step, max_step, min_time, max_time, oldest = numbers
-        return Extent(
-            count=count,
-            min_step=min_step,
-            max_step=max_step,
-            min_time=min_time,
-            max_time=max_time,
-            min_arrival=age_of(oldest),
-        )
+        """Between which steps and times the stored rows lie, and how many there are, repeats included."""
+        numbers = (int(column[0]) for column in self.select("extent", 5))
+        count, min_step, max_step, min_time, max_time = numbers
+        return Extent(count=count, min_step=min_step, max_step=max_step, min_time=min_time, max_time=max_time)
+
+    def least(self, name: str) -> int | None:
+        """The number that a statement answers behind a count; None when the count is 0."""
+        count, number = (int(column[0]) for column in self.select(name, 2))
+        return number if count else None
 
     def rows(self, name: str, **values: Any) -> Rows:
         """The rows of a statement that answers series, step, time, value key, occurrence and age."""
@@ -141,3 +135,8 @@ def rows_of(columns: Sequence[I64], run: int | I64) -> Rows:
 def age_of(arrival: int) -> int:
     """What is stored for an arrival number: the lesser it is the greater, as the row with the greatest age is kept."""
     return INT64_MAX - arrival
+
+
+def arrival_of(age: int) -> int:
+    """The arrival number that was stored as `age`."""
+    return INT64_MAX - age

@@ -107,6 +107,10 @@ def summaries(
     rows = waiting.rows.of_series(series)
     rows = rows.take(rows.points.arrival < waiting.end)
     found: dict[int, Summary] = {}
+    for long in _tiled(server, runs, series):
+        found[long] = _long(server, runs, long, waiting, at_once)
+    series = [one for one in series if one not in found]
+    rows = rows.of_series(series)
     for some, count in _batches(server, runs, series, rows, end=waiting.end, at_once=at_once):
         if count > at_once and len(some) == 1:
             found[some[0]] = _long(server, runs, some[0], waiting, at_once)
@@ -118,6 +122,15 @@ def summaries(
         edges = np.append(starts, len(every))
         summed = Summary.rows(Buckets.of(every.points, edges), repeated_steps(every.points, edges))
         found.update(zip(every.series[starts].tolist(), summed, strict=True))
+    return found
+
+
+def _tiled(server: Server, runs: Sequence[int], series: Sequence[int]) -> list[int]:
+    """Those that are so long that they have tiles."""
+    found: list[int] = []
+    for begin in range(0, len(series), NAMED):
+        values = {"runs": tuple(runs), "series": tuple(series[begin : begin + NAMED])}
+        found += select(server, "tiled", 1, values)[0].tolist()
     return found
 
 

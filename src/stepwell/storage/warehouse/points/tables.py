@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,11 +17,12 @@ from stepwell.core.summary import Summary
 from stepwell.storage.warehouse.points import paging, schema, summing, tiles
 from stepwell.storage.warehouse.points.rows import Rows, Waiting
 from stepwell.storage.warehouse.points.server import Server
-from stepwell.storage.warehouse.points.statements import SQL, Scope, age_of, select
+from stepwell.storage.warehouse.points.statements import SQL, Scope, rows_of, select
 from stepwell.storage.warehouse.points.summing import Sizes
 
 SIZES: Final = Sizes()
 NAMED: Final = 1_000  # points named in one statement
+NEAR: Final = 16  # rows read for each of them at most, before they are named in full
 
 
 class PointTables:
@@ -75,14 +76,18 @@ class PointTables:
         the greatest key of their series need not be asked for."""
         found = np.full(len(rows), INT64_MAX, np.int64)
         for begin, some in _pieces(rows):
-            columns = [column.tolist() for column in some.identities()]
-            wanted = list(zip(*columns, strict=True))
-            *identity, ages = select(self._server, "oldest_rows", 6, _named(some, "identities", wanted))
-            stored = dict(zip(zip(*(c.tolist() for c in identity), strict=True), ages.tolist(), strict=True))
-            for number, one in enumerate(wanted):
-                if one in stored:
-                    found[begin + number] = age_of(stored[one])
+            found[begin : begin + len(some)] = some.oldest(self._like(some))
         return found
+
+    def _like(self, some: Rows) -> Rows:
+        """Stored rows, among them all that are the same points as some."""
+        steps = tuple(np.unique(some.points.step).tolist())
+        values = _named(some, "steps", steps) | {"limit": NEAR * len(some)}
+        columns = select(self._server, "at_steps", 6, values)
+        if len(columns[0]) == values["limit"]:  # too many points of one step: name each point
+            wanted = tuple(zip(*(column.tolist() for column in some.identities()), strict=True))
+            columns = select(self._server, "oldest_rows", 6, _named(some, "identities", wanted))
+        return rows_of(columns, -1)
 
     def occurrences(self, rows: Rows) -> I64:
         """For each row the least occurrence that is above all stored ones of its (series, step, time, value)."""
@@ -168,7 +173,7 @@ def _pieces(rows: Rows) -> Iterator[tuple[int, Rows]]:
         yield begin, rows.take(slice(begin, begin + NAMED))
 
 
-def _named(rows: Rows, name: str, wanted: Sequence[tuple[int, ...]]) -> dict[str, object]:
+def _named(rows: Rows, name: str, wanted: Sequence[object]) -> dict[str, Any]:
     return {
         "runs": tuple(np.unique(rows.run).tolist()),
         "series": tuple(np.unique(rows.series).tolist()),
