@@ -163,6 +163,8 @@ def postgres(folder: Path) -> Iterator[Process]:
     server = Process(command, port=port, log=folder.parent / f"{folder.name}.log", stop=signal.SIGINT)
     server.start()
     try:
+        ready = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+        wait_until(lambda: subprocess.run(ready, check=False).returncode == 0)  # it listens before it answers
         yield server
     finally:
         server.stop()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
+import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -14,11 +17,14 @@ from hypothesis import strategies as st
 
 from point_strategies import INT64, VALUE, assert_says, bucket_rows, exact, rows_of
 from stepwell.core.downsample import sample
+from stepwell.core.errors import StorageFailed
 from stepwell.core.model import EVERYTHING, Window
 from stepwell.core.page import Position
 from stepwell.core.series import INT64_MAX, INT64_MIN, Order, Points, value_key
 from stepwell.core.summary import Summary
 from stepwell.storage.warehouse.points import ClickHouse, PointTables, Rows, Sizes, Waiting
+from stepwell.storage.warehouse.points.server import Server
+from warehouse.modern import Chdb
 
 PARTITION = 134_217_728
 KEYS = itertools.count(1)  # every example has runs and series of its own in tables that all of them share
@@ -35,18 +41,35 @@ WINDOWS = [
 Told = tuple[int, int, int, int, int, int]  # series, step, time, value key, occurrence, arrival
 
 
-@pytest.fixture(scope="module")
-def tables(clickhouse_server: str) -> Iterator[PointTables]:
-    """Tables that read four rows at once, so that all that is done for long series happens to short ones."""
-    root = ClickHouse(clickhouse_server)
-    root.run("CREATE DATABASE points")
-    server = ClickHouse(f"{clickhouse_server}/points")
-    found = PointTables(server, sizes=Sizes(at_once=4, exact_below=4, nodes=(4, 2, 1)))
-    found.migrate()
-    yield found
-    server.close()
-    root.run("DROP DATABASE points")
-    root.close()
+# The oldest version that is spoken to, and the newest where its package is installed.
+VERSIONS = ["server", *(["chdb"] if find_spec("chdb") else [])]
+SMALL = Sizes(at_once=4, exact_below=4, nodes=(4, 2, 1))  # so that what is done for long series happens to short ones
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def tables(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PointTables]:
+    """Tables of one database for all tests."""
+    if request.param == "chdb":
+        with closing(Chdb(tmp_path_factory.mktemp("chdb"))) as modern:
+            yield migrated(modern)
+        return
+    url = request.getfixturevalue("clickhouse_server")
+    name = f"points_{uuid.uuid4().hex}"
+    with closing(ClickHouse(url)) as root:
+        root.run(f"CREATE DATABASE {name}")
+        with closing(ClickHouse(f"{url}/{name}")) as server:
+            yield migrated(server)
+        root.run(f"DROP DATABASE {name}")
+
+
+def migrated(server: Server) -> PointTables:
+    found = PointTables(server, sizes=SMALL)
+    with pytest.raises(StorageFailed, match="stepwell migrate"):
+        found.check_schema()
+    assert found.migrate() == [1, 2]
+    assert found.migrate() == []
+    found.check_schema()
+    return found
 
 
 @dataclass

@@ -89,7 +89,7 @@ class Scope:
             width,
             {
                 "run": self.run,
-                "series": self.series,
+                "series": self.series or (),
                 "min_step": window.min_step,
                 "max_step": window.max_step,
                 "min_time": window.min_time,
