@@ -38,12 +38,16 @@ WINDOWS = [
     Window(min_step=2, max_step=1),
 ]
 
-Told = tuple[int, int, int, int, int, int]  # series, step, time, value key, occurrence, arrival
+Identity = tuple[int, int, int, int, int]  # series, step, time, value key, occurrence
+Told = tuple[int, int, int, int, int, int]  # the same and arrival
 
 
 # The oldest version that is spoken to, and the newest where its package is installed.
 VERSIONS = ["server", *(["chdb"] if find_spec("chdb") else [])]
 SMALL = Sizes(at_once=4, exact_below=4, nodes=(4, 2, 1))  # so that what is done for long series happens to short ones
+
+
+Row = tuple[int, int, int, float, int]  # which series, step, time, value, occurrence
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
@@ -79,11 +83,11 @@ class Written:
     tables: PointTables
     run: int = field(default_factory=lambda: next(KEYS))
     series: tuple[int, int] = field(default_factory=lambda: (next(KEYS), next(KEYS)))
-    truth: dict[tuple[int, ...], int] = field(default_factory=dict)
+    truth: dict[Identity, int] = field(default_factory=dict)
     journal: list[Told] = field(default_factory=list)
     arrival: int = PARTITION - 15  # soon the next partition begins
 
-    def write(self, rows: list[tuple[int, int, int, float, int]]) -> None:
+    def write(self, rows: list[Row]) -> None:
         for which, step, time, value, occurrence in rows:
             identity = (self.series[which], step, time, value_key(value), occurrence)
             self.truth.setdefault(identity, self.arrival)
@@ -113,7 +117,7 @@ class Written:
         return Waiting(rows=Rows.concat([other, self.rows(self.journal)]), end=self.arrival)
 
     def sorted(self, which: tuple[int, ...], order: Order, window: Window = EVERYTHING) -> list[Told]:
-        every = [(*identity, arrival) for identity, arrival in self.truth.items() if identity[0] in which]
+        every: list[Told] = [(*identity, arrival) for identity, arrival in self.truth.items() if identity[0] in which]
         every = [
             row
             for row in every
@@ -147,10 +151,11 @@ ROWS = st.lists(ROW, max_size=12)
 def histories(draw: st.DrawFn, tables: PointTables) -> Written:
     """Writes, repeats of them, inserts once or twice, merges, crashes after an insert."""
     written = Written(tables)
-    earlier: list[tuple[int, int, int, float, int]] = []
+    earlier: list[Row] = []
     for _ in range(draw(st.integers(1, 5))):
-        rows = draw(ROWS)
-        if earlier and draw(st.booleans()):
+        rows: list[Row] = draw(ROWS)
+        repeats: bool = draw(st.booleans())
+        if earlier and repeats:
             rows += draw(st.lists(st.sampled_from(earlier), max_size=6))
         written.write(rows)
         earlier += rows
@@ -209,7 +214,7 @@ def test_a_run_reads_as_it_arrived(tables: PointTables, data: st.DataObject):
         while True:
             rows = tables.read_run(run=written.run, after=after, limit=limit, waiting=written.waiting())
             assert len(rows) <= limit
-            found += [(one, *row) for one, row in zip(rows.series.tolist(), told(rows.points), strict=True)]  # type: ignore[misc]
+            found += [(one, *row) for one, row in zip(rows.series.tolist(), told(rows.points), strict=True)]
             if len(rows) < limit:
                 break
             after = int(rows.points.arrival[-1])
@@ -265,9 +270,9 @@ def test_summaries_are_those_of_the_points(tables: PointTables, data: st.DataObj
 @given(data=st.data())
 def test_what_is_stored_is_known(tables: PointTables, data: st.DataObject):
     written = data.draw(histories(tables))
-    stored: dict[tuple[int, ...], int] = {}
+    stored: dict[Identity, int] = {}
     for identity, arrival in written.truth.items():
-        found = int(tables.arrivals(written.rows([(*identity, 0)]))[0])  # type: ignore[list-item]
+        found = int(tables.arrivals(written.rows([(*identity, 0)]))[0])
         if found != INT64_MAX:
             stored[identity] = found
             assert found >= arrival
@@ -275,6 +280,6 @@ def test_what_is_stored_is_known(tables: PointTables, data: st.DataObject):
     assert set(written.truth) - waiting <= set(stored)
     every = [(*identity[:4], 0, 0) for identity in written.truth]
     if every:
-        for row, next_one in zip(every, tables.occurrences(written.rows(every)).tolist(), strict=True):  # type: ignore[arg-type]
+        for row, next_one in zip(every, tables.occurrences(written.rows(every)).tolist(), strict=True):
             taken = [identity[4] for identity in stored if identity[:4] == row[:4]]
             assert next_one == max(taken, default=-1) + 1

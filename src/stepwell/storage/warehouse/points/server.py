@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
@@ -24,6 +25,7 @@ FULL: Final = frozenset({243})  # NOT_ENOUGH_SPACE
 LATER: Final = frozenset({159, 202, 209, 210, 225, 241, 242, 252, 254, 285, 286, 319, 394, 999})
 
 Column = NDArray[Any]
+_HOST: Final = re.compile(r"[^:]+(:\d{1,5})?")
 
 
 class Server(Protocol):
@@ -96,9 +98,10 @@ class ClickHouse:
     @contextmanager
     def _client(self) -> Iterator[Client]:
         """A connection of one's own. After anything but an answer it is closed: what is on its way is nobody's."""
-        client = self._free.get() or Client(**self._options)
+        client = self._free.get()
         whole = False
         try:
+            client = client or Client(**self._options)
             yield client
             whole = True
         except ServerException as error:
@@ -106,7 +109,7 @@ class ClickHouse:
         except (Error, OSError, EOFError) as error:
             raise Busy(f"ClickHouse does not answer: {_first_line(error)}") from error
         finally:
-            if not whole:
+            if not whole and client is not None:
                 client.disconnect()
             self._free.put(client)
 
@@ -114,15 +117,15 @@ class ClickHouse:
 def _options(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     user, _, place = parts.netloc.rpartition("@")
-    hosts = [host for host in place.split(",") if host]
-    if parts.scheme != "clickhouse" or not hosts or parts.query or parts.fragment:
+    hosts = [_HOST.fullmatch(host) for host in place.split(",")]
+    if parts.scheme != "clickhouse" or not all(hosts) or parts.query or parts.fragment:
         raise Invalid("a ClickHouse URL is clickhouse://[user:password@]host[:port][,host...][/database]")
     name, _, password = user.partition(":")
-    host, _, port = hosts[0].partition(":")
+    host, _, port = place.split(",")[0].partition(":")
     return {
         "host": host,
         "port": int(port or PORT),
-        "alt_hosts": ",".join(hosts[1:]) or None,
+        "alt_hosts": place.partition(",")[2] or None,
         "user": unquote(name) or "default",
         "password": unquote(password),
         "database": unquote(parts.path.strip("/")) or "default",

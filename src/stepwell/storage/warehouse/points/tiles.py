@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -253,10 +253,9 @@ def _columns(nodes: Buckets) -> dict[str, I64]:
 
 
 def _buckets(columns: list[I64]) -> Buckets:
-    samples = {
+    rows: dict[str, Any] = {
         name: Samples(step=columns[at], time=columns[at + 1], value=values_of(columns[at + 2]))
         for name, at in zip(_SAMPLES, range(1, 13, 3), strict=True)
     }
-    mean, m2 = values_of(columns[14]), values_of(columns[15])
-    counts = dict(zip(_COUNTS, [columns[13], *columns[16:]], strict=True))
-    return Buckets(count=columns[0], mean=mean, m2=m2, **samples, **counts)
+    rows |= zip(_COUNTS, [columns[13], *columns[16:]], strict=True)
+    return Buckets(count=columns[0], mean=values_of(columns[14]), m2=values_of(columns[15]), **rows)
