@@ -115,7 +115,9 @@ class Reader:
 class Blobs:
     """Implements core.store.BlobStore, and the care for its files. Any number of threads may share one."""
 
-    def __init__(self, files: Files, *, submit: Submit, snapshot: Snapshot, full: Callable[[], bool]) -> None:
+    def __init__(
+        self, files: Files, *, submit: Submit, snapshot: Snapshot, full: Callable[[], bool], shared: bool = False
+    ) -> None:
         """`files` is rooted in the data directory, whose lock this process holds. `full`: whether what space is left
         is kept for what makes room."""
         self.failed = ""  # why nothing may be written any more
@@ -127,8 +129,9 @@ class Blobs:
         self._lock = threading.Lock()
         self._underway: set[str] = set()  # contents whose rows are still to come
         self._unwanted: set[str] = set()
-        self._swept = False
-        self._publisher.discard_unfinished()
+        self._swept = shared  # what has no row may be on its way in another process
+        if not shared:
+            self._publisher.discard_unfinished()
 
     def open_blob(self, *, workspace: str, owner: str, path: str, at: int) -> Writer:
         """See BlobStore."""

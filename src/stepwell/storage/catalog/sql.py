@@ -49,7 +49,9 @@ SQLITE: Final = Idiom()
 class Statements:
     """The statements of one file. Each begins with a line `-- name: its_name` and ends where the next begins."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, shared: bool = False) -> None:
+        """`shared`: connections may bring words of their own for the statements."""
+        self._shared = shared
         parts = _NAME.split(text)
         self._by_name = {name: body.strip().rstrip(";") for name, body in zip(parts[1::2], parts[2::2], strict=True)}
         if len(self._by_name) * 2 + 1 != len(parts):
@@ -58,7 +60,7 @@ class Statements:
     @classmethod
     def load(cls, file: str) -> Self:
         """The statements of a file beside this module."""
-        return cls(files(__package__).joinpath(file).read_text("utf-8"))
+        return cls(files(__package__).joinpath(file).read_text("utf-8"), shared=True)
 
     def __getitem__(self, name: str) -> str:
         return self._by_name[name]
@@ -67,7 +69,7 @@ class Statements:
         return iter(self._by_name)
 
     def _worded(self, conn: Connection, name: str) -> str:
-        wording: Mapping[str, str] = getattr(conn, "wording", self._by_name)
+        wording: Mapping[str, str] = getattr(conn, "wording", self._by_name) if self._shared else self._by_name
         return wording[name]
 
     def all(self, conn: Connection, name: str, bindings: Bindings = ()) -> list[Row]:

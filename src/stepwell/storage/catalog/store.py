@@ -58,14 +58,15 @@ class Catalog:
         live: LiveSeries,
         files: Files,
         full: Callable[[], bool] = bool,
+        shared: bool = False,
     ) -> None:
         """submit: runs a change inside a transaction of the writing thread; its Future resolves once it is durable.
         snapshot: a reading connection. live: the series that wait in memory. files: rooted in the data directory.
-        full: whether the disk is (never, when not given)."""
+        full: whether the disk is (never, when not given). shared: whether other processes keep files there too."""
         self._catalog_submit = submit
         self._catalog_snapshot = snapshot
         self._catalog_live = live
-        self._blobs = Blobs(files, submit=submit, snapshot=snapshot, full=full)
+        self._blobs = Blobs(files, submit=submit, snapshot=snapshot, full=full, shared=shared)
 
     def _done(self, run: Callable[[Connection], T]) -> T:
         return self._catalog_submit(run).result()
