@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 READY_SECONDS = 60
+WITH_US = ["setpriv", "--pdeathsig=KILL"]  # a server ends when the tests are killed that started it
 POSTGRES_BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
 
 # Small caches and no log on disk: many of these may run on one small machine.
@@ -126,7 +127,7 @@ def clickhouse(folder: Path, *, more: str = "") -> Iterator[Process]:
     (folder / "users.xml").write_text(USERS)
     # An empty password and this address only: nothing outside this machine can reach it.
     program = shutil.which("clickhouse-server") or "/usr/sbin/clickhouse-server"
-    command = [program, f"--config-file={folder / 'config.xml'}"]
+    command = [*WITH_US, program, f"--config-file={folder / 'config.xml'}"]
     server = Process(command, port=port, log=folder / "log", stop=signal.SIGTERM)
     server.start()
     try:
@@ -157,7 +158,7 @@ def postgres(folder: Path) -> Iterator[Process]:
         "shared_buffers": "32MB",
         "max_connections": 200,
     }
-    command = [*become, str(binaries / "postgres"), "-D", str(data)]
+    command = [*(become or ["setpriv"]), "--pdeathsig=INT", str(binaries / "postgres"), "-D", str(data)]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]
     server = Process(command, port=port, log=folder.parent / f"{folder.name}.log", stop=signal.SIGINT)
