@@ -131,7 +131,7 @@ def _driven(driver: Comparison, bindings: Bindings) -> str:
     return (
         f"(SELECT run_key FROM {table}{index} WHERE name = {bindings.add(driver.field.key)}"
         f" AND substr(value, 1, 64) = substr({bindings.add(driver.value)}, 1, 64)) AS driver"
-        " CROSS JOIN run ON run.key = driver.run_key"
+        f" {bindings.idiom.onward} run ON run.key = driver.run_key"
     )
 
 

@@ -41,6 +41,7 @@ class Idiom:
     texts: str = "json_each"  # a table with the column `value` from a JSON list of texts
     numbers: str = "json_each"  # the same for integers
     indexed: str = " INDEXED BY {}"  # behind a table: that index and no other
+    onward: str = "CROSS JOIN"  # a join ON something, from the left to the right if that can be said
 
 
 SQLITE: Final = Idiom()

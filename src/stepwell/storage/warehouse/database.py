@@ -25,7 +25,7 @@ BATCH: Final = 500  # statements that are sent at once
 _PLACE: Final = re.compile(r"'[^']*'|\?|(?<![:\w]):([a-z_]\w*)|%")
 _ESCAPED: Final = re.compile("[\0\1]")
 _UNESCAPED: Final = re.compile("\1([\1\2])")
-POSTGRES: Final = Idiom(texts="each_text", numbers="each_number", indexed="")
+POSTGRES: Final = Idiom(texts="each_text", numbers="each_number", indexed="", onward="JOIN")
 # Locked while they are read by who means to change something: then what was checked still holds at the commit.
 LOCKED: Final = {"find_workspace": "workspace", "find_run": "run", "find_runs": "run"}
 
