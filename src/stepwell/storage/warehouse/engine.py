@@ -1,7 +1,8 @@
-"""The warehouse put together: any number of processes over one PostgreSQL and one ClickHouse. Behaviour is in the parts."""
+"""The warehouse put together: any number of processes over one PostgreSQL and one ClickHouse, and no rule of its own."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Final
@@ -21,6 +22,7 @@ from stepwell.storage.warehouse.point_store import PointReadsAndWrites
 from stepwell.storage.warehouse.points import ClickHouse, PointTables
 from stepwell.storage.warehouse.writer import BUCKETS, Writer
 
+_log = logging.getLogger("stepwell.storage")
 CHECKED: Final = 1_000  # rows that a check reads at once
 
 
@@ -158,11 +160,15 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
         )
 
     def close(self) -> None:
-        """See Maintenance. What is not moved yet stays in the journal, for this process or another; idempotent."""
+        """See Maintenance. What cannot be moved any more stays in the journal, for another process; idempotent."""
         if self._closed:
             return
         self._closed = True
         self._mover.stop()
         self._writer.close()
+        try:
+            self._mover.flush()
+        except StepwellError as error:
+            _log.warning(error.message, extra={"action": "close_failed"})
         self._clickhouse.close()
         self._database.close()
