@@ -1,4 +1,4 @@
-"""The warehouse put together: any number of processes over one PostgreSQL and one ClickHouse, and no rule of its own."""
+"""The warehouse put together: many processes over one PostgreSQL and one ClickHouse. Behaviour is in the parts."""
 
 from __future__ import annotations
 
