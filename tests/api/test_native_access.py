@@ -7,8 +7,11 @@ import subprocess
 import time
 
 import httpx
+import pytest
 
 from serving import Server, binary
+
+pytestmark = pytest.mark.slow  # servers of their own, and a wait until a revoked credential is forgotten
 
 
 def authorization(server: Server, role: str, workspace: str) -> dict[str, str]:

@@ -7,8 +7,11 @@ import subprocess
 from typing import Any
 
 import httpx
+import pytest
 
 from serving import Server, binary
+
+pytestmark = pytest.mark.slow  # servers of their own, and programs beside them
 
 
 def command(server: Server, *argv: str) -> list[dict[str, Any]]:

@@ -16,6 +16,8 @@ from schemathesis.specs.openapi.checks import (
 from serving import Server
 from stepwell.dialects.native import openapi
 
+pytestmark = pytest.mark.slow  # some hundred requests to each route
+
 SCHEMA = schemathesis.openapi.from_dict(openapi.document())
 # Without the systematic walk over every edge of every field: once, on things that exist, is enough.
 AT_RANDOM = schemathesis.openapi.from_dict(
