@@ -49,6 +49,8 @@ from stepwell.core.summary import Summary
 from stepwell.storage.embedded.catalog import experiments, records, runs, schema, searching, series, summaries
 from stepwell.storage.embedded.catalog.live import Live
 
+pytestmark = pytest.mark.slow  # thousands of searches: the engine part asks them
+
 FEW = KEYS[:2]  # names, so that filters meet rows
 MOST = 500  # rows, more than any test makes: a search that never ends is cut here
 LABELS: tuple[Labels, ...] = ((), (("worker", "0"),), (("worker", "1"),))

@@ -16,6 +16,8 @@ from stepwell.core.series import Order
 from stepwell.storage.embedded import EmbeddedStore, blocks, flushing, nodes, reading, tiles
 from stores import LOSS, RUN, Row, Shelf, W, add, change, make_runs, read_points, rows_told, selector, told
 
+pytestmark = pytest.mark.slow  # series long enough for tiles
+
 N = 4_000
 
 

@@ -18,6 +18,8 @@ from stepwell.settings import Settings
 from stepwell.storage import open_store
 from stepwell.web.work import Work
 
+pytestmark = pytest.mark.slow  # long histories
+
 PROJECT = "p"
 COUNTED = ("read_lines", "read_numbered_lines", "search_runs", "get_runs")
 
