@@ -15,10 +15,11 @@ from stepwell.core.errors import StepwellError
 from stepwell.core.model import NewRun
 from stepwell.core.series import Order, Points
 from stepwell.core.summary import Summary
-from stepwell.storage.embedded.catalog import Catalog, runs, schema
-from stepwell.storage.embedded.catalog.live import Live
-from stepwell.storage.embedded.catalog.runs import Purged
-from stepwell.storage.embedded.files import RealFiles
+from stepwell.storage.catalog import Catalog, runs
+from stepwell.storage.catalog.live import Live
+from stepwell.storage.catalog.runs import Purged
+from stepwell.storage.embedded import tables
+from stepwell.storage.files import RealFiles
 
 T = TypeVar("T")
 
@@ -26,8 +27,8 @@ T = TypeVar("T")
 def database() -> apsw.Connection:
     """A new database with the catalog's tables."""
     conn = apsw.Connection(":memory:")
-    schema.register(conn)
-    schema.create(conn)
+    tables.register(conn)
+    tables.create(conn)
     return conn
 
 

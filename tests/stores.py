@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -40,12 +40,40 @@ Row = tuple[int, int, float]
 Told = tuple[int, int, int]  # step, time, value key
 
 
-def _embedded(directory: Path, clock: Clock, background: bool) -> Store:
-    return EmbeddedStore(directory, clock=clock, background=background)
+class Engine(Protocol):
+    """How tests open stores of one engine. Without `background` it moves nothing but when asked."""
+
+    def open(self, directory: Path, clock: Clock, *, background: bool) -> Store:
+        """The store of a directory, made when there is none."""
+        ...
+
+    def copy(self, directory: Path, copy: Path) -> None:
+        """Another store that holds what a closed one does."""
+        ...
+
+    def remove(self, directory: Path) -> None:
+        """What a closed store left."""
+        ...
 
 
-# Without `background` an engine moves nothing but when asked.
-ENGINES: Final[Mapping[str, Callable[[Path, Clock, bool], Store]]] = {"embedded": _embedded}
+class Embedded:
+    """All of a store is in its directory."""
+
+    def open(self, directory: Path, clock: Clock, *, background: bool) -> Store:
+        """See Engine."""
+        return EmbeddedStore(directory, clock=clock, background=background)
+
+    def copy(self, directory: Path, copy: Path) -> None:
+        """See Engine."""
+        _copy(directory, copy)
+
+    def remove(self, directory: Path) -> None:
+        """See Engine."""
+        shutil.rmtree(directory)
+
+
+ENGINES: Final[Mapping[str, Engine]] = {"embedded": Embedded()}
+USUAL: Final = ("embedded",)  # engines that need no servers
 
 
 class Shelf:
@@ -62,12 +90,12 @@ class Shelf:
         self._others: list[Store] = []
         self.directory = folder / "life-0"
         if new is not None:
-            _copy(new, self.directory)
+            ENGINES[engine].copy(new, self.directory)
         self.store = self.open(self.directory)
 
     def open(self, directory: Path) -> Store:
         """A store in a directory; the caller closes it."""
-        return ENGINES[self._engine](directory, self.clock, self._background)
+        return ENGINES[self._engine].open(directory, self.clock, background=self._background)
 
     def borrow(self, directory: Path) -> Store:
         """A store in another directory, which is closed with this shelf."""
@@ -100,6 +128,7 @@ class Shelf:
         """Close everything and remove it."""
         for store in (self.store, *self._others):
             store.close()
+        ENGINES[self._engine].remove(self.directory)
         shutil.rmtree(self._folder)
 
 

@@ -158,14 +158,14 @@ THREATS: Final = (
     ),
     Threat(
         name="a file's path leaves its run",
-        file="storage/embedded/catalog/blob_rows.py",
+        file="storage/catalog/blob_rows.py",
         was='any(part in {"", ".", ".."} for part in path.split("/"))',
         becomes="False",
         test="tests/unit/storage/test_catalog_blobs.py::test_a_path_that_may_not_be_is_refused",
     ),
     Threat(
         name="a symbolic link stands in the place of a file",
-        file="storage/embedded/files.py",
+        file="storage/files.py",
         was="_READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW |",
         becomes="_READ_FLAGS = os.O_RDONLY |",
         test="tests/unit/storage/test_catalog_blobs.py::test_a_link_in_the_place_of_a_content_is_refused",

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from stepwell.core.store import Store
-from stores import ENGINES, RUN, Shelf, make_runs
+from stores import ENGINES, RUN, USUAL, Shelf, make_runs
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every test that needs a store runs on every engine asked for."""
     if "engine" in metafunc.fixturenames:
         asked = metafunc.config.getoption("--engine")
-        metafunc.parametrize("engine", asked or sorted(ENGINES), scope="session")
+        metafunc.parametrize("engine", asked or USUAL, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +24,7 @@ def new_store(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     shelf = Shelf(tmp_path_factory.mktemp("new") / "shelf", engine=engine)
     shelf.store.close()
     yield shelf.directory
-    shutil.rmtree(shelf.directory)
+    ENGINES[engine].remove(shelf.directory)
 
 
 @pytest.fixture

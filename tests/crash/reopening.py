@@ -10,7 +10,7 @@ from pathlib import Path
 from crash.powerloss import CrashImage, PowerLossDisk
 from crash.story import State, Story, Write, assert_sound, difference
 from stepwell.storage.embedded import EmbeddedStore
-from stepwell.storage.embedded.files import RealFiles, RealWriting
+from stepwell.storage.files import RealFiles, RealWriting
 from stores import NOW, Row, Told, W, add, make_runs, read_points, rows_told, selector
 
 

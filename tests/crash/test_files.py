@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from stepwell.core.errors import AlreadyExists, Invalid, NotFound, StorageFailed, StorageFull
-from stepwell.storage.embedded.files import Entry, Kind, RealFiles, parts_of
-from stepwell.storage.embedded.publishing import Publisher, mapped, storage_error, syncing
 from stepwell.storage.embedded.reserve import RESERVE_BYTES, Reserve
+from stepwell.storage.files import Entry, Kind, RealFiles, parts_of
+from stepwell.storage.publishing import Publisher, mapped, storage_error, syncing
 
 
 @pytest.fixture

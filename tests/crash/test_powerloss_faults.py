@@ -8,8 +8,8 @@ import pytest
 from crash.powerloss import CrashImage, Fault, PowerLoss, PowerLossDisk, Step
 from crash.toy import acknowledged_rows_are_there, connect
 from stepwell.core.errors import StorageFailed, StorageFull
-from stepwell.storage.embedded.publishing import Publisher
 from stepwell.storage.embedded.reserve import Reserve
+from stepwell.storage.publishing import Publisher
 
 
 def test_failed_sync_reaches_the_program_and_the_commit_is_gone(disk: PowerLossDisk) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from crash.powerloss import Choice, CrashImage, Mode, PowerLoss, PowerLossDisk, images
 from crash.toy import acknowledged_rows_are_there, connect, content_of, numbers_in, numbers_in_live, toy
-from stepwell.storage.embedded.publishing import Publisher
+from stepwell.storage.publishing import Publisher
 
 # --- commits ---------------------------------------------------------------------------------------------------------
 

@@ -46,8 +46,9 @@ from stepwell.core.model import (
 from stepwell.core.page import Position
 from stepwell.core.series import Labels, Order, Points
 from stepwell.core.summary import Summary
-from stepwell.storage.embedded.catalog import experiments, records, runs, schema, searching, series, summaries
-from stepwell.storage.embedded.catalog.live import Live
+from stepwell.storage.catalog import experiments, records, runs, searching, series, summaries
+from stepwell.storage.catalog.live import Live
+from stepwell.storage.embedded import tables
 
 pytestmark = pytest.mark.slow  # thousands of searches: the engine part asks them
 
@@ -115,8 +116,8 @@ def summary_of(rows: Sequence[tuple[int, int, float]]) -> Summary:
 
 def database() -> apsw.Connection:
     conn = apsw.Connection(":memory:")
-    schema.register(conn)
-    schema.create(conn)
+    tables.register(conn)
+    tables.create(conn)
     return conn
 
 

@@ -7,11 +7,11 @@ from typing import BinaryIO
 
 from crash.powerloss.disk import Disk
 from crash.powerloss.journal import Parts
-from stepwell.storage.embedded.files import Entry, RealFiles, RealWriting, parts_of
+from stepwell.storage.files import Entry, RealFiles, RealWriting, parts_of
 
 
 class RecordingFiles:
-    """`stepwell.storage.embedded.files.Files`, with the journal and the faults of a disk."""
+    """`stepwell.storage.files.Files`, with the journal and the faults of a disk."""
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk

@@ -11,8 +11,8 @@ import pytest
 from catalogs import Bench, new_run
 from stepwell.core.errors import Busy, Corrupt, Invalid, NotFound, StorageFailed, StorageFull, TooLarge
 from stepwell.core.model import BlobInfo
-from stepwell.storage.embedded.catalog import blob_rows
-from stepwell.storage.embedded.files import RealFiles, RealWriting
+from stepwell.storage.catalog import blob_rows
+from stepwell.storage.files import RealFiles, RealWriting
 
 
 @pytest.fixture

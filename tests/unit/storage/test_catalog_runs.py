@@ -24,8 +24,8 @@ from stepwell.core.model import (
     RunWrite,
     Status,
 )
-from stepwell.storage.embedded.catalog import runs, series, summaries
-from stepwell.storage.embedded.catalog.live import Live
+from stepwell.storage.catalog import runs, series, summaries
+from stepwell.storage.catalog.live import Live
 
 
 @pytest.fixture

@@ -17,9 +17,10 @@ from catalogs import database, new_run, summary_of
 from stepwell.core.errors import Corrupt
 from stepwell.core.series import Labels, value_key
 from stepwell.core.summary import Summary, columns_of
-from stepwell.storage.embedded.catalog import run_rows, runs, schema, series, summaries
-from stepwell.storage.embedded.catalog.live import Live
-from stepwell.storage.embedded.catalog.sql import Statements
+from stepwell.storage.catalog import run_rows, runs, series, summaries
+from stepwell.storage.catalog.live import Live
+from stepwell.storage.catalog.sql import Statements
+from stepwell.storage.embedded import tables
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 FLOAT = st.floats()
@@ -177,10 +178,10 @@ def numbers(conn: object) -> tuple[int, ...]:
 
 def test_the_tables_are_made_once_and_those_of_a_later_release_refused():
     conn = database()
-    schema.create(conn)
+    tables.create(conn)
     conn.execute("UPDATE meta SET value = '2' WHERE name = 'catalog_format'")
     with pytest.raises(Corrupt, match="format '2'"):
-        schema.create(conn)
+        tables.create(conn)
 
 
 def test_every_statement_is_used_and_every_used_one_exists():

@@ -10,8 +10,8 @@ import numpy as np
 
 from stepwell.core.series import I64, Points
 from stepwell.core.store import RunPoints
+from stepwell.storage.catalog.series import Described
 from stepwell.storage.embedded.blocks import Blocks, Header
-from stepwell.storage.embedded.catalog.series import Described
 from stepwell.storage.embedded.reading import until
 from stepwell.storage.embedded.tiles import Frontier
 

@@ -16,8 +16,8 @@ import apsw
 from stepwell.core.errors import AlreadyExists, Corrupt, Invalid
 from stepwell.core.model import Copied
 from stepwell.storage.embedded.database import CHECKSUMS, FILE, PAGE_SIZE
-from stepwell.storage.embedded.publishing import mapped
 from stepwell.storage.embedded.statements import POINTS as SQL
+from stepwell.storage.publishing import mapped
 
 MANIFEST: Final = "manifest.json"
 FOLDER: Final = "blobs"

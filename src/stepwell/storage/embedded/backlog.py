@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from stepwell.core.errors import Corrupt
 from stepwell.core.series import I64, INT64_MAX, Key, Order
+from stepwell.storage.catalog import series as series_table
 from stepwell.storage.embedded import blocks, journal, mending
 from stepwell.storage.embedded.blocks import Blocks
-from stepwell.storage.embedded.catalog import series as series_table
 from stepwell.storage.embedded.database import database_errors
 from stepwell.storage.embedded.head import ARRIVAL, Appended, Head, Series, points_of
 from stepwell.storage.embedded.staging import Stage

@@ -16,12 +16,12 @@ import apsw
 
 from stepwell.core.errors import Corrupt, StepwellError
 from stepwell.storage.embedded.database import BUSY_MS, FILE, pragma
-from stepwell.storage.embedded.files import Files
 from stepwell.storage.embedded.flushing import Flusher
 from stepwell.storage.embedded.head import Head
 from stepwell.storage.embedded.reserve import RESERVE_BYTES, Reserve
 from stepwell.storage.embedded.staging import Stage
 from stepwell.storage.embedded.writer import Request, Writer
+from stepwell.storage.files import Files
 
 FLUSH_POINTS: Final = 400_000  # of weight, as below
 IDLE_SECONDS: Final = 1.5  # without new points, after which the head is flushed if it is worth it

@@ -10,9 +10,9 @@ import apsw
 from stepwell.core.errors import Corrupt
 from stepwell.core.model import Damage
 from stepwell.core.series import Order, ascending
+from stepwell.storage.catalog import series, summaries
 from stepwell.storage.embedded import blocks, codec, journal, nodes, tiles
 from stepwell.storage.embedded.blocks import Header
-from stepwell.storage.embedded.catalog import series, summaries
 from stepwell.storage.embedded.database import database_errors
 from stepwell.storage.embedded.packing import Packer
 from stepwell.storage.embedded.statements import POINTS as SQL

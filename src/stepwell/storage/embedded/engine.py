@@ -17,11 +17,11 @@ from stepwell.core.audit import EVERYWHERE
 from stepwell.core.clock import Clock
 from stepwell.core.errors import StepwellError, StorageFailed
 from stepwell.core.model import Copied, Damage, Stats
-from stepwell.storage.embedded import backing, checking, recovery, tiles
+from stepwell.storage.catalog import Catalog, audit, runs
+from stepwell.storage.catalog.runs import Purged
+from stepwell.storage.embedded import backing, checking, functions, recovery, tiles
 from stepwell.storage.embedded.blocks import Blocks
 from stepwell.storage.embedded.care import Background, Checkpoints, DiskSpace, wal_bytes
-from stepwell.storage.embedded.catalog import Catalog, audit, functions, runs
-from stepwell.storage.embedded.catalog.runs import Purged
 from stepwell.storage.embedded.database import (
     FILE,
     Lock,
@@ -32,7 +32,6 @@ from stepwell.storage.embedded.database import (
     database_errors,
     pragma,
 )
-from stepwell.storage.embedded.files import Files, RealFiles
 from stepwell.storage.embedded.flushing import Flusher
 from stepwell.storage.embedded.head import Head
 from stepwell.storage.embedded.journal import Compressor
@@ -42,6 +41,7 @@ from stepwell.storage.embedded.reserve import Reserve
 from stepwell.storage.embedded.staging import Stage
 from stepwell.storage.embedded.statements import POINTS as SQL
 from stepwell.storage.embedded.writer import BUCKETS, Request, Writer
+from stepwell.storage.files import Files, RealFiles
 
 T = TypeVar("T")
 READERS: Final = 24  # more than threads that ask: who looks up a credential must not wait for eight long reads

@@ -19,10 +19,10 @@ import apsw
 from stepwell.core.errors import Corrupt
 from stepwell.core.series import Order, Points
 from stepwell.core.summary import Summary
+from stepwell.storage.catalog import summaries
 from stepwell.storage.embedded import blocks, journal, mending, tiles
 from stepwell.storage.embedded.backlog import Backlog
 from stepwell.storage.embedded.blocks import POINTS, Blocks, Encoded, Header, headers_of_many
-from stepwell.storage.embedded.catalog import summaries
 from stepwell.storage.embedded.head import Head, Series, State, sum_up
 from stepwell.storage.embedded.packing import Packer
 from stepwell.storage.embedded.staging import Stage

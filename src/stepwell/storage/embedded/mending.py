@@ -10,10 +10,10 @@ import apsw
 from stepwell.core.errors import Corrupt
 from stepwell.core.series import Order, Points
 from stepwell.core.summary import Summary
+from stepwell.storage.catalog import summaries
+from stepwell.storage.catalog.series import of_runs
 from stepwell.storage.embedded import blocks, tiles
 from stepwell.storage.embedded.blocks import Blocks
-from stepwell.storage.embedded.catalog import summaries
-from stepwell.storage.embedded.catalog.series import of_runs
 from stepwell.storage.embedded.statements import POINTS as SQL
 
 _log = logging.getLogger("stepwell.storage")

@@ -20,13 +20,13 @@ from stepwell.core.page import Position
 from stepwell.core.series import Order
 from stepwell.core.store import PointPage, RunPoints
 from stepwell.core.summary import Summary, SummaryTable
+from stepwell.storage.catalog import records, run_rows, runs, series, summaries
+from stepwell.storage.catalog.live import Live
+from stepwell.storage.catalog.runs import RunState
 from stepwell.storage.embedded import mending, reading
 from stepwell.storage.embedded.arrivals import BEFORE_ALL, RunParts
 from stepwell.storage.embedded.backlog import Backlog
 from stepwell.storage.embedded.blocks import Blocks, headers_of_many
-from stepwell.storage.embedded.catalog import records, run_rows, runs, series, summaries
-from stepwell.storage.embedded.catalog.live import Live
-from stepwell.storage.embedded.catalog.runs import RunState
 from stepwell.storage.embedded.head import Head, Moment, Name, Series, State, sum_up
 from stepwell.storage.embedded.staging import Stage
 from stepwell.storage.embedded.statements import POINTS

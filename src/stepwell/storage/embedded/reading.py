@@ -23,9 +23,9 @@ from stepwell.core.model import EVERYTHING, Window
 from stepwell.core.page import Position
 from stepwell.core.series import I64, Order, Points, ascending
 from stepwell.core.store import PointPage
+from stepwell.storage.catalog import summaries
 from stepwell.storage.embedded import blocks, tiles
 from stepwell.storage.embedded.blocks import Blocks, Header, nodes_of
-from stepwell.storage.embedded.catalog import summaries
 from stepwell.storage.embedded.head import Moment
 from stepwell.storage.embedded.nodes import WIDTH
 from stepwell.storage.embedded.statements import POINTS as SQL

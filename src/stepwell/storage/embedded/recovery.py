@@ -14,9 +14,9 @@ import numpy as np
 from stepwell.core.errors import Corrupt, Invalid
 from stepwell.core.series import I64
 from stepwell.storage.embedded import journal
+from stepwell.storage.embedded import tables as catalog_tables
 from stepwell.storage.embedded.backlog import Backlog, Part
 from stepwell.storage.embedded.blocks import Blocks
-from stepwell.storage.embedded.catalog import schema
 from stepwell.storage.embedded.database import APPLICATION_ID, FILE, pragma
 from stepwell.storage.embedded.head import Head
 from stepwell.storage.embedded.statements import POINTS as SQL
@@ -71,7 +71,7 @@ def prepare_schema(connection: apsw.Connection, path: Path) -> None:
     connection.execute("BEGIN IMMEDIATE")
     for newer in range(version + 1, FORMAT + 1) if tables and version else ():
         connection.execute(package.joinpath(f"format_{newer}.sql").read_text("utf-8"))
-    schema.create(connection)
+    catalog_tables.create(connection)
     connection.execute(package.joinpath("point_schema.sql").read_text("utf-8"))
     if (application, version) != (APPLICATION_ID, FORMAT):  # a full disk must not keep a store from opening
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 
 from stepwell.core.errors import StorageFull
-from stepwell.storage.embedded.files import Files, Kind
-from stepwell.storage.embedded.publishing import folder_of, mapped, syncing
+from stepwell.storage.files import Files, Kind
+from stepwell.storage.publishing import folder_of, mapped, syncing
 
 RESERVE_BYTES = 64 * 2**20
 

@@ -3,6 +3,6 @@
 from importlib.resources import files
 from typing import Final
 
-from stepwell.storage.embedded.catalog.sql import Statements
+from stepwell.storage.catalog.sql import Statements
 
 POINTS: Final = Statements(files(__package__).joinpath("point_queries.sql").read_text("utf-8"))

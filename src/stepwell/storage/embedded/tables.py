@@ -8,14 +8,14 @@ from typing import Final
 import apsw
 
 from stepwell.core.errors import Corrupt
-from stepwell.storage.embedded.catalog import functions
+from stepwell.storage.embedded import functions
 
 FORMAT: Final = "1"  # meta.catalog_format
 
 
 def create(conn: apsw.Connection) -> None:
     """Make the tables that are missing, inside the caller's transaction. Raises Corrupt for another release's."""
-    conn.execute(files(__package__).joinpath("schema.sql").read_text("utf-8"))
+    conn.execute(files(__package__).joinpath("catalog.sql").read_text("utf-8"))
     found = conn.execute("SELECT value FROM meta WHERE name = 'catalog_format'").fetchall()
     if found != [(FORMAT,)]:
         raise Corrupt(f"the catalog has format {found[0][0]!r}; this release knows {FORMAT!r}")

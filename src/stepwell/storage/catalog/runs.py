@@ -7,12 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import apsw
-
 from stepwell.core.errors import AlreadyExists, Conflict, NotFound
 from stepwell.core.model import Event, Lifecycle, NewRun, Run, RunWrite, Status
-from stepwell.storage.embedded.catalog import audit, workspaces
-from stepwell.storage.embedded.catalog.sql import Row, Statements
+from stepwell.storage.catalog import audit, workspaces
+from stepwell.storage.catalog.sql import Connection, Row, Statements
 
 _SQL: Final = Statements.load("queries.sql")
 _SHOWN: Final = 100  # characters of a value in a message
@@ -45,13 +43,13 @@ class Purged:
     files: tuple[str, ...] = ()
 
 
-def find(conn: apsw.Connection, workspace: str, run_id: str) -> RunState | None:
+def find(conn: Connection, workspace: str, run_id: str) -> RunState | None:
     """The run of this id, also a deleted one; None when there is none."""
     row = _SQL.one(conn, "find_run", {"workspace": workspace, "id": run_id})
     return None if row is None else RunState(key=row[0], experiment_id=row[1], lifecycle=_lifecycle(row[2]))
 
 
-def open_run(conn: apsw.Connection, workspace: str, run_id: str) -> RunState:
+def open_run(conn: Connection, workspace: str, run_id: str) -> RunState:
     """The run of this id, for writing to it. NotFound: there is none; Conflict: it is deleted."""
     state = existing(conn, workspace, run_id)
     if state.lifecycle is Lifecycle.DELETED:
@@ -59,7 +57,7 @@ def open_run(conn: apsw.Connection, workspace: str, run_id: str) -> RunState:
     return state
 
 
-def existing(conn: apsw.Connection, workspace: str, run_id: str) -> RunState:
+def existing(conn: Connection, workspace: str, run_id: str) -> RunState:
     """The run of this id, also a deleted one. NotFound: there is none."""
     state = find(conn, workspace, run_id)
     if state is None:
@@ -72,12 +70,12 @@ def deleted(run_id: str) -> Conflict:
     return Conflict(f"run {run_id!r} is deleted; restore it before writing to it", field="run_id")
 
 
-def is_purged(conn: apsw.Connection, run_key: int) -> bool:
+def is_purged(conn: Connection, run_key: int) -> bool:
     """Whether the run of this key is gone for ever."""
     return _SQL.one(conn, "find_tombstone", (run_key,)) is not None
 
 
-def create(conn: apsw.Connection, workspace: str, new: Sequence[NewRun]) -> list[Run]:
+def create(conn: Connection, workspace: str, new: Sequence[NewRun]) -> list[Run]:
     """Make runs, and their workspace when it is missing; in the order of `new`.
 
     NotFound: no such experiment; Conflict: it is deleted; AlreadyExists: the id is taken.
@@ -87,13 +85,13 @@ def create(conn: apsw.Connection, workspace: str, new: Sequence[NewRun]) -> list
     return [made[key] for key in keys]
 
 
-def read(conn: apsw.Connection, workspace: str, keys: Iterable[int]) -> dict[int, Run]:
+def read(conn: Connection, workspace: str, keys: Iterable[int]) -> dict[int, Run]:
     """Runs by key, all of this workspace."""
     rows = _SQL.all(conn, "read_runs", {"keys": json.dumps(list(keys))})
     return {row[0]: run_of(workspace, row) for row in rows}
 
 
-def keys_of(conn: apsw.Connection, workspace: str, run_ids: Iterable[str]) -> dict[str, int]:
+def keys_of(conn: Connection, workspace: str, run_ids: Iterable[str]) -> dict[str, int]:
     """Keys by id, deleted runs too; ids without a run are absent."""
     workspace_key = workspaces.find(conn, workspace)
     if workspace_key is None:
@@ -103,7 +101,7 @@ def keys_of(conn: apsw.Connection, workspace: str, run_ids: Iterable[str]) -> di
     return {run_id: row[0] for run_id, row in rows if row is not None}
 
 
-def apply(conn: apsw.Connection, workspace: str, write: RunWrite) -> RunState:
+def apply(conn: Connection, workspace: str, write: RunWrite) -> RunState:
     """Everything of a write but its points; the state after it.
 
     NotFound: no such run and none to make, or a tag to remove is not there; Conflict: the run is deleted (and not
@@ -132,14 +130,14 @@ def apply(conn: apsw.Connection, workspace: str, write: RunWrite) -> RunState:
     return RunState(key=state.key, experiment_id=state.experiment_id, lifecycle=write.lifecycle or state.lifecycle)
 
 
-def add_events(conn: apsw.Connection, run_key: int, events: Iterable[Event]) -> None:
+def add_events(conn: Connection, run_key: int, events: Iterable[Event]) -> None:
     """Append events to a run. One that is there already, exactly, is not stored again."""
     for event in events:
         bindings = {"time": event.time, "kind": event.kind, "text": event.text, "detail": event.detail}
         _SQL.run(conn, "add_event", {"run_key": run_key, **bindings})
 
 
-def events(conn: apsw.Connection, workspace: str, run_id: str) -> list[Event]:
+def events(conn: Connection, workspace: str, run_id: str) -> list[Event]:
     """What happened to a run, oldest first; empty when there is no such run."""
     state = find(conn, workspace, run_id)
     if state is None:
@@ -148,7 +146,7 @@ def events(conn: apsw.Connection, workspace: str, run_id: str) -> list[Event]:
     return [Event(time=time, kind=kind, text=text, detail=detail) for time, kind, text, detail in rows]
 
 
-def purge(conn: apsw.Connection, workspace: str, run_ids: Iterable[str], *, at: int) -> Purged:
+def purge(conn: Connection, workspace: str, run_ids: Iterable[str], *, at: int) -> Purged:
     """Take runs and all that belongs to them out of the catalog, series included, and bury their keys.
 
     Points and files are the caller's, in the same transaction and after it. Unknown ids are left out.
@@ -194,7 +192,7 @@ def run_of(workspace: str, row: Row) -> Run:
     )
 
 
-def _create(conn: apsw.Connection, workspace_key: int, workspace: str, new: NewRun) -> int:
+def _create(conn: Connection, workspace_key: int, workspace: str, new: NewRun) -> int:
     experiment = _SQL.one(conn, "find_experiment", {"workspace_key": workspace_key, "id": new.experiment_id})
     if experiment is None:
         raise NotFound(f"there is no experiment {new.experiment_id}", field="experiment_id")
@@ -236,14 +234,14 @@ def _only_deletes(write: RunWrite) -> bool:
     )
 
 
-def _check_tags(conn: apsw.Connection, key: int, write: RunWrite) -> None:
+def _check_tags(conn: Connection, key: int, write: RunWrite) -> None:
     for name, value in write.unchanged_tags.items():
         found = _SQL.one(conn, "tag_value", (key, name))
         if (None if found is None else found[0]) != value:
             raise Conflict(f"the tag {name!r} of run {write.run_id!r} was changed meanwhile; nothing was stored")
 
 
-def _change(conn: apsw.Connection, key: int, write: RunWrite) -> None:
+def _change(conn: Connection, key: int, write: RunWrite) -> None:
     bindings = {
         "key": key,
         "name": write.name,
@@ -257,7 +255,7 @@ def _change(conn: apsw.Connection, key: int, write: RunWrite) -> None:
     _SQL.run(conn, "change_run", bindings)
 
 
-def _add_params(conn: apsw.Connection, key: int, write: RunWrite) -> None:
+def _add_params(conn: Connection, key: int, write: RunWrite) -> None:
     for name, value in write.params.items():
         known = _SQL.one(conn, "find_param", (key, name))
         if known is None:

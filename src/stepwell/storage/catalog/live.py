@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-import apsw
-
 from stepwell.core.filters import Aggregate
 from stepwell.core.series import Labels, value_key
 from stepwell.core.summary import Summary
-from stepwell.storage.embedded.catalog import summaries
-from stepwell.storage.embedded.catalog.summaries import StoredBody
+from stepwell.storage.catalog import summaries
+from stepwell.storage.catalog.sql import Connection
+from stepwell.storage.catalog.summaries import StoredBody
 
 
 class Live(NamedTuple):
@@ -44,7 +43,7 @@ def lay_over(stored: ByRunAndMetric, live: Iterable[Live]) -> ByRunAndMetric:
 
 
 def metrics_of_runs(
-    conn: apsw.Connection, run_keys: Collection[int], metrics: Collection[str] | None, live: Sequence[Live]
+    conn: Connection, run_keys: Collection[int], metrics: Collection[str] | None, live: Sequence[Live]
 ) -> tuple[list[StoredBody], dict[tuple[int, str], Summary]]:
     """Each metric of the runs once: its stored body or, where it has labels or is live, the summary over all of it."""
     rows, labels = summaries.bodies_of_runs(conn, run_keys, metrics)
@@ -63,7 +62,7 @@ def metrics_of_runs(
 class LiveValues:
     """The searched numbers of metrics in runs with live series, over all their label sets, as a search needs them."""
 
-    def __init__(self, conn: apsw.Connection, live: Sequence[Live]) -> None:
+    def __init__(self, conn: Connection, live: Sequence[Live]) -> None:
         over = lay_over(_stored_siblings(conn, live), live)
         self._by_metric: dict[str, dict[int, Summary]] = {}
         for (run_key, metric), by_labels in over.items():
@@ -75,7 +74,7 @@ class LiveValues:
         return {run_key: number(summary) for run_key, summary in self._by_metric.get(metric, {}).items()}
 
 
-def _stored_siblings(conn: apsw.Connection, live: Sequence[Live]) -> ByRunAndMetric:
+def _stored_siblings(conn: Connection, live: Sequence[Live]) -> ByRunAndMetric:
     """What is stored of the live metrics that have labels somewhere; of the others the live series is all there is."""
     labelled = summaries.labelled(conn, {series.metric for series in live})
     if not labelled:

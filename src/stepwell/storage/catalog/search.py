@@ -15,10 +15,13 @@ from stepwell.core.errors import Invalid
 from stepwell.core.filters import AttributeType, Comparison, Field, Filter, Kind, Op, OrderBy, complete_order
 from stepwell.core.page import Position
 from stepwell.core.series import INT64_MAX, value_key
-from stepwell.storage.embedded.catalog.fields import DATASET_KIND, Bindings, Fields, Table, is_count
-from stepwell.storage.embedded.catalog.functions import ILIKE, LIKE
-from stepwell.storage.embedded.catalog.live import LiveValues
+from stepwell.storage.catalog.fields import DATASET_KIND, Bindings, Fields, Table, is_count
+from stepwell.storage.catalog.live import LiveValues
+from stepwell.storage.catalog.sql import SQLITE, Idiom
 
+# SQL functions (pattern, text) with the meaning of core.filter_match, which an engine gives its connections.
+LIKE: Final = "text_like"
+ILIKE: Final = "text_ilike"
 NAN_KEY: Final = value_key(float("nan"))
 ZERO_KEYS: Final = (value_key(-0.0), value_key(0.0))
 MISSING: Final = INT64_MAX  # sorts behind everything; no value key, and where a time could be it a second term decides
@@ -69,13 +72,14 @@ def compile_search(
     metric_ids: Mapping[str, int],
     live: LiveValues | None = None,
     driver: Comparison | None = None,
+    idiom: Idiom = SQLITE,
 ) -> Statement:
     """The statement for up to `limit` rows, `skip` of them left out before.
 
     metric_ids: of the metrics in the question, those that are stored. live: values that win over the stored ones.
     driver: a comparison `=` of the filter on a param or tag that few runs meet, from which to go to the runs.
     """
-    bindings = Bindings()
+    bindings = Bindings(idiom)
     fields = Fields(question.table, bindings, metric_ids=metric_ids, live=live)
     wheres = [*question.scope, *(_condition(fields, bindings, each) for each in question.filter)]
     terms = _terms(fields, complete_order(question.order, schema=question.table.schema))
@@ -97,9 +101,10 @@ def compile_count(
     metric_ids: Mapping[str, int],
     live: LiveValues | None = None,
     driver: Comparison | None = None,
+    idiom: Idiom = SQLITE,
 ) -> Statement:
     """The statement whose one row says how many rows there are in all; otherwise as `compile_search`."""
-    bindings = Bindings()
+    bindings = Bindings(idiom)
     fields = Fields(question.table, bindings, metric_ids=metric_ids, live=live)
     wheres = [*question.scope, *(_condition(fields, bindings, each) for each in question.filter)]
     lines = _selected(["count(*)"], fields, wheres, driver, bindings)
@@ -122,10 +127,11 @@ def _selected(
 def _driven(driver: Comparison, bindings: Bindings) -> str:
     """From the index by value to the runs; CROSS JOIN keeps that order."""
     table = "param" if driver.field.kind is Kind.PARAM else "tag"
+    index = bindings.idiom.indexed.format(f"{table}_by_value")
     return (
-        f"(SELECT run_key FROM {table} INDEXED BY {table}_by_value WHERE name = {bindings.add(driver.field.key)}"
+        f"(SELECT run_key FROM {table}{index} WHERE name = {bindings.add(driver.field.key)}"
         f" AND substr(value, 1, 64) = substr({bindings.add(driver.value)}, 1, 64)) AS driver"
-        " CROSS JOIN run ON run.key = driver.run_key"
+        f" {bindings.idiom.onward} run ON run.key = driver.run_key"
     )
 
 
@@ -154,7 +160,7 @@ def _plain(value: str, op: Op, given: Any, bindings: Bindings) -> str:
         case Op.ILIKE:
             return f"{ILIKE}({bindings.add(given)}, {value})"
         case Op.IN | Op.NOT_IN:
-            return f"{value} {op.value} (SELECT value FROM json_each({bindings.add(json.dumps(given))}))"
+            return f"{value} {op.value} (SELECT value FROM {bindings.idiom.texts}({bindings.add(json.dumps(given))}))"
         case _:
             return f"{value} {_TEST[op]} {bindings.add(given)}"
 
@@ -193,10 +199,10 @@ def _terms_of(fields: Fields, by: OrderBy) -> list[Term]:
     """Numbers are turned so that they always ascend (~x falls as x rises); text has a direction."""
     value = fields.value(by.field)
     if by.field.kind is Kind.METRIC:
-        return [Term(sql=f"ifnull({_turned_key(value, by)}, {MISSING})")]
+        return [Term(sql=f"coalesce({_turned_key(value, by)}, {MISSING})")]
     if by.field.kind in {Kind.PARAM, Kind.TAG}:
-        missing = Term(sql=f"({value} IS NULL)")
-        return [missing, Term(sql=f"ifnull({value}, '')", descending=by.descending, is_text=True)]
+        missing = Term(sql=f"CAST({value} IS NULL AS INTEGER)")
+        return [missing, Term(sql=f"coalesce({value}, '')", descending=by.descending, is_text=True)]
     if _type(fields.table, by.field) is AttributeType.TEXT:
         return [Term(sql=value, descending=by.descending, is_text=True)]
     if value not in fields.table.optional:
@@ -204,7 +210,7 @@ def _terms_of(fields: Fields, by: OrderBy) -> list[Term]:
     if by.descending and value in fields.table.falling:
         return [Term(sql=column) for column in fields.table.falling[value]]
     turned = f"~{value}" if by.descending else value
-    return [Term(sql=f"ifnull({turned}, {MISSING})"), Term(sql=f"({value} IS NULL)")]
+    return [Term(sql=f"coalesce({turned}, {MISSING})"), Term(sql=f"CAST({value} IS NULL AS INTEGER)")]
 
 
 def _turned_key(value: str, by: OrderBy) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-import apsw
-
 from stepwell.core.access import Credential, WorkspaceAlias
 from stepwell.core.audit import AuditEntry, AuditQuery
 from stepwell.core.filters import Kind
@@ -28,7 +26,7 @@ from stepwell.core.model import (
     Workspace,
 )
 from stepwell.core.page import Page, Position
-from stepwell.storage.embedded.catalog import (
+from stepwell.storage.catalog import (
     audit,
     credentials,
     experiments,
@@ -39,10 +37,11 @@ from stepwell.storage.embedded.catalog import (
     searching,
     workspaces,
 )
-from stepwell.storage.embedded.catalog import records as record_rows
-from stepwell.storage.embedded.catalog.blobs import Blobs, Reader, Snapshot, Submit, Writer
-from stepwell.storage.embedded.catalog.live import LiveSeries
-from stepwell.storage.embedded.files import Files
+from stepwell.storage.catalog import records as record_rows
+from stepwell.storage.catalog.blobs import Blobs, Reader, Snapshot, Submit, Writer
+from stepwell.storage.catalog.live import LiveSeries
+from stepwell.storage.catalog.sql import Connection
+from stepwell.storage.files import Files
 
 T = TypeVar("T")
 
@@ -61,16 +60,17 @@ class Catalog:
         live: LiveSeries,
         files: Files,
         full: Callable[[], bool] = bool,
+        shared: bool = False,
     ) -> None:
         """submit: runs a change inside a transaction of the writing thread; its Future resolves once it is durable.
         snapshot: a reading connection. live: the series that wait in memory. files: rooted in the data directory.
-        full: whether the disk is (never, when not given)."""
+        full: whether the disk is (never, when not given). shared: whether other processes keep files there too."""
         self._catalog_submit = submit
         self._catalog_snapshot = snapshot
         self._catalog_live = live
-        self._blobs = Blobs(files, submit=submit, snapshot=snapshot, full=full)
+        self._blobs = Blobs(files, submit=submit, snapshot=snapshot, full=full, shared=shared)
 
-    def _done(self, run: Callable[[apsw.Connection], T]) -> T:
+    def _done(self, run: Callable[[Connection], T]) -> T:
         return self._catalog_submit(run).result()
 
     # Workspaces and experiments ---------------------------------------------------------------------------------------

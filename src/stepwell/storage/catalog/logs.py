@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-import apsw
-
 from stepwell.core.errors import Invalid
 from stepwell.core.model import LogLine
 from stepwell.core.page import Page, Position
-from stepwell.storage.embedded.catalog import runs
-from stepwell.storage.embedded.catalog.sql import Row, Statements
+from stepwell.storage.catalog import runs
+from stepwell.storage.catalog.sql import Connection, Row, Statements
 
 _SQL: Final = Statements.load("queries.sql")
 
 
-def append(conn: apsw.Connection, workspace: str, run_id: str, lines: Sequence[LogLine]) -> None:
+def append(conn: Connection, workspace: str, run_id: str, lines: Sequence[LogLine]) -> None:
     """Add lines; a number that its stream has already is replaced. NotFound: no such run; Conflict: it is deleted."""
     key = runs.open_run(conn, workspace, run_id).key
     _SQL.each(conn, "put_line", ((key, line.stream, line.line, line.time, line.text, line.level) for line in lines))
 
 
 def read(
-    conn: apsw.Connection, workspace: str, run_id: str, *, stream: str | None, after: Position | None, limit: int
+    conn: Connection, workspace: str, run_id: str, *, stream: str | None, after: Position | None, limit: int
 ) -> Page[LogLine]:
     """Lines of all streams or of one, in the order (stream, line); empty when there is no such run."""
     state = runs.find(conn, workspace, run_id)
@@ -42,7 +40,7 @@ def read(
 
 
 def read_numbered(
-    conn: apsw.Connection, workspace: str, run_id: str, *, stream: str | None, skip: int, limit: int
+    conn: Connection, workspace: str, run_id: str, *, stream: str | None, skip: int, limit: int
 ) -> list[LogLine]:
     """Lines of all streams or of one, in the order (line, stream); empty when there is no such run."""
     state = runs.find(conn, workspace, run_id)
@@ -53,7 +51,7 @@ def read_numbered(
     return _lines(_SQL.all(conn, name, bindings))
 
 
-def count(conn: apsw.Connection, workspace: str, run_id: str, *, stream: str | None) -> int:
+def count(conn: Connection, workspace: str, run_id: str, *, stream: str | None) -> int:
     """How many lines all streams have, or one; 0 when there is no such run."""
     state = runs.find(conn, workspace, run_id)
     if state is None:

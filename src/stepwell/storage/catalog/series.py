@@ -7,10 +7,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-import apsw
-
 from stepwell.core.series import Labels
-from stepwell.storage.embedded.catalog.sql import Statements
+from stepwell.storage.catalog.sql import Connection, Statements
 
 Name: TypeAlias = tuple[str, Labels]  # metric, labels
 _SQL: Final = Statements.load("queries.sql")
@@ -25,7 +23,7 @@ class Described(NamedTuple):
     labels: Labels
 
 
-def ensure(conn: apsw.Connection, run_key: int, names: Sequence[Name]) -> list[int]:
+def ensure(conn: Connection, run_key: int, names: Sequence[Name]) -> list[int]:
     """The keys of a run's series, in the order of `names`, made where they are missing. In a write transaction only."""
     found = find(conn, run_key, names)
     missing = [name for name, key in zip(names, found, strict=True) if key is None]
@@ -35,14 +33,14 @@ def ensure(conn: apsw.Connection, run_key: int, names: Sequence[Name]) -> list[i
     return [key for key in found if key is not None]
 
 
-def find(conn: apsw.Connection, run_key: int, names: Sequence[Name]) -> list[int | None]:
+def find(conn: Connection, run_key: int, names: Sequence[Name]) -> list[int | None]:
     """The keys of a run's series, in the order of `names`; None where there is no such series."""
     wanted = ((run_key, metric, labels_text(labels)) for metric, labels in names)
     return [key for (key,) in _SQL.each(conn, "find_series", wanted)]
 
 
 def of_run(
-    conn: apsw.Connection, run_key: int, metric: str | None = None, prefixes: Sequence[str] | None = None
+    conn: Connection, run_key: int, metric: str | None = None, prefixes: Sequence[str] | None = None
 ) -> list[Described]:
     """All series of a run, or those of one metric or of metrics with these prefixes, sorted by (metric, labels)."""
     if metric is None and prefixes is not None:
@@ -63,13 +61,13 @@ def _behind(prefix: str) -> str | None:
     return stem[:-1] + chr(0xE000 if last == 0xD800 else last)  # half of a surrogate pair is no text
 
 
-def of_runs(conn: apsw.Connection, run_keys: Iterable[int]) -> list[Described]:
+def of_runs(conn: Connection, run_keys: Iterable[int]) -> list[Described]:
     """All series of some runs."""
     rows = _SQL.all(conn, "series_of_runs", (json.dumps(list(run_keys)),))
     return [Described(key, run_key, name, labels_of(body)) for key, run_key, name, body in rows]
 
 
-def keys_of(conn: apsw.Connection, run_keys: Iterable[int] | None, metrics: Iterable[str] | None) -> list[int]:
+def keys_of(conn: Connection, run_keys: Iterable[int] | None, metrics: Iterable[str] | None) -> list[int]:
     """The keys of the series of some runs and metrics (None: all), in no order."""
     runs = None if run_keys is None else json.dumps(list(run_keys))
     names = None if metrics is None else json.dumps(list(metrics))
@@ -84,7 +82,7 @@ def keys_of(conn: apsw.Connection, run_keys: Iterable[int] | None, metrics: Iter
     return [key for (key,) in rows]
 
 
-def describe(conn: apsw.Connection, keys: Iterable[int], *, by_index: bool = False) -> dict[int, Described]:
+def describe(conn: Connection, keys: Iterable[int], *, by_index: bool = False) -> dict[int, Described]:
     """What series keys stand for; keys of purged series are absent.
 
     `by_index` walks the whole index by name and never touches the table: for when a page of that is damaged.
@@ -103,7 +101,7 @@ def labels_of(text: str) -> Labels:
     return () if text == "[]" else tuple((name, value) for name, value in json.loads(text))
 
 
-def _add(conn: apsw.Connection, run_key: int, names: Iterable[Name]) -> dict[Name, int]:
+def _add(conn: Connection, run_key: int, names: Iterable[Name]) -> dict[Name, int]:
     wanted = [(name, name[0], labels_text(name[1])) for name in names]
     _SQL.each(conn, "add_metric", ((metric,) for metric in dict.fromkeys(metric for _, metric, _ in wanted)))
     labelled = [(name, text) for (_, labels), name, text in wanted if labels]

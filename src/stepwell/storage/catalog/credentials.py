@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-import apsw
-
 from stepwell.core.access import ANY_WORKSPACE, Credential, Role
 from stepwell.core.clock import utc_text
 from stepwell.core.errors import AlreadyExists, NotFound
-from stepwell.storage.embedded.catalog import audit, workspaces
-from stepwell.storage.embedded.catalog.sql import Row, Statements
+from stepwell.storage.catalog import audit, workspaces
+from stepwell.storage.catalog.sql import Connection, Row, Statements
 
 _SQL: Final = Statements.load("queries.sql")
 
 
-def put(conn: apsw.Connection, credential: Credential) -> None:
+def put(conn: Connection, credential: Credential) -> None:
     """Store one; makes its workspace when missing. AlreadyExists: the id, the secret or the key id is taken."""
     if get(conn, id=credential.id) is not None:
         raise AlreadyExists(f"a credential {credential.id!r} exists already", field="id")
@@ -53,7 +51,7 @@ def put(conn: apsw.Connection, credential: Credential) -> None:
 
 
 def get(
-    conn: apsw.Connection, *, id: str | None = None, secret_hash: bytes | None = None, key_id: str | None = None
+    conn: Connection, *, id: str | None = None, secret_hash: bytes | None = None, key_id: str | None = None
 ) -> Credential | None:
     """By the first of these that is given; revoked and expired ones too."""
     if id is not None:
@@ -65,12 +63,12 @@ def get(
     return None if row is None else _credential(row)
 
 
-def every(conn: apsw.Connection) -> list[Credential]:
+def every(conn: Connection) -> list[Credential]:
     """All of them, sorted by creation, then id."""
     return [_credential(row) for row in _SQL.all(conn, "list_credentials")]
 
 
-def revoke(conn: apsw.Connection, id: str, *, at: int) -> Credential:
+def revoke(conn: Connection, id: str, *, at: int) -> Credential:
     """Take it back. NotFound. Revoking twice keeps the first time."""
     found = get(conn, id=id)
     if found is None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-import apsw
-
 from stepwell.core.errors import Invalid, TooLarge
 from stepwell.core.limits import BLOB_PATH_LENGTH
 from stepwell.core.model import BlobInfo
-from stepwell.storage.embedded.catalog import runs, workspaces
-from stepwell.storage.embedded.catalog.sql import Row, Statements
+from stepwell.storage.catalog import runs, workspaces
+from stepwell.storage.catalog.sql import Connection, Row, Statements
 
 OF_WORKSPACE: Final = 0  # in the place of a run key
 _BATCH: Final = 1_000
@@ -49,7 +47,7 @@ def check_path(path: str) -> str:
     return path
 
 
-def find_owner(conn: apsw.Connection, workspace: str, owner: str) -> Owner | None:
+def find_owner(conn: Connection, workspace: str, owner: str) -> Owner | None:
     """The owner of this name: a run id, or "" for the workspace; None when there is none."""
     workspace_key = workspaces.find(conn, workspace)
     if workspace_key is None:
@@ -60,7 +58,7 @@ def find_owner(conn: apsw.Connection, workspace: str, owner: str) -> Owner | Non
     return None if state is None else Owner(workspace_key, state.key)
 
 
-def put(conn: apsw.Connection, workspace: str, owner: str, info: BlobInfo, file: str) -> str | None:
+def put(conn: Connection, workspace: str, owner: str, info: BlobInfo, file: str) -> str | None:
     """Say that a path's content is `file`; the name of the content that it replaces.
 
     NotFound: no such run; Invalid: a file stands where a folder is needed, or the reverse.
@@ -83,7 +81,7 @@ def put(conn: apsw.Connection, workspace: str, owner: str, info: BlobInfo, file:
     return None if old is None else old.file
 
 
-def refuse_clash(conn: apsw.Connection, owner: Owner, path: str) -> None:
+def refuse_clash(conn: Connection, owner: Owner, path: str) -> None:
     """Raise Invalid when a file stands where `path` needs a folder, or a folder where it is."""
     parts = path.split("/")
     for depth in range(1, len(parts)):
@@ -94,20 +92,20 @@ def refuse_clash(conn: apsw.Connection, owner: Owner, path: str) -> None:
         raise Invalid(f"{path!r} is a folder", field="path")
 
 
-def get(conn: apsw.Connection, owner: Owner, path: str) -> Stored | None:
+def get(conn: Connection, owner: Owner, path: str) -> Stored | None:
     """The file at a path; None when there is none, also where a folder is."""
     row = _SQL.one(conn, "find_blob", {**owner._asdict(), "path": path})
     return None if row is None else _stored(row)
 
 
-def children(conn: apsw.Connection, owner: Owner, folder: str) -> list[BlobInfo]:
+def children(conn: Connection, owner: Owner, folder: str) -> list[BlobInfo]:
     """Files and folders directly in a folder, sorted by path; for the path of a file that file alone."""
     if folder and (file := get(conn, owner, folder)) is not None:
         return [file.info]
     return sorted(_children(conn, owner, folder), key=lambda child: child.path)
 
 
-def delete(conn: apsw.Connection, owner: Owner, path: str) -> list[str]:
+def delete(conn: Connection, owner: Owner, path: str) -> list[str]:
     """Forget the file at a path, or all files below it, or ("") all of the owner; the names of their contents."""
     if not path:
         rows = _SQL.all(conn, "drop_blobs", owner._asdict())
@@ -117,17 +115,17 @@ def delete(conn: apsw.Connection, owner: Owner, path: str) -> list[str]:
     return [file for (file,) in rows]
 
 
-def after(conn: apsw.Connection, file: str, limit: int) -> list[Stored]:
+def after(conn: Connection, file: str, limit: int) -> list[Stored]:
     """Up to `limit` files of the whole store whose contents' names come after `file`, in that order."""
     return [_stored(row) for row in _SQL.all(conn, "blobs_after", (file, limit))]
 
 
-def referenced(conn: apsw.Connection, files: list[str]) -> set[str]:
+def referenced(conn: Connection, files: list[str]) -> set[str]:
     """Those of the contents that some path refers to."""
     return {file for (file,) in _SQL.each(conn, "find_content", ((file,) for file in files))}
 
 
-def _children(conn: apsw.Connection, owner: Owner, folder: str) -> Iterator[BlobInfo]:
+def _children(conn: Connection, owner: Owner, folder: str) -> Iterator[BlobInfo]:
     """Each child once: from a file within a deeper folder straight to what comes behind that folder."""
     prefix = f"{folder}/" if folder else ""
     start = prefix

@@ -7,18 +7,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-import apsw
-
 from stepwell.core.model import NOTHING, Columns, RunRow
 from stepwell.core.summary import Summary, SummaryTable
-from stepwell.storage.embedded.catalog import runs, summaries
-from stepwell.storage.embedded.catalog.live import Live, metrics_of_runs
-from stepwell.storage.embedded.catalog.sql import Statements
+from stepwell.storage.catalog import runs, summaries
+from stepwell.storage.catalog.live import Live, metrics_of_runs
+from stepwell.storage.catalog.sql import Connection, Statements
 
 _SQL: Final = Statements.load("queries.sql")
 
 
-def read(conn: apsw.Connection, workspace: str, keys: Sequence[int], columns: Columns) -> list[RunRow]:
+def read(conn: Connection, workspace: str, keys: Sequence[int], columns: Columns) -> list[RunRow]:
     """The rows of runs in the order of `keys`, without metrics; runs that are gone are left out."""
     found = runs.read(conn, workspace, keys)
     params = _texts(conn, "params_of", keys, columns.params)
@@ -37,7 +35,7 @@ def read(conn: apsw.Connection, workspace: str, keys: Sequence[int], columns: Co
 
 
 def with_metrics(
-    conn: apsw.Connection, rows: Sequence[RunRow], metrics: Collection[str] | None, live: Sequence[Live]
+    conn: Connection, rows: Sequence[RunRow], metrics: Collection[str] | None, live: Sequence[Live]
 ) -> list[RunRow]:
     """The rows with their metrics, all or the named ones; `live` are the live series of these runs and metrics."""
     keys = [row.run.key for row in rows]
@@ -46,7 +44,7 @@ def with_metrics(
 
 
 def metrics_of(
-    conn: apsw.Connection, keys: Collection[int], metrics: Collection[str] | None, live: Sequence[Live]
+    conn: Connection, keys: Collection[int], metrics: Collection[str] | None, live: Sequence[Live]
 ) -> dict[int, dict[str, Summary]]:
     """Run key -> metric -> summary over its label sets, names sorted; runs without metrics are absent."""
     rows, unions = metrics_of_runs(conn, keys, metrics, live)
@@ -59,7 +57,7 @@ def metrics_of(
 
 
 def summary_table(
-    conn: apsw.Connection, ids: Mapping[int, str], metrics: Collection[str] | None, live: Sequence[Live]
+    conn: Connection, ids: Mapping[int, str], metrics: Collection[str] | None, live: Sequence[Live]
 ) -> SummaryTable:
     """The same as columns, of the runs with these keys and ids: without an object for each stored summary."""
     rows, unions = metrics_of_runs(conn, ids, metrics, live)
@@ -75,7 +73,7 @@ def summary_table(
 
 
 def _texts(
-    conn: apsw.Connection, statement: str, keys: Sequence[int], names: Sequence[str] | None
+    conn: Connection, statement: str, keys: Sequence[int], names: Sequence[str] | None
 ) -> dict[int, Mapping[str, str]]:
     if names is not None and not names:
         return {}

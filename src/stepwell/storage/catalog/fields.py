@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from stepwell.core.filters import EXPERIMENTS, RUNS, Aggregate, Field, Kind, Schema
-from stepwell.storage.embedded.catalog.live import LiveValues
+from stepwell.storage.catalog.live import LiveValues
+from stepwell.storage.catalog.sql import Idiom
 
 DATASET_KIND: Final = "dataset_input"  # FORMAT.md, table `record`
 
@@ -64,7 +65,8 @@ EXPERIMENT: Final = Table(
 class Bindings:
     """Values on their way into a statement: they are always bound, never written into it."""
 
-    def __init__(self) -> None:
+    def __init__(self, idiom: Idiom) -> None:
+        self.idiom = idiom
         self.values: dict[str, Any] = {}
 
     def add(self, value: Any) -> str:
@@ -121,7 +123,7 @@ class Fields:
             f" (SELECT CAST(each.key AS INTEGER), each.value FROM json_each({numbers}) AS each)"
         )
         self.joins.append(f"LEFT JOIN {alias} ON {alias}.run_key = run.key")
-        return f"ifnull({alias}.value, {stored})"
+        return f"coalesce({alias}.value, {stored})"
 
     def _text(self, kind: str, table: str, name: str, link: str) -> str:
         return self._join((kind, name), table, link + " AND {alias}.name = ", name)

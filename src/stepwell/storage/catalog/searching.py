@@ -7,17 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import apsw
-
 from stepwell.core.filter_match import RowValues, matches
 from stepwell.core.filters import Comparison, Filter, Kind, Op
 from stepwell.core.model import NOTHING, Experiment, ExperimentQuery, RunQuery, Visibility
 from stepwell.core.page import Page, Position
-from stepwell.storage.embedded.catalog import experiments, workspaces
-from stepwell.storage.embedded.catalog.fields import EXPERIMENT, RUN
-from stepwell.storage.embedded.catalog.live import Live, LiveValues
-from stepwell.storage.embedded.catalog.search import Question, Statement, compile_count, compile_search
-from stepwell.storage.embedded.catalog.sql import Statements, fetch
+from stepwell.storage.catalog import experiments, workspaces
+from stepwell.storage.catalog.fields import EXPERIMENT, RUN
+from stepwell.storage.catalog.live import Live, LiveValues
+from stepwell.storage.catalog.search import Question, Statement, compile_count, compile_search
+from stepwell.storage.catalog.sql import Connection, Statements, fetch, idiom
 
 FEW: Final = 2_000  # runs that equal a value, up to which going from the value to the runs beats walking all runs
 _SQL: Final = Statements.load("queries.sql")
@@ -41,7 +39,7 @@ def metrics_compared(query: RunQuery) -> frozenset[str]:
     return frozenset(each.field.key for each in query.filter if each.field.kind is Kind.METRIC)
 
 
-def find_runs(conn: apsw.Connection, workspace: str, query: RunQuery, live: Sequence[Live]) -> Found:
+def find_runs(conn: Connection, workspace: str, query: RunQuery, live: Sequence[Live]) -> Found:
     """The runs of a page. `live`: the live series, of all runs, of the metrics asked; taken before the snapshot."""
     workspace_key = workspaces.find(conn, workspace)
     if workspace_key is None:
@@ -49,7 +47,7 @@ def find_runs(conn: apsw.Connection, workspace: str, query: RunQuery, live: Sequ
     return _page(conn, query.limit, runs_statement(conn, workspace_key, query, live))
 
 
-def count_runs(conn: apsw.Connection, workspace: str, query: RunQuery, live: Sequence[Live]) -> int:
+def count_runs(conn: Connection, workspace: str, query: RunQuery, live: Sequence[Live]) -> int:
     """How many runs all pages have together. `live` as for `find_runs`."""
     workspace_key = workspaces.find(conn, workspace)
     if workspace_key is None:
@@ -60,7 +58,7 @@ def count_runs(conn: apsw.Connection, workspace: str, query: RunQuery, live: Seq
 
 
 def runs_statement(
-    conn: apsw.Connection,
+    conn: Connection,
     workspace_key: int,
     query: RunQuery,
     live: Sequence[Live],
@@ -74,7 +72,7 @@ def runs_statement(
         scope.append("run.experiment_id = :experiment_id")
         values["experiment_id"] = query.experiment_ids[0]
     elif query.experiment_ids is not None:
-        scope.append("run.experiment_id IN (SELECT value FROM json_each(:experiment_ids))")
+        scope.append(f"run.experiment_id IN (SELECT value FROM {idiom(conn).numbers}(:experiment_ids))")
         values["experiment_ids"] = json.dumps(query.experiment_ids)
     question = Question(
         table=RUN,
@@ -92,10 +90,11 @@ def runs_statement(
         metric_ids={metric: row[0] for metric, row in ids.items() if row is not None},
         live=LiveValues(conn, live) if live else None,
         driver=_driver(conn, query.filter),
+        idiom=idiom(conn),
     )
 
 
-def find_experiments(conn: apsw.Connection, workspace: str, query: ExperimentQuery) -> Page[Experiment]:
+def find_experiments(conn: Connection, workspace: str, query: ExperimentQuery) -> Page[Experiment]:
     """A page of experiments. A workspace without a write has its experiment 0 alone."""
     workspace_key = workspaces.find(conn, workspace)
     if workspace_key is None:
@@ -109,17 +108,17 @@ def find_experiments(conn: apsw.Connection, workspace: str, query: ExperimentQue
         after=query.after,
         limit=query.limit + 1,
     )
-    found = _page(conn, query.limit, compile_search(question, metric_ids={}))
+    found = _page(conn, query.limit, compile_search(question, metric_ids={}, idiom=idiom(conn)))
     return Page(items=_experiments(conn, workspace, workspace_key, found.keys), after=found.after)
 
 
-def _page(conn: apsw.Connection, limit: int, statement: Statement) -> Found:
+def _page(conn: Connection, limit: int, statement: Statement) -> Found:
     rows = fetch(conn, statement.sql, statement.bindings)
     shown = rows[:limit]
     return Found(keys=[row[0] for row in shown], after=shown[-1][1:] if len(rows) > limit else None)
 
 
-def _driver(conn: apsw.Connection, conditions: Filter) -> Comparison | None:
+def _driver(conn: Connection, conditions: Filter) -> Comparison | None:
     """The comparison that the fewest runs meet, when they are few: found by counting that far in the index by value."""
     best, fewest = None, FEW
     for each in conditions:
@@ -139,7 +138,7 @@ def _visible(table: str, visibility: Visibility) -> list[str]:
     return [f"{table}.deleted = {int(visibility is Visibility.DELETED)}"]
 
 
-def _experiments(conn: apsw.Connection, workspace: str, workspace_key: int, numbers: Sequence[int]) -> list[Experiment]:
+def _experiments(conn: Connection, workspace: str, workspace_key: int, numbers: Sequence[int]) -> list[Experiment]:
     bindings = {"workspace_key": workspace_key, "ids": json.dumps(numbers)}
     rows = {row[0]: row for row in _SQL.all(conn, "read_experiments", bindings)}
     tags = experiments.tags_of(conn, workspace_key, numbers)

@@ -9,9 +9,8 @@ from typing import Final
 import apsw
 
 from stepwell.core.filter_match import compile_like
+from stepwell.storage.catalog.search import ILIKE, LIKE
 
-LIKE: Final = "text_like"
-ILIKE: Final = "text_ilike"
 _PATTERNS: Final = 64  # compiled patterns that a connection remembers
 
 

@@ -6,31 +6,29 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-import apsw
-
 from stepwell.core.filters import Kind
 from stepwell.core.series import INT64_MAX, INT64_MIN
-from stepwell.storage.embedded.catalog import workspaces
-from stepwell.storage.embedded.catalog.sql import Statements
+from stepwell.storage.catalog import workspaces
+from stepwell.storage.catalog.sql import Connection, Statements
 
 _SQL: Final = Statements.load("queries.sql")
 _NAMES: Final = {Kind.METRIC: "names_of_metrics_in", Kind.PARAM: "names_of_params", Kind.TAG: "names_of_tags"}
 
 
-def ids_of_keys(conn: apsw.Connection, workspace: str, keys: Iterable[int]) -> list[str | None]:
+def ids_of_keys(conn: Connection, workspace: str, keys: Iterable[int]) -> list[str | None]:
     """One item for each key."""
     workspace_key = workspaces.find(conn, workspace)
     return [_id(conn, "run_id_of_key", (key, workspace_key)) for key in keys]
 
 
-def ids_of_numbers(conn: apsw.Connection, workspace: str, numbers: Iterable[tuple[int, int]]) -> list[str | None]:
+def ids_of_numbers(conn: Connection, workspace: str, numbers: Iterable[tuple[int, int]]) -> list[str | None]:
     """One item for each (experiment id, project number)."""
     workspace_key = workspaces.find(conn, workspace)
     return [_id(conn, "run_id_of_number", (workspace_key, *number)) for number in numbers]
 
 
 def metric_names(
-    conn: apsw.Connection,
+    conn: Connection,
     workspace: str,
     experiment_id: int,
     *,
@@ -53,7 +51,7 @@ def metric_names(
 
 
 def names(
-    conn: apsw.Connection,
+    conn: Connection,
     workspace: str,
     kind: Kind,
     *,
@@ -71,7 +69,7 @@ def names(
     return [name for (name,) in _SQL.all(conn, _NAMES[kind], bindings)]
 
 
-def _id(conn: apsw.Connection, statement: str, bindings: Sequence[Any]) -> str | None:
+def _id(conn: Connection, statement: str, bindings: Sequence[Any]) -> str | None:
     if any(isinstance(each, int) and not INT64_MIN <= each <= INT64_MAX for each in bindings):
         return None
     row = _SQL.one(conn, statement, bindings)

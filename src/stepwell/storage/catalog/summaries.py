@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from typing import Any, Final, TypeAlias
 
-import apsw
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,8 +19,8 @@ from stepwell.core.buckets import Buckets, Samples
 from stepwell.core.errors import Corrupt
 from stepwell.core.series import Labels, value_key
 from stepwell.core.summary import Sample, Summary
-from stepwell.storage.embedded.catalog.series import labels_of
-from stepwell.storage.embedded.catalog.sql import Row, Statements
+from stepwell.storage.catalog.series import labels_of
+from stepwell.storage.catalog.sql import Connection, Row, Statements
 
 _SAMPLE: Final = [("step", "<i8"), ("time", "<i8"), ("value", "<f8")]
 _ENDS: Final = ("first", "last", "min", "max")
@@ -41,7 +40,7 @@ _SQL: Final = Statements.load("queries.sql")
 StoredBody: TypeAlias = tuple[int, str, int, bytes]  # run key, metric, labels id (0: none), body
 
 
-def store(conn: apsw.Connection, summaries: Sequence[tuple[int, Summary]]) -> None:
+def store(conn: Connection, summaries: Sequence[tuple[int, Summary]]) -> None:
     """Replace the summaries of series by key, and what searches see of them. Keys of purged series are left out."""
     _SQL.each(conn, "store_summary", ((encode(summary), key) for key, summary in summaries))
     by_key = dict(summaries)
@@ -56,14 +55,14 @@ def store(conn: apsw.Connection, summaries: Sequence[tuple[int, Summary]]) -> No
     _SQL.each(conn, "store_run_metric", rows)
 
 
-def load(conn: apsw.Connection, series_keys: Iterable[int]) -> dict[int, Summary]:
+def load(conn: Connection, series_keys: Iterable[int]) -> dict[int, Summary]:
     """Stored summaries by series key; absent where there is none."""
     rows = _SQL.all(conn, "load_summaries", (json.dumps(list(series_keys)),))
     return {key: decode(body) for key, body in rows}
 
 
 def load_runs(
-    conn: apsw.Connection, run_keys: Iterable[int], metrics: Sequence[str] | None = None
+    conn: Connection, run_keys: Iterable[int], metrics: Sequence[str] | None = None
 ) -> dict[tuple[int, str], dict[Labels, Summary]]:
     """Stored summaries of runs: (run key, metric) -> labels -> summary, of all metrics or of the named ones."""
     found: dict[tuple[int, str], dict[Labels, Summary]] = {}
@@ -74,7 +73,7 @@ def load_runs(
 
 
 def bodies_of_runs(
-    conn: apsw.Connection, run_keys: Iterable[int], metrics: Iterable[str] | None = None
+    conn: Connection, run_keys: Iterable[int], metrics: Iterable[str] | None = None
 ) -> tuple[list[StoredBody], dict[int, Labels]]:
     """Stored summaries of runs, not decoded yet, in no order, and the labels by the ids in them."""
     keys = json.dumps(list(run_keys))
@@ -86,7 +85,7 @@ def bodies_of_runs(
     return rows, {labels_id: labels_of(text) for labels_id, text in texts}
 
 
-def labelled(conn: apsw.Connection, metrics: Iterable[str]) -> set[str]:
+def labelled(conn: Connection, metrics: Iterable[str]) -> set[str]:
     """Those of the metrics of which some series, of whatever run, has labels."""
     return {name for (name,) in _SQL.all(conn, "labelled_metrics", (json.dumps(list(metrics)),))}
 
@@ -194,7 +193,7 @@ def _unknown(version: int) -> Corrupt:
     return Corrupt(f"a stored summary has version {version}, which this release does not know")
 
 
-def counts(conn: apsw.Connection, series_keys: Iterable[int]) -> dict[int, int | None]:
+def counts(conn: Connection, series_keys: Iterable[int]) -> dict[int, int | None]:
     """How many points the stored summaries count: None for one that is damaged; series without one are absent."""
     rows = _SQL.all(conn, "load_summaries", (json.dumps(list(series_keys)),))
     return {key: _count(body) for key, body in rows}
@@ -206,6 +205,6 @@ def _count(body: bytes) -> int | None:
     return int.from_bytes(body[98:106], "little", signed=True)  # a fifth of what decoding all of it takes
 
 
-def _union(conn: apsw.Connection, metric_id: int, run_key: int) -> Summary:
+def _union(conn: Connection, metric_id: int, run_key: int) -> Summary:
     rows = _SQL.all(conn, "summaries_of_metric", (run_key, metric_id))
     return union({labels_of(labels): decode(body) for labels, body in rows})

@@ -424,6 +424,10 @@ RETURNING key;
 INSERT INTO record_value (record_key, is_unique, name, value, workspace_key, kind)
 VALUES (:record_key, :is_unique, :name, :value, :workspace_key, :kind);
 
+-- name: find_unique_value
+SELECT 1 FROM record_value
+WHERE workspace_key = :workspace_key AND kind = :kind AND name = :name AND value = :value AND is_unique = 1;
+
 -- name: drop_record_values
 DELETE FROM record_value WHERE record_key = ?;
 

@@ -6,19 +6,17 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-import apsw
-
 from stepwell.core.errors import AlreadyExists, Conflict, Invalid
 from stepwell.core.model import Record
 from stepwell.core.page import Page, Position
-from stepwell.storage.embedded.catalog import runs, workspaces
-from stepwell.storage.embedded.catalog.sql import Row, Statements
+from stepwell.storage.catalog import runs, workspaces
+from stepwell.storage.catalog.sql import Connection, Row, Statements
 
 PARENT: Final = "parent"  # in `where`: the id of the run
 _SQL: Final = Statements.load("queries.sql")
 
 
-def put(conn: apsw.Connection, workspace: str, records: Sequence[Record]) -> None:
+def put(conn: Connection, workspace: str, records: Sequence[Record]) -> None:
     """Insert or replace by (kind, id), all or none; makes the workspace when it is missing.
 
     AlreadyExists: a unique value belongs to another id; NotFound: the parent is no run.
@@ -30,7 +28,7 @@ def put(conn: apsw.Connection, workspace: str, records: Sequence[Record]) -> Non
 
 
 def change(
-    conn: apsw.Connection,
+    conn: Connection,
     workspace: str,
     records: Sequence[Record],
     *,
@@ -44,7 +42,7 @@ def change(
     put(conn, workspace, records)
 
 
-def check_unchanged(conn: apsw.Connection, workspace: str, records: Iterable[Record]) -> None:
+def check_unchanged(conn: Connection, workspace: str, records: Iterable[Record]) -> None:
     """Conflict: one of them is not stored as it is here."""
     for record in records:
         (found,) = get(conn, workspace, record.kind, (record.id,))
@@ -52,9 +50,7 @@ def check_unchanged(conn: apsw.Connection, workspace: str, records: Iterable[Rec
             raise Conflict(f"the {record.kind} {record.id!r} was changed meanwhile; nothing was stored")
 
 
-def of_runs(
-    conn: apsw.Connection, workspace: str, kinds: Sequence[str], run_ids: Iterable[str]
-) -> dict[str, list[Record]]:
+def of_runs(conn: Connection, workspace: str, kinds: Sequence[str], run_ids: Iterable[str]) -> dict[str, list[Record]]:
     """run id -> its records of these kinds, by creation, then kind, then id."""
     bindings = {
         "workspace_key": workspaces.find(conn, workspace),
@@ -73,7 +69,7 @@ def _state(record: Record) -> tuple[str, int, int]:
     return record.body, record.created_at, record.updated_at
 
 
-def get(conn: apsw.Connection, workspace: str, kind: str, ids: Iterable[str]) -> list[Record | None]:
+def get(conn: Connection, workspace: str, kind: str, ids: Iterable[str]) -> list[Record | None]:
     """One item for each id."""
     workspace_key = workspaces.find(conn, workspace)
     wanted = list(ids)
@@ -83,7 +79,7 @@ def get(conn: apsw.Connection, workspace: str, kind: str, ids: Iterable[str]) ->
 
 
 def find(
-    conn: apsw.Connection,
+    conn: Connection,
     workspace: str,
     kind: str,
     *,
@@ -117,7 +113,7 @@ def find(
     return Page(items=[found[key] for key, _, _ in rows[:limit]], after=last)
 
 
-def delete(conn: apsw.Connection, workspace: str, kind: str, ids: Iterable[str]) -> int:
+def delete(conn: Connection, workspace: str, kind: str, ids: Iterable[str]) -> int:
     """Delete records; how many there were."""
     workspace_key = workspaces.find(conn, workspace)
     count = 0
@@ -129,7 +125,7 @@ def delete(conn: apsw.Connection, workspace: str, kind: str, ids: Iterable[str])
     return count
 
 
-def _put(conn: apsw.Connection, workspace: str, record: Record) -> int:
+def _put(conn: Connection, workspace: str, record: Record) -> int:
     bindings = {
         "workspace_key": workspaces.ensure(conn, workspace, at=record.created_at),
         "kind": record.kind,
@@ -146,19 +142,18 @@ def _put(conn: apsw.Connection, workspace: str, record: Record) -> int:
     return key
 
 
-def _put_values(conn: apsw.Connection, workspace: str, key: int, record: Record) -> None:
+def _put_values(conn: Connection, workspace: str, key: int, record: Record) -> None:
     _SQL.run(conn, "drop_record_values", (key,))  # of an earlier item with the same id
     fixed = {"record_key": key, "workspace_key": workspaces.find(conn, workspace), "kind": record.kind}
     for is_unique, values in ((True, record.unique), (False, record.indexed)):
         for name, value in values.items():
             bindings = {**fixed, "is_unique": is_unique, "name": name, "value": value}
-            try:
-                _SQL.run(conn, "add_record_value", bindings)
-            except apsw.ConstraintError:
-                raise AlreadyExists(f"a {record.kind} with {name} {value!r} exists already", field=name) from None
+            if is_unique and _SQL.one(conn, "find_unique_value", bindings) is not None:
+                raise AlreadyExists(f"a {record.kind} with {name} {value!r} exists already", field=name)
+            _SQL.run(conn, "add_record_value", bindings)
 
 
-def _read(conn: apsw.Connection, keys: Sequence[int]) -> dict[int, Record]:
+def _read(conn: Connection, keys: Sequence[int]) -> dict[int, Record]:
     wanted = (json.dumps(keys),)
     values: dict[tuple[int, int], dict[str, str]] = {}
     for key, is_unique, name, value in _SQL.all(conn, "read_record_values", wanted):

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from errno import EDQUOT, EEXIST, EINVAL, ELOOP, EMFILE, ENAMETOOLONG, ENFILE, ENOENT, ENOSPC, ENOTDIR
 
 from stepwell.core.errors import AlreadyExists, Busy, Invalid, NotFound, StepwellError, StorageFailed, StorageFull
-from stepwell.storage.embedded.files import ROOT, Files, Kind, Writing
+from stepwell.storage.files import ROOT, Files, Kind, Writing
 
 
 class Publisher:

@@ -14,14 +14,13 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
 from typing import BinaryIO, Final, Protocol, TypeVar
 
-import apsw
-
 from stepwell.core.errors import Corrupt, NotFound, StepwellError, StorageFailed, StorageFull
 from stepwell.core.model import BlobInfo, Damage
-from stepwell.storage.embedded.catalog import audit, blob_rows
-from stepwell.storage.embedded.catalog.blob_rows import Stored, check_path
-from stepwell.storage.embedded.files import Files, Kind
-from stepwell.storage.embedded.publishing import Publisher, Unfinished, mapped
+from stepwell.storage.catalog import audit, blob_rows
+from stepwell.storage.catalog.blob_rows import Stored, check_path
+from stepwell.storage.catalog.sql import Connection
+from stepwell.storage.files import Files, Kind
+from stepwell.storage.publishing import Publisher, Unfinished, mapped
 
 FOLDER: Final = "blobs"
 _CHUNK: Final = 1 << 20
@@ -33,13 +32,13 @@ T = TypeVar("T")
 class Submit(Protocol):
     """Runs a change on the thread that writes; the Future resolves once it is durable."""
 
-    def __call__(self, run: Callable[[apsw.Connection], T], /) -> Future[T]: ...  # noqa: D102
+    def __call__(self, run: Callable[[Connection], T], /) -> Future[T]: ...  # noqa: D102
 
 
 class Snapshot(Protocol):
     """A reading connection inside one short transaction."""
 
-    def __call__(self) -> AbstractContextManager[apsw.Connection]: ...  # noqa: D102
+    def __call__(self) -> AbstractContextManager[Connection]: ...  # noqa: D102
 
 
 class Writer:
@@ -116,7 +115,9 @@ class Reader:
 class Blobs:
     """Implements core.store.BlobStore, and the care for its files. Any number of threads may share one."""
 
-    def __init__(self, files: Files, *, submit: Submit, snapshot: Snapshot, full: Callable[[], bool]) -> None:
+    def __init__(
+        self, files: Files, *, submit: Submit, snapshot: Snapshot, full: Callable[[], bool], shared: bool = False
+    ) -> None:
         """`files` is rooted in the data directory, whose lock this process holds. `full`: whether what space is left
         is kept for what makes room."""
         self.failed = ""  # why nothing may be written any more
@@ -128,8 +129,9 @@ class Blobs:
         self._lock = threading.Lock()
         self._underway: set[str] = set()  # contents whose rows are still to come
         self._unwanted: set[str] = set()
-        self._swept = False
-        self._publisher.discard_unfinished()
+        self._swept = shared  # what has no row may be on its way in another process
+        if not shared:
+            self._publisher.discard_unfinished()
 
     def open_blob(self, *, workspace: str, owner: str, path: str, at: int) -> Writer:
         """See BlobStore."""
@@ -182,7 +184,7 @@ class Blobs:
         if path:
             check_path(path)
 
-        def delete(conn: apsw.Connection) -> list[str]:
+        def delete(conn: Connection) -> list[str]:
             found = blob_rows.find_owner(conn, workspace, owner)
             gone = [] if found is None else blob_rows.delete(conn, found, path)
             if gone:

@@ -6,8 +6,6 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-import apsw
-
 from stepwell.core.errors import AlreadyExists, Conflict, NotFound
 from stepwell.core.model import (
     DEFAULT_EXPERIMENT,
@@ -17,13 +15,13 @@ from stepwell.core.model import (
     Lifecycle,
     NewExperiment,
 )
-from stepwell.storage.embedded.catalog import audit, workspaces
-from stepwell.storage.embedded.catalog.sql import Row, Statements
+from stepwell.storage.catalog import audit, workspaces
+from stepwell.storage.catalog.sql import Connection, Row, Statements
 
 _SQL: Final = Statements.load("queries.sql")
 
 
-def create(conn: apsw.Connection, workspace: str, new: NewExperiment) -> Experiment:
+def create(conn: Connection, workspace: str, new: NewExperiment) -> Experiment:
     """Make an experiment, and its workspace when missing. AlreadyExists: the name is taken, also by a deleted one."""
     key = workspaces.ensure(conn, workspace, at=new.at)
     _refuse_taken(conn, key, new.name)
@@ -42,7 +40,7 @@ def create(conn: apsw.Connection, workspace: str, new: NewExperiment) -> Experim
     return get(conn, workspace, id=taken[0])
 
 
-def get(conn: apsw.Connection, workspace: str, *, id: int | None = None, name: str | None = None) -> Experiment:
+def get(conn: Connection, workspace: str, *, id: int | None = None, name: str | None = None) -> Experiment:
     """By id, or else by name; deleted ones too. NotFound."""
     key = workspaces.find(conn, workspace)
     if key is None:
@@ -58,7 +56,7 @@ def get(conn: apsw.Connection, workspace: str, *, id: int | None = None, name: s
     return experiment_of(workspace, row, tags_of(conn, key, [row[0]]).get(row[0], NOTHING))
 
 
-def purge(conn: apsw.Connection, workspace: str, number: int) -> None:
+def purge(conn: Connection, workspace: str, number: int) -> None:
     """Remove an experiment. NotFound; Conflict: it has runs, or it is experiment 0."""
     name = get(conn, workspace, id=number).name
     if number == DEFAULT_EXPERIMENT:
@@ -71,7 +69,7 @@ def purge(conn: apsw.Connection, workspace: str, number: int) -> None:
     audit.note(conn, "experiment.purge", workspace=workspace, subject=str(number), name=name)
 
 
-def apply(conn: apsw.Connection, workspace: str, write: ExperimentWrite) -> Experiment:
+def apply(conn: Connection, workspace: str, write: ExperimentWrite) -> Experiment:
     """Change an experiment; a change of its lifecycle is also one of all its runs.
 
     NotFound: it, or a tag to remove, is missing. AlreadyExists: the new name is taken. Conflict: it is deleted (and not
@@ -135,7 +133,7 @@ def experiment_of(workspace: str, row: Row, tags: Mapping[str, str]) -> Experime
     )
 
 
-def tags_of(conn: apsw.Connection, workspace_key: int, ids: Iterable[int]) -> dict[int, dict[str, str]]:
+def tags_of(conn: Connection, workspace_key: int, ids: Iterable[int]) -> dict[int, dict[str, str]]:
     """The tags of experiments, names sorted; absent for those without."""
     found: dict[int, dict[str, str]] = {}
     bindings = {"workspace_key": workspace_key, "ids": json.dumps(list(ids))}
@@ -144,19 +142,19 @@ def tags_of(conn: apsw.Connection, workspace_key: int, ids: Iterable[int]) -> di
     return found
 
 
-def _set_tags(conn: apsw.Connection, workspace_key: int, number: int, tags: Mapping[str, str]) -> None:
+def _set_tags(conn: Connection, workspace_key: int, number: int, tags: Mapping[str, str]) -> None:
     fixed: dict[str, Any] = {"workspace_key": workspace_key, "id": number}
     _SQL.each(conn, "set_experiment_tag", ({**fixed, "name": name, "value": value} for name, value in tags.items()))
 
 
-def _remove_tags(conn: apsw.Connection, workspace_key: int, write: ExperimentWrite) -> None:
+def _remove_tags(conn: Connection, workspace_key: int, write: ExperimentWrite) -> None:
     for name in write.remove_tags:
         bindings = {"workspace_key": workspace_key, "id": write.id, "name": name}
         if not _SQL.run(conn, "remove_experiment_tag", bindings):
             raise NotFound(f"experiment {write.id} has no tag {name!r}", field="tag")
 
 
-def _refuse_taken(conn: apsw.Connection, workspace_key: int, name: str) -> None:
+def _refuse_taken(conn: Connection, workspace_key: int, name: str) -> None:
     row = _SQL.one(conn, "find_experiment_by_name", {"workspace_key": workspace_key, "name": name})
     if row is not None:
         state = " (it is deleted)" if row[3] else ""

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 from typing import Final
 
-import apsw
-
 from stepwell.core.acting import Actor, deed
 from stepwell.core.audit import AuditEntry, AuditQuery
 from stepwell.core.page import Page
-from stepwell.storage.embedded.catalog.sql import Row, Statements
+from stepwell.storage.catalog.sql import Connection, Row, Statements
 
 _SQL: Final = Statements.load("queries.sql")
 
 
-def note(conn: apsw.Connection, action: str, *, workspace: str, subject: str, **details: str | None) -> None:
+def note(conn: Connection, action: str, *, workspace: str, subject: str, **details: str | None) -> None:
     """Add an entry: who acts and when are those of the deed. Details that are None or empty are left out."""
     doing = deed()
     who = doing.actor
@@ -33,7 +31,7 @@ def note(conn: apsw.Connection, action: str, *, workspace: str, subject: str, **
     _SQL.run(conn, "add_audit", bindings)
 
 
-def find(conn: apsw.Connection, query: AuditQuery) -> Page[AuditEntry]:
+def find(conn: Connection, query: AuditQuery) -> Page[AuditEntry]:
     """A page, newest first."""
     bindings = {
         "workspace": query.workspace,
