@@ -30,6 +30,7 @@ from stepwell.core.page import Position
 from stepwell.core.series import Labels, Order, Points, value_key
 from stepwell.core.store import Store
 from stepwell.storage.embedded import EmbeddedStore
+from warehouse.places import Warehouse
 
 W: Final = "w"
 RUN: Final = "r1"
@@ -72,7 +73,7 @@ class Embedded:
         shutil.rmtree(directory)
 
 
-ENGINES: Final[Mapping[str, Engine]] = {"embedded": Embedded()}
+ENGINES: Final[Mapping[str, Engine]] = {"embedded": Embedded(), "warehouse": Warehouse()}
 USUAL: Final = ("embedded",)  # engines that need no servers
 
 

@@ -1,0 +1,237 @@
+"""The PostgreSQL server as this engine sees it: connections, transactions, errors. What is asked of it is elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Final, Self
+
+import psycopg
+from psycopg import ClientCursor, errors
+from psycopg.abc import Buffer
+from psycopg.adapt import Dumper, Loader
+from psycopg.rows import tuple_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from stepwell.core.errors import Busy, Invalid, StepwellError, StorageFailed, StorageFull
+from stepwell.storage.catalog.sql import Idiom, Statements
+
+CONNECT_SECONDS: Final = 5
+ANSWER_SECONDS: Final = 120
+BATCH: Final = 500  # statements that are sent at once
+_PLACE: Final = re.compile(r"'[^']*'|\?|(?<![:\w]):([a-z_]\w*)|%")
+_ESCAPED: Final = re.compile("[\0\1]")
+_UNESCAPED: Final = re.compile("\1([\1\2])")
+POSTGRES: Final = Idiom(texts="each_text", numbers="each_number", indexed="", onward="JOIN")
+# Locked while they are read by who means to change something: then what was checked still holds at the commit.
+LOCKED: Final = {"find_workspace": "workspace", "find_run": "run", "find_runs": "run"}
+
+
+class _Text(Dumper):
+    """Text. PostgreSQL stores no NUL: it is written as \\1\\1, and \\1 as \\1\\2, which keeps the order of texts."""
+
+    def dump(self, obj: str) -> Buffer:
+        if _ESCAPED.search(obj):
+            obj = _ESCAPED.sub(lambda found: "\1\1" if found[0] == "\0" else "\1\2", obj)
+        return obj.encode()
+
+    def quote(self, obj: str) -> Buffer:
+        text = bytes(self.dump(obj))
+        quoted = b"'" + text.replace(b"'", b"''") + b"'"
+        return b" E" + quoted.replace(b"\\", b"\\\\") if b"\\" in text else quoted
+
+
+class _TextLoader(Loader):
+    """Text as it was before `_Text` wrote it."""
+
+    def load(self, data: Buffer) -> str:
+        text = bytes(data).decode()
+        return _UNESCAPED.sub(lambda found: "\0" if found[1] == "\1" else "\1", text) if "\1" in text else text
+
+
+class _Bool(Dumper):
+    """Truth as a number, as the tables have it."""
+
+    def dump(self, obj: bool) -> Buffer:
+        return b"1" if obj else b"0"
+
+    def quote(self, obj: bool) -> Buffer:
+        return self.dump(obj)
+
+
+@lru_cache(maxsize=4096)
+def placed(statement: str) -> str:
+    """The statement with its places for values (`?` and `:name`) as psycopg writes them."""
+
+    def place(found: re.Match[str]) -> str:
+        if found[0] == "?":
+            return "%s"
+        if found[1]:
+            return f"%({found[1]})s"
+        return found[0].replace("%", "%%")
+
+    return _PLACE.sub(place, statement)
+
+
+class Wordings:
+    """The catalog's statements in the words of PostgreSQL: for who reads, and for who changes something."""
+
+    def __init__(self) -> None:
+        statements = Statements(files(__package__).joinpath("wording.sql").read_text("utf-8"))
+        self.reading = {name: statements[name] for name in statements}
+        locked = {name: f"{self.reading[name]}\nFOR UPDATE OF {table}" for name, table in LOCKED.items()}
+        self.writing = {**self.reading, **locked}
+
+
+WORDINGS: Final = Wordings()
+
+
+class Connection:
+    """Implements storage.catalog.sql.Connection over one connection of psycopg. For one thread at a time."""
+
+    idiom = POSTGRES
+
+    def __init__(self, raw: psycopg.Connection[Any], wording: Mapping[str, str]) -> None:
+        self.wording = wording
+        self._cursor = ClientCursor(raw, row_factory=tuple_row)
+        self._changes = 0
+
+    def execute(self, statement: str, bindings: Any = None, /) -> Self:
+        """Run a statement; then `fetchall` answers."""
+        if isinstance(bindings, Mapping):
+            self._cursor.execute(placed(statement), bindings)
+        else:
+            self._cursor.execute(placed(statement), tuple(bindings or ()))
+        self._changes = self._cursor.rowcount
+        return self
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """The rows of the last statement, none where it answers none."""
+        return self._cursor.fetchall() if self._cursor.description else []
+
+    def executemany(self, statement: str, bindings: Iterable[Any], /) -> list[tuple[Any, ...]]:
+        """Run it for each of some bindings, many at once; the rows of all answers."""
+        words = placed(statement)
+        rows: list[tuple[Any, ...]] = []
+        waiting: list[str] = []
+        for each in bindings:
+            waiting.append(self._cursor.mogrify(words, each))
+            if len(waiting) == BATCH:
+                rows += self._all(waiting)
+                waiting = []
+        return [*rows, *self._all(waiting)]
+
+    def _all(self, statements: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        if not statements:
+            return
+        self._cursor.execute(";\n".join(statements))
+        while True:
+            yield from self.fetchall()
+            if not self._cursor.nextset():
+                return
+
+    def script(self, statements: str) -> None:
+        """Run statements that have no places for values and answer nothing."""
+        self._cursor.execute(statements)
+
+    def changes(self) -> int:
+        """How many rows the last statement touched."""
+        return self._changes
+
+
+class Database:
+    """A pool of connections to one PostgreSQL database. Any number of threads may share it."""
+
+    def __init__(self, url: str, *, size: int = 16) -> None:
+        """Raises Busy when the server does not answer, Invalid for a URL that is none."""
+        try:
+            psycopg.conninfo.conninfo_to_dict(url)
+        except psycopg.ProgrammingError as error:
+            raise Invalid(f"the URL of the catalog is none of PostgreSQL: {_first_line(error)}") from None
+        self._pool = ConnectionPool(
+            url,
+            min_size=1,
+            max_size=size,
+            timeout=CONNECT_SECONDS,
+            open=False,
+            kwargs={
+                "autocommit": True,
+                "connect_timeout": CONNECT_SECONDS,
+                "options": f"-c statement_timeout={ANSWER_SECONDS}s -c client_min_messages=warning",
+                "client_encoding": "utf8",
+            },
+            configure=_configure,
+            check=ConnectionPool.check_connection,
+        )
+        self._pool.open()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection that reads the database as it is at one moment."""
+        with told(), self._pool.connection() as raw:
+            raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            try:
+                yield Connection(raw, WORDINGS.reading)
+            finally:
+                _end(raw, "ROLLBACK")
+
+    @contextmanager
+    def changing(self) -> Iterator[Connection]:
+        """A connection in a transaction that is committed at the end, unless something is raised: then nothing of it is
+        stored, but for StorageFailed from the commit itself, after which that is not known."""
+        with told(), self._pool.connection() as raw:
+            raw.execute("BEGIN")
+            try:
+                yield Connection(raw, WORDINGS.writing)
+            except BaseException:
+                _end(raw, "ROLLBACK")
+                raise
+            try:
+                raw.execute("COMMIT")
+            except errors.OperationalError as error:
+                raise StorageFailed(f"PostgreSQL went away at a commit: {_first_line(error)}") from error
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+
+def _configure(raw: psycopg.Connection[Any]) -> None:
+    for type_, dumper in ((str, _Text), (bool, _Bool)):
+        raw.adapters.register_dumper(type_, dumper)
+    for name in ("text", "varchar", "name", 705):  # 705: a literal
+        raw.adapters.register_loader(name, _TextLoader)
+
+
+def _end(raw: psycopg.Connection[Any], statement: str) -> None:
+    if not raw.closed:
+        try:
+            raw.execute(statement)
+        except psycopg.Error:
+            raw.close()
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """What PostgreSQL says, as the errors of the core."""
+    try:
+        yield
+    except StepwellError:
+        raise
+    except PoolTimeout as error:
+        raise Busy("PostgreSQL does not answer, or all connections to it are taken") from error
+    except (errors.DiskFull, errors.OutOfMemory) as error:
+        raise StorageFull(f"PostgreSQL: {_first_line(error)}") from error
+    except errors.DataError as error:
+        raise Invalid(_first_line(error)) from error
+    except errors.OperationalError as error:
+        raise Busy(f"PostgreSQL does not answer: {_first_line(error)}") from error
+    except psycopg.Error as error:
+        raise StorageFailed(f"PostgreSQL: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:300] or type(error).__name__

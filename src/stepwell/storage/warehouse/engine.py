@@ -1,0 +1,174 @@
+"""The warehouse put together: many processes over one PostgreSQL and one ClickHouse. Behaviour is in the parts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import Final
+
+from stepwell.core.clock import Clock
+from stepwell.core.errors import Corrupt, StepwellError
+from stepwell.core.model import Damage, Stats
+from stepwell.storage.catalog import Catalog, runs, summaries
+from stepwell.storage.catalog.runs import Purged
+from stepwell.storage.files import Files, RealFiles
+from stepwell.storage.warehouse import journal, migrations
+from stepwell.storage.warehouse.address import Address
+from stepwell.storage.warehouse.database import Connection, Database
+from stepwell.storage.warehouse.journal import SQL
+from stepwell.storage.warehouse.moving import Mover
+from stepwell.storage.warehouse.point_store import PointReadsAndWrites
+from stepwell.storage.warehouse.points import ClickHouse, PointTables
+from stepwell.storage.warehouse.writer import BUCKETS, Writer
+
+_log = logging.getLogger("stepwell.storage")
+CHECKED: Final = 1_000  # rows that a check reads at once
+
+
+class WarehouseStore(PointReadsAndWrites, Catalog):
+    """Implements core.store.Store."""
+
+    def __init__(self, address: Address, *, clock: Clock, files: Files | None = None, background: bool = True) -> None:
+        """Connect. Invalid: the tables are not there yet, or of a newer program. Without `background` nothing is moved
+        or tidied but when asked."""
+        address.files.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._closed = False
+        with ExitStack() as undo:
+            self._database = Database(address.catalog)
+            undo.callback(self._database.close)
+            migrations.check(self._database)
+            self._clickhouse = ClickHouse(address.clickhouse)
+            undo.callback(self._clickhouse.close)
+            self._tables = PointTables(self._clickhouse)
+            self._tables.check_schema()
+            self._clock = clock
+            self._mover = Mover(self._database, self._tables, clock=clock)
+            self._writer = Writer(self._database)
+            undo.callback(self._writer.close)
+            PointReadsAndWrites.__init__(
+                self, database=self._database, writer=self._writer, tables=self._tables, mover=self._mover
+            )
+            Catalog.__init__(
+                self,
+                submit=self._writer.submit,
+                snapshot=self._database.snapshot,
+                live=lambda _runs, _metrics: (),  # what is acknowledged is in the stored summaries
+                files=files or RealFiles(address.files),
+                shared=True,
+            )
+            if background:
+                self._mover.start()
+            undo.pop_all()
+
+    def purge_runs(self, *, workspace: str, run_ids: Sequence[str]) -> int:
+        """See CatalogStore. The points go from ClickHouse later: without the run nobody asks for them."""
+
+        def run(connection: Connection) -> Purged:
+            purged = runs.purge(connection, workspace, run_ids, at=self._clock())
+            SQL.each(connection, "drop_of_run", ((key,) for key in purged.run_keys))
+            SQL.each(connection, "add_garbage", ((key,) for key in purged.run_keys))
+            return purged
+
+        purged = self._writer.submit(run).result()
+        self.forget_files(purged.files)
+        return len(purged.run_keys)
+
+    def flush(self) -> None:
+        """See Maintenance."""
+        self._mover.flush()
+
+    def compact(self) -> None:
+        """See Maintenance."""
+        self._mover.flush()
+        self._mover.tidy(at_once=True)
+        self._tables.tidy()
+        self.remove_files()
+
+    def check(self) -> Iterator[Damage]:
+        """See Maintenance. What ClickHouse holds it checks itself, whenever it reads."""
+        yield from self._check_journal()
+        yield from self._check_summaries()
+        yield from self.check_files()
+
+    def _check_journal(self) -> Iterator[Damage]:
+        place = {"run_key": -1, "first_arrival": -1}
+        while True:
+            with self._database.snapshot() as connection:
+                found = SQL.all(connection, "journal_after", {**place, "limit": CHECKED})
+            for run_key, first, payload in found:
+                place = {"run_key": run_key, "first_arrival": first}
+                try:
+                    journal.decode(payload, run_key=run_key, first_arrival=first)
+                except Corrupt as error:
+                    yield Damage(place=f"journal of run {run_key} from arrival {first}", cost=error.message)
+            if len(found) < CHECKED:
+                return
+
+    def _check_summaries(self) -> Iterator[Damage]:
+        last = -1
+        while True:
+            with self._database.snapshot() as connection:
+                found = SQL.all(connection, "summaries_after", (last, CHECKED))
+            for last, body in found:
+                try:
+                    summaries.decode(body)
+                except Corrupt as error:
+                    yield Damage(place=f"summary of series {last}", cost=error.message)
+            if len(found) < CHECKED:
+                return
+
+    def healthy(self) -> str:
+        """See Maintenance."""
+        if self.files_failed():
+            return self.files_failed()
+        try:
+            with self._database.snapshot() as connection:
+                connection.execute("SELECT 1")
+        except StepwellError as error:
+            return error.message
+        return ""
+
+    def stats(self) -> Stats:
+        """See Maintenance."""
+        writer = self._writer
+        with self._database.snapshot() as connection:
+            ((rows, points),) = SQL.all(connection, "waiting")
+            ((size,),) = SQL.all(connection, "database_bytes")
+        gauges = {
+            "queue_requests": float(writer.queued),
+            "head_points": float(points),
+            "journal_rows": float(rows),
+            "database_bytes": float(size),
+            "read_only": float(bool(self.healthy())),
+        }
+        counters = {
+            **writer.counters,
+            "points": self.points_written,
+            "duplicates": self.points_repeated,
+            **self._mover.counters,
+        }
+        upto, cumulative = 0, []
+        for bound, count in zip((*BUCKETS, float("inf")), writer.commit_counts, strict=True):
+            upto += count
+            cumulative.append((bound, upto))
+        return Stats(
+            gauges=gauges,
+            counters={name: float(value) for name, value in counters.items()},
+            commit_seconds=tuple(cumulative),
+            commit_seconds_sum=writer.commit_seconds,
+        )
+
+    def close(self) -> None:
+        """See Maintenance. What cannot be moved any more stays in the journal, for another process; idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self._mover.stop()
+        self._writer.close()
+        try:
+            self._mover.flush()
+        except StepwellError as error:
+            _log.warning(error.message, extra={"action": "close_failed"})
+        self._clickhouse.close()
+        self._database.close()

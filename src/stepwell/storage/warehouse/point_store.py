@@ -1,0 +1,204 @@
+"""The point half of the store: writes go to the journal, reads bring journal and ClickHouse together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from stepwell.core.buckets import Buckets
+from stepwell.core.downsample import Sampled
+from stepwell.core.errors import Busy
+from stepwell.core.model import Columns, Lifecycle, Repeats, RunWrite, Selector, SeriesInfo, Window
+from stepwell.core.page import Position
+from stepwell.core.series import Order
+from stepwell.core.store import PointPage, RunPoints
+from stepwell.core.summary import Summary
+from stepwell.storage.catalog import records, run_rows, runs, series, summaries
+from stepwell.storage.warehouse import journal, staging
+from stepwell.storage.warehouse.database import Connection, Database
+from stepwell.storage.warehouse.moving import Mover
+from stepwell.storage.warehouse.points import PointTables, Waiting
+from stepwell.storage.warehouse.writer import Writer
+
+NO_SERIES: Final = (-1,)  # a key that no series has: statements need one
+JOURNAL_POINTS: Final = 50_000_000  # that wait to be moved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Moment:
+    """What a selector selects, as of one moment of PostgreSQL. ClickHouse is asked after it: what was moved by then is
+    there, what came later is cut off by its arrival."""
+
+    run: int
+    series: tuple[int, ...]
+    waiting: Waiting
+
+
+class PointReadsAndWrites:
+    """Implements core.store.PointStore."""
+
+    def __init__(self, *, database: Database, writer: Writer, tables: PointTables, mover: Mover) -> None:
+        self._database = database
+        self._writer = writer
+        self._tables = tables
+        self._mover = mover
+        self.points_written = 0
+        self.points_repeated = 0
+
+    def write(self, *, workspace: str, writes: Sequence[RunWrite]) -> Future[None]:
+        """See PointStore."""
+        if self._mover.waiting > JOURNAL_POINTS and any(write.points is not None for write in writes):
+            raise Busy("points arrive faster than they can be moved to ClickHouse; nothing was stored")
+
+        def run(connection: Connection) -> None:
+            for write in writes:
+                self._apply(connection, workspace, write)
+
+        return self._writer.submit(run)
+
+    def _apply(self, connection: Connection, workspace: str, write: RunWrite) -> None:
+        if write.only_points:
+            state = runs.open_run(connection, workspace, write.run_id)
+        else:
+            records.check_unchanged(connection, workspace, write.unchanged)
+            state = runs.apply(connection, workspace, write)
+            if write.records:
+                records.put(connection, workspace, write.records)
+        if write.points is not None:
+            if state.lifecycle is Lifecycle.DELETED:
+                raise runs.deleted(write.run_id)
+            append = write.repeats is Repeats.APPEND
+            added = staging.add(connection, self._tables, state.key, write.points, append=append)
+            self.points_written += added
+            self.points_repeated += len(write.points) - added
+
+    def list_series(
+        self, *, workspace: str, run_id: str, metric: str | None = None, prefixes: Sequence[str] | None = None
+    ) -> list[SeriesInfo]:
+        """See PointStore."""
+        with self._database.snapshot() as connection:
+            state = runs.find(connection, workspace, run_id)
+            if state is None:
+                return []
+            rows = series.of_run(connection, state.key, metric, prefixes)
+            stored = summaries.load(connection, [row.key for row in rows])
+        return [
+            SeriesInfo(metric=row.metric, labels=row.labels, summary=stored[row.key])
+            for row in rows
+            if row.key in stored
+        ]
+
+    def read(
+        self,
+        *,
+        workspace: str,
+        selector: Selector,
+        order: Order,
+        window: Window,
+        after: Position | None,
+        limit: int,
+    ) -> PointPage:
+        """See PointStore."""
+        moment = self._moment(workspace, selector)
+        return self._tables.read(
+            run=moment.run,
+            series=moment.series,
+            order=order,
+            window=window,
+            after=after,
+            limit=limit,
+            waiting=moment.waiting,
+        )
+
+    def read_runs(
+        self,
+        *,
+        workspace: str,
+        run_ids: Sequence[str],
+        columns: Columns,
+        after: int | None = None,
+        before: int | None = None,
+        limit: int,
+    ) -> list[RunPoints]:
+        """See PointStore."""
+        with self._database.snapshot() as connection:
+            known = runs.keys_of(connection, workspace, run_ids)
+            names = {each.key: (each.metric, each.labels) for each in series.of_runs(connection, known.values())}
+            waiting = journal.of_runs(connection, known.values())
+            ends = journal.ends(connection, known.values())
+            rows = {row.run.id: row for row in run_rows.read(connection, workspace, list(known.values()), columns)}
+        answer: list[RunPoints] = []
+        for run_id in run_ids:
+            low, high = (after, before) if not answer else (None, None)
+            key = known.get(run_id, -1)
+            end = ends.get(key, 0) if high is None else min(high, ends.get(key, 0))
+            found = self._tables.read_run(
+                run=key, after=-1 if low is None else low, limit=limit, waiting=Waiting(rows=waiting, end=end)
+            )
+            keys, which = np.unique(found.series, return_inverse=True)
+            answer.append(
+                RunPoints(
+                    row=rows.get(run_id),
+                    series=tuple(names[number] for number in keys.tolist()),
+                    which=which.astype(np.int64),
+                    points=found.points,
+                    end=end,
+                )
+            )
+            limit -= len(found)
+            if limit <= 0:
+                break
+        return answer
+
+    def read_buckets(
+        self, *, workspace: str, selectors: Sequence[Selector], window: Window, budget: int
+    ) -> list[Buckets]:
+        """See PointStore."""
+        moments = (self._moment(workspace, selector) for selector in selectors)
+        return [
+            self._tables.buckets(
+                run=moment.run, series=moment.series, window=window, budget=budget, waiting=moment.waiting
+            )
+            for moment in moments
+        ]
+
+    def sample(self, *, workspace: str, selectors: Sequence[Selector], window: Window, limit: int) -> list[Sampled]:
+        """See PointStore."""
+        moments = (self._moment(workspace, selector) for selector in selectors)
+        return [
+            self._tables.sample(
+                run=moment.run, series=moment.series, window=window, limit=limit, waiting=moment.waiting
+            )
+            for moment in moments
+        ]
+
+    def summaries(
+        self, *, workspace: str, run_ids: Sequence[str], metrics: Sequence[str] | None = None
+    ) -> dict[str, dict[str, Summary]]:
+        """See PointStore."""
+        with self._database.snapshot() as connection:
+            ids = {key: run_id for run_id, key in runs.keys_of(connection, workspace, run_ids).items()}
+            stored = summaries.load_runs(connection, ids, metrics)
+        found: dict[str, dict[str, Summary]] = {run_id: {} for run_id in ids.values()}
+        for (run_key, metric), by_labels in sorted(stored.items()):
+            found[ids[run_key]][metric] = summaries.union(by_labels)
+        return found
+
+    def _moment(self, workspace: str, selector: Selector) -> _Moment:
+        with self._database.snapshot() as connection:
+            state = runs.find(connection, workspace, selector.run_id)
+            if state is None:
+                return _Moment(run=-1, series=NO_SERIES, waiting=Waiting.none())
+            if selector.labels is None:
+                keys = [row.key for row in series.of_run(connection, state.key, selector.metric)]
+            else:
+                named = series.find(connection, state.key, [(selector.metric, selector.labels)])
+                keys = [key for key in named if key is not None]
+            waiting = Waiting(
+                rows=journal.of_runs(connection, [state.key]), end=journal.ends(connection, [state.key])[state.key]
+            )
+        return _Moment(run=state.key, series=tuple(keys) or NO_SERIES, waiting=waiting)

@@ -1,0 +1,99 @@
+"""Points of many series as columns: what is inserted, and what still waits in the journal. No SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from stepwell.core.series import I64, INT64_MAX, Points, ascending, value_keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Points of many series of many runs, in any order, as equally long columns: run and series are int64 keys."""
+
+    run: I64
+    series: I64
+    points: Points
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def take(self, index: Any) -> Self:
+        """The rows at `index` (an array of positions, a mask or a slice), in its order."""
+        return type(self)(run=self.run[index], series=self.series[index], points=self.points.take(index))
+
+    def of_series(self, series: Sequence[int]) -> Self:
+        """Those of some series."""
+        return self.take(np.isin(self.series, np.asarray(series, np.int64)))
+
+    def identities(self) -> tuple[I64, ...]:
+        """The columns that tell one point from another: series, step, time, value key, occurrence."""
+        points = self.points
+        return self.series, points.step, points.time, value_keys(points.value), points.occurrence
+
+    def distinct(self) -> Self:
+        """Each point once, by the row with the least arrival, in the order of series and key."""
+        columns = [column for column in self.identities() if len(column) and (column != column[0]).any()]
+        if not columns or ascending(tuple(columns)).all():
+            return self if columns else self._oldest()
+        order = np.lexsort((self.points.arrival, *columns[::-1]))
+        fresh = np.ones(len(order), np.bool_)
+        sorted_columns = [column[order] for column in columns]
+        fresh[1:] = np.any([column[1:] != column[:-1] for column in sorted_columns], axis=0)
+        return self.take(order[fresh])
+
+    def oldest(self, stored: Self) -> I64:
+        """For each row the least arrival of the rows of `stored` with its identity, INT64_MAX where there is none."""
+        columns = [np.concatenate(pair) for pair in zip(self.identities(), stored.identities(), strict=True)]
+        order = np.lexsort(columns[::-1])
+        fresh = np.ones(len(order), np.bool_)
+        sorted_columns = [column[order] for column in columns]
+        fresh[1:] = np.any([column[1:] != column[:-1] for column in sorted_columns], axis=0)
+        arrivals = np.concatenate([np.full(len(self), INT64_MAX, np.int64), stored.points.arrival])
+        group = np.empty(len(order), np.int64)
+        group[order] = np.cumsum(fresh) - 1
+        least = np.minimum.reduceat(arrivals[order], np.flatnonzero(fresh)) if len(order) else arrivals
+        return least[group[: len(self)]]
+
+    def _oldest(self) -> Self:
+        """Of rows that all repeat one point the one with the least arrival."""
+        return self.take([int(self.points.arrival.argmin())]) if len(self) else self
+
+    @classmethod
+    def empty(cls) -> Self:
+        """No rows."""
+        none = np.empty(0, np.int64)
+        return cls(run=none, series=none, points=Points.empty())
+
+    @classmethod
+    def concat(cls, parts: Sequence[Self]) -> Self:
+        """The rows of `parts`, one after another."""
+        if not parts:
+            return cls.empty()
+        return cls(
+            run=np.concatenate([part.run for part in parts]),
+            series=np.concatenate([part.series for part in parts]),
+            points=Points.concat([part.points for part in parts]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What the journal holds at one moment: rows that are perhaps not in ClickHouse yet, and the arrival number from
+    which on nothing is shown. Every point with an arrival below `end` is in `rows` or in ClickHouse, or in both.
+
+    Take it before ClickHouse is asked: what is moved meanwhile is then in both, and never in neither. `rows` may hold
+    points of other series, and points that are stored already; they may have no order.
+    """
+
+    rows: Rows
+    end: int = INT64_MAX
+
+    @classmethod
+    def none(cls) -> Self:
+        """Nothing waits."""
+        return cls(rows=Rows.empty())

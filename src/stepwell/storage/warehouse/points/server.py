@@ -1,0 +1,147 @@
+"""One ClickHouse server or cluster as this engine sees it: connections, statements, errors. No table is named here."""
+
+from __future__ import annotations
+
+import queue
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+from clickhouse_driver import Client
+from clickhouse_driver.errors import Error, ServerException
+from numpy.typing import NDArray
+
+from stepwell.core.errors import Busy, Invalid, StepwellError, StorageFailed, StorageFull
+
+PORT: Final = 9000
+CONNECT_SECONDS: Final = 5
+ANSWER_SECONDS: Final = 120
+FULL: Final = frozenset({243})  # NOT_ENOUGH_SPACE
+# Errors of a server that is alive and may well do it a little later: timeouts, too many queries or parts, no memory
+# left, a replica that is read-only, too few live replicas, no keeper.
+LATER: Final = frozenset({159, 202, 209, 210, 225, 241, 242, 252, 254, 285, 286, 319, 394, 999})
+
+Column = NDArray[Any]
+_HOST: Final = re.compile(r"[^:]+(:\d{1,5})?")
+
+
+class Server(Protocol):
+    """What the tables need of a server."""
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """The first two or three numbers of the server's version."""
+        ...
+
+    def run(self, statement: str) -> None:
+        """Run a statement that answers nothing."""
+        ...
+
+    def select(self, statement: str, values: Mapping[str, Any], types: Sequence[type]) -> list[Column]:
+        """The columns of the answer, as many as `types`, which are those of the columns when there is no row."""
+        ...
+
+    def insert(self, table: str, columns: Mapping[str, Column]) -> None:
+        """Insert rows; the server has them when it returns."""
+        ...
+
+
+class ClickHouse:
+    """A pool of connections to `clickhouse://user:password@host1:9000,host2:9000/database`. Threads may share it.
+
+    Further hosts are tried in their order when one does not answer. Raises Invalid for a URL that says something else.
+    """
+
+    def __init__(self, url: str, *, size: int = 8) -> None:
+        """Connects when it is first asked. `size` is how many statements may run at a time; more wait."""
+        self._options = _options(url)
+        self._free: queue.LifoQueue[Client | None] = queue.LifoQueue()
+        self._version: tuple[int, ...] | None = None
+        for _ in range(size):
+            self._free.put(None)
+        self._size = size
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """The first numbers of the server's version, read once."""
+        if self._version is None:
+            (found,) = self.select("SELECT version()", {}, [str])
+            self._version = tuple(int(part) for part in str(found[0]).split(".")[:3])
+        return self._version
+
+    def run(self, statement: str) -> None:
+        """Run a statement that answers nothing."""
+        with self._client() as client:
+            client.execute(statement)
+
+    def select(self, statement: str, values: Mapping[str, Any], types: Sequence[type]) -> list[Column]:
+        """The columns of the answer, as many as `types`, which are those of the columns when there is no row."""
+        with self._client() as client:
+            columns: list[Column] = client.execute(statement, values or None, columnar=True)
+        return columns or [np.empty(0, each) for each in types]
+
+    def insert(self, table: str, columns: Mapping[str, Column]) -> None:
+        """Insert rows; the server has them when it returns."""
+        with self._client() as client:
+            client.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES", list(columns.values()), columnar=True)
+
+    def close(self) -> None:
+        """Close all connections, when the last statement has ended."""
+        for _ in range(self._size):
+            client = self._free.get()
+            if client is not None:
+                client.disconnect()
+
+    @contextmanager
+    def _client(self) -> Iterator[Client]:
+        """A connection of one's own. After anything but an answer it is closed: what is on its way is nobody's."""
+        client = self._free.get()
+        whole = False
+        try:
+            client = client or Client(**self._options)
+            yield client
+            whole = True
+        except ServerException as error:
+            raise _told(error) from error
+        except (Error, OSError, EOFError) as error:
+            raise Busy(f"ClickHouse does not answer: {_first_line(error)}") from error
+        finally:
+            if not whole and client is not None:
+                client.disconnect()
+            self._free.put(client)
+
+
+def _options(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    user, _, place = parts.netloc.rpartition("@")
+    hosts = [_HOST.fullmatch(host) for host in place.split(",")]
+    if parts.scheme != "clickhouse" or not all(hosts) or parts.query or parts.fragment:
+        raise Invalid("a ClickHouse URL is clickhouse://[user:password@]host[:port][,host...][/database]")
+    name, _, password = user.partition(":")
+    host, _, port = place.split(",")[0].partition(":")
+    return {
+        "host": host,
+        "port": int(port or PORT),
+        "alt_hosts": place.partition(",")[2] or None,
+        "user": unquote(name) or "default",
+        "password": unquote(password),
+        "database": unquote(parts.path.strip("/")) or "default",
+        "connect_timeout": CONNECT_SECONDS,
+        "send_receive_timeout": ANSWER_SECONDS,
+        "settings": {"use_numpy": True},
+    }
+
+
+def _told(error: ServerException) -> StepwellError:
+    text = f"ClickHouse: {_first_line(error)}"
+    if error.code in FULL:
+        return StorageFull(text)
+    return Busy(text) if error.code in LATER else StorageFailed(text)
+
+
+def _first_line(error: Exception) -> str:
+    message = getattr(error, "message", None) or str(error)
+    return str(message).partition("\n")[0].partition(" Stack trace:")[0][:300] or type(error).__name__

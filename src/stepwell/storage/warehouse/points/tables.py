@@ -1,0 +1,183 @@
+"""The tables of points: insert blocks, read in every order, sum up, remove. Exact whatever was merged or sent twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from stepwell.core.buckets import Buckets
+from stepwell.core.downsample import Sampled
+from stepwell.core.model import EVERYTHING, Window
+from stepwell.core.page import Position
+from stepwell.core.series import I64, INT64_MAX, Order
+from stepwell.core.store import PointPage
+from stepwell.core.summary import Summary
+from stepwell.storage.warehouse.points import paging, schema, summing, tiles
+from stepwell.storage.warehouse.points.rows import Rows, Waiting
+from stepwell.storage.warehouse.points.server import Server
+from stepwell.storage.warehouse.points.statements import SQL, Scope, rows_of, select
+from stepwell.storage.warehouse.points.summing import Sizes
+
+SIZES: Final = Sizes()
+NAMED: Final = 1_000  # points named in one statement
+NEAR: Final = 16  # rows read for each of them at most, before they are named in full
+
+
+class PointTables:
+    """The points of all runs.
+
+    A point is stored once however often it is inserted: its identity is (series, step, time, value, occurrence) (ADR
+    0001), and of several rows with one identity the one with the least arrival counts, in every read, merged or not.
+    Arrival numbers are the caller's: unique, and rising in the order of acknowledgement. Series keys are unique over
+    all runs, and each belongs to one run. Run keys are never used again.
+
+    Errors: Busy when ClickHouse does not answer or has too much to do, StorageFull, StorageFailed.
+    """
+
+    def __init__(self, server: Server, *, sizes: Sizes = SIZES) -> None:
+        self._server = server
+        self._sizes = sizes
+
+    # Schema
+
+    def migrate(self) -> list[int]:
+        """Bring the schema up to date; the numbers of the migrations that were done. May be called again after any
+        failure, not by two at once: the caller holds a lock."""
+        return schema.migrate(self._server)
+
+    def check_schema(self) -> None:
+        """Raises StorageFailed with what to do when the schema is older or newer than this code."""
+        schema.check(self._server)
+
+    # Writing
+
+    def insert(self, rows: Rows) -> None:
+        """Store rows, in one block where the partitions allow. Inserting the same again, or a part of it, changes
+        nothing. After an error any part of it may be stored: insert all of it again."""
+        rows = rows.distinct()  # a part of a table never repeats a point of its own
+        if not len(rows):
+            return
+        series, step, time, value_key, occurrence = rows.identities()
+        columns = {
+            "run": rows.run,
+            "series": series,
+            "step": step,
+            "time": time,
+            "value_key": value_key,
+            "occurrence": occurrence,
+            "age": INT64_MAX - rows.points.arrival,
+        }
+        self._server.insert("points", columns)
+
+    def arrivals(self, rows: Rows) -> I64:
+        """For each row the arrival of the stored point with its identity, INT64_MAX where there is none. Points above
+        the greatest key of their series need not be asked for."""
+        found = np.full(len(rows), INT64_MAX, np.int64)
+        for begin, some in _pieces(rows):
+            found[begin : begin + len(some)] = some.oldest(self._like(some))
+        return found
+
+    def _like(self, some: Rows) -> Rows:
+        """Stored rows, among them all that are the same points as some."""
+        steps = tuple(np.unique(some.points.step).tolist())
+        values = _named(some, "steps", steps) | {"limit": NEAR * len(some)}
+        columns = select(self._server, "at_steps", 6, values)
+        if len(columns[0]) == values["limit"]:  # too many points of one step: name each point
+            wanted = tuple(zip(*(column.tolist() for column in some.identities()), strict=True))
+            columns = select(self._server, "oldest_rows", 6, _named(some, "identities", wanted))
+        return rows_of(columns, -1)
+
+    def occurrences(self, rows: Rows) -> I64:
+        """For each row the least occurrence that is above all stored ones of its (series, step, time, value)."""
+        found = np.zeros(len(rows), np.int64)
+        for begin, some in _pieces(rows):
+            wanted = list(zip(*(column.tolist() for column in some.identities()[:4]), strict=True))
+            *place, last = select(self._server, "greatest_occurrences", 5, _named(some, "places", wanted))
+            stored = dict(zip(zip(*(c.tolist() for c in place), strict=True), last.tolist(), strict=True))
+            for number, one in enumerate(wanted):
+                found[begin + number] = stored.get(one, -1) + 1
+        return found
+
+    def delete_runs(self, runs: Sequence[int]) -> None:
+        """Begin to remove all points of these runs. They need not be gone when it returns: the caller has forgotten the
+        runs before, and asks for them no more. Doing it again is no error."""
+        if runs:
+            values = {"runs": ", ".join(str(int(run)) for run in runs)}
+            for name in ("delete_tilings", "delete_nodes", "delete_runs"):
+                self._server.run(SQL[name] % values)
+
+    # Reading. `series` are keys of series of the run `run`; what is not there is empty. `waiting` as in its class.
+
+    def read(
+        self,
+        *,
+        run: int,
+        series: Sequence[int],
+        order: Order,
+        window: Window,
+        after: Position | None,
+        limit: int,
+        waiting: Waiting,
+    ) -> PointPage:
+        """As PointStore.read, over the union of the series. Positions are (the order's columns..., arrival)."""
+        scope = self._scope(run, series, window, waiting)
+        return paging.page(scope, order=order, after=after, limit=limit, oldest=self.arrivals)
+
+    def read_run(self, *, run: int, after: int = -1, limit: int, waiting: Waiting) -> Rows:
+        """Up to `limit` points of all series of a run with arrivals above `after` and below `waiting.end`, oldest
+        first."""
+        scope = self._scope(run, None, EVERYTHING, waiting)
+        return paging.arrived(scope, after=after, limit=limit, oldest=self.arrivals)
+
+    def buckets(self, *, run: int, series: Sequence[int], window: Window, budget: int, waiting: Waiting) -> Buckets:
+        """As PointStore.read_buckets, of the union of the series."""
+        return summing.buckets(self._scope(run, series, window, waiting), budget, self._sizes)
+
+    def sample(self, *, run: int, series: Sequence[int], window: Window, limit: int, waiting: Waiting) -> Sampled:
+        """As PointStore.sample, of the union of the series."""
+        return summing.sample(self._scope(run, series, window, waiting), limit)
+
+    def summaries(self, *, runs: Sequence[int], series: Sequence[int], waiting: Waiting) -> dict[int, Summary]:
+        """series key -> the summary of its points, of these series of these runs; those without points are absent.
+        Reads all of their points: what is shown in lists should be kept up to date from `arrivals` instead."""
+        return summing.summaries(self._server, runs=runs, series=series, waiting=waiting, at_once=self._sizes.at_once)
+
+    # Care
+
+    def roll_up(self, *, run: int, series: int, settled: int) -> int:
+        """Sum up what is new of a long series, so that reads of it need not look at every point; how many tiles were
+        made. Every point of it that arrived before `settled` must be in ClickHouse, and not only in the journal. Reads
+        are exact without it; a series of fewer points than two tiles hold needs none."""
+        waiting = Waiting(rows=Rows.empty(), end=settled)
+        return tiles.roll_up(self._scope(run, [series], EVERYTHING, waiting), self._sizes.nodes)
+
+    def count(self) -> int:
+        """How many rows are stored, with those that repeat another."""
+        (found,) = select(self._server, "count", 1, {})
+        return int(found[0])
+
+    def tidy(self) -> None:
+        """Merge what can be merged; reads never depend on it."""
+        self._server.run(SQL["tidy"])
+
+    def _scope(self, run: int, series: Sequence[int] | None, window: Window, waiting: Waiting) -> Scope:
+        return Scope.of(
+            self._server, run=run, series=series, window=window, waiting=waiting, at_once=self._sizes.at_once
+        )
+
+
+def _pieces(rows: Rows) -> Iterator[tuple[int, Rows]]:
+    for begin in range(0, len(rows), NAMED):
+        yield begin, rows.take(slice(begin, begin + NAMED))
+
+
+def _named(rows: Rows, name: str, wanted: Sequence[object]) -> dict[str, Any]:
+    return {
+        "runs": tuple(np.unique(rows.run).tolist()),
+        "series": tuple(np.unique(rows.series).tolist()),
+        "min_step": int(rows.points.step.min()),
+        "max_step": int(rows.points.step.max()),
+        name: tuple(wanted),
+    }

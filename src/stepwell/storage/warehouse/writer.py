@@ -1,0 +1,169 @@
+"""Changes of this process, in the order in which they were asked for, many in one transaction. What they are is theirs.
+
+Other processes change the same rows: what a change has looked at it has locked (`database.LOCKED`). Two that make the
+same thing meet at a unique index; the later one is done again, and then sees the other.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Final, TypeVar
+
+from psycopg import errors
+
+from stepwell.core.errors import Busy, StepwellError, StorageFailed
+from stepwell.storage.warehouse.database import Connection, Database, told
+
+GROUP: Final = 256  # requests in one transaction
+QUEUE: Final = 4096  # requests that wait
+ATTEMPTS: Final = 5  # at a change that others were in the way of
+BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # seconds of a commit
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A change on its way, and who waits for it."""
+
+    run: Callable[[Connection], Any]
+    future: Future[Any] = field(default_factory=Future)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Outcome:
+    """What is to be told once the transaction is committed."""
+
+    request: Request
+    value: Any = None
+    error: BaseException | None = None
+
+    def tell(self) -> None:
+        if self.error is not None:
+            self.request.future.set_exception(self.error)
+        else:
+            self.request.future.set_result(self.value)
+
+
+class Writer:
+    """One thread and one connection that change the database. Any number of threads may submit."""
+
+    def __init__(self, database: Database) -> None:
+        self.counters = {"commits": 0, "commit_requests": 0}
+        self.commit_counts = [0] * (len(BUCKETS) + 1)
+        self.commit_seconds = 0.0
+        self._database = database
+        self._queue: queue.Queue[Request | None] = queue.Queue(QUEUE)
+        self._closed = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._work, name="stepwell-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def queued(self) -> int:
+        """How many requests wait."""
+        return self._queue.qsize()
+
+    def submit(self, run: Callable[[Connection], T]) -> Future[T]:
+        """Do a change in a transaction of the writing thread; the Future tells its value once it is durable."""
+        request = Request(run=run)
+        with self._lock:
+            if self._closed:
+                raise StorageFailed("the store is closed")
+            try:
+                self._queue.put_nowait(request)
+            except queue.Full:
+                raise Busy("too many changes wait to be written; nothing was stored") from None
+        return request.future
+
+    def close(self) -> None:
+        """Do what waits, and end. Idempotent."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._queue.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while True:
+            first = self._queue.get()
+            if first is None:
+                return
+            group, ended = [first], False
+            while len(group) < GROUP and not ended:
+                try:
+                    request = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                ended = request is None
+                if request is not None:
+                    group.append(request)
+            self._do(group)
+            if ended:
+                return
+
+    def _do(self, group: Sequence[Request]) -> None:
+        begun = perf_counter()
+        for outcome in self._outcomes(group):
+            outcome.tell()
+        self._count(len(group), perf_counter() - begun)
+
+    def _count(self, requests: int, seconds: float) -> None:
+        self.counters["commits"] += 1
+        self.counters["commit_requests"] += requests
+        self.commit_seconds += seconds
+        self.commit_counts[sum(seconds > bound for bound in BUCKETS)] += 1
+
+    def _outcomes(self, group: Sequence[Request]) -> list[_Outcome]:
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._attempt(group)
+            except _InTheWay:
+                if len(group) > 1:
+                    return [outcome for request in group for outcome in self._outcomes([request])]
+                if attempt == ATTEMPTS - 1:
+                    break
+            except BaseException as error:  # noqa: BLE001  whoever waits must be told, whatever it was
+                return [_Outcome(request=request, error=error) for request in group]
+        busy = Busy("others changed the same again and again; nothing was stored")
+        return [_Outcome(request=request, error=busy) for request in group]
+
+    def _attempt(self, group: Sequence[Request]) -> list[_Outcome]:
+        with self._database.changing() as connection:
+            return [_run(connection, request, alone=len(group) == 1) for request in group]
+
+
+class _InTheWay(Exception):
+    """Another process did something at the same time: all of the transaction is to be done again."""
+
+
+def _run(connection: Connection, request: Request, *, alone: bool) -> _Outcome:
+    """Run one request so that, refused, it leaves nothing."""
+    connection.execute("SAVEPOINT request")
+    try:
+        value = _careful(request.run, connection)
+    except _InTheWay:
+        raise
+    except StepwellError as error:
+        if isinstance(error, Busy | StorageFailed):
+            raise
+        connection.execute("ROLLBACK TO SAVEPOINT request")
+        return _Outcome(request=request, error=error)
+    connection.execute("RELEASE SAVEPOINT request")
+    return _Outcome(request=request, value=value)
+
+
+def _careful(run: Callable[[Connection], T], connection: Connection) -> T:
+    try:
+        with told():
+            return run(connection)
+    except StepwellError as error:
+        cause = error.__cause__
+        if isinstance(cause, errors.UniqueViolation | errors.DeadlockDetected | errors.SerializationFailure):
+            raise _InTheWay from cause
+        raise

@@ -1,0 +1,50 @@
+"""One pair of servers for each process of the tests, and a database of its own for each test."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from stepwell.storage.warehouse.points import ClickHouse
+from warehouse.servers import clickhouse_url, postgres_url
+
+
+@pytest.fixture(scope="session")
+def clickhouse_server() -> Iterator[str]:
+    """The URL of a ClickHouse server, without a database."""
+    with clickhouse_url() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server, without a database."""
+    with postgres_url() as url:
+        yield url
+
+
+@pytest.fixture
+def clickhouse(clickhouse_server: str) -> Iterator[ClickHouse]:
+    """An empty database of this test's own."""
+    name = f"test_{uuid.uuid4().hex}"
+    root = ClickHouse(clickhouse_server)
+    root.run(f"CREATE DATABASE {name}")
+    found = ClickHouse(f"{clickhouse_server}/{name}")
+    yield found
+    found.close()
+    root.run(f"DROP DATABASE {name}")
+    root.close()
+
+
+@pytest.fixture
+def postgres_database(postgres_server: str) -> Iterator[str]:
+    """The URL of an empty database of this test's own."""
+    import psycopg
+
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+        yield f"{postgres_server}/{name}"
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

@@ -1,0 +1,96 @@
+"""Stores of the warehouse for tests that know directories: each directory stands for databases of its own.
+
+The servers are started when the first is opened, and stopped with the tests.
+"""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import uuid
+from contextlib import ExitStack, closing
+from functools import cache
+from pathlib import Path
+
+import psycopg
+
+from stepwell.core.clock import Clock
+from stepwell.core.store import Store
+from stepwell.storage.warehouse import Address, WarehouseStore, migrate
+from stepwell.storage.warehouse.points import ClickHouse
+from warehouse.servers import clickhouse_url, postgres_url
+
+NAME = "databases"  # of the file that names them
+
+
+class Servers:
+    """A PostgreSQL and a ClickHouse, and databases in them."""
+
+    def __init__(self) -> None:
+        with ExitStack() as running:
+            self.clickhouse = running.enter_context(clickhouse_url())
+            self.postgres = running.enter_context(postgres_url())
+            self.template = self.new(running)
+            atexit.register(running.pop_all().close)
+
+    def new(self, until: ExitStack) -> str:
+        """Empty databases, migrated, of this name, which go at the end."""
+        name = self.create("template0")
+        until.callback(self.drop, name)
+        migrate(self.address(name, Path("unused")))
+        return name
+
+    def create(self, template: str | None = None) -> str:
+        """Databases of a new name: copies of those of a name, by default of empty ones."""
+        name = f"test_{uuid.uuid4().hex}"
+        with psycopg.connect(f"{self.postgres}/postgres", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template or self.template}".encode())
+        self._clickhouse(f"CREATE DATABASE {name}")
+        return name
+
+    def fill(self, name: str) -> None:
+        """Make the tables of ClickHouse in a copy."""
+        migrate(self.address(name, Path("unused")))
+
+    def drop(self, name: str) -> None:
+        """Remove them."""
+        with psycopg.connect(f"{self.postgres}/postgres", autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        self._clickhouse(f"DROP DATABASE {name}")
+
+    def address(self, name: str, files: Path) -> Address:
+        """Where the databases of a name are."""
+        return Address(clickhouse=f"{self.clickhouse}/{name}", catalog=f"{self.postgres}/{name}", files=files)
+
+    def _clickhouse(self, statement: str) -> None:
+        with closing(ClickHouse(self.clickhouse)) as server:
+            server.run(statement)
+
+
+@cache
+def servers() -> Servers:
+    """Those of this process."""
+    return Servers()
+
+
+class Warehouse:
+    """Implements stores.Engine."""
+
+    def open(self, directory: Path, clock: Clock, *, background: bool) -> Store:
+        """See Engine."""
+        directory.mkdir(parents=True, exist_ok=True)
+        named = directory / NAME
+        if not named.exists():
+            name = servers().create()
+            servers().fill(name)
+            named.write_text(name)
+        address = servers().address(named.read_text(), directory / "files")
+        return WarehouseStore(address, clock=clock, background=background)
+
+    def copy(self, directory: Path, copy: Path) -> None:
+        """See Engine. Only stores that hold nothing are copied: another empty one is as good."""
+
+    def remove(self, directory: Path) -> None:
+        """See Engine."""
+        servers().drop((directory / NAME).read_text())
+        shutil.rmtree(directory)

@@ -1,0 +1,285 @@
+"""What the tables of points answer is what a list of points says: after inserts twice over, merges, crashes between."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from point_strategies import INT64, VALUE, assert_says, bucket_rows, exact, rows_of
+from stepwell.core.downsample import sample
+from stepwell.core.errors import StorageFailed
+from stepwell.core.model import EVERYTHING, Window
+from stepwell.core.page import Position
+from stepwell.core.series import INT64_MAX, INT64_MIN, Order, Points, value_key
+from stepwell.core.summary import Summary
+from stepwell.storage.warehouse.points import ClickHouse, PointTables, Rows, Sizes, Waiting
+from stepwell.storage.warehouse.points.server import Server
+from warehouse.modern import Chdb
+
+PARTITION = 134_217_728
+KEYS = itertools.count(1)  # every example has runs and series of its own in tables that all of them share
+WINDOWS = [
+    EVERYTHING,
+    Window(min_step=0, max_step=2),
+    Window(min_time=1, max_time=2),
+    Window(min_step=1, max_step=5, min_time=0, max_time=1),
+    Window(min_step=INT64_MAX),
+    Window(max_step=INT64_MIN),
+    Window(min_step=2, max_step=1),
+]
+
+Identity = tuple[int, int, int, int, int]  # series, step, time, value key, occurrence
+Told = tuple[int, int, int, int, int, int]  # the same and arrival
+
+
+# The oldest version that is spoken to, and the newest where its package is installed.
+VERSIONS = ["server", *(["chdb"] if find_spec("chdb") else [])]
+SMALL = Sizes(at_once=4, exact_below=4, nodes=(4, 2, 1))  # so that what is done for long series happens to short ones
+
+
+Row = tuple[int, int, int, float, int]  # which series, step, time, value, occurrence
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def tables(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PointTables]:
+    """Tables of one database for all tests."""
+    if request.param == "chdb":
+        with closing(Chdb(tmp_path_factory.mktemp("chdb"))) as modern:
+            yield migrated(modern)
+        return
+    url = request.getfixturevalue("clickhouse_server")
+    name = f"points_{uuid.uuid4().hex}"
+    with closing(ClickHouse(url)) as root:
+        root.run(f"CREATE DATABASE {name}")
+        with closing(ClickHouse(f"{url}/{name}")) as server:
+            yield migrated(server)
+        root.run(f"DROP DATABASE {name}")
+
+
+def migrated(server: Server) -> PointTables:
+    found = PointTables(server, sizes=SMALL)
+    with pytest.raises(StorageFailed, match="stepwell migrate"):
+        found.check_schema()
+    assert found.migrate() == [1, 2]
+    assert found.migrate() == []
+    found.check_schema()
+    return found
+
+
+@dataclass
+class Written:
+    """A run with two series, as the journal and the tables have it, and the truth."""
+
+    tables: PointTables
+    run: int = field(default_factory=lambda: next(KEYS))
+    series: tuple[int, int] = field(default_factory=lambda: (next(KEYS), next(KEYS)))
+    truth: dict[Identity, int] = field(default_factory=dict)
+    journal: list[Told] = field(default_factory=list)
+    arrival: int = PARTITION - 15  # soon the next partition begins
+
+    def write(self, rows: list[Row]) -> None:
+        for which, step, time, value, occurrence in rows:
+            identity = (self.series[which], step, time, value_key(value), occurrence)
+            self.truth.setdefault(identity, self.arrival)
+            self.journal.append((*identity, self.arrival))
+            self.arrival += 1
+
+    def rows(self, told: list[Told]) -> Rows:
+        columns = np.array(told, np.int64).reshape(-1, 6).T
+        keys = columns[3]
+        bits = keys ^ ((keys >> 63) & np.int64(INT64_MAX))
+        points = Points(
+            step=columns[1],
+            time=columns[2],
+            value=bits.view(np.float64),
+            occurrence=columns[4],
+            arrival=columns[5],
+        )
+        return Rows(run=np.full(len(told), self.run), series=columns[0], points=points)
+
+    def waiting(self) -> Waiting:
+        """What the journal holds, and rows of another run and series beside it."""
+        other = Rows(
+            run=np.array([-1]),
+            series=np.array([-1]),
+            points=self.rows([(0, 1, 1, 0, 0, 0)]).points,
+        )
+        return Waiting(rows=Rows.concat([other, self.rows(self.journal)]), end=self.arrival)
+
+    def sorted(self, which: tuple[int, ...], order: Order, window: Window = EVERYTHING) -> list[Told]:
+        every: list[Told] = [(*identity, arrival) for identity, arrival in self.truth.items() if identity[0] in which]
+        every = [
+            row
+            for row in every
+            if window.min_step <= row[1] <= window.max_step and window.min_time <= row[2] <= window.max_time
+        ]
+        places = {Order.KEY: (1, 2, 3, 4, 5), Order.TIME: (2, 1, 3, 4, 5), Order.ARRIVAL: (5,)}[order]
+        return sorted(every, key=lambda row: tuple(row[place] for place in places))
+
+    def points(self, which: tuple[int, ...], window: Window = EVERYTHING) -> Points:
+        return self.rows(self.sorted(which, Order.KEY, window)).points
+
+    def choices(self) -> list[tuple[int, ...]]:
+        return [self.series, self.series[:1], self.series[1:]]
+
+
+def told(points: Points) -> list[tuple[int, ...]]:
+    columns = (points.step, points.time, points.value, points.occurrence, points.arrival)
+    return [
+        (step, time, value_key(value), occurrence, arrival)
+        for step, time, value, occurrence, arrival in zip(*(c.tolist() for c in columns), strict=True)
+    ]
+
+
+STEP = st.one_of(st.integers(-1, 6), st.just(3), INT64)
+TIME = st.one_of(st.integers(0, 3), INT64)
+ROW = st.tuples(st.integers(0, 1), STEP, TIME, VALUE, st.sampled_from([0, 0, 0, 1]))
+ROWS = st.lists(ROW, max_size=12)
+
+
+@st.composite
+def histories(draw: st.DrawFn, tables: PointTables) -> Written:
+    """Writes, repeats of them, inserts once or twice, merges, crashes after an insert."""
+    written = Written(tables)
+    earlier: list[Row] = []
+    for _ in range(draw(st.integers(1, 5))):
+        rows: list[Row] = draw(ROWS)
+        repeats: bool = draw(st.booleans())
+        if earlier and repeats:
+            rows += draw(st.lists(st.sampled_from(earlier), max_size=6))
+        written.write(rows)
+        earlier += rows
+        count = draw(st.integers(0, len(written.journal)))
+        moved = written.journal[:count]
+        for _ in range(draw(st.sampled_from([0, 1, 1, 2]))):
+            tables.insert(written.rows(moved))
+            if draw(st.booleans()):  # the journal was trimmed too; else the process ended between the two
+                written.journal = [row for row in written.journal if row not in moved]
+        if draw(st.integers(0, 4)) == 0:
+            tables.tidy()
+        if draw(st.booleans()):
+            settled = min((row[5] for row in written.journal), default=written.arrival)
+            tables.roll_up(run=written.run, series=draw(st.sampled_from(written.series)), settled=settled)
+    return written
+
+
+def pages(written: Written, series: tuple[int, ...], order: Order, window: Window, limit: int) -> Points:
+    found, after = [], None
+    for _ in range(200):
+        position: Position | None = after
+        page = written.tables.read(
+            run=written.run,
+            series=series,
+            order=order,
+            window=window,
+            after=position,
+            limit=limit,
+            waiting=written.waiting(),
+        )
+        assert len(page.points) <= limit
+        found.append(page.points)
+        after = page.after
+        if after is None or (order is Order.ARRIVAL and not len(page.points)):
+            return Points.concat(found)
+    raise AssertionError("the pages have no end")
+
+
+@given(data=st.data())
+def test_pages_are_what_was_written(tables: PointTables, data: st.DataObject):
+    written = data.draw(histories(tables))
+    series = data.draw(st.sampled_from(written.choices()))
+    for order in Order:
+        window = data.draw(st.sampled_from(WINDOWS))
+        found = pages(written, series, order, window, data.draw(st.sampled_from([3, 7, 100])))
+        assert told(found) == [row[1:] for row in written.sorted(series, order, window)]
+
+
+@given(data=st.data())
+def test_a_run_reads_as_it_arrived(tables: PointTables, data: st.DataObject):
+    written = data.draw(histories(tables))
+    wanted = written.sorted(written.series, Order.ARRIVAL)
+    for limit in (3, 1000):
+        found: list[Told] = []
+        after = -1
+        while True:
+            rows = tables.read_run(run=written.run, after=after, limit=limit, waiting=written.waiting())
+            assert len(rows) <= limit
+            found += [(one, *row) for one, row in zip(rows.series.tolist(), told(rows.points), strict=True)]
+            if len(rows) < limit:
+                break
+            after = int(rows.points.arrival[-1])
+        assert found == wanted
+
+
+@given(data=st.data())
+def test_buckets_say_what_their_points_say(tables: PointTables, data: st.DataObject):
+    written = data.draw(histories(tables))
+    series = data.draw(st.sampled_from(written.choices()))
+    window = data.draw(st.sampled_from(WINDOWS))
+    points = written.points(series, window)
+    for budget in (1, 3, 100):
+        found = tables.buckets(run=written.run, series=series, window=window, budget=budget, waiting=written.waiting())
+        assert len(found) <= budget
+        assert int(found.count.sum()) == len(points)
+        start = 0
+        for said in bucket_rows(found):
+            part = rows_of(points)[start : start + said["count"]]
+            assert_says(said, exact(part), part)
+            start += said["count"]
+
+
+@given(data=st.data())
+def test_a_sample_is_that_of_the_points(tables: PointTables, data: st.DataObject):
+    written = data.draw(histories(tables))
+    series = data.draw(st.sampled_from(written.choices()))
+    window = data.draw(st.sampled_from(WINDOWS))
+    points = written.points(series, window)
+    for limit in (1, 2, 5, 100):
+        wanted = sample(points, limit)
+        found = tables.sample(run=written.run, series=series, window=window, limit=limit, waiting=written.waiting())
+        assert told(found.points) == told(wanted.points)
+        assert (found.rows, found.width) == (wanted.rows, wanted.width)
+
+
+@given(data=st.data())
+def test_summaries_are_those_of_the_points(tables: PointTables, data: st.DataObject):
+    written = data.draw(histories(tables))
+    found = tables.summaries(runs=[written.run], series=[*written.series, next(KEYS)], waiting=written.waiting())
+    wanted = {one: Summary.of(points) for one in written.series if len(points := written.points((one,)))}
+    assert found.keys() == wanted.keys()
+    for one, summary in wanted.items():
+        for name in ("count", "finite_count", "nan_count", "pos_inf_count", "neg_inf_count", "min_time", "max_time"):
+            assert getattr(found[one], name) == getattr(summary, name), name
+        for name in ("first", "last", "min", "max"):
+            assert repr(getattr(found[one], name)) == repr(getattr(summary, name)), name
+        assert found[one].repeated_steps or not summary.repeated_steps
+        if summary.finite_count:
+            assert math.isclose(found[one].mean, summary.mean, rel_tol=1e-9, abs_tol=1e-300) or summary.m2 > 1e300
+
+
+@given(data=st.data())
+def test_what_is_stored_is_known(tables: PointTables, data: st.DataObject):
+    written = data.draw(histories(tables))
+    stored: dict[Identity, int] = {}
+    for identity, arrival in written.truth.items():
+        found = int(tables.arrivals(written.rows([(*identity, 0)]))[0])
+        if found != INT64_MAX:
+            stored[identity] = found
+            assert found >= arrival
+    waiting = {row[:5] for row in written.journal}
+    assert set(written.truth) - waiting <= set(stored)
+    every = [(*identity[:4], 0, 0) for identity in written.truth]
+    if every:
+        for row, next_one in zip(every, tables.occurrences(written.rows(every)).tolist(), strict=True):
+            taken = [identity[4] for identity in stored if identity[:4] == row[:4]]
+            assert next_one == max(taken, default=-1) + 1
