@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../requirements"
 PATH="$PWD/../.venv/bin:$PATH"
 
-for input in serve.in build.in dev.in docs.in clients/*.in; do
+for input in serve.in build.in warehouse.in dev.in docs.in clients/*.in; do
     name="${input%.in}"
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
         --no-header --no-annotate --no-emit-index-url --no-emit-find-links \

@@ -4,6 +4,7 @@
 #   scripts/setup.sh serve      .venv with what the server needs, and the package itself (editable)
 #   scripts/setup.sh test       .venv with the tools and tests as well, and nginx, behind which some tests put the server
 #   scripts/setup.sh browser    Debian's Chromium, with which tests look at the web page
+#   scripts/setup.sh warehouse  Debian's PostgreSQL and ClickHouse, which the tests of the warehouse start for themselves
 #   scripts/setup.sh clients    .cache/clients/NAME for each requirements/clients/NAME.txt: real clients, apart from ours
 #   scripts/setup.sh docs       .cache/docs/venv with what makes a site of the documents
 #
@@ -90,6 +91,25 @@ need_chromium() {
     die "tests of the web page need a browser; install the package chromium (apt-get install chromium) and try again"
 }
 
+# PostgreSQL and ClickHouse as the machine has them, else Debian's where we may install them, else their names. A server
+# that STEPWELL_TEST_POSTGRES_URL or STEPWELL_TEST_CLICKHOUSE_URL names needs no program here.
+need_databases() {
+    local sudo="" missing=() attempt
+    [ -n "${STEPWELL_TEST_POSTGRES_URL:-}" ] || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || missing+=(postgresql)
+    [ -n "${STEPWELL_TEST_CLICKHOUSE_URL:-}" ] || PATH="$PATH:/usr/sbin" command -v clickhouse-server >/dev/null || missing+=(clickhouse-server)
+    [ ${#missing[@]} = 0 ] && return
+    [ "$(id -u)" = 0 ] || sudo="sudo -n"
+    if command -v apt-get >/dev/null && { [ -z "$sudo" ] || $sudo true 2>/dev/null; }; then
+        say "installing the Debian packages ${missing[*]}"
+        for attempt in once again; do
+            $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" \
+                >/dev/null 2>&1 && return
+            $sudo apt-get update -qq >/dev/null 2>&1 || true
+        done
+    fi
+    die "tests of the warehouse need ${missing[*]}; install them (apt-get install ${missing[*]}), or name servers: STEPWELL_TEST_POSTGRES_URL, STEPWELL_TEST_CLICKHOUSE_URL"
+}
+
 # make_venv DIRECTORY: an environment that works, made anew when its interpreter is gone or too old.
 make_venv() {
     is_new_enough "$1/bin/python" && "$1/bin/python" -m pip --version >/dev/null 2>&1 && return
@@ -136,6 +156,10 @@ for target in "${@:-serve}"; do
             need_chromium
             .venv/bin/python hatch_build.py
             ;;
+        warehouse)
+            install .venv test requirements/dev.txt
+            need_databases
+            ;;
         clients)
             for lock in requirements/clients/*.txt; do
                 name="$(basename "$lock" .txt)"
@@ -143,6 +167,6 @@ for target in "${@:-serve}"; do
             done
             ;;
         docs) install .cache/docs/venv docs requirements/docs.txt ;;
-        *) die "unknown target $target: serve, test, browser, clients or docs" ;;
+        *) die "unknown target $target: serve, test, browser, warehouse, clients or docs" ;;
     esac
 done

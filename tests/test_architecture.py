@@ -97,6 +97,8 @@ def test_a_lock_is_hashed_and_names_no_address(lock: str) -> None:
 
 def test_the_lock_asks_for_what_the_package_asks_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    asked = [line for line in (ROOT / "requirements/serve.in").read_text().splitlines() if not line.startswith("#")]
     assert project["dependencies"] == []  # the client's
-    assert sorted(asked) == sorted(project["optional-dependencies"]["server"])
+    for lock, extra in (("serve", "server"), ("warehouse", "warehouse")):
+        lines = (ROOT / f"requirements/{lock}.in").read_text().splitlines()
+        asked = [line for line in lines if not line.startswith(("#", "-c "))]
+        assert sorted(asked) == sorted(project["optional-dependencies"][extra])
