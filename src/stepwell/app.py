@@ -20,7 +20,7 @@ from stepwell.services import liveness
 from stepwell.services.rounds import Rounds
 from stepwell.services.sealing import ServerKey, new_key
 from stepwell.settings import Settings
-from stepwell.storage import open_store, restore_store
+from stepwell.storage import folder_of, open_store, restore_store
 from stepwell.web import key_file, oauth, operations, running, server
 from stepwell.web.aliases import Aliases
 from stepwell.web.application import Application
@@ -61,7 +61,7 @@ def build_app(
 
     Invalid, OSError: the key file cannot be used.
     """
-    key = key or key_file.load(settings.key_path)
+    key = key or _key(settings)
     required = settings.auth_required
     counters = Counters()
     budget = BodyBudget()
@@ -99,21 +99,28 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
         port = listener.getsockname()[1]
         host = f"[{settings.host}]" if ":" in settings.host and "[" not in settings.host else settings.host
         certificate = _certificate(settings)
-        store = open_store(settings.data_dir, clock=system_clock)
+        store = open_store(settings.place, clock=system_clock)
         work = Work()
         try:
-            key = key_file.load(settings.key_path)
+            key = _key(settings)
             with _watch(store):
                 running.run(
                     build_app(settings, store, work=work, key=key),
                     listener,
-                    control=ControlServer(settings.data_dir, _commands(store, lambda: key).run),
+                    # Only one process may have a directory open: commands ask it. A warehouse they open themselves.
+                    control=None
+                    if settings.store
+                    else ControlServer(settings.data_dir, _commands(store, lambda: key).run),
                     ready=partial(ready, f"{'https' if certificate else 'http'}://{host}:{port}"),
                     certificate=certificate,
                 )
         finally:
             work.close()
             store.close()
+
+
+def _key(settings: Settings) -> ServerKey:
+    return key_file.load(folder_of(settings.place) / settings.key_file)
 
 
 def _certificate(settings: Settings) -> Certificate | None:
@@ -129,11 +136,11 @@ def _watch(store: Store) -> Rounds:
 
 
 def command(places: Settings, name: str, arguments: Arguments) -> Iterator[Item]:
-    """Run a command on a data directory that no server has open. StepwellError, OSError."""
+    """Run a command on a data directory that no server has open, or on a warehouse. StepwellError, OSError."""
     acting.begin(lambda: acting.COMMAND)
-    store = open_store(places.data_dir, clock=system_clock)
+    store = open_store(places.place, clock=system_clock, background=False)
     try:
-        yield from _commands(store, partial(key_file.load, places.key_path)).run(name, arguments)
+        yield from _commands(store, partial(_key, places)).run(name, arguments)
     finally:
         store.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exit 2."""
+        message = re.sub(r"warehouse://\S+", "warehouse://...", message)  # it holds passwords
         self.exit(2, f"{self.prog}: {message} (try `{self.prog} --help`)\n")
 
 
@@ -40,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (StepwellError, control.Refused) as error:
         told = error.message if isinstance(error, StepwellError) else str(error)
         return _fail(told, 2 if error.code in _MISUSE else 1)
+    except SettingsError as error:
+        return _fail(str(error), 2)
     except OSError as error:
         return _fail(_told(error), 2 if error.filename else 1)
 
@@ -50,18 +54,21 @@ def parser() -> Parser:
     root.add_argument("--version", action="version", version=f"stepwell {__version__}")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
 
-    _add_serve(commands.add_parser("serve", help="serve a data directory"))
+    _add_serve(commands.add_parser("serve", help="serve a data directory or a warehouse"))
     _add_credential(commands.add_parser("credential", help="create, list or revoke credentials"))
     _add_workspace(commands.add_parser("workspace", help="say which workspace a vendor's id means"))
     check = commands.add_parser("check", help="read everything and name what is damaged")
-    _add_data_dir(check)
+    _add_place(check)
     check.set_defaults(run=_check)
     gc = commands.add_parser("gc", help="merge what is scattered and give space back")
-    _add_data_dir(gc)
+    _add_place(gc)
     gc.set_defaults(run=_gc)
     _add_backup(commands.add_parser("backup", help="copy everything, also while a server runs"))
     _add_audit(commands.add_parser("audit", help="print who changed what, newest first"))
     _add_restore(commands.add_parser("restore", help="make a data directory of a backup"))
+    migrate = commands.add_parser("migrate", help="bring the tables of a warehouse up to date")
+    _add_store(migrate)
+    migrate.set_defaults(run=_migrate)
     client_commands.add(commands)
     terminal.add(commands)
     transfer_commands.add(commands)
@@ -74,7 +81,7 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     default = Settings()
     serve.add_argument("--host", metavar="H", help=f"address to listen on ({default.host})")
     serve.add_argument("--port", metavar="P", help=f"port; 0 takes a free one ({default.port})")
-    _add_data_dir(serve)
+    _add_place(serve)
     serve.add_argument("--auth", metavar="|".join(AUTH), help=f"whether callers need a credential ({default.auth})")
     _add_key_file(serve)
     serve.add_argument(
@@ -99,7 +106,7 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
 def _add_credential(credential: argparse.ArgumentParser) -> None:
     actions = credential.add_subparsers(required=True, metavar="create|list|revoke")
     create = actions.add_parser("create", help="make a credential and print it with its secret, once")
-    _add_data_dir(create)
+    _add_place(create)
     create.add_argument("--workspace", metavar="W", required=True, help="a workspace, or '*' for all")
     create.add_argument("--role", metavar="reader|writer|admin", required=True)
     create.add_argument("--name", metavar="N", help="what it is for")
@@ -116,10 +123,10 @@ def _add_credential(credential: argparse.ArgumentParser) -> None:
     _add_key_file(create)
     create.set_defaults(run=_create)
     listing = actions.add_parser("list", help="print all credentials, one JSON object a line")
-    _add_data_dir(listing)
+    _add_place(listing)
     listing.set_defaults(run=_list)
     revoke = actions.add_parser("revoke", help="end a credential")
-    _add_data_dir(revoke)
+    _add_place(revoke)
     revoke.add_argument("id", metavar="ID")
     revoke.set_defaults(run=_revoke)
 
@@ -127,16 +134,16 @@ def _add_credential(credential: argparse.ArgumentParser) -> None:
 def _add_workspace(workspace: argparse.ArgumentParser) -> None:
     actions = workspace.add_subparsers(required=True, metavar="alias|aliases|unalias")
     alias = actions.add_parser("alias", help="let a dialect's id mean a workspace")
-    _add_data_dir(alias)
+    _add_place(alias)
     alias.add_argument("dialect", metavar="DIALECT")
     alias.add_argument("id", metavar="ID")
     alias.add_argument("workspace", metavar="WORKSPACE")
     alias.set_defaults(run=_alias)
     aliases = actions.add_parser("aliases", help="print all aliases, one JSON object a line")
-    _add_data_dir(aliases)
+    _add_place(aliases)
     aliases.set_defaults(run=_aliases)
     unalias = actions.add_parser("unalias", help="let the id mean itself again")
-    _add_data_dir(unalias)
+    _add_place(unalias)
     unalias.add_argument("dialect", metavar="DIALECT")
     unalias.add_argument("id", metavar="ID")
     unalias.set_defaults(run=_unalias)
@@ -147,7 +154,7 @@ def _add_backup(backup: argparse.ArgumentParser) -> None:
     backup.add_argument(
         "--with-credentials", action="store_true", help="let credentials come along; without it the copy has none"
     )
-    _add_data_dir(backup)
+    _add_place(backup)
     backup.set_defaults(run=_backup)
 
 
@@ -157,7 +164,7 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
     audit.add_argument("--action", metavar="A", help="such as run.purge, or run for all of that kind (any)")
     audit.add_argument("--since", metavar="7d", help="not longer ago: a number with s, m, h, d or w (ever)")
     audit.add_argument("--limit", metavar="N", default="100", help="at most so many (100)")
-    _add_data_dir(audit)
+    _add_place(audit)
     audit.set_defaults(run=_audit)
 
 
@@ -171,27 +178,33 @@ def _add_key_file(command: argparse.ArgumentParser) -> None:
     command.add_argument("--key-file", metavar="K", help=f"the server's key (<data-dir>/{Settings().key_file})")
 
 
+def _add_place(command: argparse.ArgumentParser) -> None:
+    _add_data_dir(command)
+    _add_store(command)
+
+
+def _add_store(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--store", metavar="URL", help="a warehouse in its place: warehouse://?clickhouse=...")
+
+
 def _add_data_dir(command: argparse.ArgumentParser) -> None:
     command.add_argument("--data-dir", metavar="D", help=f"where the data is (./{Settings().data_dir})")
 
 
 def _serve(asked: dict[str, object]) -> int:
-    try:
-        settings = load(asked)
-    except SettingsError as error:
-        return _fail(str(error), 2)
+    settings = load(asked)
     with stopping.held():
         return _serve_until_told(settings)
 
 
 def _serve_until_told(settings: Settings) -> int:
-    from stepwell import app  # noqa: PLC0415  as in _items
+    from stepwell import app, storage  # noqa: PLC0415  as in _items
 
     log.set_up(level=settings.log_level, form=settings.log_format)
 
     def ready(url: str) -> None:
         print(f"Stepwell {__version__} serves {url}")
-        print(f"Data directory: {settings.data_dir.resolve()}")
+        print(f"{'Store' if settings.store else 'Data directory'}: {storage.told(settings.place)}")
         print(f'MLflow clients: mlflow.set_tracking_uri("{url}")')
         print(f"            or: export MLFLOW_TRACKING_URI={url}", flush=True)
 
@@ -266,6 +279,20 @@ def _restore(asked: dict[str, object]) -> int:
     return _follow(app.restore(Path(str(asked["source"])), directory), told=f"everything is in {directory}")
 
 
+def _migrate(asked: dict[str, object]) -> int:
+    from stepwell import storage  # noqa: PLC0415  as in _items
+
+    url = places(data_dir=None, store=asked["store"]).store
+    if url is None:
+        raise SettingsError("--store or STEPWELL_STORE must say which warehouse")
+    done = storage.migrate_store(url)
+    for name in done:
+        print(f"did migration {name}")
+    if not done:
+        print("everything is up to date")
+    return 0
+
+
 def _follow(items: Iterator[control.Item], *, told: str) -> int:
     progress = Progress(sys.stderr)
     try:
@@ -293,14 +320,15 @@ def _print_items(
 def _items(
     asked: dict[str, object], command: str, arguments: control.Arguments, *, create: bool = False
 ) -> Iterator[control.Item]:
-    """Through the server that has the directory open, or, when none has, right here."""
-    found = places(data_dir=asked["data_dir"], key_file=asked.get("key_file"))
+    """Through the server that has the directory open, or, when none has or it is a warehouse, right here."""
+    found = places(data_dir=asked["data_dir"], store=asked["store"], key_file=asked.get("key_file"))
     directory = found.data_dir
-    answers = control.ask(directory, command, arguments)
-    if answers is not None:
-        return answers
-    if not create and not directory.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "no such data directory", str(directory))
+    if not found.store:
+        answers = control.ask(directory, command, arguments)
+        if answers is not None:
+            return answers
+        if not create and not directory.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "no such data directory", str(directory))
     from stepwell import app  # noqa: PLC0415  half a second that most commands need not spend
 
     return app.command(found, command, arguments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, cast
@@ -27,8 +27,9 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8585
     data_dir: Path = Path("stepwell-data")
+    store: str | None = field(default=None, repr=False)  # a warehouse in the place of data_dir; it holds passwords
     auth: str = "off"
-    key_file: Path = Path("keys/server.key")  # relative paths begin at data_dir
+    key_file: Path = Path("keys/server.key")  # relative paths begin at data_dir, or where a warehouse keeps files
     insecure_http: bool = False
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -44,9 +45,9 @@ class Settings:
         return self.auth == "required"
 
     @property
-    def key_path(self) -> Path:
-        """Where the server's key is."""
-        return self.data_dir / self.key_file
+    def place(self) -> Path | str:
+        """Where the data is: a directory, or the URL of a warehouse."""
+        return self.store or self.data_dir
 
 
 def load(flags: Mapping[str, object], *, environ: Mapping[str, str] | None = None) -> Settings:
@@ -63,17 +64,23 @@ def load(flags: Mapping[str, object], *, environ: Mapping[str, str] | None = Non
             values[name] = read(variable, PREFIX + name.upper())
         elif name in file:
             values[name] = read(file[name], f"{name} in {config}")
+    if flags.get("data_dir") is not None and flags.get("store") is None:
+        values.pop("store", None)  # the flag comes first
     settings = Settings(**cast("dict[str, Any]", values))
     _check_together(settings)
     return settings
 
 
-def places(*, data_dir: object, key_file: object = None, environ: Mapping[str, str] | None = None) -> Settings:
-    """Only data directory and key file, for commands that need nothing else; None means not given."""
+def places(
+    *, data_dir: object, store: object = None, key_file: object = None, environ: Mapping[str, str] | None = None
+) -> Settings:
+    """Only where the data and the key are, for commands that need nothing else; None means not given. SettingsError."""
     env = os.environ if environ is None else environ
     default = Settings()
+    flag, variable = store, None if data_dir else env.get(PREFIX + "STORE")
     return Settings(
         data_dir=Path(str(data_dir or env.get(PREFIX + "DATA_DIR") or default.data_dir)),
+        store=_url(flag, "--store") if flag else _url(variable, PREFIX + "STORE") if variable else None,
         key_file=Path(str(key_file or env.get(PREFIX + "KEY_FILE") or default.key_file)),
     )
 
@@ -147,6 +154,12 @@ def _path(value: object, source: str) -> Path:
     return Path(value)
 
 
+def _url(value: object, source: str) -> str:
+    if not isinstance(value, str) or not value.startswith("warehouse://") or not value.isprintable():
+        raise SettingsError(f"{source}: not the URL of a warehouse, which begins with warehouse://")  # nor shown
+    return value
+
+
 def _switch(value: object, source: str) -> bool:
     words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
     meant = words.get(str(value).lower())
@@ -168,6 +181,7 @@ _READERS: Final[Mapping[str, Callable[[object, str], object]]] = {
     "host": _text,
     "port": _number("a port", 65_535),
     "data_dir": _path,
+    "store": _url,
     "auth": _one_of(AUTH),
     "key_file": _path,
     "insecure_http": _switch,

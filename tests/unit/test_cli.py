@@ -38,7 +38,7 @@ def log_as_pytest_does(monkeypatch: pytest.MonkeyPatch):
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> ClosingStore:
     made = ClosingStore()
-    monkeypatch.setattr(app, "open_store", lambda _directory, *, clock: made)
+    monkeypatch.setattr(app, "open_store", lambda _directory, **_: made)
     return made
 
 
@@ -209,7 +209,7 @@ def test_a_directory_that_is_not_there_is_said_and_not_made(run: Any, store: Clo
 def test_a_store_that_does_not_open_is_one_line(
     run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception
 ):
-    def refuse(_directory: Path, *, clock: object) -> None:
+    def refuse(_directory: Path, **_: object) -> None:
         raise error
 
     monkeypatch.setattr(app, "open_store", refuse)

@@ -152,6 +152,25 @@ def test_data_directory_and_key_file_alone():
     assert places(data_dir="f", key_file="g", environ=env) == Settings(data_dir=Path("f"), key_file=Path("g"))
 
 
-def test_a_relative_key_file_is_in_the_data_directory():
-    assert Settings(data_dir=Path("d")).key_path == Path("d/keys/server.key")
-    assert Settings(data_dir=Path("d"), key_file=Path("/run/secrets/key")).key_path == Path("/run/secrets/key")
+URL = "warehouse://?clickhouse=clickhouse://h/d&catalog=postgresql://u:secret@h/d&files=/f"
+
+
+def test_a_warehouse_takes_the_place_of_the_directory_unless_a_nearer_source_names_one():
+    assert Settings(data_dir=Path("d")).place == Path("d")
+    assert load({"store": URL, "data_dir": "d"}, environ={}).place == URL
+    assert load({}, environ={"STEPWELL_STORE": URL, "STEPWELL_DATA_DIR": "d"}).place == URL
+    assert load({"data_dir": "d"}, environ={"STEPWELL_STORE": URL}).place == Path("d")
+    assert places(data_dir=None, environ={"STEPWELL_STORE": URL}).place == URL
+    assert places(data_dir="d", environ={"STEPWELL_STORE": URL}).place == Path("d")
+    assert places(data_dir="d", store=URL, environ={}).place == URL
+
+
+@pytest.mark.parametrize("value", ["", "/d", URL + "\n", URL.replace("warehouse", "storehouse")])
+def test_what_is_no_url_of_a_warehouse_is_refused_and_not_repeated(value: str):
+    with pytest.raises(SettingsError, match="--store: not the URL") as refused:
+        load({"store": value}, environ={})
+    assert "secret" not in str(refused.value)
+
+
+def test_settings_do_not_show_the_passwords_of_a_store():
+    assert "secret" not in repr(load({"store": URL}, environ={}))

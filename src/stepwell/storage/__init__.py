@@ -4,34 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import TypeAlias
 
 from stepwell.core.clock import Clock
+from stepwell.core.errors import Invalid
 from stepwell.core.model import Copied
 from stepwell.core.store import Store
 
+Place: TypeAlias = Path | str  # a directory, or the URL of a warehouse (`warehouse://...`)
 
-def open_store(place: Path | str, *, clock: Clock) -> Store:
-    """Open the store in a directory, making it when there is none, or the warehouse at a URL (`warehouse://...`).
 
-    Conflict: another process has it open. Invalid: the directory holds something else, or is of a newer version; the
-    URL is none, or the tables there were not migrated. OSError: it cannot be made or written. Busy: a server does not
-    answer. StorageFailed, Corrupt.
+def open_store(place: Place, *, clock: Clock, background: bool = True) -> Store:
+    """Open the store in a directory, making it when there is none, or the warehouse at a URL.
+
+    Without `background` it tidies up only when asked. Conflict: another process has the directory open. Invalid: the
+    directory holds something else, or is of a newer version; the URL is none, or the tables there were not migrated.
+    OSError: it cannot be made or written. Busy: a server does not answer. StorageFailed, Corrupt.
     """
     if isinstance(place, str):
-        from stepwell.storage.warehouse import Address, WarehouseStore  # noqa: PLC0415  engines are loaded when asked for
-
-        return WarehouseStore(Address.of(place), clock=clock)
+        engine = _warehouse()
+        opened: Store = engine.WarehouseStore(engine.Address.of(place), clock=clock, background=background)
+        return opened
     from stepwell.storage.embedded import EmbeddedStore  # noqa: PLC0415  engines are loaded when asked for
 
-    return EmbeddedStore(place, clock=clock)
+    return EmbeddedStore(place, clock=clock, background=background)
+
+
+def folder_of(place: Place) -> Path:
+    """The folder that all servers of a store share: its directory, or where a warehouse keeps files. Invalid."""
+    if isinstance(place, Path):
+        return place
+    found: Path = _warehouse().Address.of(place).files
+    return found
+
+
+def told(place: Place) -> str:
+    """A place for people to read, without passwords. Invalid."""
+    return repr(_warehouse().Address.of(place)) if isinstance(place, str) else str(place.resolve())
 
 
 def migrate_store(url: str) -> list[str]:
     """Bring the tables of the warehouse at a URL up to date; what was done. May run while the store is in use, and at
     several places at once: the others wait. Invalid, Busy, StorageFailed."""
-    from stepwell.storage.warehouse import Address, migrate  # noqa: PLC0415  as above
-
-    return migrate(Address.of(url))
+    engine = _warehouse()
+    done: list[str] = engine.migrate(engine.Address.of(url))
+    return done
 
 
 def restore_store(source: Path, directory: Path) -> Iterator[Copied]:
@@ -43,3 +61,14 @@ def restore_store(source: Path, directory: Path) -> Iterator[Copied]:
     from stepwell.storage.embedded import backing, recovery  # noqa: PLC0415  as above
 
     return backing.restore(source, directory, form=recovery.FORMAT)
+
+
+def _warehouse() -> ModuleType:
+    try:
+        from stepwell.storage import warehouse  # noqa: PLC0415  as above
+    except ImportError as error:
+        raise Invalid(
+            f"a warehouse needs packages that are not here ({error}): pip install 'stepwell[server,warehouse]'",
+            field="store",
+        ) from None
+    return warehouse

@@ -6,6 +6,7 @@ import os
 import resource
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from stepwell.core.errors import StepwellError
@@ -50,7 +51,8 @@ async def _health(call: Call) -> Response:
     """Whether writes are taken; if not, why. Never waits for anything."""
     reason = call.context.store.healthy()
     if reason:
-        return json_response({"status": "read_only", "reason": reason, "version": call.context.version}, 503)
+        told = json_response({"status": "read_only", "reason": reason, "version": call.context.version}, 503)
+        return replace(told, headers=(("retry-after", "1"),))
     return json_response({"status": "ok", "version": call.context.version})
 
 

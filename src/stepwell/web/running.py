@@ -22,7 +22,7 @@ def run(
     application: Application,
     listener: socket.socket,
     *,
-    control: ControlServer,
+    control: ControlServer | None,
     ready: Callable[[], None],
     certificate: Certificate | None = None,
 ) -> None:
@@ -35,7 +35,10 @@ def run(
         runner.run(_serve(control, server.serve(application, listener, ready=ready, certificate=certificate)))
 
 
-async def _serve(control: ControlServer, serving: Coroutine[None, None, None]) -> None:
+async def _serve(control: ControlServer | None, serving: Coroutine[None, None, None]) -> None:
+    if control is None:
+        await serving
+        return
     await control.start()
     try:
         await serving

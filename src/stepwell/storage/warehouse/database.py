@@ -27,7 +27,12 @@ _ESCAPED: Final = re.compile("[\0\1]")
 _UNESCAPED: Final = re.compile("\1([\1\2])")
 POSTGRES: Final = Idiom(texts="each_text", numbers="each_number", indexed="", onward="JOIN")
 # Locked while they are read by who means to change something: then what was checked still holds at the commit.
-LOCKED: Final = {"find_workspace": "workspace", "find_run": "run", "find_runs": "run"}
+LOCKED: Final = {
+    "find_workspace": "workspace",
+    "find_run": "run",
+    "find_runs": "run",
+    "find_credential": "credential",
+}
 
 
 class _Text(Dumper):
@@ -149,8 +154,8 @@ class Database:
         """Raises Busy when the server does not answer, Invalid for a URL that is none."""
         try:
             psycopg.conninfo.conninfo_to_dict(url)
-        except psycopg.ProgrammingError as error:
-            raise Invalid(f"the URL of the catalog is none of PostgreSQL: {_first_line(error)}") from None
+        except psycopg.ProgrammingError:  # whose words repeat what was not understood, passwords too
+            raise Invalid("the URL of the catalog is none that PostgreSQL's library takes", field="store") from None
         self._pool = ConnectionPool(
             url,
             min_size=1,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack
-from typing import Final
+from typing import Final, TypeVar
 
+from stepwell.core import acting
 from stepwell.core.clock import Clock
 from stepwell.core.errors import Corrupt, StepwellError
 from stepwell.core.model import Damage, Stats
@@ -20,9 +22,11 @@ from stepwell.storage.warehouse.journal import SQL
 from stepwell.storage.warehouse.moving import Mover
 from stepwell.storage.warehouse.point_store import PointReadsAndWrites
 from stepwell.storage.warehouse.points import ClickHouse, PointTables
+from stepwell.storage.warehouse.pulse import Pulse
 from stepwell.storage.warehouse.writer import BUCKETS, Writer
 
 _log = logging.getLogger("stepwell.storage")
+T = TypeVar("T")
 CHECKED: Final = 1_000  # rows that a check reads at once
 
 
@@ -44,6 +48,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             self._tables.check_schema()
             self._clock = clock
             self._mover = Mover(self._database, self._tables, clock=clock)
+            self._pulse = Pulse(address)
             self._writer = Writer(self._database)
             undo.callback(self._writer.close)
             PointReadsAndWrites.__init__(
@@ -51,15 +56,21 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             )
             Catalog.__init__(
                 self,
-                submit=self._writer.submit,
+                submit=self._submit,
                 snapshot=self._database.snapshot,
                 live=lambda _runs, _metrics: (),  # what is acknowledged is in the stored summaries
                 files=files or RealFiles(address.files),
                 shared=True,
             )
+            self._background = background
             if background:
                 self._mover.start()
+                self._pulse.start()
             undo.pop_all()
+
+    def _submit(self, run: Callable[[Connection], T]) -> Future[T]:
+        """For the catalog: what is done is done by whoever acts now."""
+        return self._writer.submit(acting.carried(run, at=self._clock()))
 
     def purge_runs(self, *, workspace: str, run_ids: Sequence[str]) -> int:
         """See CatalogStore. The points go from ClickHouse later: without the run nobody asks for them."""
@@ -70,7 +81,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             SQL.each(connection, "add_garbage", ((key,) for key in purged.run_keys))
             return purged
 
-        purged = self._writer.submit(run).result()
+        purged = self._submit(run).result()
         self.forget_files(purged.files)
         return len(purged.run_keys)
 
@@ -120,14 +131,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
 
     def healthy(self) -> str:
         """See Maintenance."""
-        if self.files_failed():
-            return self.files_failed()
-        try:
-            with self._database.snapshot() as connection:
-                connection.execute("SELECT 1")
-        except StepwellError as error:
-            return error.message
-        return ""
+        return self.files_failed() or self._pulse.trouble
 
     def stats(self) -> Stats:
         """See Maintenance."""
@@ -164,10 +168,12 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
         if self._closed:
             return
         self._closed = True
+        self._pulse.stop()
         self._mover.stop()
         self._writer.close()
         try:
-            self._mover.flush()
+            if self._background:
+                self._mover.flush()
         except StepwellError as error:
             _log.warning(error.message, extra={"action": "close_failed"})
         self._clickhouse.close()

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from stepwell.core import acting
 from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import Sampled
 from stepwell.core.errors import Busy
@@ -16,7 +17,7 @@ from stepwell.core.model import Columns, Lifecycle, Repeats, RunWrite, Selector,
 from stepwell.core.page import Position
 from stepwell.core.series import Order
 from stepwell.core.store import PointPage, RunPoints
-from stepwell.core.summary import Summary
+from stepwell.core.summary import SummaryTable
 from stepwell.storage.catalog import records, run_rows, runs, series, summaries
 from stepwell.storage.warehouse import journal, staging
 from stepwell.storage.warehouse.database import Connection, Database
@@ -58,6 +59,8 @@ class PointReadsAndWrites:
             for write in writes:
                 self._apply(connection, workspace, write)
 
+        if not all(write.only_points for write in writes):
+            run = acting.carried(run, at=max(write.at for write in writes))
         return self._writer.submit(run)
 
     def _apply(self, connection: Connection, workspace: str, write: RunWrite) -> None:
@@ -178,15 +181,11 @@ class PointReadsAndWrites:
 
     def summaries(
         self, *, workspace: str, run_ids: Sequence[str], metrics: Sequence[str] | None = None
-    ) -> dict[str, dict[str, Summary]]:
+    ) -> SummaryTable:
         """See PointStore."""
         with self._database.snapshot() as connection:
             ids = {key: run_id for run_id, key in runs.keys_of(connection, workspace, run_ids).items()}
-            stored = summaries.load_runs(connection, ids, metrics)
-        found: dict[str, dict[str, Summary]] = {run_id: {} for run_id in ids.values()}
-        for (run_key, metric), by_labels in sorted(stored.items()):
-            found[ids[run_key]][metric] = summaries.union(by_labels)
-        return found
+            return run_rows.summary_table(connection, ids, metrics, ())
 
     def _moment(self, workspace: str, selector: Selector) -> _Moment:
         with self._database.snapshot() as connection:

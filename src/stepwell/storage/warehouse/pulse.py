@@ -1,0 +1,65 @@
+"""Whether both servers answer, asked again and again beside the work, so that whoever wants to know never waits."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from time import monotonic
+from typing import Final
+
+import numpy as np
+
+from stepwell.core.errors import StepwellError
+from stepwell.storage.warehouse.address import Address
+from stepwell.storage.warehouse.database import Database
+from stepwell.storage.warehouse.points import ClickHouse
+
+PAUSE: Final = 0.5  # seconds between two rounds
+LATE: Final = 15.0  # seconds after which a round that has no end counts as no answer
+
+
+class Pulse:
+    """Asks on connections of its own: it tells of the servers, not of how much this process asks of them."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._trouble = ""
+        self._looked = monotonic()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="stepwell-pulse", daemon=True)
+
+    def start(self) -> None:
+        """From now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """No more."""
+        self._ended.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    @property
+    def trouble(self) -> str:
+        """ "" or, in a sentence, which server does not answer. Before the start, none is known."""
+        if self._thread.is_alive() and monotonic() - self._looked > LATE:
+            return f"PostgreSQL or ClickHouse has not answered for {LATE:.0f} seconds"
+        return self._trouble
+
+    def _work(self) -> None:
+        with (
+            closing(Database(self._address.catalog, size=1)) as database,
+            closing(ClickHouse(self._address.clickhouse, size=1)) as clickhouse,
+        ):
+            while not self._ended.wait(PAUSE):
+                self._trouble = _ask(database, clickhouse)
+                self._looked = monotonic()
+
+
+def _ask(database: Database, clickhouse: ClickHouse) -> str:
+    try:
+        with database.snapshot() as connection:
+            connection.execute("SELECT 1")
+        clickhouse.select("SELECT 1", {}, [np.int64])
+    except StepwellError as error:
+        return error.message
+    return ""
