@@ -29,7 +29,7 @@ settings.register_profile("long", settings.get_profile("dev"), max_examples=10_0
 settings.load_profile("dev")
 
 FOREIGN = ("STEPWELL_", "MLFLOW_")
-KEPT = "STEPWELL_BIN"  # says what is under test
+KEPT = ("STEPWELL_BIN", "STEPWELL_TEST_")  # say what is under test
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure() -> None:
     """Forgets what the shell says about servers, and keeps the tests on this machine."""
-    for name in [name for name in os.environ if name.startswith(FOREIGN) and name != KEPT]:
+    for name in [name for name in os.environ if name.startswith(FOREIGN) and not name.startswith(KEPT)]:
         del os.environ[name]
     # A proxy of the shell's is for the world outside, not for servers under test.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost,::1"

@@ -99,7 +99,7 @@ class Behind:
 
     def credential(self, *flags: str, workspace: str = "w", role: str = "writer") -> dict[str, str]:
         """A new credential: its id and secret among others."""
-        command = [str(self.server.program), "credential", "create", "--data-dir", str(self.server.data_dir)]
+        command = [str(self.server.program), "credential", "create", *self.server.place]
         command += ["--workspace", workspace, "--role", role, *flags]
         made: dict[str, str] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
         return made

@@ -1,7 +1,9 @@
 """A real Stepwell server as a process of its own, for every test that talks HTTP, kills or restarts.
 
 Nothing here imports stepwell: contract tests run where only the vendor's client is installed. STEPWELL_BIN names the
-program under test; without it, the one beside the running Python, else the one in .venv.
+program under test; without it, the one beside the running Python, else the one in .venv. With STEPWELL_TEST_ENGINE
+`warehouse` a server serves databases of its own instead of a directory, of the database servers that two variables name
+(tests/warehouse/servers.py starts some for a command).
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ def binary() -> Path:
     return Path(named) if named else beside if beside.exists() else Path(__file__).parents[1] / ".venv/bin/stepwell"
 
 
+ENGINE = "STEPWELL_TEST_ENGINE"
 _HELD: deque[socket.socket] = deque()  # at the ports that were given out; the oldest are let go
 MOST_HELD = 100
 
@@ -60,8 +63,22 @@ def free_port() -> int:
     raise RuntimeError(msg)
 
 
+def new_warehouse(files: Path) -> str:
+    """The URL of a new warehouse with nothing in it, whose files are in a folder."""
+    done = subprocess.run(
+        [str(binary().with_name("python")), "-m", "warehouse.making", str(files)],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=READY_WITHIN,
+    )
+    assert done.returncode == 0, f"no warehouse was made: {done.stderr}"
+    return done.stdout.strip()
+
+
 class Server:
-    """`stepwell serve` on a data directory. Output goes to `log_file`; after `restart` the URL is the same.
+    """`stepwell serve` on a data directory, or on the warehouse at `store`. Output goes to `log_file`; after `restart` the URL is the same.
 
     `args` are more flags of `serve`, `env` more variables, `program` is another `stepwell`. As a context manager it
     starts, and at the end stops what still runs.
@@ -75,12 +92,14 @@ class Server:
         args: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         program: Path | None = None,
+        store: str | None = None,
     ) -> None:
         self.program = program or binary()
         self.data_dir = data_dir
         self.port = port or free_port()
         self.args = tuple(args)
         self.env = dict(env or {})
+        self._store = store
         self.log_file = data_dir.with_name(data_dir.name + ".log")
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -100,10 +119,20 @@ class Server:
         """Whether the process lives."""
         return self.process is not None and self.process.poll() is None
 
+    @property
+    def place(self) -> list[str]:
+        """The flags that say where its data is, for `serve` and for other commands."""
+        if self._store is None and os.environ.get(ENGINE) == "warehouse":
+            named = self.data_dir / "store"  # where a server that comes after finds it again
+            if not named.exists():
+                self.data_dir.mkdir(parents=True, exist_ok=True)
+                named.write_text(new_warehouse(self.data_dir / "files"))
+            self._store = named.read_text()
+        return ["--store", self._store] if self._store else ["--data-dir", str(self.data_dir)]
+
     def command(self) -> list[str]:
         """The command line."""
-        flags = ["--host", HOST, "--port", str(self.port), "--data-dir", str(self.data_dir)]
-        return [str(self.program), "serve", *flags, *self.args]
+        return [str(self.program), "serve", "--host", HOST, "--port", str(self.port), *self.place, *self.args]
 
     def start(self, *, wait: bool = True) -> Self:
         """Starts the process; with `wait` returns when it is ready."""

@@ -1,5 +1,7 @@
 """ClickHouse and PostgreSQL for tests: the servers that Debian packages, on free ports of loopback, in a folder that
 goes with them. STEPWELL_TEST_CLICKHOUSE_URL and STEPWELL_TEST_POSTGRES_URL name others to use instead.
+
+`python tests/warehouse/servers.py COMMAND...` runs a command with a pair of servers that these variables name.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 READY_SECONDS = 60
+CLICKHOUSE = "STEPWELL_TEST_CLICKHOUSE_URL"
+POSTGRES = "STEPWELL_TEST_POSTGRES_URL"
 WITH_US = ["setpriv", "--pdeathsig=KILL"]  # a server ends when the tests are killed that started it
 POSTGRES_BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
 
@@ -185,7 +190,7 @@ def temporary_folder() -> Iterator[Path]:
 @contextmanager
 def clickhouse_url() -> Iterator[str]:
     """The URL of a ClickHouse server, without a database: of one that runs, or of one that is started."""
-    given = os.environ.get("STEPWELL_TEST_CLICKHOUSE_URL")
+    given = os.environ.get(CLICKHOUSE)
     if given:
         yield given.rstrip("/")
         return
@@ -196,9 +201,20 @@ def clickhouse_url() -> Iterator[str]:
 @contextmanager
 def postgres_url() -> Iterator[str]:
     """The same for PostgreSQL."""
-    given = os.environ.get("STEPWELL_TEST_POSTGRES_URL")
+    given = os.environ.get(POSTGRES)
     if given:
         yield given.rstrip("/")
         return
     with temporary_folder() as folder, postgres(folder / "postgres") as server:
         yield f"postgresql://postgres@127.0.0.1:{server.port}"
+
+
+def main(command: list[str]) -> int:
+    """Run a command with servers; its exit status."""
+    with clickhouse_url() as clickhouse_place, postgres_url() as postgres_place:
+        environment = {**os.environ, CLICKHOUSE: clickhouse_place, POSTGRES: postgres_place}
+        return subprocess.run(command, env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

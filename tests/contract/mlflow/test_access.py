@@ -39,7 +39,7 @@ def test_credentials(serve: Callable[..., Server], monkeypatch: pytest.MonkeyPat
     server = serve("--auth", "required")
 
     def credential(role: str, workspace: str = "w") -> dict[str, str]:
-        command = [server.program, "credential", "create", "--data-dir", server.data_dir]
+        command = [server.program, "credential", "create", *server.place]
         out = subprocess.run(
             [*map(str, command), "--workspace", workspace, "--role", role], capture_output=True, check=True, text=True
         ).stdout

@@ -43,7 +43,7 @@ def credential(locked: Server) -> Callable[..., tuple[str, str]]:
     """credential(role, workspace): its id and its secret."""
 
     def make(role: str, workspace: str = "mine") -> tuple[str, str]:
-        command = [locked.program, "credential", "create", "--data-dir", locked.data_dir]
+        command = [locked.program, "credential", "create", *locked.place]
         made = subprocess.run(
             [*map(str, command), "--workspace", workspace, "--role", role], capture_output=True, check=True, text=True
         )
@@ -114,7 +114,7 @@ def test_a_project_that_is_joined_to_a_workspace(locked: Server, open_project: A
     writer = credential("writer")
     stocked(locked, open_project, writer)
     project = "0123456789abcdef0123456789abcdef"
-    command = [locked.program, "workspace", "alias", "modelarts", project, "mine", "--data-dir", locked.data_dir]
+    command = [locked.program, "workspace", "alias", "modelarts", project, "mine", *locked.place]
     subprocess.run(list(map(str, command)), capture_output=True, check=True)
     client = open_project(locked, project, key=writer).client()
     answer = None

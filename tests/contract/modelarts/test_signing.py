@@ -31,7 +31,7 @@ class Signing:
         self.http = httpx.Client(base_url=server.url, timeout=60)
 
     def credential(self, *flags: str) -> dict[str, str]:
-        command = [str(self.server.program), "credential", "create", "--data-dir", str(self.server.data_dir)]
+        command = [str(self.server.program), "credential", "create", *self.server.place]
         command += ["--workspace", "w", "--role", "writer", *flags]
         made: dict[str, str] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
         return made

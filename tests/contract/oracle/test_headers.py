@@ -142,7 +142,7 @@ def test_a_signed_client_comes_in_where_credentials_are_required(tmp_path: Path,
     key = load_pem_private_key(pem.encode(), None).public_key()
     public.write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     with Server(tmp_path / "data", args=["--auth", "required"]) as server:
-        command = [str(server.program), "credential", "create", "--data-dir", str(server.data_dir), "--role", "writer"]
+        command = [str(server.program), "credential", "create", *server.place, "--role", "writer"]
         command += ["--workspace", "w", "--oci-key-id", KEY_ID, "--public-key", str(public)]
         subprocess.run(command, capture_output=True, check=True)
         client = make_client(server.url, pem)

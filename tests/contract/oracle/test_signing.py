@@ -48,7 +48,7 @@ class Signing:
         return self.folder / f"{fingerprint.replace(':', '')}.pem"
 
     def credential(self, fingerprint: str) -> dict[str, str]:
-        command = [str(self.server.program), "credential", "create", "--data-dir", str(self.server.data_dir)]
+        command = [str(self.server.program), "credential", "create", *self.server.place]
         command += ["--workspace", "w", "--role", "writer", "--oci-key-id", f"{TENANCY}/{USER}/{fingerprint}"]
         command += ["--public-key", str(self.public_file(fingerprint))]
         made: dict[str, str] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
@@ -159,14 +159,7 @@ def test_a_credential_with_a_key_works_in_the_other_ways_too(signing: Signing) -
 def test_a_revoked_key_is_refused_and_told_so(signing: Signing) -> None:
     signer = signing.make_signer("to:revoke")
     made = signing.credential("to:revoke")
-    command = [
-        str(signing.server.program),
-        "credential",
-        "revoke",
-        "--data-dir",
-        str(signing.server.data_dir),
-        made["id"],
-    ]
+    command = [str(signing.server.program), "credential", "revoke", *signing.server.place, made["id"]]
     subprocess.run(command, capture_output=True, check=True)
     answer = signing.send("GET", READ, signer=signer)
     assert answer.status_code == 401

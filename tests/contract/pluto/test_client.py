@@ -303,5 +303,5 @@ def test_a_key_that_is_wrong_is_told_to_the_user(
 def run_cli(server: Server, *args: str) -> str:
     import subprocess
 
-    command = [str(server.program), *args, "--data-dir", str(server.data_dir)]
+    command = [str(server.program), *args, *server.place]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout

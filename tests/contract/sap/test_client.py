@@ -255,7 +255,7 @@ def test_within_an_execution(execution: Callable[[str], Tracking], shared_server
 
 
 def credential(server: Server, workspace: str, role: str) -> dict[str, str]:
-    command = [server.program, "credential", "create", "--data-dir", server.data_dir]
+    command = [server.program, "credential", "create", *server.place]
     out = subprocess.run(
         [*map(str, command), "--workspace", workspace, "--role", role], capture_output=True, check=True, text=True
     ).stdout
@@ -295,7 +295,7 @@ def test_credentials(serve: Callable[..., Server]) -> None:
 
 def test_a_resource_group_may_be_joined_to_a_workspace(serve: Callable[..., Server]) -> None:
     server = serve()
-    command = [server.program, "workspace", "alias", "sap", "a group of SAP's", "team", "--data-dir", server.data_dir]
+    command = [server.program, "workspace", "alias", "sap", "a group of SAP's", "team", *server.place]
     subprocess.run(list(map(str, command)), capture_output=True, check=True)
     tracking_of(server, "team").log_metrics([metric("m", 1)], A)
     joined = tracking_of(server, "a group of SAP's")

@@ -26,7 +26,7 @@ class Locked:
         self.server = server
 
     def credential(self, *argv: str) -> dict[str, str]:
-        command = [str(self.server.program), *argv, "--data-dir", str(self.server.data_dir)]
+        command = [str(self.server.program), *argv, *self.server.place]
         done: dict[str, str] = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
         return done
 

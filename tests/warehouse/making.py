@@ -1,0 +1,36 @@
+"""Makes warehouses with nothing in them. `python -m warehouse.making FOLDER` in tests/ prints the URL of one.
+
+Each has databases of its own, which go with the servers that they are on: those that STEPWELL_TEST_CLICKHOUSE_URL and
+STEPWELL_TEST_POSTGRES_URL name.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+
+from stepwell.storage.warehouse import Address, migrate
+from stepwell.storage.warehouse.points import ClickHouse
+from warehouse.servers import CLICKHOUSE, POSTGRES
+
+
+def make(*, clickhouse: str, postgres: str, files: Path, migrated: bool = True) -> Address:
+    """A warehouse in databases of a new name; `clickhouse` and `postgres` are URLs without one."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
+    with closing(ClickHouse(clickhouse)) as server:
+        server.run(f"CREATE DATABASE {name}")
+    address = Address(clickhouse=f"{clickhouse}/{name}", catalog=f"{postgres}/{name}", files=files)
+    if migrated:
+        migrate(address)
+    return address
+
+
+if __name__ == "__main__":
+    print(make(clickhouse=os.environ[CLICKHOUSE], postgres=os.environ[POSTGRES], files=Path(sys.argv[1])).url)
