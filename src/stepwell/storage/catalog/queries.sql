@@ -81,7 +81,7 @@ SELECT run.key, run.id, run.experiment_id, run.project_number, run.name, run.use
 FROM json_each(:keys) AS wanted JOIN run ON run.key = wanted.value;
 
 -- name: find_runs
-SELECT key FROM run WHERE workspace_key = :workspace_key AND id = :id;
+SELECT id, key FROM run WHERE workspace_key = ? AND id = ?;
 
 -- name: take_project_number
 UPDATE experiment SET next_run = next_run + 1 WHERE workspace_key = :workspace_key AND id = :id RETURNING next_run - 1;

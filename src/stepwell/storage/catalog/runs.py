@@ -96,9 +96,7 @@ def keys_of(conn: Connection, workspace: str, run_ids: Iterable[str]) -> dict[st
     workspace_key = workspaces.find(conn, workspace)
     if workspace_key is None:
         return {}
-    ids = dict.fromkeys(run_ids)
-    rows = ((run_id, _SQL.one(conn, "find_runs", (workspace_key, run_id))) for run_id in ids)
-    return {run_id: row[0] for run_id, row in rows if row is not None}
+    return dict(_SQL.each(conn, "find_runs", ((workspace_key, run_id) for run_id in dict.fromkeys(run_ids))))
 
 
 def apply(conn: Connection, workspace: str, write: RunWrite) -> RunState:

@@ -82,7 +82,7 @@ SELECT run.key, run.id, run.experiment_id, run.project_number, run.name, run."us
 FROM each_number(:keys) AS wanted JOIN run ON run.key = wanted.value;
 
 -- name: find_runs
-SELECT key FROM run WHERE workspace_key = ? AND id = ?;
+SELECT id, key FROM run WHERE workspace_key = ? AND id = ?;
 
 -- name: take_project_number
 UPDATE experiment SET next_run = next_run + 1 WHERE workspace_key = :workspace_key AND id = :id RETURNING next_run - 1;
@@ -364,21 +364,19 @@ JOIN summary ON summary.series_key = series.key
 WHERE series.run_key = ? AND series.metric_id = ?;
 
 -- name: summaries_of_runs
-SELECT series.run_key, series.metric_id, series.labels_id, summary.body
+SELECT series.run_key, metric.name, series.labels_id, summary.body
 FROM each_number(:keys) AS wanted
 JOIN series ON series.run_key = wanted.value
-JOIN summary ON summary.series_key = series.key;
+JOIN summary ON summary.series_key = series.key
+JOIN metric ON metric.id = series.metric_id;
 
 -- name: summaries_of_runs_and_metrics
-SELECT series.run_key, series.metric_id, series.labels_id, summary.body
+SELECT series.run_key, metric.name, series.labels_id, summary.body
 FROM each_number(:keys) AS wanted
 CROSS JOIN metric
 JOIN series ON series.run_key = wanted.value AND series.metric_id = metric.id
 JOIN summary ON summary.series_key = series.key
 WHERE metric.name IN (SELECT value FROM each_text(:names));
-
--- name: metric_names
-SELECT metric.id, metric.name FROM each_number(?) AS wanted JOIN metric ON metric.id = wanted.value;
 
 -- name: labels_bodies
 SELECT labels.id, labels.body FROM each_number(?) AS wanted JOIN labels ON labels.id = wanted.value;
@@ -573,7 +571,7 @@ FROM credential LEFT JOIN credential_key ON credential_id = id
 ORDER BY created_at, id;
 
 -- name: revoke_credential
-UPDATE credential SET revoked_at = coalesce(revoked_at, :at) WHERE id = :id;
+UPDATE credential SET revoked_at = :at WHERE id = :id;
 
 -- Files ---------------------------------------------------------------------------------------------------------------
 
@@ -613,3 +611,31 @@ SELECT path, size, sha256, stored_at, file FROM blob WHERE file > ? ORDER BY fil
 
 -- name: find_content
 SELECT file FROM blob WHERE file = ?;
+
+-- The audit log -------------------------------------------------------------------------------------------------------
+
+-- Numbers follow one another in the order of the commits, whoever adds: who reads on from a number misses nothing.
+-- name: add_audit
+WITH taken AS (UPDATE audit_entries SET count = count + 1 RETURNING count)
+INSERT INTO audit (number, at, action, workspace, subject, details, via, credential_id, address, request_id)
+SELECT count, :at, :action, :workspace, :subject, :details, :via, :credential_id, :address, :request_id FROM taken;
+
+-- name: find_audit
+SELECT number, at, action, workspace, subject, details, via, credential_id, address, request_id
+FROM audit
+WHERE number < :before
+    AND (:credential_id IS NULL OR credential_id = :credential_id)
+    AND (:action IS NULL OR action = :action OR substr(action, 1, length(:action) + 1) = :action || '.')
+    AND at BETWEEN :since AND :until
+ORDER BY number DESC
+LIMIT :limit;
+
+-- name: find_audit_in
+SELECT number, at, action, workspace, subject, details, via, credential_id, address, request_id
+FROM audit
+WHERE workspace = :workspace AND number < :before
+    AND (:credential_id IS NULL OR credential_id = :credential_id)
+    AND (:action IS NULL OR action = :action OR substr(action, 1, length(:action) + 1) = :action || '.')
+    AND at BETWEEN :since AND :until
+ORDER BY number DESC
+LIMIT :limit;

@@ -251,6 +251,35 @@ CREATE TABLE blob (
     PRIMARY KEY (workspace_key, run_key, path)
 );
 
+CREATE TABLE audit (
+    number bigint PRIMARY KEY,
+    at bigint NOT NULL,
+    action text COLLATE "C" NOT NULL,
+    workspace text COLLATE "C" NOT NULL,
+    subject text COLLATE "C" NOT NULL,
+    details text COLLATE "C" NOT NULL,
+    via text COLLATE "C" NOT NULL,
+    credential_id text COLLATE "C" NOT NULL,
+    address text COLLATE "C" NOT NULL,
+    request_id text COLLATE "C" NOT NULL
+);
+
+CREATE INDEX audit_by_workspace ON audit (workspace, number);
+
+-- How many entries there are: its one row is locked by whoever adds one.
+CREATE TABLE audit_entries (
+    count bigint NOT NULL
+);
+
+INSERT INTO audit_entries (count) VALUES (0);
+
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'the audit log is only added to'; END
+$$;
+
+CREATE TRIGGER audit_is_only_added_to BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
+FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+
 CREATE TABLE journal (
     run_key bigint NOT NULL,
     first_arrival bigint NOT NULL,
