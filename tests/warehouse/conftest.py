@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from serving import Server
 from stepwell.storage.warehouse.points import ClickHouse
+from warehouse.making import make
 from warehouse.servers import clickhouse_url, postgres_url
 
 
@@ -48,3 +51,16 @@ def postgres_database(postgres_server: str) -> Iterator[str]:
         connection.execute(f"CREATE DATABASE {name}".encode())
         yield f"{postgres_server}/{name}"
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def store(clickhouse_server: str, postgres_server: str, tmp_path: Path) -> str:
+    """The URL of a warehouse with nothing in it."""
+    return make(clickhouse=clickhouse_server, postgres=postgres_server, files=tmp_path / "files").url
+
+
+@pytest.fixture
+def pair(store: str, tmp_path: Path) -> Iterator[tuple[Server, Server]]:
+    """Two servers of one warehouse."""
+    with Server(tmp_path / "one", store=store) as one, Server(tmp_path / "two", store=store) as two:
+        yield one, two

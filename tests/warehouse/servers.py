@@ -101,6 +101,11 @@ class Process:
         """Ask it to end."""
         self._end(self._stop)
 
+    def signal(self, which: signal.Signals) -> None:
+        """Send a signal."""
+        assert self._process is not None
+        self._process.send_signal(which)
+
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:
             return
