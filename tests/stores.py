@@ -44,6 +44,11 @@ Told = tuple[int, int, int]  # step, time, value key
 class Engine(Protocol):
     """How tests open stores of one engine. Without `background` it moves nothing but when asked."""
 
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """What tests may need (`@pytest.mark.needs`) and this engine has not, each with the reason."""
+        ...
+
     def open(self, directory: Path, clock: Clock, *, background: bool) -> Store:
         """The store of a directory, made when there is none."""
         ...
@@ -59,6 +64,8 @@ class Engine(Protocol):
 
 class Embedded:
     """All of a store is in its directory."""
+
+    lacks: Final[Mapping[str, str]] = {}
 
     def open(self, directory: Path, clock: Clock, *, background: bool) -> Store:
         """See Engine."""

@@ -14,8 +14,15 @@ from stores import ENGINES, RUN, USUAL, Shelf, make_runs
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every test that needs a store runs on every engine asked for."""
     if "engine" in metafunc.fixturenames:
-        asked = metafunc.config.getoption("--engine")
-        metafunc.parametrize("engine", asked or USUAL, scope="session")
+        asked = metafunc.config.getoption("--engine") or USUAL
+        needed = [need for mark in metafunc.definition.iter_markers("needs") for need in mark.args]
+        metafunc.parametrize("engine", [_marked(engine, needed) for engine in asked], scope="session")
+
+
+def _marked(engine: str, needed: list[str]) -> object:
+    """The engine; with the reason where it has not what a test needs."""
+    reasons = [ENGINES[engine].lacks[need] for need in needed if need in ENGINES[engine].lacks]
+    return pytest.param(engine, marks=pytest.mark.xfail(reason="; ".join(reasons), run=False)) if reasons else engine
 
 
 @pytest.fixture(scope="session")

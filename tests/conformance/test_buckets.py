@@ -157,6 +157,7 @@ def test_buckets_hold_about_equally_many_points(long_store: Store):
     assert found.count.max() < 4 * LONG / 100
 
 
+@pytest.mark.needs("blocks")
 def test_a_chart_of_a_long_series_opens_no_more_than_its_ends(store: Store):
     """Sums of whole blocks serve for all but the window's ends."""
     number = np.arange(400_000)

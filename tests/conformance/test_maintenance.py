@@ -73,6 +73,7 @@ def test_flush_and_compact_of_nothing_do_nothing(store: Store):
     assert list(store.check()) == []
 
 
+@pytest.mark.needs("blocks")
 def test_slow_series_stay_in_few_blocks(store: Store):
     """A point a flush: the points are joined to those before, not left in hundreds of blocks."""
     for step in range(200):
@@ -87,6 +88,7 @@ def test_slow_series_stay_in_few_blocks(store: Store):
     assert store.stats().counters["blocks_read"] - before <= 1
 
 
+@pytest.mark.needs("blocks")
 def test_blocks_that_overlap_deeply_are_merged(store: Store):
     """Each part lies behind the one before, so it gets blocks of its own."""
     parts = 25
@@ -119,6 +121,7 @@ def test_compacting_points_of_one_moment_ends(store: Store, spread: int):
     assert int(buckets.count.sum()) == 100_024
 
 
+@pytest.mark.needs("files of its own")
 def test_a_purge_gives_space_back(store: Store):
     make_runs(store, "big")
     number = np.arange(300_000)
@@ -134,6 +137,7 @@ def test_a_purge_gives_space_back(store: Store):
 # Copies --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.needs("copies")
 def test_a_backup_opens_as_a_store(shelf: Shelf, store: Store, tmp_path: Path):
     make_runs(store, "r2")
     rows = [(step, step, float(step)) for step in range(100)]
@@ -160,6 +164,7 @@ def test_a_backup_opens_as_a_store(shelf: Shelf, store: Store, tmp_path: Path):
     assert len(read_points(copy)) == len(read_points(store)) == 101
 
 
+@pytest.mark.needs("copies")
 def test_a_backup_never_overwrites(store: Store, tmp_path: Path):
     target = tmp_path / "full"
     target.mkdir()
@@ -169,6 +174,7 @@ def test_a_backup_never_overwrites(store: Store, tmp_path: Path):
     assert [path.name for path in target.iterdir()] == ["mine"]
 
 
+@pytest.mark.needs("copies")
 def test_a_backup_tells_how_far_it_is(store: Store, tmp_path: Path):
     writer = store.open_blob(workspace=W, owner=RUN, path="a/b.bin", at=NOW)
     writer.write(b"x" * 100_000)
@@ -179,6 +185,7 @@ def test_a_backup_tells_how_far_it_is(store: Store, tmp_path: Path):
     assert {copied.total for copied in told} == {told[-1].total}
 
 
+@pytest.mark.needs("copies")
 @pytest.mark.parametrize("wanted", [False, True])
 def test_credentials_are_in_a_backup_when_asked_for(shelf: Shelf, store: Store, tmp_path: Path, wanted: bool):
     store.put_credential(
@@ -230,6 +237,7 @@ def test_closing_twice_is_no_error(shelf: Shelf, store: Store):
     assert len(read_points(shelf.store)) == 1
 
 
+@pytest.mark.needs("one owner")
 def test_a_directory_has_one_owner(shelf: Shelf, store: Store):
     with pytest.raises(Conflict):
         shelf.open(shelf.directory)

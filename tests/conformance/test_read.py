@@ -237,6 +237,7 @@ def opened(store: Store) -> float:
     return store.stats().counters["blocks_read"]
 
 
+@pytest.mark.needs("blocks")
 def test_a_page_of_a_million_points_opens_two_blocks(store: Store):
     step, time, value = many(store, 1_000_000)
     store.flush()
@@ -258,6 +259,7 @@ def test_a_page_of_a_million_points_opens_two_blocks(store: Store):
         assert opened(store) - before <= 2
 
 
+@pytest.mark.needs("blocks")
 def test_a_page_of_a_shuffled_series_opens_what_meets_the_cursor(store: Store):
     """Times and steps that do not rise together: a page in key order still opens two blocks."""
     many(store, 50_000, shuffled=True)
@@ -268,6 +270,7 @@ def test_a_page_of_a_shuffled_series_opens_what_meets_the_cursor(store: Store):
     assert opened(store) - before <= 2
 
 
+@pytest.mark.needs("blocks")
 def test_a_write_of_a_repeat_opens_the_blocks_that_may_hold_it(store: Store):
     step, time, value = many(store, 200_000)
     store.flush()
@@ -279,6 +282,7 @@ def test_a_write_of_a_repeat_opens_the_blocks_that_may_hold_it(store: Store):
     assert store.stats().counters["duplicates"] == 1
 
 
+@pytest.mark.needs("blocks")
 def test_many_series_read_alone(store: Store):
     series: dict[tuple[str, Labels], list[Row]] = {
         (f"m{n}", ()): [(step, step, float(n)) for step in range(n % 5 + 1)] for n in range(2_000)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import atexit
 import shutil
 import uuid
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 import psycopg
 
@@ -75,6 +77,13 @@ def servers() -> Servers:
 
 class Warehouse:
     """Implements stores.Engine."""
+
+    lacks: Final[Mapping[str, str]] = {
+        "copies": "a warehouse is copied with the tools of its databases (ADR 22)",
+        "one owner": "any number of processes serve a warehouse",
+        "blocks": "points lie in ClickHouse, which does not count what it opens for us",
+        "files of its own": "ClickHouse and PostgreSQL give space back when they see fit",
+    }
 
     def open(self, directory: Path, clock: Clock, *, background: bool) -> Store:
         """See Engine."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
-from typing import Final, TypeVar
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Final, NoReturn, TypeVar
 
 from stepwell.core import acting
 from stepwell.core.clock import Clock
-from stepwell.core.errors import Corrupt, StepwellError
+from stepwell.core.errors import Conflict, Corrupt, StepwellError
 from stepwell.core.model import Damage, Stats
 from stepwell.storage.catalog import Catalog, runs, summaries
 from stepwell.storage.catalog.runs import Purged
@@ -19,35 +20,51 @@ from stepwell.storage.warehouse import journal, migrations
 from stepwell.storage.warehouse.address import Address
 from stepwell.storage.warehouse.database import Connection, Database
 from stepwell.storage.warehouse.journal import SQL
-from stepwell.storage.warehouse.moving import Mover
+from stepwell.storage.warehouse.moving import KEPT, Mover
 from stepwell.storage.warehouse.point_store import PointReadsAndWrites
-from stepwell.storage.warehouse.points import ClickHouse, PointTables
+from stepwell.storage.warehouse.points import SIZES, ClickHouse, PointTables, Sizes
 from stepwell.storage.warehouse.pulse import Pulse
+from stepwell.storage.warehouse.rolling import Roller
 from stepwell.storage.warehouse.writer import BUCKETS, Writer
 
 _log = logging.getLogger("stepwell.storage")
 T = TypeVar("T")
+MOVING: Final = 3  # connections for what moves, sums up and puts back; who reads has others
 CHECKED: Final = 1_000  # rows that a check reads at once
 
 
 class WarehouseStore(PointReadsAndWrites, Catalog):
     """Implements core.store.Store."""
 
-    def __init__(self, address: Address, *, clock: Clock, files: Files | None = None, background: bool = True) -> None:
+    def __init__(
+        self,
+        address: Address,
+        *,
+        clock: Clock,
+        files: Files | None = None,
+        background: bool = True,
+        sizes: Sizes = SIZES,
+        kept: int = KEPT,
+    ) -> None:
         """Connect. Invalid: the tables are not there yet, or of a newer program. Without `background` nothing is moved
-        or tidied but when asked."""
+        or tidied but when asked. `kept`: seconds for which points stay in the journal after they were moved."""
         address.files.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._closed = False
+        for driver in ("clickhouse_driver", "psycopg.pool"):  # what goes wrong we say ourselves, and once
+            logging.getLogger(driver).setLevel(logging.ERROR)
         with ExitStack() as undo:
             self._database = Database(address.catalog)
             undo.callback(self._database.close)
             migrations.check(self._database)
-            self._clickhouse = ClickHouse(address.clickhouse)
+            self._moving = undo.enter_context(closing(ClickHouse(address.clickhouse, size=MOVING)))
+            moved = PointTables(self._moving, sizes=sizes)
+            moved.check_schema()
+            self._roller = Roller(self._database, moved)
+            self._mover = Mover(self._database, moved, clock=clock, grown=self._roller.grown, kept=kept)
+            self._clickhouse = ClickHouse(address.clickhouse, met=self._mover.put_back)
             undo.callback(self._clickhouse.close)
-            self._tables = PointTables(self._clickhouse)
-            self._tables.check_schema()
+            self._tables = PointTables(self._clickhouse, sizes=sizes)
             self._clock = clock
-            self._mover = Mover(self._database, self._tables, clock=clock)
             self._pulse = Pulse(address)
             self._writer = Writer(self._database)
             undo.callback(self._writer.close)
@@ -65,6 +82,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             self._background = background
             if background:
                 self._mover.start()
+                self._roller.start()
                 self._pulse.start()
             undo.pop_all()
 
@@ -92,6 +110,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
     def compact(self) -> None:
         """See Maintenance."""
         self._mover.flush()
+        self._roller.roll()
         self._mover.tidy(at_once=True)
         self._tables.tidy()
         self.remove_files()
@@ -129,6 +148,14 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             if len(found) < CHECKED:
                 return
 
+    def backup(self, *, target: Path, credentials: bool = False) -> NoReturn:
+        """See Maintenance. Conflict: databases are copied with their own tools (ADR 22)."""
+        raise Conflict(
+            "a warehouse is copied with the tools of its databases, ClickHouse first and then PostgreSQL; "
+            "docs/howto/warehouse.md says how",
+            field="store",
+        )
+
     def healthy(self) -> str:
         """See Maintenance."""
         return self.files_failed() or self._pulse.trouble
@@ -151,6 +178,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             "points": self.points_written,
             "duplicates": self.points_repeated,
             **self._mover.counters,
+            **self._roller.counters,
         }
         upto, cumulative = 0, []
         for bound, count in zip((*BUCKETS, float("inf")), writer.commit_counts, strict=True):
@@ -169,6 +197,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             return
         self._closed = True
         self._pulse.stop()
+        self._roller.stop()
         self._mover.stop()
         self._writer.close()
         try:
@@ -177,4 +206,5 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
         except StepwellError as error:
             _log.warning(error.message, extra={"action": "close_failed"})
         self._clickhouse.close()
+        self._moving.close()
         self._database.close()

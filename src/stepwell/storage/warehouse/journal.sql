@@ -1,40 +1,68 @@
 -- Statements of the journal of acknowledged points, by name.
 
--- name: lock_run
-SELECT next_arrival FROM run WHERE key = :run_key FOR UPDATE;
-
 -- name: take_arrivals
-UPDATE run SET next_arrival = next_arrival + :count WHERE key = :run_key RETURNING next_arrival - :count;
+UPDATE run SET next_arrival = taken.first + :count
+FROM (SELECT take_arrivals(:count) AS first) AS taken
+WHERE key = :run_key
+RETURNING taken.first;
 
 -- name: add
 INSERT INTO journal (run_key, first_arrival, count, payload) VALUES (:run_key, :first_arrival, :count, :payload);
 
 -- name: of_runs
 SELECT run_key, first_arrival, payload FROM journal
-WHERE run_key IN (SELECT value FROM each_number(?))
+WHERE run_key IN (SELECT value FROM each_number(?)) AND moved_at IS NULL
 ORDER BY run_key, first_arrival;
 
 -- name: ends
 SELECT key, next_arrival FROM run WHERE key IN (SELECT value FROM each_number(?));
 
+-- name: arrivals_given
+SELECT last_value + 1 FROM arrival;
+
 -- name: next_to_move
-SELECT run_key, first_arrival, payload FROM journal
-ORDER BY run_key, first_arrival LIMIT ?
+SELECT run_key, first_arrival, count FROM journal
+WHERE moved_at IS NULL AND first_arrival < :before
+ORDER BY run_key, first_arrival LIMIT :limit
 FOR UPDATE SKIP LOCKED;
 
 -- name: next_to_move_waiting
-SELECT run_key, first_arrival, payload FROM journal
-ORDER BY run_key, first_arrival LIMIT ?
+SELECT run_key, first_arrival, count FROM journal
+WHERE moved_at IS NULL AND first_arrival < :before
+ORDER BY run_key, first_arrival LIMIT :limit
 FOR UPDATE;
 
+-- name: mark_moved
+UPDATE journal SET moved_at = now() WHERE run_key = ? AND first_arrival = ?;
+
+-- name: moved_after
+SELECT run_key, first_arrival, count FROM journal
+WHERE moved_at IS NOT NULL AND (run_key, first_arrival) > (:run_key, :first_arrival)
+ORDER BY run_key, first_arrival LIMIT :limit;
+
+-- name: next_to_drop
+SELECT run_key, first_arrival, count FROM journal
+WHERE moved_at < now() - make_interval(secs => :seconds)
+ORDER BY moved_at LIMIT :limit
+FOR UPDATE SKIP LOCKED;
+
+-- name: row
+SELECT run_key, first_arrival, payload FROM journal WHERE run_key = ? AND first_arrival = ?;
+
+-- Before which number nothing of a run waits to be moved.
+-- name: settled
+SELECT coalesce(
+    (SELECT min(first_arrival) FROM journal WHERE journal.run_key = run.key AND moved_at IS NULL), next_arrival)
+FROM run WHERE key = ?;
+
 -- name: drop
-DELETE FROM journal WHERE run_key = :run_key AND first_arrival = :first_arrival;
+DELETE FROM journal WHERE run_key = ? AND first_arrival = ?;
 
 -- name: drop_of_run
 DELETE FROM journal WHERE run_key = ?;
 
 -- name: waiting
-SELECT count(*), coalesce(CAST(sum(count) AS bigint), 0) FROM journal;
+SELECT count(*), coalesce(CAST(sum(count) AS bigint), 0) FROM journal WHERE moved_at IS NULL;
 
 -- name: add_garbage
 INSERT INTO garbage (run_key) VALUES (?);

@@ -1,38 +1,60 @@
-"""From the journal to ClickHouse, in blocks of many runs. What is acknowledged stays in the journal until it is there.
+"""From the journal to ClickHouse, in blocks of many runs. What is acknowledged stays in the journal until it is there
+for good.
 
 A row is locked while it moves, so that two processes move different ones. An end between the insert and the commit
-leaves points in both, where reads find each once.
+leaves points in both, where reads find each once. A row that was moved is kept for a while: what a server lost when its
+machine lost power is put back from it (`put_back`), before anybody reads from that server again.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+import numpy as np
 
 from stepwell.core.clock import Clock
 from stepwell.core.errors import StepwellError
+from stepwell.core.series import INT64_MAX
+from stepwell.storage.catalog.sql import Row
 from stepwell.storage.warehouse import journal
-from stepwell.storage.warehouse.database import ANSWER_SECONDS, Database
+from stepwell.storage.warehouse.database import ANSWER_SECONDS, Connection, Database
 from stepwell.storage.warehouse.journal import SQL
-from stepwell.storage.warehouse.points import PointTables
+from stepwell.storage.warehouse.points import PointTables, Rows
 
-ROWS: Final = 2_000  # of the journal in one move
+ROWS: Final = 2_000  # of the journal in one move,
+POINTS: Final = 1 << 20  # and how many points they have unless one row has more
 GARBAGE: Final = 1_000  # purged runs that are removed at once
 PAUSE: Final = 1.0  # seconds between two rounds
+# Seconds for which moved rows are kept. Systems write out what they were given within half a minute, and ClickHouse
+# keeps what it has merged for eight minutes.
+KEPT: Final = 300
 _log = logging.getLogger("stepwell.storage")
+Key: TypeAlias = tuple[int, int]  # of a row of the journal: run key, first arrival
 
 
 class Mover:
     """Moves points when told to, and by itself between `start` and `stop`."""
 
-    def __init__(self, database: Database, tables: PointTables, *, clock: Clock) -> None:
-        self.counters = {"moves": 0, "points_moved": 0}
+    def __init__(
+        self,
+        database: Database,
+        tables: PointTables,
+        *,
+        clock: Clock,
+        grown: Callable[[Rows], None],
+        kept: int = KEPT,
+    ) -> None:
+        """`grown` is told what was moved; `kept`: seconds for which moved rows are kept."""
+        self.counters = {"flushes": 0, "points_moved": 0, "points_put_back": 0}
         self.waiting = 0  # points in the journal, as of the last round
         self._database = database
         self._tables = tables
         self._clock = clock
+        self._kept = kept
+        self._grown = grown
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -49,8 +71,21 @@ class Mover:
 
     def flush(self) -> None:
         """Move all that was acknowledged before the call."""
-        while self._move("next_to_move_waiting"):
+        with self._database.snapshot() as connection:
+            ((before,),) = SQL.all(connection, "arrivals_given")
+        while self._move("next_to_move_waiting", before=before):
             pass
+
+    def put_back(self) -> None:
+        """Insert again what was moved lately and is not there. For a server that may have lost what it was given."""
+        place, more = (-1, -1), True
+        while more:
+            with self._database.snapshot() as connection:
+                asked = {"run_key": place[0], "first_arrival": place[1], "limit": ROWS}
+                keys, more = _some(SQL.all(connection, "moved_after", asked))
+                rows = _rows(connection, keys)
+            self._ensure(rows)
+            place = keys[-1] if keys else place
 
     def tidy(self, *, at_once: bool) -> None:
         """Remove the points of purged runs: by default only where no read that began before the purge can go on."""
@@ -60,25 +95,48 @@ class Mover:
             self._tables.delete_runs(runs)
             SQL.each(connection, "drop_garbage", ((key,) for key in runs))
 
-    def _move(self, statement: str) -> int:
-        """Move some rows; how many."""
+    def trim(self) -> bool:
+        """Drop some rows that were kept long enough, and whose points are there; whether there are more."""
         with self._database.changing() as connection:
-            found = SQL.all(connection, statement, (ROWS,))
-            if not found:
-                return 0
-            rows = journal.rows_of(found)
+            keys, more = _some(SQL.all(connection, "next_to_drop", {"seconds": self._kept, "limit": ROWS}))
+            self._ensure(_rows(connection, keys))
+            SQL.each(connection, "drop", keys)
+        return more
+
+    def _move(self, statement: str, *, before: int = INT64_MAX) -> bool:
+        """Move some rows that arrived before some number; whether there are more."""
+        with self._database.changing() as connection:
+            keys, more = _some(SQL.all(connection, statement, {"before": before, "limit": ROWS}))
+            if not keys:
+                return False
+            rows = _rows(connection, keys)
             self._tables.insert(rows)
-            SQL.each(connection, "drop", ({"run_key": run, "first_arrival": first} for run, first, _ in found))
-        self.counters["moves"] += 1
+            SQL.each(connection, "mark_moved", keys)
+        self.counters["flushes"] += 1
         self.counters["points_moved"] += len(rows)
-        return len(found)
+        self._grown(rows)
+        return more
+
+    def _ensure(self, rows: Rows) -> None:
+        """Insert those points again that are not there."""
+        missing = rows.take(self._tables.missing(rows))
+        if len(missing):
+            _log.warning(
+                "%d points that ClickHouse had taken are not there; they are put back",
+                len(missing),
+                extra={"action": "points_put_back"},
+            )
+            self._tables.insert(missing)
+            self.counters["points_put_back"] += len(missing)
 
     def _work(self) -> None:
         while not self._ended.wait(PAUSE):
             self._carefully(self._round)
 
     def _round(self) -> None:
-        while self._move("next_to_move") == ROWS and not self._ended.is_set():
+        while self._move("next_to_move") and not self._ended.is_set():
+            pass
+        while self.trim() and not self._ended.is_set():
             pass
         self.tidy(at_once=False)
         with self._database.snapshot() as connection:
@@ -89,3 +147,15 @@ class Mover:
             run()
         except StepwellError as error:
             _log.warning(error.message, extra={"action": "move_failed"})
+
+
+def _some(found: Sequence[Row]) -> tuple[list[Key], bool]:
+    """The keys of the first rows (run key, first arrival, points) that are few enough to be in memory together, and
+    whether there may be more."""
+    counts = np.cumsum([count for *_, count in found], dtype=np.int64)
+    upto = max(int(np.searchsorted(counts, POINTS, side="right")), 1)
+    return [(run, first) for run, first, _ in found[:upto]], upto < len(found) or len(found) == ROWS
+
+
+def _rows(connection: Connection, keys: Sequence[Key]) -> Rows:
+    return journal.rows_of(SQL.each(connection, "row", keys))

@@ -285,8 +285,30 @@ CREATE TABLE journal (
     first_arrival bigint NOT NULL,
     count bigint NOT NULL,
     payload bytea NOT NULL,
+    moved_at timestamptz,
     PRIMARY KEY (run_key, first_arrival)
 );
+
+CREATE SEQUENCE arrival MINVALUE 0 START 0;
+
+-- The first of some arrival numbers that nobody else gets. The lock is held while they are taken, not until the commit.
+CREATE FUNCTION take_arrivals(wanted bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    first_one bigint;
+BEGIN
+    PERFORM pg_advisory_lock(1634890361);
+    first_one := nextval('arrival');
+    PERFORM setval('arrival', first_one + wanted - 1);
+    PERFORM pg_advisory_unlock(1634890361);
+    RETURN first_one;
+END
+$$;
+
+-- Numbers that are read once are not worth compressing.
+ALTER TABLE journal ALTER COLUMN payload SET STORAGE EXTERNAL;
+
+CREATE INDEX journal_to_move ON journal (run_key, first_arrival) WHERE moved_at IS NULL;
+CREATE INDEX journal_moved ON journal (moved_at) WHERE moved_at IS NOT NULL;
 
 -- Purged runs whose points are still to be removed from ClickHouse.
 CREATE TABLE garbage (

@@ -3,6 +3,6 @@
 from stepwell.storage.warehouse.points.rows import Rows, Waiting
 from stepwell.storage.warehouse.points.server import ClickHouse
 from stepwell.storage.warehouse.points.summing import Sizes
-from stepwell.storage.warehouse.points.tables import PointTables
+from stepwell.storage.warehouse.points.tables import SIZES, PointTables
 
-__all__ = ["ClickHouse", "PointTables", "Rows", "Sizes", "Waiting"]
+__all__ = ["SIZES", "ClickHouse", "PointTables", "Rows", "Sizes", "Waiting"]

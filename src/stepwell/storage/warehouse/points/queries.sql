@@ -141,6 +141,12 @@ WHERE run IN %(runs)s AND series IN %(series)s AND step >= %(min_step)s AND step
     AND (series, step, time, value_key) IN %(places)s
 GROUP BY series, step, time, value_key
 
+-- name: there
+SELECT age
+FROM points
+PREWHERE age >= %(end_age)s AND age <= %(begin_age)s
+WHERE run IN %(runs)s
+
 -- name: delete_runs
 ALTER TABLE points DELETE WHERE run IN (%(runs)s)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import queue
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -19,12 +21,14 @@ from stepwell.core.errors import Busy, Invalid, StepwellError, StorageFailed, St
 PORT: Final = 9000
 CONNECT_SECONDS: Final = 5
 ANSWER_SECONDS: Final = 120
+CLOCK: Final = 2  # seconds: no server is started twice in so short a time
 FULL: Final = frozenset({243})  # NOT_ENOUGH_SPACE
 # Errors of a server that is alive and may well do it a little later: timeouts, too many queries or parts, no memory
 # left, a replica that is read-only, too few live replicas, no keeper.
 LATER: Final = frozenset({159, 202, 209, 210, 225, 241, 242, 252, 254, 285, 286, 319, 394, 999})
 
 Column = NDArray[Any]
+_START: Final = "SELECT hostName(), toInt64(now()) - toInt64(uptime())"
 _HOST: Final = re.compile(r"[^:]+(:\d{1,5})?")
 
 
@@ -49,20 +53,33 @@ class Server(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Link:
+    """A connection, and its socket as it was when the server behind it was last looked at."""
+
+    client: Client
+    socket: object = None
+
+
 class ClickHouse:
     """A pool of connections to `clickhouse://user:password@host1:9000,host2:9000/database`. Threads may share it.
 
     Further hosts are tried in their order when one does not answer. Raises Invalid for a URL that says something else.
     """
 
-    def __init__(self, url: str, *, size: int = 8) -> None:
-        """Connects when it is first asked. `size` is how many statements may run at a time; more wait."""
+    def __init__(self, url: str, *, size: int = 8, met: Callable[[], None] | None = None) -> None:
+        """Connects when it is first asked. `size` is how many statements may run at a time; more wait. `met` is called
+        before anything is asked of a server that was started since the last time, or is another one: after a power cut
+        it may not have all that it was given."""
         self._options = _options(url)
-        self._free: queue.LifoQueue[Client | None] = queue.LifoQueue()
+        self._free: queue.LifoQueue[_Link | None] = queue.LifoQueue()
         self._version: tuple[int, ...] | None = None
         for _ in range(size):
             self._free.put(None)
         self._size = size
+        self._met = met
+        self._known: dict[str, int] = {}  # host -> when its server was started, in seconds of its clock
+        self._meeting = threading.Lock()
 
     @property
     def version(self) -> tuple[int, ...]:
@@ -74,44 +91,69 @@ class ClickHouse:
 
     def run(self, statement: str) -> None:
         """Run a statement that answers nothing."""
-        with self._client() as client:
-            client.execute(statement)
+        with self._link() as link:
+            link.client.execute(statement)
 
     def select(self, statement: str, values: Mapping[str, Any], types: Sequence[type]) -> list[Column]:
         """The columns of the answer, as many as `types`, which are those of the columns when there is no row."""
-        with self._client() as client:
-            columns: list[Column] = client.execute(statement, values or None, columnar=True)
+        columns: list[Column] = self._repeated(lambda client: client.execute(statement, values or None, columnar=True))
         return columns or [np.empty(0, each) for each in types]
 
     def insert(self, table: str, columns: Mapping[str, Column]) -> None:
-        """Insert rows; the server has them when it returns."""
-        with self._client() as client:
-            client.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES", list(columns.values()), columnar=True)
+        """Insert rows; the server has them when it returns. They may be inserted twice."""
+        words, given = f"INSERT INTO {table} ({', '.join(columns)}) VALUES", list(columns.values())
+        self._repeated(lambda client: client.execute(words, given, columnar=True))
 
     def close(self) -> None:
         """Close all connections, when the last statement has ended."""
         for _ in range(self._size):
-            client = self._free.get()
-            if client is not None:
-                client.disconnect()
+            link = self._free.get()
+            if link is not None:
+                link.client.disconnect()
+
+    def _repeated(self, work: Callable[[Client], Any]) -> Any:
+        """What work says; done again where the driver connected anew in it, perhaps to a server not met before."""
+        with self._link() as link:
+            found = work(link.client)
+            if link.client.connection.socket is not link.socket:
+                self._meet(link)
+                found = work(link.client)
+            return found
+
+    def _meet(self, link: _Link) -> None:
+        """See that the server behind a link is known, and has what it was given."""
+        connection = link.client.connection
+        if not connection.connected:
+            connection.connect()
+        link.socket = connection.socket
+        if self._met is None:
+            return
+        with self._meeting:  # whoever comes second waits until all is there
+            ((host, start),) = link.client.execute(_START)
+            if abs(self._known.get(host, -CLOCK) - int(start)) >= CLOCK:
+                self._met()
+                self._known[host] = int(start)
 
     @contextmanager
-    def _client(self) -> Iterator[Client]:
+    def _link(self) -> Iterator[_Link]:
         """A connection of one's own. After anything but an answer it is closed: what is on its way is nobody's."""
-        client = self._free.get()
+        link = self._free.get()
         whole = False
         try:
-            client = client or Client(**self._options)
-            yield client
+            if link is None:
+                link = _Link(Client(**self._options))
+                self._meet(link)
+            yield link
             whole = True
         except ServerException as error:
             raise _told(error) from error
         except (Error, OSError, EOFError) as error:
             raise Busy(f"ClickHouse does not answer: {_first_line(error)}") from error
         finally:
-            if not whole and client is not None:
-                client.disconnect()
-            self._free.put(client)
+            if not whole and link is not None:
+                link.client.disconnect()
+                link = None
+            self._free.put(link)
 
 
 def _options(url: str) -> dict[str, Any]:

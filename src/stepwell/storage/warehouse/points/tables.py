@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import Sampled
@@ -39,6 +40,11 @@ class PointTables:
     def __init__(self, server: Server, *, sizes: Sizes = SIZES) -> None:
         self._server = server
         self._sizes = sizes
+
+    @property
+    def tile(self) -> int:
+        """How many points of a series are summed up together."""
+        return self._sizes.nodes[0]
 
     # Schema
 
@@ -99,6 +105,19 @@ class PointTables:
             for number, one in enumerate(wanted):
                 found[begin + number] = stored.get(one, -1) + 1
         return found
+
+    def missing(self, rows: Rows) -> NDArray[np.bool_]:
+        """Which of these rows, once inserted, are not stored (any more)."""
+        if not len(rows):
+            return np.zeros(0, np.bool_)
+        ages = INT64_MAX - rows.points.arrival
+        values = {
+            "runs": tuple(np.unique(rows.run).tolist()),
+            "end_age": int(ages.min()),
+            "begin_age": int(ages.max()),
+        }
+        (found,) = select(self._server, "there", 1, values)
+        return ~np.isin(ages, found)
 
     def delete_runs(self, runs: Sequence[int]) -> None:
         """Begin to remove all points of these runs. They need not be gone when it returns: the caller has forgotten the

@@ -1,0 +1,77 @@
+"""Long series are summed up as they grow (points/tiles.py), in a thread of their own: it takes longer than a move."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from stepwell.core.errors import StepwellError
+from stepwell.storage.warehouse.database import Database
+from stepwell.storage.warehouse.journal import SQL
+from stepwell.storage.warehouse.points import PointTables, Rows
+
+PAUSE: Final = 5.0  # seconds between two rounds
+SERIES: Final = 100_000  # whose growth is remembered
+_log = logging.getLogger("stepwell.storage")
+Key: TypeAlias = tuple[int, int]  # run key, series key
+
+
+class Roller:
+    """Remembers how series grow, and sums up those that grew by half a tile. By itself between `start` and `stop`.
+
+    Only this process's moves count: what it forgets when it ends is read point by point until the series grows again.
+    """
+
+    def __init__(self, database: Database, tables: PointTables) -> None:
+        self.counters = {"tiles_made": 0}
+        self._database = database
+        self._tables = tables
+        self._lock = threading.Lock()
+        self._growth: dict[Key, int] = {}
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Sum up from now on what grows."""
+        self._thread = threading.Thread(target=self._work, name="stepwell-roller", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """No more by itself. Idempotent."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def grown(self, rows: Rows) -> None:
+        """These were moved to ClickHouse."""
+        pairs, counts = np.unique(np.stack([rows.run, rows.series]), axis=1, return_counts=True)
+        with self._lock:
+            for run, series, count in zip(*pairs.tolist(), counts.tolist(), strict=True):
+                self._growth[run, series] = self._growth.get((run, series), 0) + count
+            if len(self._growth) > SERIES:
+                most = sorted(self._growth, key=self._growth.__getitem__, reverse=True)[: SERIES // 2]
+                self._growth = {key: self._growth[key] for key in most}
+
+    def roll(self) -> None:
+        """Sum up what grew enough."""
+        with self._lock:
+            due = [key for key, count in self._growth.items() if 2 * count >= self._tables.tile]
+        for run, series in due:
+            if self._ended.is_set():
+                return
+            with self._lock:
+                self._growth.pop((run, series), None)
+            with self._database.snapshot() as connection:
+                settled = SQL.one(connection, "settled", (run,))
+            if settled is not None:  # else the run was purged
+                self.counters["tiles_made"] += self._tables.roll_up(run=run, series=series, settled=settled[0])
+
+    def _work(self) -> None:
+        while not self._ended.wait(PAUSE):
+            try:
+                self.roll()
+            except StepwellError as error:
+                _log.warning(error.message, extra={"action": "roll_up_failed"})
