@@ -76,6 +76,33 @@ def contract(*options: str) -> Iterator[Command]:
     yield from pytest(folders("contract/cross"), *options, "-n", "0")
 
 
+def warehouse(*options: str, everything: bool = False) -> list[Command]:
+    """The storage suite, several servers at once, and clients, on a PostgreSQL and a ClickHouse started for each."""
+    if not (TESTS / "warehouse").is_dir():
+        return []
+    servers = [str(BIN / "python"), "tests/warehouse/servers.py"]
+    kept_there = ["env", "STEPWELL_TEST_ENGINE=warehouse"]
+    marker = ("-m", "long") if everything else ("-m", "not long")
+    suite = [*pytest(folders("conformance"), "--engine=warehouse", *marker, *options)]
+    several = pytest(folders("warehouse"), *marker)
+    if everything:
+        clients = list(contract())
+        api = pytest(folders("api"))
+    else:
+        mlflow = [f"tests/contract/mlflow/test_{name}.py" for name in ("client", "points")]
+        clients = [
+            *pytest(mlflow, "-W", "default", python=CLIENTS / "mlflow" / "bin" / "python"),
+            *pytest(folders("contract/cross"), "-n", "0"),
+        ]
+        api = pytest([f"tests/api/test_native_{name}.py" for name in ("points", "catalog", "files")])
+    setup = str(ROOT / "scripts" / "setup.sh")
+    return [
+        [setup, "warehouse", "clients"],
+        *([*servers, *command] for command in (*suite, *several)),
+        *([*servers, *kept_there, *command] for command in (*clients, *api)),
+    ]
+
+
 def browser() -> list[Command]:
     """Checks and tests of the page's own code, then a browser that looks at a real server."""
     if not (TESTS / "browser").is_dir():
@@ -148,6 +175,7 @@ def parts() -> list[Part]:
         ),
         Part(name="browser", budget=4, again=True, commands=browser()),
         Part(name="crash", budget=3, commands=pytest(folders("crash"), "-m", "not long", "--hypothesis-profile=ci")),
+        Part(name="warehouse", budget=5, commands=warehouse("--hypothesis-profile=quick")),
         Part(
             name="acceptance",
             budget=2,
@@ -161,6 +189,7 @@ def parts() -> list[Part]:
                 *pytest(folders("property"), "--hypothesis-profile=long"),
                 *pytest([*quick, *folders("crash", "acceptance")], "-m", "long", "--hypothesis-profile=long"),
                 *([[setup, "clients"], *contract("-m", "long")] if clients else []),
+                *warehouse("--hypothesis-profile=long", everything=True),
             ],
         ),
     ]

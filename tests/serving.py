@@ -78,10 +78,10 @@ def new_warehouse(files: Path) -> str:
 
 
 class Server:
-    """`stepwell serve` on a data directory, or on the warehouse at `store`. Output goes to `log_file`; after `restart` the URL is the same.
+    """`stepwell serve` on a data directory, or on the warehouse at `store`.
 
-    `args` are more flags of `serve`, `env` more variables, `program` is another `stepwell`. As a context manager it
-    starts, and at the end stops what still runs.
+    Output goes to `log_file`; after `restart` the URL is the same. `args` are more flags of `serve`, `env` more
+    variables, `program` is another `stepwell`. As a context manager it starts, and at the end stops what still runs.
     """
 
     def __init__(
@@ -120,15 +120,20 @@ class Server:
         return self.process is not None and self.process.poll() is None
 
     @property
-    def place(self) -> list[str]:
-        """The flags that say where its data is, for `serve` and for other commands."""
+    def store(self) -> str | None:
+        """The URL of the warehouse that it serves, None where it serves its directory."""
         if self._store is None and os.environ.get(ENGINE) == "warehouse":
             named = self.data_dir / "store"  # where a server that comes after finds it again
             if not named.exists():
                 self.data_dir.mkdir(parents=True, exist_ok=True)
                 named.write_text(new_warehouse(self.data_dir / "files"))
             self._store = named.read_text()
-        return ["--store", self._store] if self._store else ["--data-dir", str(self.data_dir)]
+        return self._store
+
+    @property
+    def place(self) -> list[str]:
+        """The flags that say where its data is, for `serve` and for other commands."""
+        return ["--store", self.store] if self.store else ["--data-dir", str(self.data_dir)]
 
     def command(self) -> list[str]:
         """The command line."""

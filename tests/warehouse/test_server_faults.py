@@ -14,7 +14,7 @@ import pytest
 
 from crash.test_kill import wait_for_some
 from crash.traffic import Caller, assert_kept
-from serving import Server
+from serving import Server, binary
 from warehouse.making import make
 from warehouse.servers import Process, clickhouse, postgres, temporary_folder
 from warehouse.trainers import Trainer, ask, assert_whole
@@ -153,10 +153,8 @@ def test_servers_are_restarted_one_after_the_other(pair: tuple[Server, Server]) 
 
 
 def migrate(store: str) -> subprocess.Popen[str]:
-    program = Server(Path()).program
-    return subprocess.Popen(
-        [str(program), "migrate", "--store", store], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    command = [str(binary()), "migrate", "--store", store]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_many_migrate_at_once_and_each_step_is_done_once(

@@ -45,11 +45,14 @@ class Conversation:
     seen: dict[str, dict[str, Run]]
 
 
-def converse(server: Server) -> Conversation:
-    """Every client writes runs of its own, then adds to those that others share, then reads all of them."""
+def converse(server: Server, *, read_from: Server | None = None) -> Conversation:
+    """Every client writes runs of its own, then adds to those that others share, then reads all of them.
+
+    They are read through another server of the same store where one is given.
+    """
     with ThreadPoolExecutor(AT_ONCE) as pool:
 
-        def everyone(verb: str, runs: dict[str, list[Run]]) -> dict[str, list[Run]]:
+        def everyone(verb: str, runs: dict[str, list[Run]], server: Server = server) -> dict[str, list[Run]]:
             found = pool.map(lambda client: drive(client, verb, server, runs.get(client, [])), runs)
             return dict(zip(runs, found, strict=True))
 
@@ -58,7 +61,7 @@ def converse(server: Server) -> Conversation:
         for additions in everyone("join", shared).values():
             add(written, additions)
         runs = [run for found in written.values() for run in found]
-        seen = everyone("read", dict.fromkeys(CLIENTS, runs))
+        seen = everyone("read", dict.fromkeys(CLIENTS, runs), read_from or server)
     return Conversation(
         written=written, seen={client: {run["id"]: run for run in found} for client, found in seen.items()}
     )
