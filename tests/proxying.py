@@ -12,7 +12,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from serving import HOST, READY_WITHIN, Server, free_port
@@ -39,16 +39,26 @@ http {{
 
 
 class Nginx:
-    """nginx before a server, under PREFIX or with "" for a prefix. `certificate`: the PEM files of a certificate and
-    its key; without them, plain HTTP."""
+    """nginx before servers, as a page says. `changes`: texts of the page and what stands here in their place, the
+    addresses of the servers among them; `block`: which of the page's configurations; `prefix`: the path that it adds.
+    `certificate`: the PEM files of a certificate and its key; without them, plain HTTP."""
 
-    def __init__(self, upstream: str, folder: Path, prefix: str, certificate: tuple[Path, Path] | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        changes: Mapping[str, str],
+        *,
+        page: Path = PAGE,
+        block: int = 0,
+        prefix: str = "",
+        certificate: tuple[Path, Path] | None = None,
+    ) -> None:
         self.port = free_port()
         self.url = f"{'https' if certificate else 'http'}://{HOST}:{self.port}{prefix}"
         self.folder = folder
-        own_host, under_a_path = re.findall(r"```nginx\n(.*?)```", PAGE.read_text(), re.DOTALL)
+        site = re.findall(r"```nginx\n(.*?)```", page.read_text(), re.DOTALL)[block]
         changes = {
-            "http://127.0.0.1:8585": upstream,
+            **changes,
             "listen 443 ssl;": f"listen {HOST}:{self.port}{' ssl' if certificate else ''};",
             "ssl_certificate /etc/ssl/certs/ml.example.com.pem;": f"ssl_certificate {certificate[0]};"
             if certificate
@@ -57,13 +67,12 @@ class Nginx:
             if certificate
             else "",
         }
-        block = under_a_path if prefix else own_host
         for told, here in changes.items():
-            assert told in block, f"{PAGE.name} says nothing of {told}"
-            block = block.replace(told, here)
+            assert told in site, f"{page.name} says nothing of {told}"
+            site = site.replace(told, here)
         folder.mkdir()
         self._config = folder / "nginx.conf"
-        self._config.write_text(MAIN.format(folder=folder, site=block))
+        self._config.write_text(MAIN.format(folder=folder, site=site))
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -111,6 +120,7 @@ def behind_proxy(
 ) -> Iterator[Behind]:
     """A new server with nginx before it. `folder` exists; what they write lies in it."""
     with Server(folder / "data", args=["--auth", "required", "--behind-proxy", "1"]) as server:
-        nginx = Nginx(server.url, folder / "nginx", prefix, certificate)
+        changes = {"http://127.0.0.1:8585": server.url}
+        nginx = Nginx(folder / "nginx", changes, block=int(bool(prefix)), prefix=prefix, certificate=certificate)
         with nginx.running():
             yield Behind(server, nginx.url)
