@@ -30,7 +30,7 @@ from stepwell.core.page import Position
 from stepwell.core.series import Labels, Order, Points, value_key
 from stepwell.core.store import Store
 from stepwell.storage.embedded import EmbeddedStore
-from warehouse.places import Warehouse
+from warehouse.places import TIGHT, Warehouse
 
 W: Final = "w"
 RUN: Final = "r1"
@@ -80,7 +80,11 @@ class Embedded:
         shutil.rmtree(directory)
 
 
-ENGINES: Final[Mapping[str, Engine]] = {"embedded": Embedded(), "warehouse": Warehouse()}
+ENGINES: Final[Mapping[str, Engine]] = {
+    "embedded": Embedded(),
+    "warehouse": Warehouse(),
+    "tight warehouse": Warehouse(sizes=TIGHT),
+}
 USUAL: Final = ("embedded",)  # engines that need no servers
 
 

@@ -327,3 +327,14 @@ def test_a_write_between_two_pages_is_no_reason_to_lose_others(store: Store):
     found = store.search_runs(workspace=W, query=replace(query, limit=100, after=page.after))
     assert [row.run.id for row in found.items] == ["q4", "q6", "q7", "q8", "r1"]
     assert rest[0].run.id == "a-new-one"
+
+
+@pytest.mark.parametrize("aggregate", Aggregate)
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_metric_that_nobody_has_finds_and_sorts_nothing(shelf: Shelf, aggregate: Aggregate, descending: bool):
+    make_runs(shelf.store, "r1", "r2")
+    none = metric("none", aggregate)
+    for op in (Op.GT, Op.LE, Op.EQ, Op.NE):
+        assert search_ids(shelf.store, filter=(where(none, op, 1.0),)) == []
+    by_none = (OrderBy(field=none, descending=descending),)
+    assert sorted(search_ids(shelf.store, order=by_none)) == ["r1", "r2"]

@@ -123,10 +123,12 @@ class Reader:
 class StoreMachine(RuleBasedStateMachine):
     """The rules; each is told to both, or asked of both."""
 
+    engine = "embedded"
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.shelf = Shelf(Path(self.folder.name) / "shelf")
+        self.shelf = Shelf(Path(self.folder.name) / "shelf", engine=self.engine)
         self.model = Model()
         self.readers: list[Reader] = []
 

@@ -11,21 +11,19 @@ import pytest
 from serving import Server
 from stepwell.storage.warehouse.points import ClickHouse
 from warehouse.making import make
-from warehouse.servers import clickhouse_url, postgres_url
+from warehouse.places import servers
 
 
 @pytest.fixture(scope="session")
-def clickhouse_server() -> Iterator[str]:
+def clickhouse_server() -> str:
     """The URL of a ClickHouse server, without a database."""
-    with clickhouse_url() as url:
-        yield url
+    return servers().clickhouse
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
+def postgres_server() -> str:
     """The URL of a PostgreSQL server, without a database."""
-    with postgres_url() as url:
-        yield url
+    return servers().postgres
 
 
 @pytest.fixture

@@ -10,19 +10,22 @@ import shutil
 import uuid
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import ClassVar
 
 import psycopg
 
 from stepwell.core.clock import Clock
 from stepwell.core.store import Store
 from stepwell.storage.warehouse import Address, WarehouseStore, migrate
-from stepwell.storage.warehouse.points import ClickHouse
+from stepwell.storage.warehouse.points import SIZES, ClickHouse, Sizes
 from warehouse.servers import clickhouse_url, postgres_url
 
 NAME = "databases"  # of the file that names them
+# What is done for long series happens to short ones.
+TIGHT = Sizes(at_once=4, exact_below=4, nodes=(4, 2, 1))
 
 
 class Servers:
@@ -75,10 +78,12 @@ def servers() -> Servers:
     return Servers()
 
 
+@dataclass(frozen=True, kw_only=True)
 class Warehouse:
-    """Implements stores.Engine."""
+    """Implements stores.Engine. `sizes`: how much is done together."""
 
-    lacks: Final[Mapping[str, str]] = {
+    sizes: Sizes = SIZES
+    lacks: ClassVar[Mapping[str, str]] = {
         "copies": "a warehouse is copied with the tools of its databases (ADR 22)",
         "one owner": "any number of processes serve a warehouse",
         "blocks": "points lie in ClickHouse, which does not count what it opens for us",
@@ -94,7 +99,7 @@ class Warehouse:
             servers().fill(name)
             named.write_text(name)
         address = servers().address(named.read_text(), directory / "files")
-        return WarehouseStore(address, clock=clock, background=background)
+        return WarehouseStore(address, clock=clock, background=background, sizes=self.sizes)
 
     def copy(self, directory: Path, copy: Path) -> None:
         """See Engine. Only stores that hold nothing are copied: another empty one is as good."""

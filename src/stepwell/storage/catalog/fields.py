@@ -107,7 +107,7 @@ class Fields:
 
     def _metric(self, wanted: Field) -> str:
         number = self._metric_ids.get(wanted.key)
-        stored = "NULL"
+        stored = "CAST(NULL AS BIGINT)"
         if number is not None:
             alias = self._join(
                 ("metric", wanted.key), "run_metric", "{alias}.run_key = run.key AND {alias}.metric_id = ", number
