@@ -1,5 +1,5 @@
-"""The model test on a warehouse: two processes that serve it in turns, moves that end anywhere, a ClickHouse that forgets
-what it has not written out.
+"""The model test on a warehouse: two processes that serve it in turns, moves that end anywhere, a ClickHouse that
+forgets what it has not written out.
 """
 
 from __future__ import annotations
@@ -17,6 +17,16 @@ from stepwell.core.errors import Busy
 from stepwell.core.store import Store
 from stepwell.storage.warehouse import WarehouseStore
 from stepwell.storage.warehouse.points import Rows
+
+
+def forget_connections(store: WarehouseStore) -> None:
+    """As when the server behind them has ended."""
+    free = store._clickhouse._free
+    for _ in range(free.qsize()):
+        link = free.get()
+        if link is not None:
+            link.client.disconnect()
+        free.put(link)
 
 
 class WarehouseMachine(StoreMachine):
@@ -82,16 +92,11 @@ class WarehouseMachine(StoreMachine):
     @rule(by_move=st.booleans())
     def lose_power(self, *, by_move: bool) -> None:
         """ClickHouse starts again with nothing: whoever meets it first sees to it."""
-        for table in ("points", "nodes", "tilings"):
+        for table in ("points", "nodes", "tilings", "met"):
             self.one._clickhouse.run(f"TRUNCATE TABLE {table}")
         for store in (self.shelf.store, self.other):
             assert isinstance(store, WarehouseStore)
-            store._clickhouse._known.clear()
-            for _ in range(store._clickhouse._size):
-                link = store._clickhouse._free.get()
-                if link is not None:
-                    link.client.disconnect()
-                store._clickhouse._free.put(None)
+            forget_connections(store)
         if by_move:
             self.forget_the_journal()
 

@@ -81,7 +81,7 @@ def test_every_statement_is_understood_as_it_is_sent(databases: Servers) -> None
 def test_the_idiom_names_tables_with_the_column_value(databases: Servers) -> None:
     with psycopg.connect(databases.postgres + "/" + databases.template) as connection:
         for name, given in ((POSTGRES.texts, '["a", "b"]'), (POSTGRES.numbers, "[1, 2]")):
-            found = connection.execute(f"SELECT value FROM {name}(%s)".encode(), [given])  # noqa: S608  our own name
+            found = connection.execute(f"SELECT value FROM {name}(%s)".encode(), [given])
             assert len(found.fetchall()) == 2
 
 

@@ -45,11 +45,15 @@ def migrate(database: Database) -> list[int]:
     return list(missing)
 
 
-def check(database: Database) -> None:
-    """Raises Invalid, with what to do, where the tables are not those that this program knows."""
+def check(database: Database, *, filling: bool = False) -> None:
+    """Raises Invalid, with what to do, where the tables are not those that this program knows, or where a store is
+    being moved into them, unless by the caller (`filling`)."""
     with database.snapshot() as connection:
         exists = connection.execute("SELECT to_regclass('migration') IS NOT NULL").fetchall()[0][0]
         found = _done(connection) if exists else set()
+        begun = connection.execute("SELECT to_regclass('filling') IS NOT NULL").fetchall()[0][0]
+    if begun and not filling:
+        raise Invalid("a store is being moved into this warehouse: let `stepwell migrate-store` end first")
     mine = set(known())
     if mine - found:
         raise Invalid(f"the catalog lacks the migrations {sorted(mine - found)}: run `stepwell migrate` first")

@@ -1,9 +1,10 @@
-"""One ClickHouse server or cluster as this engine sees it: connections, statements, errors. No table is named here."""
+"""One ClickHouse server or cluster as this engine sees it: connections, statements, errors. Points are elsewhere."""
 
 from __future__ import annotations
 
 import queue
 import re
+import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,14 +22,15 @@ from stepwell.core.errors import Busy, Invalid, StepwellError, StorageFailed, St
 PORT: Final = 9000
 CONNECT_SECONDS: Final = 5
 ANSWER_SECONDS: Final = 120
-CLOCK: Final = 2  # seconds: no server is started twice in so short a time
 FULL: Final = frozenset({243})  # NOT_ENOUGH_SPACE
 # Errors of a server that is alive and may well do it a little later: timeouts, too many queries or parts, no memory
 # left, a replica that is read-only, too few live replicas, no keeper.
 LATER: Final = frozenset({159, 202, 209, 210, 225, 241, 242, 252, 254, 285, 286, 319, 394, 999})
 
 Column = NDArray[Any]
-_START: Final = "SELECT hostName(), toInt64(now()) - toInt64(uptime())"
+# A table in the server's memory alone: who finds there what it has left knows that the server was not started since.
+_KNOWN: Final = "SELECT count() FROM met WHERE token = %(token)s"
+_LEFT: Final = "INSERT INTO met (token) VALUES"
 _HOST: Final = re.compile(r"[^:]+(:\d{1,5})?")
 
 
@@ -78,7 +80,7 @@ class ClickHouse:
             self._free.put(None)
         self._size = size
         self._met = met
-        self._known: dict[str, int] = {}  # host -> when its server was started, in seconds of its clock
+        self._tokens: dict[tuple[str, int], int] = {}  # what was left in the memory of the server at a host and port
         self._meeting = threading.Lock()
 
     @property
@@ -128,11 +130,14 @@ class ClickHouse:
         link.socket = connection.socket
         if self._met is None:
             return
+        place = (connection.host, connection.port)
         with self._meeting:  # whoever comes second waits until all is there
-            ((host, start),) = link.client.execute(_START)
-            if abs(self._known.get(host, -CLOCK) - int(start)) >= CLOCK:
-                self._met()
-                self._known[host] = int(start)
+            if place in self._tokens and link.client.execute(_KNOWN, {"token": self._tokens[place]})[0][0]:
+                return
+            token = secrets.randbits(63)
+            link.client.execute(_LEFT, [np.array([token], np.int64)], columnar=True)
+            self._met()
+            self._tokens[place] = token
 
     @contextmanager
     def _link(self) -> Iterator[_Link]:

@@ -1,0 +1,1 @@
+CREATE TABLE IF NOT EXISTS met (token Int64) ENGINE = Memory
