@@ -11,6 +11,7 @@ from typing import Final
 from stepwell import __version__
 from stepwell.core import acting
 from stepwell.core.clock import Clock, system_clock
+from stepwell.core.model import Copied
 from stepwell.core.store import Store
 from stepwell.dialects import mlflow, modelarts, native, pluto, sap
 from stepwell.dialects.mlflow import oracle
@@ -20,7 +21,7 @@ from stepwell.services import liveness
 from stepwell.services.rounds import Rounds
 from stepwell.services.sealing import ServerKey, new_key
 from stepwell.settings import Settings
-from stepwell.storage import folder_of, open_store, restore_store
+from stepwell.storage import folder_of, open_store, relocate_store, restore_store
 from stepwell.web import key_file, oauth, operations, running, server
 from stepwell.web.aliases import Aliases
 from stepwell.web.application import Application
@@ -110,7 +111,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
                     # Only one process may have a directory open: commands ask it. A warehouse they open themselves.
                     control=None
                     if settings.store
-                    else ControlServer(settings.data_dir, _commands(store, lambda: key).run),
+                    else ControlServer(settings.data_dir, _commands(store, lambda: key, settings).run),
                     ready=partial(ready, f"{'https' if certificate else 'http'}://{host}:{port}"),
                     certificate=certificate,
                 )
@@ -140,7 +141,7 @@ def command(places: Settings, name: str, arguments: Arguments) -> Iterator[Item]
     acting.begin(lambda: acting.COMMAND)
     store = open_store(places.place, clock=system_clock, background=False)
     try:
-        yield from _commands(store, partial(_key, places)).run(name, arguments)
+        yield from _commands(store, partial(_key, places), places).run(name, arguments)
     finally:
         store.close()
 
@@ -151,5 +152,18 @@ def restore(source: Path, directory: Path) -> Iterator[Item]:
         yield told_copied(copied)
 
 
-def _commands(store: Store, key: Callable[[], ServerKey]) -> Commands:
-    return Commands(store=store, key=key, clock=system_clock, dialects=lambda: [each.name for each in dialects()])
+def _relocate(store: Store, places: Settings, url: str) -> Iterator[Copied]:
+    """Move a store, and its server's key, without which credentials could not sign there."""
+    yield from relocate_store(store, url)
+    if not places.key_file.is_absolute():
+        key_file.carry(places.data_dir / places.key_file, folder_of(url) / places.key_file)
+
+
+def _commands(store: Store, key: Callable[[], ServerKey], places: Settings) -> Commands:
+    return Commands(
+        store=store,
+        key=key,
+        clock=system_clock,
+        dialects=lambda: [each.name for each in dialects()],
+        relocate=partial(_relocate, store, places),
+    )

@@ -69,6 +69,7 @@ def parser() -> Parser:
     migrate = commands.add_parser("migrate", help="bring the tables of a warehouse up to date")
     _add_store(migrate)
     migrate.set_defaults(run=_migrate)
+    _add_migrate_store(commands.add_parser("migrate-store", help="move a data directory into a warehouse"))
     client_commands.add(commands)
     terminal.add(commands)
     transfer_commands.add(commands)
@@ -176,6 +177,12 @@ def _add_restore(restore: argparse.ArgumentParser) -> None:
 
 def _add_key_file(command: argparse.ArgumentParser) -> None:
     command.add_argument("--key-file", metavar="K", help=f"the server's key (<data-dir>/{Settings().key_file})")
+
+
+def _add_migrate_store(move: argparse.ArgumentParser) -> None:
+    move.add_argument("--from", metavar="DIR", required=True, help="the data directory; a server may run on it")
+    move.add_argument("--to", metavar="URL", required=True, help="an empty warehouse: warehouse://?clickhouse=...")
+    move.set_defaults(run=_migrate_store)
 
 
 def _add_place(command: argparse.ArgumentParser) -> None:
@@ -291,6 +298,12 @@ def _migrate(asked: dict[str, object]) -> int:
     if not done:
         print("everything is up to date")
     return 0
+
+
+def _migrate_store(asked: dict[str, object]) -> int:
+    url = places(data_dir=None, store=asked["to"], environ={}).store
+    items = _items({"data_dir": asked["from"], "store": None}, "migrate-store", {"to": url})
+    return _follow(items, told="everything is in the warehouse; stop what serves the directory, and serve that instead")
 
 
 def _follow(items: Iterator[control.Item], *, told: str) -> int:

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import TypeAlias
 
 from stepwell.core.clock import Clock
-from stepwell.core.errors import Invalid
+from stepwell.core.errors import Conflict, Invalid
 from stepwell.core.model import Copied
 from stepwell.core.store import Store
 
@@ -61,6 +61,17 @@ def restore_store(source: Path, directory: Path) -> Iterator[Copied]:
     from stepwell.storage.embedded import backing, recovery  # noqa: PLC0415  as above
 
     return backing.restore(source, directory, form=recovery.FORMAT)
+
+
+def relocate_store(store: Store, url: str) -> Iterator[Copied]:
+    """Move a store in a directory into the empty warehouse at a URL, as `relocation.relocate` says; also Invalid."""
+    engine = _warehouse()
+    from stepwell.storage.embedded import EmbeddedStore  # noqa: PLC0415  as above
+    from stepwell.storage.relocation import relocate  # noqa: PLC0415  as above
+
+    if not isinstance(store, EmbeddedStore):
+        raise Conflict("only the store of a directory can be moved into a warehouse", field="from")
+    return relocate(store, engine.Address.of(url))
 
 
 def _warehouse() -> ModuleType:

@@ -22,12 +22,13 @@ from stepwell.web.control import Arguments, Item
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commands:
     """The commands over one store. `key` gives the server's key, which most do not need; `dialects` tells the names of
-    those that the server speaks."""
+    those that the server speaks; `relocate` moves the store to where a URL says."""
 
     store: Store
     key: Callable[[], ServerKey]
     clock: Clock
     dialects: Callable[[], Collection[str]]
+    relocate: Callable[[str], Iterator[Copied]]
 
     def run(self, command: str, arguments: Arguments) -> Iterator[Item]:
         """The items that a command tells, as they come. StepwellError; unknown commands and arguments are Invalid."""
@@ -102,6 +103,11 @@ def _backup(on: Commands, arguments: Arguments) -> Iterator[Item]:
         yield told_copied(copied)
 
 
+def _relocate(on: Commands, arguments: Arguments) -> Iterator[Item]:
+    for copied in on.relocate(_needed(arguments, "to")):
+        yield told_copied(copied)
+
+
 def _audit(on: Commands, arguments: Arguments) -> Iterator[Item]:
     since = arguments.get("since")
     left = _number(arguments, "limit")
@@ -135,6 +141,7 @@ _COMMANDS: Final[Mapping[str, Callable[[Commands, Arguments], Iterator[Item]]]] 
     "gc": _gc,
     "backup": _backup,
     "audit": _audit,
+    "migrate-store": _relocate,
 }
 
 

@@ -22,11 +22,22 @@ def load(path: Path) -> ServerKey:
     try:
         text = _read(path)
     except FileNotFoundError:
-        _make(path)
+        _make(path, new_key().hex() + "\n")
         text = _read(path)
     if not _KEY.fullmatch(text):
         raise Invalid(f"the key file {path} does not hold 64 hexadecimal digits", field="key_file")
     return ServerKey(bytes.fromhex(text.strip()))
+
+
+def carry(source: Path, target: Path) -> None:
+    """Make a file with the same key elsewhere; nothing without a source. Invalid: another key is there; OSError."""
+    if not source.exists():
+        return
+    text = _read(source)
+    if not target.exists():
+        _make(target, text)
+    if _read(target).split() != text.split():
+        raise Invalid(f"the key file {target} holds another key than {source}", field="key_file")
 
 
 def _read(path: Path) -> str:
@@ -36,14 +47,14 @@ def _read(path: Path) -> str:
         return file.read(1024)
 
 
-def _make(path: Path) -> None:
-    """Write a new key under another name, durably, and give it its own unless somebody was faster."""
+def _make(path: Path, text: str) -> None:
+    """Write a key under another name, durably, and give it its own unless somebody was faster."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(new_key().hex() + "\n")
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         os.link(draft, path)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from signing import PrivateKey
 from stepwell.core.errors import AlreadyExists, Invalid, NotFound, TooLarge
-from stepwell.core.model import Damage
+from stepwell.core.model import Copied, Damage
 from stepwell.services.sealing import ServerKey, new_key
 from stepwell.web.commands import Commands
 from stepwell.web.control import Item
@@ -19,10 +20,13 @@ KEY = ServerKey(new_key())
 DIALECTS = ("native", "other")
 
 
+def relocated(url: str) -> Iterator[Copied]:
+    yield Copied(done=1, total=2, name=url)
+
+
 def run(store: Any, command: str, **arguments: str | None) -> list[Item]:
-    return list(
-        Commands(store=store, key=lambda: KEY, clock=lambda: NOW, dialects=lambda: DIALECTS).run(command, arguments)
-    )
+    on = Commands(store=store, key=lambda: KEY, clock=lambda: NOW, dialects=lambda: DIALECTS, relocate=relocated)
+    return list(on.run(command, arguments))
 
 
 def test_a_credential_is_created_listed_and_revoked():
@@ -138,3 +142,9 @@ def test_a_bad_alias_is_named(field: str, value: str | None):
         run(store, "workspace alias", **{"dialect": "other", "id": "x", "workspace": "w", field: value})
     assert caught.value.field == field
     assert not store.aliases
+
+
+def test_a_move_tells_how_far_it_is():
+    assert run(CredentialStore(), "migrate-store", to="somewhere") == [{"done": 1, "total": 2, "name": "somewhere"}]
+    with pytest.raises(Invalid, match="to"):
+        run(CredentialStore(), "migrate-store")

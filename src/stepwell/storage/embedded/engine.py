@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -138,6 +138,16 @@ class EmbeddedStore(PointTables, Catalog):
         )
         if background:
             self._background.start()
+
+    @property
+    def directory(self) -> Path:
+        """Where it is."""
+        return self._directory
+
+    @property
+    def snapshot(self) -> Callable[[], AbstractContextManager[apsw.Connection]]:
+        """A connection that reads one moment, for who moves the whole store elsewhere."""
+        return self._readers.snapshot
 
     def _new_reader(self) -> apsw.Connection:
         return connect_reader(self._path, prepare=functions.register)
