@@ -101,7 +101,7 @@ class Process:
         """Ask it to end."""
         self._end(self._stop)
 
-    def signal(self, which: signal.Signals) -> None:
+    def send(self, which: signal.Signals) -> None:
         """Send a signal."""
         assert self._process is not None
         self._process.send_signal(which)

@@ -78,7 +78,7 @@ def test_mlflow_s_client_trains_while_servers_are_restarted(
         counted = train(nginx.url, secret, tmp_path / "enough", (one, two, one, two))
         headers = {"Authorization": f"Bearer {secret}"}
         for server in (one, two):
-            asked = {"run_id": counted[0], "metric_key": "loss", "max_results": 20_000}
+            asked = {"run_id": counted[0], "metric_key": "loss", "max_results": "20000"}
             answer = httpx.get(
                 f"{server.url}/api/2.0/mlflow/metrics/get-history", params=asked, headers=headers, timeout=60
             )

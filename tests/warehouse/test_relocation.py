@@ -28,7 +28,7 @@ def good(answer: httpx.Response) -> Any:
 
 def move(source: Path, store: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [binary(), "migrate-store", "--from", source, "--to", store],
+        [str(binary()), "migrate-store", "--from", str(source), "--to", store],
         capture_output=True,
         text=True,
         check=False,
@@ -129,7 +129,7 @@ def test_a_move_that_is_killed_goes_on(clickhouse_server: str, postgres_server: 
         fill(old.url, "any")
         before = answers(old.url, "any")
     for seconds in (0.5, 1.0, 2.0):
-        command = [binary(), "migrate-store", "--from", tmp_path / "data", "--to", store]
+        command = [str(binary()), "migrate-store", "--from", str(tmp_path / "data"), "--to", store]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(seconds)
         process.kill()

@@ -131,11 +131,11 @@ def test_a_database_server_goes_away_and_comes_back(databases: Databases, tmp_pa
 def test_a_server_that_does_not_move_holds_nobody_for_ever(databases: Databases, tmp_path: Path) -> None:
     """ClickHouse stops in the middle of everything, alive: health tells of it, and all goes on when it does."""
     with Server(tmp_path / "one", store=databases.store) as server, training((server,), 2) as trainers:
-        databases.clickhouse.signal(signal.SIGSTOP)
+        databases.clickhouse.send(signal.SIGSTOP)
         try:
             until(lambda: health(server) == (503, True), "told as away")
         finally:
-            databases.clickhouse.signal(signal.SIGCONT)
+            databases.clickhouse.send(signal.SIGCONT)
         until(lambda: health(server)[0] == 200, "told as back")
         wait_for_more(trainers)
 
