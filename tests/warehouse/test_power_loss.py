@@ -1,14 +1,18 @@
-"""ClickHouse forgets parts that were not written out when the power went: what was acknowledged is there nevertheless."""
+"""ClickHouse forgets parts that were not written out when the power went, or is restored from an older copy: what was
+acknowledged is there all the same.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from stepwell.core.errors import Busy
@@ -16,6 +20,7 @@ from stepwell.core.model import EVERYTHING
 from stepwell.core.series import Order
 from stepwell.core.store import Store
 from stepwell.storage.warehouse import Address, WarehouseStore
+from stepwell.storage.warehouse.points import ClickHouse, Rows
 from stores import LOSS, RUN, Shelf, W, add, make_runs, read_points, selector
 from warehouse.making import make
 from warehouse.servers import Process, clickhouse, temporary_folder
@@ -165,8 +170,14 @@ def test_whoever_moves_may_be_killed_between_the_two_writes(place: Place) -> Non
     child = os.fork()
     if child == 0:  # pragma: no cover  it is killed
         with place.opened() as store:
-            insert = store._mover._tables.insert
-            store._mover._tables.insert = lambda rows: (insert(rows), os.kill(os.getpid(), 9))  # type: ignore[method-assign,assignment]
+            tables = store._mover._tables
+            insert = tables.insert
+
+            def ends(rows: Rows) -> None:
+                insert(rows)
+                os.kill(os.getpid(), signal.SIGKILL)
+
+            tables.insert = ends  # type: ignore[method-assign]
             store.flush()
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -9
@@ -176,3 +187,30 @@ def test_whoever_moves_may_be_killed_between_the_two_writes(place: Place) -> Non
         store.flush()
         assert_all_is_there(store)
         assert store.stats().gauges["head_points"] == 0
+
+
+def test_copies_of_clickhouse_and_then_of_postgresql_make_a_whole(place: Place, tmp_path: Path) -> None:
+    """As docs/howto/warehouse.md tells: what came between the two copies is in the journal of the second."""
+    house, _, name = place.address.clickhouse.rpartition("/")
+    catalog = place.address.catalog.rpartition("/")[0]
+    with place.opened() as store:
+        make_runs(store, RUN)
+        add(store, [(step, step, float(step)) for step in STEPS[:EACH]])
+        store.flush()
+        with closing(ClickHouse(house)) as server:
+            server.run("CREATE DATABASE again")
+            for table in ("points", "nodes", "tilings", "migrations", "met"):
+                server.run(f"CREATE TABLE again.{table} AS {name}.{table}")
+            for table in ("points", "nodes", "tilings", "migrations"):
+                server.run(f"INSERT INTO again.{table} SELECT * FROM {name}.{table}")
+        add(store, [(step, step, float(step)) for step in STEPS[EACH : 3 * EACH]])
+        store.flush()
+        add(store, [(step, step, float(step)) for step in STEPS[3 * EACH :]])
+    with psycopg.connect(f"{catalog}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE again_{name} TEMPLATE {name}".encode())
+    address = Address(clickhouse=f"{house}/again", catalog=f"{catalog}/again_{name}", files=tmp_path / "again")
+    with closing(WarehouseStore(address, clock=Shelf.clock, background=False)) as store:
+        assert_all_is_there(store)
+        assert store.stats().counters["points_put_back"] == 2 * EACH
+        store.flush()
+        assert_all_is_there(store)
