@@ -1,0 +1,144 @@
+"""From the journal to ClickHouse: which rows go, what is remembered, what is summed up on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stepwell.core.model import EVERYTHING
+from stepwell.storage.warehouse import WarehouseStore, moving
+from stepwell.storage.warehouse.points import Rows
+from stores import RUN, Shelf, W, add, change, columns, make_runs, read_points, selector
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Iterator[Shelf]:
+    shelf = Shelf(tmp_path / "shelf", engine="warehouse")
+    make_runs(shelf.store, RUN, "r2")
+    yield shelf
+    shelf.close()
+
+
+@pytest.fixture
+def store(shelf: Shelf) -> WarehouseStore:
+    return of(shelf)
+
+
+def of(shelf: Shelf) -> WarehouseStore:
+    assert isinstance(shelf.store, WarehouseStore)
+    return shelf.store
+
+
+def steps(first: int, count: int) -> list[tuple[int, int, float]]:
+    return [(step, step, float(step)) for step in range(first, first + count)]
+
+
+def journal_rows(store: WarehouseStore) -> list[tuple[int, bool]]:
+    """Points of each row, in the order of arrival, and whether it was moved."""
+    with store._database.snapshot() as connection:
+        asked = "SELECT count, moved_at IS NOT NULL FROM journal ORDER BY first_arrival"
+        return connection.execute(asked).fetchall()
+
+
+def test_a_flush_moves_what_was_acknowledged_and_keeps_it(store: WarehouseStore) -> None:
+    add(store, steps(0, 3))
+    add(store, steps(0, 2), "r2")
+    assert journal_rows(store) == [(3, False), (2, False)]
+    assert store._tables.count() == 0
+    store.flush()
+    assert journal_rows(store) == [(3, True), (2, True)]
+    assert store._tables.count() == 5
+    counters = store.stats().counters
+    assert (counters["flushes"], counters["points_moved"]) == (1, 5)
+
+
+def test_a_move_takes_few_rows_at_once(store: WarehouseStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moving, "POINTS", 5)
+    for first in range(0, 12, 2):
+        add(store, steps(first, 2))
+    add(store, steps(100, 9))  # more than a move takes, and yet one row
+    store.flush()
+    assert store.stats().counters["flushes"] == 4
+    assert all(moved for _, moved in journal_rows(store))
+    assert len(read_points(store)) == 21
+
+
+def test_rows_that_another_process_moves_are_left_to_it(shelf: Shelf, store: WarehouseStore) -> None:
+    other = shelf.borrow(shelf.directory)
+    assert isinstance(other, WarehouseStore)
+    add(store, steps(0, 3))
+    taken = []
+    insert = store._mover._tables.insert
+
+    def meanwhile(rows: Rows) -> None:
+        taken.append(other._mover._move("next_to_move"))
+        insert(rows)
+
+    store._mover._tables.insert = meanwhile  # type: ignore[method-assign]
+    store.flush()
+    assert taken == [False]
+    assert other.stats().counters["points_moved"] == 0
+    assert store._tables.count() == 3
+
+
+def test_what_a_purge_leaves_is_removed_later(store: WarehouseStore) -> None:
+    add(store, steps(0, 3))
+    add(store, steps(0, 2), "r2")
+    store.flush()
+    store.purge_runs(workspace=W, run_ids=[RUN])
+    assert journal_rows(store) == [(2, True)]
+    store._mover.tidy(at_once=False)  # somebody may be reading
+    with store._database.snapshot() as connection:
+        assert connection.execute("SELECT count(*) FROM garbage").fetchall() == [(1,)]
+    store.compact()
+    with store._database.snapshot() as connection:
+        assert connection.execute("SELECT count(*) FROM garbage").fetchall() == [(0,)]
+    assert len(read_points(store, selector("r2"))) == 2
+
+
+def test_long_series_are_summed_up_as_they_grow(store: WarehouseStore) -> None:
+    number = np.arange(150_000)
+    for part in np.array_split(number, 3):
+        change(store, points=columns(part, part, np.sin(part)))
+        store.flush()
+    store._roller.roll()
+    assert store.stats().counters["tiles_made"] == 3  # as many points as a tile has stay out
+    read = _rows_read(store)
+    assert read < 2 * 32_768 + 20_000
+    store._roller.roll()
+    assert store.stats().counters["tiles_made"] == 3
+    add(store, [(10, 10, 99.0)])  # late, into the first tile
+    store.flush()
+    (found,) = store.read_buckets(workspace=W, selectors=[selector()], window=EVERYTHING, budget=100)
+    assert int(found.count.sum()) == 150_001
+    assert found.max.value.max() == 99.0
+
+
+def _rows_read(store: WarehouseStore) -> int:
+    """How many rows ClickHouse answers for a chart."""
+    select, read = store._clickhouse.select, 0
+
+    def counted(*args: object) -> list[np.ndarray]:
+        nonlocal read
+        found = select(*args)  # type: ignore[arg-type]
+        read += len(found[0])
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store._clickhouse, "select", counted)
+        (buckets,) = store.read_buckets(workspace=W, selectors=[selector()], window=EVERYTHING, budget=100)
+    assert int(buckets.count.sum()) == 150_000
+    return read
+
+
+def test_what_does_not_grow_much_is_forgotten(store: WarehouseStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stepwell.storage.warehouse.rolling.SERIES", 10)
+    none = np.zeros(20, np.int64)
+    points = read_points(store)
+    rows = Rows(run=none, series=np.repeat(np.arange(11), [10, *[1] * 10]), points=points)
+    store._roller.grown(rows)
+    assert len(store._roller._growth) == 5
+    assert store._roller._growth[0, 0] == 10
