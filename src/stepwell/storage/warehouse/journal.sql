@@ -1,5 +1,13 @@
 -- Statements of the journal of acknowledged points, by name.
 
+-- name: lock_runs
+SELECT run.key
+FROM each_pair(?) AS wanted
+JOIN workspace ON workspace.name = wanted.first
+JOIN run ON run.workspace_key = workspace.key AND run.id = wanted.second
+ORDER BY run.key
+FOR UPDATE OF run;
+
 -- name: take_arrivals
 UPDATE run SET next_arrival = taken.first + :count
 FROM (SELECT take_arrivals(:count) AS first) AS taken

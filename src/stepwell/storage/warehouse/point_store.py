@@ -61,7 +61,7 @@ class PointReadsAndWrites:
 
         if not all(write.only_points for write in writes):
             run = acting.carried(run, at=max(write.at for write in writes))
-        return self._writer.submit(run)
+        return self._writer.submit(run, runs=[(workspace, write.run_id) for write in writes])
 
     def _apply(self, connection: Connection, workspace: str, write: RunWrite) -> None:
         if write.only_points:

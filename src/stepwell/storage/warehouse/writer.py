@@ -6,24 +6,29 @@ same thing meet at a unique index; the later one is done again, and then sees th
 
 from __future__ import annotations
 
+import json
 import queue
+import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from psycopg import errors
 
 from stepwell.core.errors import Busy, StepwellError, StorageFailed
 from stepwell.storage.warehouse.database import Connection, Database, told
+from stepwell.storage.warehouse.journal import SQL
 
 GROUP: Final = 256  # requests in one transaction
 QUEUE: Final = 4096  # requests that wait
+_HALF: Final = re.compile("[\ud800-\udfff]")  # of a surrogate pair, which is no text
 ATTEMPTS: Final = 5  # at a change that others were in the way of
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # seconds of a commit
 T = TypeVar("T")
+RunName: TypeAlias = tuple[str, str]  # workspace, run id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +36,7 @@ class Request:
     """A change on its way, and who waits for it."""
 
     run: Callable[[Connection], Any]
+    runs: Sequence[RunName] = ()
     future: Future[Any] = field(default_factory=Future)
 
 
@@ -68,9 +74,10 @@ class Writer:
         """How many requests wait."""
         return self._queue.qsize()
 
-    def submit(self, run: Callable[[Connection], T]) -> Future[T]:
-        """Do a change in a transaction of the writing thread; the Future tells its value once it is durable."""
-        request = Request(run=run)
+    def submit(self, run: Callable[[Connection], T], *, runs: Sequence[RunName] = ()) -> Future[T]:
+        """Do a change in a transaction of the writing thread; the Future tells its value once it is durable. `runs`:
+        those that it will write to, as far as they are known."""
+        request = Request(run=run, runs=runs)
         with self._lock:
             if self._closed:
                 raise StorageFailed("the store is closed")
@@ -135,11 +142,20 @@ class Writer:
 
     def _attempt(self, group: Sequence[Request]) -> list[_Outcome]:
         with self._database.changing() as connection:
+            _lock(connection, {name for request in group for name in request.runs})
             return [_run(connection, request, alone=len(group) == 1) for request in group]
 
 
 class _InTheWay(Exception):
     """Another process did something at the same time: all of the transaction is to be done again."""
+
+
+def _lock(connection: Connection, names: Collection[RunName]) -> None:
+    """Lock runs in the order of their keys, so that of two processes with the same runs none waits for the other while
+    that waits for it."""
+    if len(names) > 1:
+        sound = [name for name in names if not any(map(_HALF.search, name))]  # the others are told later
+        _careful(lambda locking: SQL.all(locking, "lock_runs", (json.dumps(sound),)), connection)
 
 
 def _run(connection: Connection, request: Request, *, alone: bool) -> _Outcome:

@@ -1,0 +1,120 @@
+"""Changes of several processes that meet: one after the other, none lost, none refused for the other's sake."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stepwell.core.errors import Conflict
+from stepwell.core.model import RunWrite
+from stepwell.core.store import Store
+from stepwell.storage.warehouse import WarehouseStore
+from stores import NOW, Shelf, W, add, batch, make_runs, read_points, selector
+
+RUNS = tuple(f"r{number}" for number in range(6))
+TIMES = 25
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Iterator[Shelf]:
+    shelf = Shelf(tmp_path / "shelf", engine="warehouse")
+    make_runs(shelf.store, *RUNS)
+    yield shelf
+    shelf.close()
+
+
+def both(shelf: Shelf) -> tuple[WarehouseStore, WarehouseStore]:
+    other = shelf.borrow(shelf.directory)
+    assert isinstance(shelf.store, WarehouseStore)
+    assert isinstance(other, WarehouseStore)
+    return shelf.store, other
+
+
+def at_once(*calls: object) -> None:
+    """Run all in threads; the first error, if there is one."""
+    errors: list[BaseException] = []
+
+    def run(call: object) -> None:
+        try:
+            call()  # type: ignore[operator]
+        except BaseException as error:  # noqa: BLE001  raised below
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for error in errors:
+        raise error
+
+
+def test_writes_to_the_same_runs_in_opposite_orders_do_not_stop_each_other(shelf: Shelf) -> None:
+    one, other = both(shelf)
+
+    def write(store: Store, runs: tuple[str, ...], offset: int) -> None:
+        futures = []
+        for number in range(TIMES):
+            step = 2 * number + offset
+            writes = [RunWrite(run_id=run, points=batch([(step, step, 0.0)]), at=NOW) for run in runs]
+            futures += [store.write(workspace=W, writes=[each]) for each in writes]
+            futures.append(store.write(workspace=W, writes=[RunWrite(run_id=r, name=f"{r}!", at=NOW) for r in runs]))
+        for future in futures:
+            future.result()
+
+    at_once(lambda: write(one, RUNS, 0), lambda: write(other, RUNS[::-1], 1))
+    for run in RUNS:
+        found = read_points(one, selector(run))
+        assert found.step.tolist() == list(range(2 * TIMES))
+    deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    with one._database.snapshot() as connection:
+        assert connection.execute(deadlocks).fetchall() == [(0,)]
+
+
+def test_one_of_many_wins_and_the_others_hear_of_it(shelf: Shelf) -> None:
+    """A param keeps the value that was stored first, whichever process stored it."""
+    refused: list[str] = []
+
+    def put(store: Store, value: str) -> None:
+        try:
+            write = RunWrite(run_id=RUNS[0], params={"p": value}, at=NOW)
+            store.write(workspace=W, writes=[write]).result()
+        except Conflict:
+            refused.append(value)
+
+    stores = both(shelf)
+    values = [str(number) for number in range(8)]
+    at_once(*(lambda s=stores[n % 2], v=value: put(s, v) for n, value in enumerate(values)))
+    assert len(refused) == len(values) - 1
+
+
+def test_new_names_that_both_make_are_made_once(shelf: Shelf) -> None:
+    one, other = both(shelf)
+    metrics = [f"m{number}" for number in range(20)]
+
+    def write(store: Store, run: str, names: list[str]) -> None:
+        for name in names:
+            add(store, [(1, 1, 1.0)], run, metric=name)
+
+    at_once(lambda: write(one, RUNS[0], metrics), lambda: write(other, RUNS[1], metrics[::-1]))
+    for run in RUNS[:2]:
+        assert [info.metric for info in one.list_series(workspace=W, run_id=run)] == sorted(metrics)
+
+
+def test_a_refused_change_leaves_the_others_of_its_transaction(shelf: Shelf) -> None:
+    store = shelf.store
+    hold = threading.Event()
+    assert isinstance(store, WarehouseStore)
+    first = store._writer.submit(lambda _: hold.wait(10))
+    futures = [
+        store.write(workspace=W, writes=[RunWrite(run_id=run, points=batch([(1, 1, 1.0)]), at=NOW)])
+        for run in (RUNS[0], "none", RUNS[1])
+    ]
+    hold.set()
+    assert first.result()
+    assert [future.exception() is None for future in futures] == [True, False, True]
+    assert store.stats().counters["commit_requests"] - store.stats().counters["commits"] >= 2
+    assert len(read_points(store, selector(RUNS[1]))) == 1
