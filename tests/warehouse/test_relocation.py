@@ -91,7 +91,7 @@ def answers(url: str, secret: str) -> list[tuple[int, bytes]]:
 
 
 def credential(server: Server) -> dict[str, str]:
-    command = [server.program, "credential", "create", "--workspace", "*", "--role", "admin", *server.place]
+    command = [str(server.program), "credential", "create", "--workspace", "*", "--role", "admin", *server.place]
     made: dict[str, str] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return made
 

@@ -84,7 +84,7 @@ def health(server: Server) -> tuple[int, bool]:
     return answer.status, "retry-after" in answer.headers
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 20))])
 def test_the_end_of_one_server_loses_nothing(pair: tuple[Server, Server], seed: int) -> None:
     """Callers of the one that is killed find everything at the other, at once."""
     one, two = pair
@@ -109,8 +109,15 @@ def test_the_end_of_one_server_loses_nothing(pair: tuple[Server, Server], seed: 
     assert "Traceback" not in one.log() + two.log()
 
 
-@pytest.mark.parametrize("how", ["kill", "stop"])
-@pytest.mark.parametrize("which", ["postgres", "clickhouse"])
+@pytest.mark.parametrize(
+    ("which", "how"),
+    [
+        ("postgres", "kill"),
+        ("clickhouse", "stop"),
+        pytest.param("postgres", "stop", marks=pytest.mark.long),
+        pytest.param("clickhouse", "kill", marks=pytest.mark.long),
+    ],
+)
 def test_a_database_server_goes_away_and_comes_back(databases: Databases, tmp_path: Path, which: str, how: str) -> None:
     process: Process = getattr(databases, which)
     one, two = (Server(tmp_path / name, store=databases.store) for name in ("one", "two"))

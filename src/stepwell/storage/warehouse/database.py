@@ -161,6 +161,7 @@ class Database:
             min_size=1,
             max_size=size,
             timeout=CONNECT_SECONDS,
+            reconnect_timeout=CONNECT_SECONDS,  # it waits longer and longer; who asks next begins anew
             open=False,
             kwargs={
                 "autocommit": True,
