@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,17 @@ from typing import Any, Final
 from stepwell.client.environment import target
 from stepwell.client.progress import Progress
 from stepwell.client.transport import Api, Denied, Refused, Unavailable
-from stepwell.transfer import csv_files, mlflow_database, mlflow_server, parquet_files, table_files, tensorboard, wandb
+from stepwell.transfer import (
+    csv_files,
+    databases,
+    mlflow_database,
+    mlflow_folder,
+    mlflow_server,
+    parquet_files,
+    table_files,
+    tensorboard,
+    wandb,
+)
 from stepwell.transfer.exporting import Export
 from stepwell.transfer.exporting import Sums as Exported
 from stepwell.transfer.importing import Import, Sums
@@ -37,8 +47,8 @@ def add(commands: Any) -> None:
     _add_table(parquet)
     board = kinds.add_parser("tensorboard", help="event files: each folder that has some is a run")
     board.add_argument("source", metavar="DIR")
-    mlflow = kinds.add_parser("mlflow", help="the runs of an MLflow server, or of its SQLite file")
-    mlflow.add_argument("source", metavar="URL|FILE")
+    mlflow = kinds.add_parser("mlflow", help="the runs of an MLflow server, its database, or its folder")
+    mlflow.add_argument("source", metavar="URL|FILE|DIR", help="http(s)://, postgresql://, a SQLite file, or mlruns")
     mlflow.add_argument("--only", metavar="EXPERIMENT", action="append", default=[], help="of all those that are there")
     biases = kinds.add_parser("wandb", help="what W&B's client has kept on disk, offline or not")
     biases.add_argument("source", metavar="DIR|FILE", help="a folder named wandb, one of a run, or a .wandb file")
@@ -102,15 +112,24 @@ def _wandb(asked: dict[str, Any], _: Server, tell: Tell, moved: Moved) -> Iterat
     return wandb.read(place, asked["experiment"], tell, moved)
 
 
-def _mlflow(asked: dict[str, Any], _: Server, __: Tell, moved: Moved) -> Iterator[Run]:
-    source = asked["source"]
-    if source.startswith(("http://", "https://")):
-        found = mlflow_server.read(source, asked["only"], moved)
-    else:
-        found = mlflow_database.read(Path(source.removeprefix("sqlite:///")), asked["only"], moved)
-    for run in found:
+def _mlflow(asked: dict[str, Any], _: Server, tell: Tell, moved: Moved) -> Iterator[Run]:
+    for run in _mlflow_runs(asked["source"], asked["only"], tell, moved):
         run.experiment = asked["experiment"] or run.experiment
         yield run
+
+
+def _mlflow_runs(source: str, only: Sequence[str], tell: Tell, moved: Moved) -> Iterator[Run]:
+    if source.startswith(("http://", "https://")):
+        return mlflow_server.read(source, only, moved)
+    if databases.is_postgres(source):
+        return mlflow_database.read(databases.postgres(source), only, moved)
+    local = source.removeprefix("sqlite:///").removeprefix("file://")
+    if "://" in local:
+        raise ValueError(f"{databases.shown(source)}: start an MLflow server of it, and give that one's URL")
+    path = Path(local)
+    if path.is_dir():
+        return mlflow_folder.read(path, only, tell, moved)
+    return mlflow_database.read(databases.sqlite(path), only, moved)
 
 
 def _choice(asked: dict[str, Any]) -> Choice:

@@ -1,9 +1,9 @@
-"""What MLflow says of runs, in our words: for its server and its database alike."""
+"""What MLflow says of runs, in our words: for its servers, databases and folders alike."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from stepwell.transfer.runs import Run
@@ -28,6 +28,13 @@ def run(info: Mapping[str, Any], experiment: str, params: Mapping[str, str], tag
         params=params,
         tags={name: text for name, text in tags.items() if name != _NAME_TAG},
     )
+
+
+def check_only(only: Collection[str], names: Collection[str]) -> None:
+    """ValueError: an experiment was asked for that is none of these."""
+    missing = set(only) - set(names)
+    if missing:
+        raise ValueError(f"there is no experiment {min(missing)!r}")
 
 
 def microseconds(milliseconds: Any) -> int | None:

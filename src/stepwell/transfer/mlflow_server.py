@@ -32,9 +32,7 @@ def read(url: str, only: Sequence[str], moved: Moved) -> Iterator[Run]:
         each["experiment_id"]: each["name"]
         for each in server.pages("experiments/search", "experiments", max_results=_PAGE)
     }
-    missing = set(only) - set(names.values())
-    if missing:
-        raise ValueError(f"{server.url}: there is no experiment {min(missing)!r}")
+    mlflow.check_only(only, names.values())
     found = [
         each
         for number, name in names.items()
