@@ -22,7 +22,8 @@ Handler: TypeAlias = Callable[[Ask, Any], Any]
 class Operation:
     """One verb of one path. `handler` is None where the routes have an endpoint of their own, of the name `id`.
 
-    query, body: the shape of the query string and of the body. answer: of the answer's body; None: bytes.
+    query, body: the shape of the query string and of the body. answer: of the answer's body; None: bytes. raw: whether
+    the answer also has the form of `raw`.
     """
 
     verb: str
@@ -36,15 +37,16 @@ class Operation:
     status: int = 200
     role: Role = Role.READER
     body_limit: int = SMALL_BODY
+    raw: bool = False
 
 
-def _read(path: str, handler: Handler, answer: Any, *, query: type[Struct] | None = None) -> Operation:
-    return _operation("GET", path, handler, answer, query=query)
+def _read(path: str, handler: Handler, answer: Any, **more: Any) -> Operation:
+    return _operation("GET", path, handler, answer, **more)
 
 
-def _ask(path: str, handler: Handler, answer: Any, body: type[Struct]) -> Operation:
+def _ask(path: str, handler: Handler, answer: Any, body: type[Struct], **more: Any) -> Operation:
     """A read whose question needs a body."""
-    return _operation("POST", path, handler, answer, body=body)
+    return _operation("POST", path, handler, answer, body=body, **more)
 
 
 def _write(verb: str, path: str, handler: Handler, answer: Any, **more: Any) -> Operation:
@@ -122,8 +124,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _write("PUT", "/views/{view}", about.save_view, answers.View, body=wire.NewView),
     _write("DELETE", "/views/{view}", about.delete_view, answers.Removed),
     _ask("/summaries", reading.read_summaries, answers.SummaryTable, wire.SummariesRequest),
-    _read("/buckets", reading.query_buckets, answers.BucketsAnswer, query=wire.BucketsQuery),
-    _ask("/buckets", reading.read_buckets, answers.BucketsAnswer, wire.BucketsRequest),
+    _read("/buckets", reading.query_buckets, answers.BucketsAnswer, query=wire.BucketsQuery, raw=True),
+    _ask("/buckets", reading.read_buckets, answers.BucketsAnswer, wire.BucketsRequest, raw=True),
     _ask("/deltas", reading.read_deltas, answers.DeltasAnswer, wire.DeltasRequest),
     _read("/runs/{run_id}/artifacts", reading.list_files, answers.FileTable, query=wire.FolderQuery),
     Operation(
