@@ -123,11 +123,11 @@ class Import:
     def _lacking(self, run: Run, name: SeriesName, points: Points, counts: Mapping[SeriesName, int]) -> Points:
         if not counts.get(name):
             return points
-        return _without(points, self._server.points(run.id, name))
+        return without(points, self._server.points(run.id, name))
 
     def _check(self, run: Run, name: SeriesName, points: Points) -> None:
         lost = Points()
-        for point in _common(points, self._server.points(run.id, name), lost):
+        for point in common(points, self._server.points(run.id, name), lost):
             self.sums.stored.add(run.id, name, point)
         if len(lost):
             self._tell(
@@ -139,15 +139,16 @@ def _all(series: Mapping[SeriesName, Points]) -> Iterator[tuple[SeriesName, Poin
     return ((name, point) for name, points in series.items() for point in points)
 
 
-def _without(points: Points, there: Iterable[Point]) -> Points:
+def without(points: Points, there: Iterable[Point]) -> Points:
+    """Of two that are in order, what the first alone has."""
     lost = Points()
-    for _ in _common(points, there, lost):
+    for _ in common(points, there, lost):
         pass
     return lost
 
 
-def _common(points: Points, there: Iterable[Point], lost: Points) -> Iterator[Point]:
-    """Of two that are in order, what both have; what the first alone has goes to `lost`."""
+def common(points: Points, there: Iterable[Point], lost: Points) -> Iterator[Point]:
+    """As `without`, what both have; what the first alone has goes to `lost`."""
     others = iter(there)
     other = next(others, None)
     for point in points:

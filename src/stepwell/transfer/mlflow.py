@@ -6,7 +6,7 @@ import sys
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from stepwell.transfer.runs import Run
+from stepwell.transfer.runs import Point, Run, key_of
 
 _STATUSES: Final = frozenset({"RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"})
 _NAME_TAG: Final = "mlflow.runName"  # holds the name once more, or alone in old versions
@@ -40,6 +40,11 @@ def check_only(only: Collection[str], names: Collection[str]) -> None:
 def microseconds(milliseconds: Any) -> int | None:
     """None and 0 are no time."""
     return int(milliseconds) * 1000 if milliseconds else None
+
+
+def point(told: Mapping[str, Any]) -> Point:
+    """Of a metric, as its server tells it."""
+    return int(told.get("step", 0)), int(told["timestamp"]) * 1000, key_of(value(told.get("value", 0.0)))
 
 
 def value(stored: Any) -> float:

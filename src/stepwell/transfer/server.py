@@ -140,9 +140,10 @@ def _columns(batch: Sequence[tuple[SeriesName, Point]]) -> Iterator[dict[str, An
             "labels": dict(name.labels),
             "steps": steps,
             "times_us": times,
-            "values": [_word(value) for value in values],
+            "values": [word(value) for value in values],
         }
 
 
-def _word(value: float) -> float | str:
+def word(value: float) -> float | str:
+    """A value as JSON holds it: what is not finite by its name."""
     return "NaN" if value != value else _WORDS.get(value, value)

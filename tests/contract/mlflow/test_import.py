@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import math
 import os
-import signal
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import psycopg
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
-from serving import HOST, READY_WITHIN, Server, binary, free_port
+from contract.mlflow.conftest import Vendor
+from serving import Server, binary
 from warehouse.servers import postgres_url
 
 START = 1_767_225_600_000  # milliseconds
@@ -73,39 +70,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # which new versions write on request only
         yield keep(f"file://{tmp_path_factory.mktemp('mlflow') / 'mlruns'}")
-
-
-@pytest.fixture(scope="module")
-def server(sqlite: Kept) -> Iterator[str]:
-    """MLflow's own server of the SQLite file."""
-    path = Path(sqlite.uri.removeprefix("sqlite:///"))
-    port = free_port()
-    options = ["--backend-store-uri", sqlite.uri, "--host", HOST, "--port", str(port), "--workers", "1"]
-    with path.with_suffix(".log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "server", *options],
-            stdout=log,
-            stderr=log,
-            cwd=path.parent,
-            start_new_session=True,
-        )
-        try:
-            deadline = time.monotonic() + 5 * READY_WITHIN
-            while not _answers(f"http://{HOST}:{port}/health"):
-                assert process.poll() is None, path.with_suffix(".log").read_text()
-                assert time.monotonic() < deadline, path.with_suffix(".log").read_text()
-                time.sleep(0.1)
-            yield f"http://{HOST}:{port}"
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)  # it has workers
-            process.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=60).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def imported(server: Server, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -163,15 +127,16 @@ def test_runs_come_exactly_and_once(place: str, request: pytest.FixtureRequest, 
     check(shared_server, kept)
 
 
-def test_runs_of_a_server_come_exactly_and_are_those_of_its_database(sqlite: Kept, server: str, tmp_path: Path) -> None:
-    with Server(tmp_path / "data") as stepwell:
-        told = bring(stepwell, server, "--only", sqlite.experiment)
-        assert "2 runs with 3 series and 13 points" in told
-        assert told.rstrip().endswith("the same")
-        check(stepwell, sqlite)
-        assert NOTHING_NEW in bring(stepwell, server)
-        assert NOTHING_NEW in bring(stepwell, sqlite.uri.removeprefix("sqlite:///"))
-        check(stepwell, sqlite)
+def test_runs_of_a_server_come_exactly_and_are_those_of_its_database(vendor: Vendor, shared_server: Server) -> None:
+    kept = keep(vendor.database)
+    only = ("--only", kept.experiment)
+    told = bring(shared_server, vendor.url, *only)
+    assert "2 runs with 3 series and 13 points" in told
+    assert told.rstrip().endswith("the same")
+    check(shared_server, kept)
+    assert NOTHING_NEW in bring(shared_server, vendor.url, *only)
+    assert NOTHING_NEW in bring(shared_server, kept.uri.removeprefix("sqlite:///"), *only)
+    check(shared_server, kept)
 
 
 def test_a_database_is_only_read(postgres: Kept, shared_server: Server) -> None:
