@@ -16,7 +16,7 @@ from stepwell.dialects import mlflow, modelarts, native, pluto, sap
 from stepwell.dialects.mlflow import oracle
 from stepwell.dialects.mlflow import usage as mlflow_usage
 from stepwell.dialects.pluto import usage as pluto_usage
-from stepwell.services import liveness
+from stepwell.services import liveness, retention
 from stepwell.services.rounds import Rounds
 from stepwell.services.sealing import ServerKey, new_key
 from stepwell.settings import Settings
@@ -37,6 +37,7 @@ from stepwell.web.tls import Certificate
 from stepwell.web.work import Work
 
 WATCH_SECONDS: Final = 15.0
+RETENTION_SECONDS: Final = 900.0
 
 
 def dialects(key: ServerKey | None = None) -> list[Dialect]:
@@ -103,7 +104,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
         work = Work()
         try:
             key = key_file.load(settings.key_path)
-            with _watch(store):
+            with _watch(store), _retention(store):
                 running.run(
                     build_app(settings, store, work=work, key=key),
                     listener,
@@ -126,6 +127,11 @@ def _watch(store: Store) -> Rounds:
     """Looks for runs that went silent, from now on."""
     since = system_clock()
     return Rounds("watch", lambda: liveness.fail_silent(store, now=system_clock(), since=since), seconds=WATCH_SECONDS)
+
+
+def _retention(store: Store) -> Rounds:
+    """Removes what is not to be kept any more."""
+    return Rounds("retention", lambda: retention.steps(store, now=system_clock()), seconds=RETENTION_SECONDS)
 
 
 def command(places: Settings, name: str, arguments: Arguments) -> Iterator[Item]:

@@ -61,6 +61,7 @@ def parser() -> Parser:
     gc.set_defaults(run=_gc)
     _add_backup(commands.add_parser("backup", help="copy everything, also while a server runs"))
     _add_audit(commands.add_parser("audit", help="print who changed what, newest first"))
+    _add_retention(commands.add_parser("retention", help="say how long points and deleted runs are kept"))
     _add_restore(commands.add_parser("restore", help="make a data directory of a backup"))
     client_commands.add(commands)
     terminal.add(commands)
@@ -161,6 +162,25 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
     audit.set_defaults(run=_audit)
 
 
+def _add_retention(retention: argparse.ArgumentParser) -> None:
+    actions = retention.add_subparsers(required=True, metavar="set|list|apply")
+    change = actions.add_parser("set", help="set a rule and print it; what is not named stays as it is")
+    change.add_argument("--workspace", metavar="W", required=True, help="a workspace, or '*' for all without a rule")
+    change.add_argument("--experiment", metavar="N", help="one experiment of it, by its number (all)")
+    change.add_argument("--points-days", metavar="N", help="days that points are kept; 0: for ever; none: no rule")
+    change.add_argument("--points-per-series", metavar="N", help="how many points of a series are kept; 0: all; none")
+    change.add_argument("--deleted-runs-days", metavar="N", help="days that deleted runs are kept; 0: for ever; none")
+    _add_data_dir(change)
+    change.set_defaults(run=_set_retention)
+    listing = actions.add_parser("list", help="print all rules, one JSON object a line")
+    _add_data_dir(listing)
+    listing.set_defaults(run=_list_retention)
+    apply = actions.add_parser("apply", help="remove now what is not kept; a server does it too")
+    apply.add_argument("--dry-run", action="store_true", help="only print what would go")
+    _add_data_dir(apply)
+    apply.set_defaults(run=_apply_retention)
+
+
 def _add_restore(restore: argparse.ArgumentParser) -> None:
     restore.add_argument("source", metavar="DIR", help="what `stepwell backup` made")
     _add_data_dir(restore)
@@ -257,6 +277,19 @@ def _backup(asked: dict[str, object]) -> int:
 
 def _audit(asked: dict[str, object]) -> int:
     return _print_items(asked, "audit", _texts(asked, "workspace", "credential", "action", "since", "limit"))
+
+
+def _set_retention(asked: dict[str, object]) -> int:
+    arguments = _texts(asked, "workspace", "experiment", "points_days", "points_per_series", "deleted_runs_days")
+    return _print_items(asked, "retention set", arguments)
+
+
+def _list_retention(asked: dict[str, object]) -> int:
+    return _print_items(asked, "retention list", {})
+
+
+def _apply_retention(asked: dict[str, object]) -> int:
+    return _print_items(asked, "retention apply", {"dry": "yes" if asked["dry_run"] else "no"})
 
 
 def _restore(asked: dict[str, object]) -> int:

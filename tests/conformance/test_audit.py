@@ -11,10 +11,11 @@ from stepwell.core import acting
 from stepwell.core.access import Credential, Role, WorkspaceAlias
 from stepwell.core.acting import SERVER, Actor
 from stepwell.core.audit import ACTIONS, AuditEntry, AuditQuery
+from stepwell.core.bounds import Kept
 from stepwell.core.errors import Conflict, NotFound
 from stepwell.core.model import ExperimentWrite, Lifecycle, NewExperiment, RunWrite, Status
 from stepwell.core.store import Store
-from stores import LIVES, NOW, RUN, Shelf, W, make_runs
+from stores import LIVES, NOW, RUN, Shelf, W, add, make_runs
 
 ADA = Actor(via="native", credential_id="ada", address="192.0.2.7", request_id="q-1")
 
@@ -55,6 +56,11 @@ def do_everything(store: Store, folder: Path) -> None:
     store.revoke_credential(id="c1", at=NOW)
     store.put_workspace_alias(alias=WorkspaceAlias(dialect="d", id="x/y", workspace="elsewhere"))
     store.delete_workspace_alias(dialect="d", id="x/y")
+    store.put_bounds(workspace=W, experiment_id=None, values={"points_per_series": 1, "points": 9})
+    make_runs(store, "r2")
+    add(store, [(0, 0, 0.0), (1, 0, 0.0)], "r2")
+    for _ in store.expire_points(workspace=W, experiment_id=0, kept=Kept(latest=1)):
+        pass
     for _ in store.backup(target=folder):
         pass
 

@@ -29,6 +29,9 @@ ACTIONS: Final = (
     "credential.revoke",
     "alias.put",
     "alias.delete",
+    "retention.set",
+    "quota.set",
+    "points.expire",
     "store.backup",
 )
 

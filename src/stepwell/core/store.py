@@ -26,6 +26,7 @@ from typing import Protocol
 
 from stepwell.core.access import Credential, WorkspaceAlias
 from stepwell.core.audit import AuditEntry, AuditQuery
+from stepwell.core.bounds import Bound, Expired, Kept
 from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import Sampled
 from stepwell.core.filters import Kind
@@ -246,8 +247,9 @@ class CatalogStore(Protocol):
         and limit do not."""
         ...
 
-    def purge_runs(self, *, workspace: str, run_ids: Sequence[str]) -> int:
-        """Remove runs and all that belongs to them; how many there were. The ids may be used again and get new keys."""
+    def purge_runs(self, *, workspace: str, run_ids: Sequence[str], deleted_before: int | None = None) -> int:
+        """Remove runs and all that belongs to them; how many there were. The ids may be used again and get new keys.
+        With `deleted_before` those alone that are deleted, and were before that time."""
         ...
 
     def purge_experiment(self, *, workspace: str, id: int) -> None:
@@ -284,6 +286,32 @@ class AuditStore(Protocol):
 
     def read_audit(self, *, query: AuditQuery) -> Page[AuditEntry]:
         """A page, newest first; its position is a `before`."""
+        ...
+
+
+class BoundStore(Protocol):
+    """What admins set, and what goes because of it. Who calls the second half, and when, is the services' business."""
+
+    def put_bounds(self, *, workspace: str, experiment_id: int | None, values: Mapping[str, int | None]) -> None:
+        """Set bounds of core.bounds by name, of a workspace, `*` or (not None) an experiment; None takes one away. The
+        place need not exist."""
+        ...
+
+    def list_bounds(self) -> list[Bound]:
+        """Sorted by workspace, experiment (those of all of it first), name."""
+        ...
+
+    def runs_deleted_before(
+        self, *, workspace: str, experiment_id: int, before: int, after: str = "", limit: int
+    ) -> list[str]:
+        """The first `limit` ids above `after`, sorted, of runs that were deleted before a time."""
+        ...
+
+    def expire_points(self, *, workspace: str, experiment_id: int, kept: Kept, dry: bool = False) -> Iterator[Expired]:
+        """Remove the points of an experiment's runs that are not to be kept, deleted runs' too, step by step: of a
+        series a step removes all of its points that it is about, in one transaction with the summary of those that
+        stay, or none. What waits in memory stays until it is flushed. `dry`: only say what would go. A series whose
+        blocks are damaged is left as it is."""
         ...
 
 

@@ -102,6 +102,39 @@ class AuditPage(Struct):
     cursor: str | None
 
 
+class RetentionRule(Struct):
+    """What is kept of a workspace (`*`: of any), or of one experiment: 0 is all, null says nothing."""
+
+    workspace: str
+    experiment_id: Int64 | None
+    points_days: Int64 | None
+    points_per_series: Int64 | None
+    deleted_runs_days: Int64 | None
+
+
+class RetentionRules(Struct):
+    """Sorted by workspace, then experiment."""
+
+    rules: list[RetentionRule]
+
+
+class Expiring(Struct):
+    """What would go of an experiment: so many deleted runs, of which the first are named, and points of other runs."""
+
+    workspace: str
+    experiment_id: Int64
+    run_count: int
+    run_ids: list[str]
+    points: Int64
+    series: int
+
+
+class RetentionPreview(Struct):
+    """The first experiments of which something would go."""
+
+    expiring: list[Expiring]
+
+
 class Experiment(Struct):
     """A named group of runs."""
 

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 from msgspec import Struct
 
 from stepwell.core.access import Role
-from stepwell.dialects.native import about, access, answers, catalog, reading, wire
+from stepwell.dialects.native import about, access, answers, bounds, catalog, reading, wire
 from stepwell.dialects.native.asking import Ask
 
 PREFIX: Final = "/api/v1"
@@ -68,6 +68,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _admin("POST", "/credentials", access.create_credential, answers.NewSecret, body=wire.NewCredential, status=201),
     _admin("DELETE", "/credentials/{credential_id}", access.revoke_credential, answers.CredentialInfo),
     _admin("GET", "/audit", access.read_audit, answers.AuditPage, query=wire.AuditQuery),
+    _admin("GET", "/retention", bounds.list_retention, answers.RetentionRules),
+    _admin("PUT", "/retention", bounds.set_retention, answers.RetentionRule, body=wire.NewRetention),
+    _admin("GET", "/retention/preview", bounds.preview_retention, answers.RetentionPreview),
     _read("/workspaces", catalog.list_workspaces, answers.WorkspaceTable),
     _read("/experiments", catalog.list_experiments, answers.ExperimentPage, query=wire.Listing),
     _write("POST", "/experiments", catalog.create_experiment, answers.Experiment, body=wire.NewExperiment, status=201),

@@ -93,6 +93,18 @@ class AuditQuery(Request):
     cursor: str = ""
 
 
+class NewRetention(Request):
+    """What is kept. Without `workspace`: the request's. `points_days`: points not older than so many days by their own
+    time, and the last of each series. `points_per_series`: the latest so many. `deleted_runs_days`: deleted runs. 0:
+    all, for ever, whatever a wider rule says; null or absent: as that says."""
+
+    workspace: str | None = None
+    experiment_id: Int64 | None = None
+    points_days: Int64 | None = None
+    points_per_series: Int64 | None = None
+    deleted_runs_days: Int64 | None = None
+
+
 class SeriesOfRun(Request):
     """One metric, or all."""
 

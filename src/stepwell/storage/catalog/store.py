@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from stepwell.core.access import Credential, WorkspaceAlias
 from stepwell.core.audit import AuditEntry, AuditQuery
+from stepwell.core.bounds import Bound
 from stepwell.core.filters import Kind
 from stepwell.core.model import (
     BlobInfo,
@@ -28,6 +29,7 @@ from stepwell.core.model import (
 from stepwell.core.page import Page, Position
 from stepwell.storage.catalog import (
     audit,
+    bounds,
     credentials,
     experiments,
     logs,
@@ -223,6 +225,24 @@ class Catalog:
         """See AuditStore."""
         with self._catalog_snapshot() as conn:
             return audit.find(conn, query)
+
+    # Bounds -----------------------------------------------------------------------------------------------------------
+
+    def put_bounds(self, *, workspace: str, experiment_id: int | None, values: Mapping[str, int | None]) -> None:
+        """See BoundStore."""
+        self._done(lambda conn: bounds.put(conn, workspace, experiment_id, values))
+
+    def list_bounds(self) -> list[Bound]:
+        """See BoundStore."""
+        with self._catalog_snapshot() as conn:
+            return bounds.every(conn)
+
+    def runs_deleted_before(
+        self, *, workspace: str, experiment_id: int, before: int, after: str = "", limit: int
+    ) -> list[str]:
+        """See BoundStore."""
+        with self._catalog_snapshot() as conn:
+            return runs.deleted_before(conn, workspace, experiment_id, before=before, after=after, limit=limit)
 
     # Records ----------------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ import apsw
 
 from stepwell.core import acting
 from stepwell.core.audit import EVERYWHERE
+from stepwell.core.bounds import Expired, Kept
 from stepwell.core.clock import Clock
 from stepwell.core.errors import StepwellError, StorageFailed
 from stepwell.core.model import Copied, Damage, Stats
@@ -32,6 +33,7 @@ from stepwell.storage.embedded.database import (
     database_errors,
     pragma,
 )
+from stepwell.storage.embedded.expiring import Expirer
 from stepwell.storage.embedded.flushing import Flusher
 from stepwell.storage.embedded.head import Head
 from stepwell.storage.embedded.journal import Compressor
@@ -129,10 +131,20 @@ class EmbeddedStore(PointTables, Catalog):
             submit=self._submit,
             snapshot=self._readers.snapshot,
         )
+        expirer = Expirer(
+            head=self._head,
+            cache=self._cache,
+            packer=packer,
+            submit=self._submit,
+            snapshot=self._readers.snapshot,
+            cover=self._flusher.cover,
+            clock=clock,
+        )
         self._background = Background(
             head=self._head,
             writer=self._writer,
             flusher=self._flusher,
+            expirer=expirer,
             checkpoints=self._checkpoints,
             remove_files=self.remove_files,
         )
@@ -157,12 +169,12 @@ class EmbeddedStore(PointTables, Catalog):
             raise StorageFailed(reason)
         return self._writer.submit(request)
 
-    def purge_runs(self, *, workspace: str, run_ids: Sequence[str]) -> int:
+    def purge_runs(self, *, workspace: str, run_ids: Sequence[str], deleted_before: int | None = None) -> int:
         """See CatalogStore. Alone in its commit: what came before is purged, what comes after finds no run."""
 
         def run(connection: apsw.Connection, stage: Stage) -> Purged:
             self._runs.forget()
-            purged = runs.purge(connection, workspace, run_ids, at=self._clock())
+            purged = runs.purge(connection, workspace, run_ids, at=self._clock(), deleted_before=deleted_before)
             SQL.each(connection, "add_garbage", ((key,) for key in purged.series_keys))
             return purged
 
@@ -174,6 +186,10 @@ class EmbeddedStore(PointTables, Catalog):
         purged: Purged = self._submit(request).result()
         self.forget_files(purged.files)
         return len(purged.run_keys)
+
+    def expire_points(self, *, workspace: str, experiment_id: int, kept: Kept, dry: bool = False) -> Iterator[Expired]:
+        """See BoundStore."""
+        return self._background.expire(workspace, experiment_id, kept, dry=dry)
 
     def flush(self) -> None:
         """See Maintenance."""

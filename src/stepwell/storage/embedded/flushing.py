@@ -192,7 +192,7 @@ class Flusher:
         made = blocks.encode(series_key, points.sorted(Order.KEY), self._packer)
 
         def run(connection: apsw.Connection, stage: Stage) -> bool:
-            if not _alive(connection, [series_key]):
+            if not alive(connection, [series_key]):
                 return False  # purged: its blocks are garbage, and a merge would never come to an end
             for tile in opened:
                 tiles.uncover(connection, tile)
@@ -234,7 +234,7 @@ class Flusher:
             made = [(tile, run) for run in due if (tile := self._tile(connection, run)) is not None]
 
         def run(connection: apsw.Connection, stage: Stage) -> bool:
-            roots = set(blocks.headers(connection, [series_key])) if _alive(connection, [series_key]) else set[Header]()
+            roots = set(blocks.headers(connection, [series_key])) if alive(connection, [series_key]) else set[Header]()
             there = [(tile, run) for tile, run in made if roots.issuperset(run)]
             tiles.cover(connection, there)
             return bool(there)
@@ -290,21 +290,28 @@ def _steps(dirty: list[tuple[Series, State]]) -> Iterator[list[tuple[Series, Sta
 
 def _move(connection: apsw.Connection, moves: list[_Move], cache: Blocks) -> list[_Move]:
     """Inside the transaction: what still exists moves; purged series have nothing to move."""
-    alive = _alive(connection, [m.series.key for m in moves])
-    moved = [m for m in moves if m.series.key in alive]
+    there = alive(connection, [m.series.key for m in moves])
+    moved = [m for m in moves if m.series.key in there]
     blocks.delete(connection, [header for move in moved for header in move.gone])
     blocks.insert(connection, [made for move in moved for made in move.made])
-    totals = [(m.series.key, m.summary) for m in moved]
-    try:
-        summaries.store(connection, totals)
-    except Corrupt:  # of another label set of a metric, with which a total is joined
-        mending.mend_runs(connection, cache, list({m.series.run_key for m in moved}))
-        summaries.store(connection, totals)
+    store_summaries(connection, cache, [(m.series.key, m.summary) for m in moved], [m.series.run_key for m in moved])
     SQL.run(connection, "count_flush")
     return moved
 
 
-def _alive(connection: apsw.Connection, series_keys: list[int]) -> set[int]:
+def store_summaries(
+    connection: apsw.Connection, cache: Blocks, totals: Sequence[tuple[int, Summary]], run_keys: Sequence[int]
+) -> None:
+    """Replace the summaries of series, by key, of some runs."""
+    try:
+        summaries.store(connection, totals)
+    except Corrupt:  # of another label set of a metric, with which a total is joined
+        mending.mend_runs(connection, cache, list(set(run_keys)))
+        summaries.store(connection, totals)
+
+
+def alive(connection: apsw.Connection, series_keys: list[int]) -> set[int]:
+    """Those of the series that were not purged."""
     return {key for (key,) in SQL.all(connection, "existing_series", (json.dumps(series_keys),))}
 
 

@@ -99,6 +99,11 @@ class Series:
         ordered = total - n < 2 or bool((np.diff(np.lexsort(_keys(rest))) == 1).all())
         self.state = State(rest, total - n, ordered, stored, epoch + 1)
 
+    def restate(self, stored: Summary) -> None:
+        """Another summary of what is in blocks."""
+        rows, total, ordered, _, epoch = self.state
+        self.state = State(rows, total, ordered, stored, epoch + 1)
+
     def summary(self, state: State) -> Summary | None:
         """Of all points, in blocks and in `state`. Summed up when asked, never while writing; remembered."""
         return sum_up([(self, state)])[0]
@@ -264,6 +269,15 @@ class Head:
             self.flushes += 1
             while len(self._clean) > SERIES_KEPT:
                 self._forget(self._clean.popitem(last=False)[1])
+
+    def restate(self, stored: Iterable[tuple[int, Summary]]) -> None:
+        """Points in blocks are gone, in one step: what sums up the rest of each series, by key."""
+        with self.lock:
+            for key, summary in stored:
+                series = self._dirty.get(key) or self._clean.get(key)
+                if series is not None:
+                    series.restate(summary)
+            self.flushes += 1
 
     def _forget(self, series: Series) -> None:
         names = self._by_run[series.run_key]
