@@ -22,7 +22,7 @@ export interface Wanted {
 const MOST_SERIES = 1000;
 const MOST_BUCKETS = 1_000_000;
 /** A request of so many buckets takes no further metric: the first cards are drawn while the server reads the next. */
-const ENOUGH = 20_000;
+const ENOUGH = 12_000;
 /** So many requests at a time: more would all be answered late, and nothing drawn meanwhile. */
 const AT_ONCE = 3;
 /** How many buckets are remembered, of 96 bytes each. */

@@ -302,6 +302,21 @@ class Deleted(Struct):
     purged: int
 
 
+class Refusal(Struct):
+    """A run that stays as it is. `code` and `message` are those that a request for it alone would get."""
+
+    run_id: str
+    code: str
+    message: str
+
+
+class RunsChanged(Struct):
+    """`changed` runs are now, durably, as asked; the others are listed in the order of the request."""
+
+    changed: int
+    refused: list[Refusal]
+
+
 class Stored(Struct):
     """How many points the request held; all of them are durable now. Repeats of stored points count too."""
 

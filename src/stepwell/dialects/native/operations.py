@@ -85,6 +85,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _write("DELETE", "/experiments/{experiment_id}", catalog.delete_experiment, answers.Experiment),
     _write("POST", "/experiments/{experiment_id}/restore", catalog.restore_experiment, answers.Experiment),
     _write("POST", "/runs", catalog.create_run, answers.RunAnswer, body=wire.NewRun, status=201),
+    _write("POST", "/runs/change", catalog.change_runs, answers.RunsChanged, body=wire.RunsChange),
     _ask("/runs/search", catalog.search_runs, answers.RunPage, wire.RunSearch),
     _read("/runs/{run_id}", catalog.get_run, answers.RunDetail),
     _write("PATCH", "/runs/{run_id}", catalog.change_run, answers.RunAnswer, body=wire.RunChange),

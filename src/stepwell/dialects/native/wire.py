@@ -239,6 +239,17 @@ class RunChange(Request):
     note: Note | None = None
 
 
+class RunsChange(Request):
+    """The same change of many runs. A tag in `remove_tags` need not be there. `lifecycle` deletes or restores, `purge`
+    removes for good and stands alone."""
+
+    run_ids: Annotated[list[str], Meta(max_length=1000)]
+    set_tags: dict[str, str] = {}
+    remove_tags: list[str] = []
+    lifecycle: Lifecycle | None = None
+    purge: bool = False
+
+
 class NewEvent(Request):
     """Something that happened: `kind` is a short word, `text` for people, `detail` JSON text. Without a time: now."""
 
