@@ -137,10 +137,10 @@ def test_many_runs_are_changed_in_one_request(api: httpx.Client):
     answer = api.post("/runs/change", json=asked)
     assert answer.status_code == 200, answer.text
     assert answer.json()["changed"] == 2
-    alone = {"json": {"set_tags": {"good": "yes"}}}
+    alone = {"set_tags": {"good": "yes"}}
     expected = [
-        (gone, failure(api.patch(f"/runs/{gone}", **alone), 409)["code"]),
-        ("nobody", failure(api.patch("/runs/nobody", **alone), 404)["code"]),
+        (gone, failure(api.patch(f"/runs/{gone}", json=alone), 409)["code"]),
+        ("nobody", failure(api.patch("/runs/nobody", json=alone), 404)["code"]),
     ]
     assert [(each["run_id"], each["code"]) for each in answer.json()["refused"]] == expected
     assert all(each["run_id"] in each["message"] for each in answer.json()["refused"])
