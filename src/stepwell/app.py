@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -34,6 +36,7 @@ from stepwell.web.counters import Counters
 from stepwell.web.rates import Rates
 from stepwell.web.routing import Dialect, Router
 from stepwell.web.tls import Certificate
+from stepwell.web.within import Within
 from stepwell.web.work import Work
 
 WATCH_SECONDS: Final = 15.0
@@ -141,6 +144,25 @@ def command(places: Settings, name: str, arguments: Arguments) -> Iterator[Item]
     try:
         yield from _commands(store, partial(key_file.load, places.key_path)).run(name, arguments)
     finally:
+        store.close()
+
+
+@contextmanager
+def opened(directory: Path, *, make: bool) -> Iterator[Within]:
+    """Everything that a server of a data directory would answer, without one. make: the directory where it is missing.
+
+    StepwellError: a server has it open, among others. OSError.
+    """
+    if not make and not directory.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such data directory", str(directory))
+    store = open_store(directory, clock=system_clock)
+    work = Work()
+    try:
+        settings = Settings(data_dir=directory, slow_request=0)
+        with Within(build_app(settings, store, work=work, key=ServerKey(new_key()))) as within:
+            yield within
+    finally:
+        work.close()
         store.close()
 
 

@@ -7,6 +7,7 @@ import errno
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,9 +15,10 @@ from stepwell import __version__
 from stepwell.client import commands as client_commands
 from stepwell.client import terminal
 from stepwell.client.progress import Progress
-from stepwell.core.errors import StepwellError
+from stepwell.core.errors import Conflict, StepwellError
 from stepwell.settings import AUTH, LOG_FORMATS, LOG_LEVELS, Settings, SettingsError, load, places
 from stepwell.transfer import commands as transfer_commands
+from stepwell.transfer.directories import Ask
 from stepwell.web import control, log, stopping
 
 _KEY_FILE_CHARACTERS = 32_000
@@ -62,10 +64,11 @@ def parser() -> Parser:
     _add_backup(commands.add_parser("backup", help="copy everything, also while a server runs"))
     _add_audit(commands.add_parser("audit", help="print who changed what, newest first"))
     _add_retention(commands.add_parser("retention", help="say how long points and deleted runs are kept"))
+    _add_quota(commands.add_parser("quota", help="say how much workspaces may hold and ask"))
     _add_restore(commands.add_parser("restore", help="make a data directory of a backup"))
     client_commands.add(commands)
     terminal.add(commands)
-    transfer_commands.add(commands)
+    transfer_commands.add(commands, _opened)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)
     return root
 
@@ -181,6 +184,25 @@ def _add_retention(retention: argparse.ArgumentParser) -> None:
     apply.set_defaults(run=_apply_retention)
 
 
+def _add_quota(quota: argparse.ArgumentParser) -> None:
+    actions = quota.add_subparsers(required=True, metavar="set|list|usage")
+    change = actions.add_parser("set", help="set a quota and print it; what is not named stays as it is")
+    change.add_argument("--workspace", metavar="W", required=True, help="a workspace, or '*' for all without a quota")
+    change.add_argument("--points", metavar="N", help="how many points it may have; 0: any number; none: no quota")
+    change.add_argument("--series", metavar="N", help="how many series")
+    change.add_argument("--file-bytes", metavar="N", help="how many bytes of files")
+    change.add_argument("--requests-per-second", metavar="N", help="how many requests its credentials may make together")
+    _add_data_dir(change)
+    change.set_defaults(run=_set_quota)
+    listing = actions.add_parser("list", help="print all quotas, one JSON object a line")
+    _add_data_dir(listing)
+    listing.set_defaults(run=_list_quotas)
+    usage = actions.add_parser("usage", help="print what workspaces have and may have")
+    usage.add_argument("--workspace", metavar="W", help="of one workspace (all)")
+    _add_data_dir(usage)
+    usage.set_defaults(run=_quota_usage)
+
+
 def _add_restore(restore: argparse.ArgumentParser) -> None:
     restore.add_argument("source", metavar="DIR", help="what `stepwell backup` made")
     _add_data_dir(restore)
@@ -292,6 +314,19 @@ def _apply_retention(asked: dict[str, object]) -> int:
     return _print_items(asked, "retention apply", {"dry": "yes" if asked["dry_run"] else "no"})
 
 
+def _set_quota(asked: dict[str, object]) -> int:
+    arguments = _texts(asked, "workspace", "points", "series", "file_bytes", "requests_per_second")
+    return _print_items(asked, "quota set", arguments)
+
+
+def _list_quotas(asked: dict[str, object]) -> int:
+    return _print_items(asked, "quota list", {})
+
+
+def _quota_usage(asked: dict[str, object]) -> int:
+    return _print_items(asked, "quota usage", _texts(asked, "workspace"))
+
+
 def _restore(asked: dict[str, object]) -> int:
     from stepwell import app  # noqa: PLC0415  as in _items
 
@@ -337,6 +372,21 @@ def _items(
     from stepwell import app  # noqa: PLC0415  half a second that most commands need not spend
 
     return app.command(found, command, arguments)
+
+
+@contextmanager
+def _opened(directory: str, *, make: bool) -> Iterator[Ask]:
+    """A data directory that no server has open, for commands that speak to one."""
+    from stepwell import app  # noqa: PLC0415  as in _items
+
+    path = Path(directory)
+    try:
+        with app.opened(path, make=make) as within:
+            yield within.ask
+    except Conflict:
+        raise Conflict(
+            f"{path} is open in a server or another command: give that server's address with --url"
+        ) from None
 
 
 def _small_file(path: Path) -> str:

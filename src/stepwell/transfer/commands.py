@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -13,6 +13,7 @@ from stepwell.client.environment import target
 from stepwell.client.progress import Progress
 from stepwell.client.transport import Api, Denied, Refused, Unavailable
 from stepwell.transfer import destinations, sources
+from stepwell.transfer.directories import DirectoryApi, Open
 from stepwell.transfer.runs import Moved, Tell
 from stepwell.transfer.server import Server
 
@@ -20,29 +21,33 @@ _TOLD: Final = 20  # troubles, one by one
 Bring: TypeAlias = Callable[[dict[str, Any], Server, Tell, Moved], str]
 
 
-def add(commands: Any) -> None:
-    """Add these commands to a parser's: each sets `run`, from what was asked to the exit status."""
+def add(commands: Any, opened: Open | None = None) -> None:
+    """Add these commands to a parser's: each sets `run`, from what was asked to the exit status.
+
+    opened: opens a data directory; None where the server is not installed.
+    """
     into = commands.add_parser("import", help="bring runs from elsewhere to a server")
     for kind, bring, units in sources.add(into.add_subparsers(required=True, metavar="KIND")):
-        _finish(kind, bring, units, "read, compare and tell; write nothing")
+        _finish(kind, partial(_run, bring, opened, units, True), "read, compare and tell; write nothing")
     out = commands.add_parser("export", help="write runs of a server into files, or to another one")
     for kind, bring in destinations.add(out.add_subparsers(required=True, metavar="KIND")):
-        _finish(kind, bring, "points", "ask and tell; write nothing")
+        _finish(kind, partial(_run, bring, opened, "points", False), "ask and tell; write nothing")
 
 
-def _finish(kind: ArgumentParser, bring: Bring, units: str, dry: str) -> None:
-    kind.add_argument("--url", metavar="URL", help="the server (STEPWELL_URL)")
+def _finish(kind: ArgumentParser, run: Callable[[dict[str, Any]], int], dry: str) -> None:
+    place = kind.add_mutually_exclusive_group()
+    place.add_argument("--url", metavar="URL", help="the server (STEPWELL_URL)")
+    place.add_argument("--data-dir", metavar="D", help="a data directory that no server has open, in its place")
     kind.add_argument("--dry-run", action="store_true", help=dry)
-    kind.set_defaults(run=partial(_run, bring, units))
+    kind.set_defaults(run=run)
 
 
-def _run(bring: Bring, units: str, asked: dict[str, Any]) -> int:
+def _run(bring: Bring, opened: Open | None, units: str, make: bool, asked: dict[str, Any]) -> int:
     troubles: list[str] = []
     out = sys.stderr if asked.get("place") == destinations.STDOUT else sys.stdout
     progress = Progress(out, units)
     try:
-        where = target(url=asked["url"])
-        with closing(Api(where.url, api_key=where.api_key, workspace=where.workspace)) as api:
+        with _api(asked, opened, make=make) as api:
             told = bring(asked, Server(api), troubles.append, progress.show)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
@@ -60,6 +65,20 @@ def _run(bring: Bring, units: str, asked: dict[str, Any]) -> int:
         _tell(troubles)
     print(told, file=out)
     return 1 if troubles else 0
+
+
+@contextmanager
+def _api(asked: Mapping[str, Any], opened: Open | None, *, make: bool) -> Iterator[Api]:
+    """The server that was asked for, or a data directory in place of one, which is made where there is none."""
+    where, directory = target(url=asked["url"]), asked["data_dir"]
+    if directory is None:
+        with closing(Api(where.url, api_key=where.api_key, workspace=where.workspace)) as api:
+            yield api
+    elif opened is None:
+        raise ValueError("--data-dir needs the server: pip install 'stepwell[server]', Python 3.11+")
+    else:
+        with opened(directory, make=make and not asked["dry_run"]) as ask:
+            yield DirectoryApi(directory, ask, workspace=where.workspace)
 
 
 def _tell(troubles: list[str]) -> None:
