@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -71,6 +72,10 @@ def test_a_silent_run_is_told_by_its_age(person: Person, filled: Server):
     person.go("runs", filter="follower")
     expect(silent).to_contain_text("Silent for 2 h")
     expect(lively).to_contain_text("Running")  # neither has changed since, but this one measures
+    person.go("runs", filter="follower", table="run.heard,run.started")
+    expect(page.get_by_role("columnheader").filter(has_text="Last heard")).to_be_visible()
+    expect(silent).to_contain_text(re.compile(r"2 h.* ago"))
+    expect(lively).to_contain_text("0 s ago")
     person.go("runs/silent")
     expect(page.locator(".run-head")).to_contain_text("Silent for 2 h")
     for run in ("silent", "lively"):

@@ -18,6 +18,7 @@ export const ATTRIBUTES: Record<string, readonly [title: string, order: string |
   status: ["Status", "status", 170],
   started: ["Started", "start_time", 170],
   duration: ["Duration", null, 130],
+  heard: ["Last heard", null, 120],
   ended: ["Ended", "end_time", 170],
   updated: ["Changed", null, 170],
   user: ["User", "user_id", 110],
@@ -81,7 +82,7 @@ export function hintOf({ kind }: Column): string {
 }
 
 export function isNumeric({ kind, key }: Column): boolean {
-  return kind === "run" ? key === "duration" || key === "number" : (AGGREGATES as readonly string[]).includes(kind);
+  return kind === "run" ? key === "duration" || key === "heard" || key === "number" : (AGGREGATES as readonly string[]).includes(kind);
 }
 
 /** The field of an order; null where the server cannot sort by it. */
@@ -128,6 +129,8 @@ function attributeText(key: string, row: RunRow, nowUs: number): string {
       return String(row.experimentId);
     case "id":
       return row.id;
+    case "heard": // known to the page alone
+      return "";
     default:
       return row.name;
   }
