@@ -33,7 +33,7 @@ from stepwell.web.commands import Commands, told_copied
 from stepwell.web.control import Arguments, Item
 from stepwell.web.control_server import ControlServer
 from stepwell.web.counters import Counters
-from stepwell.web.rates import Rates
+from stepwell.web.rates import Rates, WorkspaceRates
 from stepwell.web.routing import Dialect, Router
 from stepwell.web.tls import Certificate
 from stepwell.web.within import Within
@@ -89,6 +89,7 @@ def build_app(
         counters=counters,
         budget=budget,
         rates=Rates(settings.rate_limit),
+        workspace_rates=WorkspaceRates(store),
         hops=settings.behind_proxy,
         slow=settings.slow_request / 1000 or math.inf,
     )

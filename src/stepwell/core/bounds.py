@@ -40,6 +40,16 @@ class Expired:
     series: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a workspace has, deleted runs too. `file_bytes`: of runs and of the workspace itself."""
+
+    points: int
+    series: int
+    runs: int
+    file_bytes: int
+
+
 def in_force(
     bounds: Iterable[Bound], *, workspace: str, everywhere: str, experiment_id: int | None = None
 ) -> Mapping[str, int]:

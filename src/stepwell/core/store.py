@@ -26,7 +26,7 @@ from typing import Protocol
 
 from stepwell.core.access import Credential, WorkspaceAlias
 from stepwell.core.audit import AuditEntry, AuditQuery
-from stepwell.core.bounds import Bound, Expired, Kept
+from stepwell.core.bounds import Bound, Expired, Kept, Usage
 from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import Sampled
 from stepwell.core.filters import Kind
@@ -299,6 +299,11 @@ class BoundStore(Protocol):
 
     def list_bounds(self) -> list[Bound]:
         """Sorted by workspace, experiment (those of all of it first), name."""
+        ...
+
+    def usage(self, *, workspace: str) -> Usage:
+        """What a workspace has now; nothing, when there is none. Counted, which takes a while for millions of series.
+        Writes keep to the quotas (core.bounds.QUOTAS but requests) that hold where they come in: QuotaExceeded."""
         ...
 
     def runs_deleted_before(

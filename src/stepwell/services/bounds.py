@@ -14,6 +14,7 @@ from stepwell.core.store import Store
 
 GREATEST: Final = 10**15
 DAYS: Final = 36_500  # a hundred years
+RATE: Final = 1_000_000
 _DAYS: Final = frozenset(("points_days", "deleted_runs_days"))
 
 
@@ -67,7 +68,7 @@ def put(
 def _check(name: str, value: int | None) -> None:
     if value is None:
         return
-    limit = DAYS if name in _DAYS else GREATEST
+    limit = DAYS if name in _DAYS else RATE if name == "requests_per_second" else GREATEST
     if value < 0:
         raise Invalid(f"{name} is {value}; it must be 0 (no bound) or more", field=name)
     if value > limit:

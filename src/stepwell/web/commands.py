@@ -9,7 +9,7 @@ from typing import Final
 
 from stepwell.core.access import ANY_WORKSPACE, Credential, WorkspaceAlias
 from stepwell.core.audit import AuditEntry
-from stepwell.core.bounds import RETENTION
+from stepwell.core.bounds import QUOTAS, RETENTION, in_force
 from stepwell.core.clock import Clock, utc_text
 from stepwell.core.errors import Invalid
 from stepwell.core.model import Copied
@@ -146,6 +146,25 @@ def _apply_retention(on: Commands, arguments: Arguments) -> Iterator[Item]:
         }
 
 
+def _quotas(on: Commands, _arguments: Arguments) -> Iterator[Item]:
+    for each in bounds.listing(on.store, QUOTAS, allowed=ANY_WORKSPACE):
+        yield _told_bounds(each, QUOTAS)
+
+
+def _set_quota(on: Commands, arguments: Arguments) -> Iterator[Item]:
+    yield _told_bounds(_put_bounds(on, arguments, QUOTAS), QUOTAS)
+
+
+def _usage(on: Commands, arguments: Arguments) -> Iterator[Item]:
+    asked = arguments.get("workspace")
+    for each in on.store.list_workspaces():
+        if asked in (None, each.name):
+            found = on.store.usage(workspace=each.name)
+            used = {"points": found.points, "series": found.series, "runs": found.runs, "file_bytes": found.file_bytes}
+            limits = in_force(on.store.list_bounds(), workspace=each.name, everywhere=ANY_WORKSPACE)
+            yield {"workspace": each.name, "used": used, "quota": {name: limits.get(name) for name in QUOTAS}}
+
+
 def _put_bounds(on: Commands, arguments: Arguments, names: Collection[str]) -> bounds.Bounds:
     experiment = arguments.get("experiment")
     return bounds.put(
@@ -169,7 +188,8 @@ def _whole(text: object, name: str) -> int:
 
 def _told_bounds(found: bounds.Bounds, names: Collection[str]) -> Item:
     values = {name: found.values.get(name) for name in names}
-    return {"workspace": found.workspace, "experiment_id": found.experiment_id, **values}
+    place = {"workspace": found.workspace}
+    return {**place, **({"experiment_id": found.experiment_id} if "points_days" in names else {}), **values}
 
 
 _COMMANDS: Final[Mapping[str, Callable[[Commands, Arguments], Iterator[Item]]]] = {
@@ -186,6 +206,9 @@ _COMMANDS: Final[Mapping[str, Callable[[Commands, Arguments], Iterator[Item]]]] 
     "retention list": _retention,
     "retention set": _set_retention,
     "retention apply": _apply_retention,
+    "quota list": _quotas,
+    "quota set": _set_quota,
+    "quota usage": _usage,
 }
 
 

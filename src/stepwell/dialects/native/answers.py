@@ -135,6 +135,48 @@ class RetentionPreview(Struct):
     expiring: list[Expiring]
 
 
+class Quota(Struct):
+    """How much of each a workspace (`*`: any) may have: 0 is any number, null says nothing."""
+
+    workspace: str
+    points: Int64 | None
+    series: Int64 | None
+    file_bytes: Int64 | None
+    requests_per_second: Int64 | None
+
+
+class QuotaList(Struct):
+    """Sorted by workspace."""
+
+    quotas: list[Quota]
+
+
+class Holdings(Struct):
+    """Deleted runs and what is theirs counts."""
+
+    points: Int64
+    series: Int64
+    runs: Int64
+    file_bytes: Int64
+
+
+class QuotaInForce(Struct):
+    """Null: any number."""
+
+    points: Int64 | None
+    series: Int64 | None
+    file_bytes: Int64 | None
+    requests_per_second: Int64 | None
+
+
+class Usage(Struct):
+    """What a workspace has and what it may have."""
+
+    workspace: str
+    used: Holdings
+    quota: QuotaInForce
+
+
 class Experiment(Struct):
     """A named group of runs."""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from itertools import islice
 from typing import Final
 
-from stepwell.core.bounds import RETENTION
+from stepwell.core.access import ANY_WORKSPACE
+from stepwell.core.bounds import QUOTAS, RETENTION, in_force
+from stepwell.core.errors import Forbidden
 from stepwell.dialects.native import wire
 from stepwell.dialects.native.asking import Ask
 from stepwell.dialects.native.columns import Table
@@ -48,6 +50,37 @@ def preview_retention(ask: Ask, _: wire.Nothing) -> Table:
             for each in islice(found, _EXPERIMENTS)
         ]
     }
+
+
+def list_quotas(ask: Ask, _: wire.Nothing) -> Table:
+    """How much workspaces may hold and ask, where that was set; those of `*` hold where no other does."""
+    found = bounds.listing(ask.store, QUOTAS, allowed=ask.principal.workspace)
+    return {"quotas": [_told_quota(each) for each in found]}
+
+
+def set_quota(ask: Ask, quota: wire.NewQuota) -> Table:
+    """Say how much a workspace may hold and ask. Null: as the quota of `*` says."""
+    if ask.principal.workspace != ANY_WORKSPACE:
+        raise Forbidden("quotas are set by an admin of all workspaces: they bound what those of one may do")
+    made = bounds.put(
+        ask.store,
+        allowed=ask.principal.workspace,
+        workspace=ask.workspace if quota.workspace is None else quota.workspace,
+        values={name: getattr(quota, name) for name in QUOTAS},
+    )
+    return _told_quota(made)
+
+
+def get_usage(ask: Ask, _: wire.Nothing) -> Table:
+    """What the workspace has, and what it may have (null: any number)."""
+    found = ask.store.usage(workspace=ask.workspace)
+    limits = in_force(ask.store.list_bounds(), workspace=ask.workspace, everywhere=ANY_WORKSPACE)
+    used = {"points": found.points, "series": found.series, "runs": found.runs, "file_bytes": found.file_bytes}
+    return {"workspace": ask.workspace, "used": used, "quota": {name: limits.get(name) for name in QUOTAS}}
+
+
+def _told_quota(found: bounds.Bounds) -> Table:
+    return {"workspace": found.workspace, **{name: found.values.get(name) for name in QUOTAS}}
 
 
 def _told(found: bounds.Bounds) -> Table:

@@ -105,6 +105,17 @@ class NewRetention(Request):
     deleted_runs_days: Int64 | None = None
 
 
+class NewQuota(Request):
+    """How much of each a workspace may have. Without `workspace`: the request's. 0: any number, whatever the quota of
+    `*` says; null or absent: as that says."""
+
+    workspace: str | None = None
+    points: Int64 | None = None
+    series: Int64 | None = None
+    file_bytes: Int64 | None = None
+    requests_per_second: Int64 | None = None
+
+
 class SeriesOfRun(Request):
     """One metric, or all."""
 

@@ -656,3 +656,18 @@ SELECT run.key
 FROM run JOIN workspace ON workspace.key = run.workspace_key
 WHERE workspace.name = :workspace AND run.experiment_id = :experiment_id
 ORDER BY run.key;
+
+-- name: count_holdings
+SELECT
+    (
+        SELECT count(*) FROM workspace JOIN run ON run.workspace_key = workspace.key JOIN series ON series.run_key = run.key
+        WHERE workspace.name = :workspace
+    ),
+    (SELECT count(*) FROM workspace JOIN run ON run.workspace_key = workspace.key WHERE workspace.name = :workspace),
+    (
+        SELECT coalesce(sum(blob.size), 0) FROM workspace JOIN blob ON blob.workspace_key = workspace.key
+        WHERE workspace.name = :workspace
+    );
+
+-- name: run_keys_of_workspace
+SELECT run.key FROM workspace JOIN run ON run.workspace_key = workspace.key WHERE workspace.name = :workspace;

@@ -161,6 +161,11 @@ def keys_of_experiment(conn: Connection, workspace: str, experiment_id: int) -> 
     return [key for (key,) in _SQL.all(conn, "run_keys_of_experiment", place)]
 
 
+def keys_in(conn: Connection, workspace: str) -> list[int]:
+    """Of all runs of a workspace, deleted ones too, in no order."""
+    return [key for (key,) in _SQL.all(conn, "run_keys_of_workspace", {"workspace": workspace})]
+
+
 def purge(
     conn: Connection, workspace: str, run_ids: Iterable[str], *, at: int, deleted_before: int | None = None
 ) -> Purged:

@@ -40,7 +40,7 @@ from stepwell.storage.catalog import (
     workspaces,
 )
 from stepwell.storage.catalog import records as record_rows
-from stepwell.storage.catalog.blobs import Blobs, Reader, Snapshot, Submit, Writer
+from stepwell.storage.catalog.blobs import AdmitFile, Blobs, Reader, Snapshot, Submit, Writer, no_quota
 from stepwell.storage.catalog.live import LiveSeries
 from stepwell.storage.catalog.sql import Connection
 from stepwell.storage.files import Files
@@ -62,15 +62,17 @@ class Catalog:
         live: LiveSeries,
         files: Files,
         full: Callable[[], bool] = bool,
+        admit_file: AdmitFile = no_quota,
         shared: bool = False,
     ) -> None:
         """submit: runs a change inside a transaction of the writing thread; its Future resolves once it is durable.
         snapshot: a reading connection. live: the series that wait in memory. files: rooted in the data directory.
-        full: whether the disk is (never, when not given). shared: whether other processes keep files there too."""
+        full: whether the disk is (never, when not given). admit_file: may refuse a file of a workspace for its size, in
+        the transaction that names it. shared: whether other processes keep files there too."""
         self._catalog_submit = submit
         self._catalog_snapshot = snapshot
         self._catalog_live = live
-        self._blobs = Blobs(files, submit=submit, snapshot=snapshot, full=full, shared=shared)
+        self._blobs = Blobs(files, submit=submit, snapshot=snapshot, full=full, admit=admit_file, shared=shared)
 
     def _done(self, run: Callable[[Connection], T]) -> T:
         return self._catalog_submit(run).result()

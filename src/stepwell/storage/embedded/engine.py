@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -19,6 +19,7 @@ from stepwell.core.clock import Clock
 from stepwell.core.errors import StepwellError, StorageFailed
 from stepwell.core.model import Copied, Damage, Stats
 from stepwell.storage.catalog import Catalog, audit, runs
+from stepwell.storage.catalog.quotas import Quotas
 from stepwell.storage.catalog.runs import Purged
 from stepwell.storage.embedded import backing, checking, functions, recovery, tiles
 from stepwell.storage.embedded.blocks import Blocks
@@ -38,7 +39,7 @@ from stepwell.storage.embedded.flushing import Flusher
 from stepwell.storage.embedded.head import Head
 from stepwell.storage.embedded.journal import Compressor
 from stepwell.storage.embedded.packing import Packer
-from stepwell.storage.embedded.points import PointTables, RunCache, SeriesRows
+from stepwell.storage.embedded.points import PointCount, PointTables, RunCache, SeriesRows
 from stepwell.storage.embedded.reserve import Reserve
 from stepwell.storage.embedded.staging import Stage
 from stepwell.storage.embedded.statements import POINTS as SQL
@@ -96,12 +97,13 @@ class EmbeddedStore(PointTables, Catalog):
             stored = partial(tiles.near, self._cache)
             return Stage(head=self._head, table=SeriesRows(self._cache, backlog), stored=stored, compressor=compressor)
 
+        self._quotas = Quotas(count_points=PointCount(self._head, backlog))
         self._writer = Writer(
             connection,
             new_stage=new_stage,
             next_arrival=self._head.end,
             space=DiskSpace(reserve, files),
-            committed=self._checkpoints.after_commit,
+            committed=self._committed,
             undone=known_runs.forget,
         )
         undo.callback(self._readers.close)
@@ -114,6 +116,7 @@ class EmbeddedStore(PointTables, Catalog):
             submit=self._submit,
             snapshot=self._readers.snapshot,
             known_runs=known_runs,
+            admission=self._quotas,
         )
         Catalog.__init__(
             self,
@@ -122,6 +125,7 @@ class EmbeddedStore(PointTables, Catalog):
             live=self.live,
             files=files,
             full=lambda: not self._writer.look_for_room(),
+            admit_file=self._quotas.admit_file,
         )
         self._flusher = Flusher(
             head=self._head,
@@ -150,6 +154,10 @@ class EmbeddedStore(PointTables, Catalog):
         )
         if background:
             self._background.start()
+
+    def _committed(self, connection: apsw.Connection) -> None:
+        self._quotas.settled()
+        self._checkpoints.after_commit(connection)
 
     def _new_reader(self) -> apsw.Connection:
         return connect_reader(self._path, prepare=functions.register)
@@ -180,6 +188,7 @@ class EmbeddedStore(PointTables, Catalog):
 
         def committed(purged: Purged) -> None:
             self._head.forget_runs(purged.run_keys)
+            self._quotas.forget()
 
         noted = acting.carried(run, at=self._clock())
         request = Request(run=noted, alone=True, essential=True, committed=committed)
@@ -189,7 +198,15 @@ class EmbeddedStore(PointTables, Catalog):
 
     def expire_points(self, *, workspace: str, experiment_id: int, kept: Kept, dry: bool = False) -> Iterator[Expired]:
         """See BoundStore."""
-        return self._background.expire(workspace, experiment_id, kept, dry=dry)
+        for step in self._background.expire(workspace, experiment_id, kept, dry=dry):
+            if step.points and not dry:
+                self._quotas.forget()
+            yield step
+
+    def put_bounds(self, *, workspace: str, experiment_id: int | None, values: Mapping[str, int | None]) -> None:
+        """See BoundStore."""
+        super().put_bounds(workspace=workspace, experiment_id=experiment_id, values=values)
+        self._quotas.forget()
 
     def flush(self) -> None:
         """See Maintenance."""

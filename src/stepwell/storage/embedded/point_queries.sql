@@ -96,6 +96,14 @@ DELETE FROM block_nodes WHERE id = ?;
 -- name: points_in_blocks
 SELECT coalesce(sum(count), 0) FROM block WHERE series_key = ? AND level = 0;
 
+-- name: points_of_workspace
+SELECT coalesce(sum(block.count), 0)
+FROM workspace
+JOIN run ON run.workspace_key = workspace.key
+JOIN series ON series.run_key = run.key
+JOIN block ON block.series_key = series.key AND block.parent = 0
+WHERE workspace.name = ?;
+
 -- name: series_with_blocks
 SELECT series_key FROM block WHERE parent = 0 GROUP BY series_key HAVING count(*) > 1;
 
