@@ -4,6 +4,7 @@
 import { post, type Result } from "../../api/client";
 import { useFetching } from "../../api/fetching";
 import { useSettled } from "../../parts/picker";
+import { PARAMS, useParam } from "../../state/params";
 import type { RunRow } from "../../state/rows";
 import { useAgain, useTick } from "../../state/tick";
 import { lastKnownUs, SILENT_US } from "./status";
@@ -21,7 +22,8 @@ export function useHeard(rows: readonly RunRow[], nowUs: number, shown: boolean)
   const ids = rows.filter(doubtful).map((row) => row.id);
   const asked = useSettled(ids.join(" "), 60);
   const found = useFetching(asked === "" ? null : asked, (signal) => measured(asked.split(" "), signal));
-  useAgain(useTick(shown ? AGAIN_SHOWN : AGAIN), found);
+  const [live] = useParam(PARAMS.live);
+  useAgain(useTick(live === 0 ? 0 : shown ? AGAIN_SHOWN : AGAIN), found);
   return (row) => {
     // A row can be drawn before it is among those in view: the doubt is its own.
     if (!doubtful(row)) return lastKnownUs(row);
