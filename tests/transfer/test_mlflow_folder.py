@@ -49,9 +49,11 @@ def test_what_is_old_damaged_or_half_written(program: Program, stored: Stored, t
             f"1/{ids[0]}/meta.yaml": yaml.dump({"run_uuid": ids[0], "status": 5, "name": "old", "start_time": 7}),
             f"1/{ids[0]}/metrics/a/b": "1 0.5\n2 0.25 7 data digest\nwhat\n3 nan 8\n4 0.1",
             f"1/{ids[0]}/tags/mlflow.user": "ann",
+            f"1/{ids[0]}/artifacts/a/b.txt": "kept",
+            f"1/{ids[3]}/artifacts/c": "not where it was",
             f"1/{ids[1]}/meta.yaml": of_run(ids[1], lifecycle_stage="deleted"),
             f"1/{ids[2]}/meta.yaml": of_run(ids[2], start_time="yesterday"),
-            f"1/{ids[3]}/meta.yaml": of_run(ids[3], end_time=None),
+            f"1/{ids[3]}/meta.yaml": of_run(ids[3], end_time=None, artifact_uri="file:///nowhere/c"),
             "1/models/m/meta.yaml": "name: m\n",
             ".trash/2/meta.yaml": "name: gone\n",
         },
@@ -65,6 +67,15 @@ def test_what_is_old_damaged_or_half_written(program: Program, stored: Stored, t
     assert [old[each] for each in ("name", "user", "status", "start_time_us")] == ["old", "ann", "KILLED", 7000]
     assert stored.points(ids[0], "a/b") == [(0, 1000, 0.5), (7, 2000, 0.25), (8, 3000, "NaN")]
     assert stored.runs(name) == [ids[0], ids[3]]
+    assert "2 files of 0.0 MB; 0 are on the server already, 2 sent" in done.out
+    assert stored.get(f"/runs/{ids[0]}/artifacts", path="a")["path"] == ["a/b.txt"]
+
+
+def test_files_that_are_kept_elsewhere_are_counted(program: Program, tmp_path: Path) -> None:
+    run_id = uuid4().hex
+    files = {"1/meta.yaml": "name: e", f"1/{run_id}/meta.yaml": of_run(run_id, artifact_uri="s3://bucket/1")}
+    done = program("import", "mlflow", written(tmp_path / "mlruns", files))
+    assert (done.status, "files that are kept elsewhere stay there: s3: (1 runs)" in done.out) == (0, True)
 
 
 def test_folders_that_are_none_of_mlflow_are_a_wrong_question(program: Program, tmp_path: Path) -> None:

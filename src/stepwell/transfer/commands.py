@@ -14,11 +14,11 @@ from stepwell.client.progress import Progress
 from stepwell.client.transport import Api, Denied, Refused, Unavailable
 from stepwell.transfer import destinations, sources
 from stepwell.transfer.directories import DirectoryApi, Open
-from stepwell.transfer.runs import Moved, Tell
+from stepwell.transfer.runs import Tell
 from stepwell.transfer.server import Server
 
 _TOLD: Final = 20  # troubles, one by one
-Bring: TypeAlias = Callable[[dict[str, Any], Server, Tell, Moved], str]
+Bring: TypeAlias = Callable[[dict[str, Any], Server, Tell, Progress], str]
 
 
 def add(commands: Any, opened: Open | None = None) -> None:
@@ -48,7 +48,7 @@ def _run(bring: Bring, opened: Open | None, units: str, make: bool, asked: dict[
     progress = Progress(out, units)
     try:
         with _api(asked, opened, make=make) as api:
-            told = bring(asked, Server(api), troubles.append, progress.show)
+            told = bring(asked, Server(api), troubles.append, progress)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _fail(f"{place}{error.strerror or error}", 2 if error.filename else 1)

@@ -10,18 +10,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from stepwell.client.progress import Progress
 from stepwell.transfer import csv_files, mlflow_export, parquet_files
 from stepwell.transfer.arrow_stream import StreamExport
 from stepwell.transfer.exporting import Export, Folder, Sums
+from stepwell.transfer.file_export import FileExport
 from stepwell.transfer.mlflow_export import MlflowExport
+from stepwell.transfer.mlflow_files import MlflowFiles
 from stepwell.transfer.mlflow_rest import Mlflow
-from stepwell.transfer.runs import Moved, Tell
+from stepwell.transfer.runs import Tell
 from stepwell.transfer.server import Server
 from stepwell.transfer.table_files import TableFolder
 from stepwell.transfer.tensorboard import BoardFolder
 
 STDOUT = "-"
-Bring: TypeAlias = Callable[[dict[str, Any], Server, Tell, Moved], str]
+Bring: TypeAlias = Callable[[dict[str, Any], Server, Tell, Progress], str]
 
 
 def add(kinds: Any) -> Iterator[tuple[ArgumentParser, Bring]]:
@@ -48,6 +51,7 @@ def _finished(kind: ArgumentParser) -> ArgumentParser:
     kind.add_argument("runs", metavar="RUN", nargs="*", help="ids; without any, all runs")
     kind.add_argument("--filter", metavar="F", default="", help="those of the runs that match, as in a search")
     kind.add_argument("--experiment", metavar="NAME", help="those of the runs that belong there")
+    kind.add_argument("--no-files", action="store_true", help="leave the files of runs where they are")
     return kind
 
 
@@ -58,15 +62,18 @@ def _chosen(asked: dict[str, Any], server: Server) -> dict[str, None]:
 
 
 def _into_folder(
-    form: Callable[[Path], Folder], asked: dict[str, Any], server: Server, tell: Tell, moved: Moved
+    form: Callable[[Path], Folder], asked: dict[str, Any], server: Server, tell: Tell, progress: Progress
 ) -> str:
-    export = Export(server, form(Path(asked["place"])), tell, moved, dry=asked["dry_run"])
+    dry = asked["dry_run"]
+    files = FileExport(server, tell, progress.note, dry=dry)
+    folder = form(Path(asked["place"]))
+    export = Export(server, folder, None if asked["no_files"] else files, tell, progress.show, dry=dry)
     export.bring(_chosen(asked, server))
-    return _told(export.sums, dry=asked["dry_run"])
+    return "\n".join(filter(None, [files.sums.line("there", "written", dry=dry), _told(export.sums, dry=dry)]))
 
 
-def _into_stream(asked: dict[str, Any], server: Server, tell: Tell, moved: Moved) -> str:
-    export = StreamExport(server, tell, moved, dry=asked["dry_run"])
+def _into_stream(asked: dict[str, Any], server: Server, tell: Tell, progress: Progress) -> str:
+    export = StreamExport(server, tell, progress.show, dry=asked["dry_run"])
     if asked["place"] != STDOUT:
         export.into(Path(asked["place"]), _chosen(asked, server))
     elif sys.stdout.isatty():
@@ -84,10 +91,13 @@ def _print(export: StreamExport, run_ids: Iterable[str]) -> None:
         raise
 
 
-def _to_mlflow(asked: dict[str, Any], server: Server, tell: Tell, moved: Moved) -> str:
-    export = MlflowExport(server, Mlflow(asked["to"]), tell, moved, dry=asked["dry_run"])
+def _to_mlflow(asked: dict[str, Any], server: Server, tell: Tell, progress: Progress) -> str:
+    mlflow, dry = Mlflow(asked["to"]), asked["dry_run"]
+    files = None if asked["no_files"] else MlflowFiles(server, mlflow, tell, progress.note, dry=dry)
+    export = MlflowExport(server, mlflow, files, tell, progress.show, dry=dry)
     export.bring(_chosen(asked, server))
-    return _told_of_mlflow(export.sums, dry=asked["dry_run"])
+    told = files.sums.line("in MLflow", "sent", dry=dry) if files is not None else ""
+    return "\n".join(filter(None, [told, _told_of_mlflow(export.sums, dry=dry)]))
 
 
 def _told(sums: Sums, *, dry: bool) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from stepwell.client.transport import Refused
+from stepwell.transfer.file_export import FileExport
 from stepwell.transfer.runs import Checksum, Moved, Point, Run, SeriesName, Tell
 from stepwell.transfer.server import Server
 
@@ -22,6 +23,9 @@ class Folder(Protocol):
 
     def file(self, run: Run) -> Path:
         """Where the points of a run are."""
+
+    def files(self, run: Run) -> Path | None:
+        """The folder where the files of a run are; None where there is no place for them."""
 
     def name(self, name: SeriesName) -> SeriesName:
         """What a series is called there."""
@@ -49,12 +53,15 @@ class Sums:
 
 
 class Export:
-    """Writes runs, one file each. dry: counts, and writes nothing."""
+    """Writes the points of runs, one file each, and their files by `files`. dry: counts, and writes nothing."""
 
-    def __init__(self, server: Server, folder: Folder, tell: Tell, moved: Moved, *, dry: bool = False) -> None:
+    def __init__(
+        self, server: Server, folder: Folder, files: FileExport | None, tell: Tell, moved: Moved, *, dry: bool = False
+    ) -> None:
         self.sums = Sums()
         self._server = server
         self._folder = folder
+        self._files = files
         self._tell = tell
         self._moved = moved
         self._dry = dry
@@ -67,6 +74,9 @@ class Export:
         self._total = sum(each.points for each in found)
         for each in found:
             self._bring(each.run, each.counts)
+            place = self._folder.files(each.run)
+            if self._files is not None and place is not None:
+                self._files.into(place, each.run.id)
         if not self._dry and found:
             self._folder.finish(each.run for each in found)
 

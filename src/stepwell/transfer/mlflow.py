@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
+from stepwell.transfer.files import below
 from stepwell.transfer.runs import Point, Run, key_of
 
 _STATUSES: Final = frozenset({"RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"})
@@ -15,7 +18,7 @@ _INFINITY: Final = sys.float_info.max
 
 
 def run(info: Mapping[str, Any], experiment: str, params: Mapping[str, str], tags: Mapping[str, str]) -> Run:
-    """A run, without its points. info: name, user, status, and in milliseconds start_time and end_time; run_id."""
+    """A run, without points and files. info: run_id, name, user, status; in milliseconds start_time and end_time."""
     status = info["status"]
     return Run(
         id=info["run_id"],
@@ -28,6 +31,22 @@ def run(info: Mapping[str, Any], experiment: str, params: Mapping[str, str], tag
         params=params,
         tags={name: text for name, text in tags.items() if name != _NAME_TAG},
     )
+
+
+def keep_files(run: Run, artifact_uri: str, usual: Path | None = None) -> None:
+    """Give a run the files that its client has kept on this machine, or tell that it has kept them elsewhere.
+
+    usual: where they are too, if their folder was moved after they were written.
+    """
+    parts = urlsplit(artifact_uri)
+    if parts.scheme not in ("", "file"):
+        run.elsewhere = artifact_uri
+        return
+    folder = Path(unquote(parts.path) if parts.scheme else artifact_uri)
+    if artifact_uri and folder.is_dir():
+        run.files = below(folder)
+    elif usual is not None:
+        run.files = below(usual)
 
 
 def check_only(only: Collection[str], names: Collection[str]) -> None:

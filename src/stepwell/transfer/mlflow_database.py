@@ -11,7 +11,7 @@ from stepwell.transfer.databases import Query
 from stepwell.transfer.runs import Moved, Run
 
 _RUNS = """
-SELECT r.run_uuid, r.name, r.user_id, r.status, r.start_time, r.end_time, e.name
+SELECT r.run_uuid, r.name, r.user_id, r.status, r.start_time, r.end_time, r.artifact_uri, e.name
 FROM runs r JOIN experiments e ON e.experiment_id = r.experiment_id
 WHERE r.lifecycle_stage = 'active' AND e.lifecycle_stage = 'active'
 ORDER BY r.start_time, r.run_uuid
@@ -20,7 +20,7 @@ _EXPERIMENTS = "SELECT name FROM experiments"
 _METRICS = "SELECT key, step, timestamp, value, is_nan FROM metrics WHERE run_uuid = %s ORDER BY key, step, timestamp"
 _PARAMS = "SELECT key, value FROM params WHERE run_uuid = %s"
 _TAGS = "SELECT key, value FROM tags WHERE run_uuid = %s"
-_FIELDS = ("run_id", "name", "user", "status", "start_time", "end_time")  # of _RUNS, before the experiment
+_FIELDS = ("run_id", "name", "user", "status", "start_time", "end_time")  # of _RUNS; then artifact URI and experiment
 
 
 def read(database: AbstractContextManager[Query], only: Sequence[str], moved: Moved) -> Iterator[Run]:
@@ -40,7 +40,8 @@ def read(database: AbstractContextManager[Query], only: Sequence[str], moved: Mo
 
 def _run(rows: Query, row: Sequence[Any]) -> Run:
     params, tags = ({key: text or "" for key, text in rows(query, row[0])} for query in (_PARAMS, _TAGS))
-    run = mlflow.run(dict(zip(_FIELDS, row)), row[-1], params, tags)  # noqa: B905  the last is the experiment
+    run = mlflow.run(dict(zip(_FIELDS, row)), row[-1], params, tags)  # noqa: B905  of the first
+    mlflow.keep_files(run, row[-2] or "")
     for key, step, timestamp, stored, is_nan in rows(_METRICS, row[0]):
         run.points(key).add(step or 0, timestamp * 1000, float("nan") if is_nan else mlflow.value(stored))
     return run

@@ -16,6 +16,7 @@ from stepwell.client.transport import Refused
 from stepwell.transfer import mlflow, mlflow_limits
 from stepwell.transfer.exporting import Chosen, chosen
 from stepwell.transfer.importing import common, without
+from stepwell.transfer.mlflow_files import MlflowFiles
 from stepwell.transfer.mlflow_rest import Mlflow
 from stepwell.transfer.runs import Checksum, Moved, Points, Run, SeriesName, Tell
 from stepwell.transfer.server import Server
@@ -48,10 +49,13 @@ class Sums:
 class MlflowExport:
     """Brings runs to an MLflow server. dry: looks and counts, and writes nothing."""
 
-    def __init__(self, server: Server, target: Mlflow, tell: Tell, moved: Moved, *, dry: bool = False) -> None:
+    def __init__(
+        self, server: Server, target: Mlflow, files: MlflowFiles | None, tell: Tell, moved: Moved, *, dry: bool = False
+    ) -> None:
         self.sums = Sums()
         self._server = server
         self._mlflow = target
+        self._files = files
         self._tell = tell
         self._moved = moved
         self._dry = dry
@@ -86,6 +90,8 @@ class MlflowExport:
         if not self._dry:
             self._describe(run, number, there)
         self._measure(each, number, {metric["key"] for metric in there.get("data", {}).get("metrics", [])})
+        if self._files is not None:
+            self._files.bring(run.id, there["info"])
         if not self._dry:
             self._check(run, self._run(number))
 

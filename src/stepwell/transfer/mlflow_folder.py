@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from stepwell.transfer import mlflow, yaml_scalars
+from stepwell.transfer.files import below
 from stepwell.transfer.runs import Moved, Points, Run, Tell
 
 _ABOUT: Final = "meta.yaml"
@@ -37,8 +38,8 @@ def read(folder: Path, only: Sequence[str], tell: Tell, moved: Moved) -> Iterato
         except ValueError as error:
             tell(f"{path}: {error}")
             continue
-        for key, each in _files(path / "metrics"):
-            _take(run.points(key), each, tell)
+        for each in below(path / "metrics"):
+            _take(run.points(each.path), each.place, tell)
         yield run
     moved(len(found), len(found), str(place))
 
@@ -60,8 +61,10 @@ def _run(path: Path, about: _About, experiment: str) -> Run:
         "start_time": about.get("start_time"),
         "end_time": about.get("end_time"),
     }
-    params, tags = ({key: _text(each) for key, each in _files(path / kind)} for kind in ("params", "tags"))
-    return mlflow.run(info, experiment, params, tags)
+    params, tags = ({each.path: _text(each.place) for each in below(path / kind)} for kind in ("params", "tags"))
+    run = mlflow.run(info, experiment, params, tags)
+    mlflow.keep_files(run, about.get("artifact_uri") or "", usual=path / "artifacts")
+    return run
 
 
 def _take(points: Points, path: Path, tell: Tell) -> None:
@@ -75,13 +78,6 @@ def _take(points: Points, path: Path, tell: Tell) -> None:
                 points.add(int(parts[2]) if len(parts) > 2 else 0, int(parts[0]) * 1000, float(parts[1]))
             except (ValueError, IndexError, OverflowError):
                 tell(f"{path}, line {at}: {line.strip()[:80]!r} is no point")
-
-
-def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The files below a folder by their names, which may have slashes."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            yield path.relative_to(folder).as_posix(), path
 
 
 def _text(path: Path) -> str:

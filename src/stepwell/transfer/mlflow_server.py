@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from stepwell.transfer import mlflow
+from stepwell.transfer.files import DistantFile
 from stepwell.transfer.mlflow_rest import Mlflow
 from stepwell.transfer.runs import Moved, Run
 
@@ -43,4 +45,8 @@ def _run(server: Mlflow, found: Mapping[str, Any], experiment: str) -> Run:
     for key in sorted({metric["key"] for metric in data.get("metrics", [])}):
         for point in server.history(run.id, key):
             run.points(key).append(mlflow.point(point))
+    run.files = (
+        DistantFile(path=path, size=size, fetch=partial(server.fetch, run.id, path))
+        for path, size in server.files(run.id)
+    )
     return run

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from stepwell.client.progress import Progress
 from stepwell.transfer import (
     csv_files,
     databases,
@@ -26,7 +27,7 @@ from stepwell.transfer.table_files import Form
 from stepwell.transfer.tables import Choice
 
 Read: TypeAlias = Callable[[dict[str, Any], Server, Tell, Moved], Iterator[Run]]
-Bring: TypeAlias = Callable[[dict[str, Any], Server, Tell, Moved], str]
+Bring: TypeAlias = Callable[[dict[str, Any], Server, Tell, Progress], str]
 
 
 def add(kinds: Any) -> Iterator[tuple[ArgumentParser, Bring, str]]:
@@ -51,12 +52,13 @@ def add(kinds: Any) -> Iterator[tuple[ArgumentParser, Bring, str]]:
     ):
         kind.description = "What the server has already is not sent again: importing twice changes nothing."
         kind.add_argument("--experiment", metavar="NAME", help="where the runs belong; made when it is missing")
+        kind.add_argument("--no-files", action="store_true", help="leave the files of runs where they are")
         yield kind, partial(_bring, read), units
 
 
-def _bring(read: Read, asked: dict[str, Any], server: Server, tell: Tell, moved: Moved) -> str:
-    imported = Import(server, tell, dry=asked["dry_run"])
-    for run in read(asked, server, tell, moved):
+def _bring(read: Read, asked: dict[str, Any], server: Server, tell: Tell, progress: Progress) -> str:
+    imported = Import(server, tell, progress.note, dry=asked["dry_run"], with_files=not asked["no_files"])
+    for run in read(asked, server, tell, progress.show):
         imported.bring(run)
     return _summary(imported.sums, dry=asked["dry_run"])
 
@@ -132,6 +134,11 @@ def _summary(sums: Sums, *, dry: bool) -> str:
         f"{sums.runs} runs with {sums.series} series and {sums.points} points{equal}",
         f"{sums.new_runs} runs are new, {sums.changed_runs} changed; {sums.there} points are on the server already",
     ]
+    files = sums.files.line("on the server", "sent", dry=dry)
+    lines += [files] if files else []
+    if sums.elsewhere:
+        kept = ", ".join(f"{scheme}: ({count} runs)" for scheme, count in sorted(sums.elsewhere.items()))
+        lines.append(f"files that are kept elsewhere stay there: {kept}")
     if dry:
         return "\n".join([*lines, f"nothing is written; {sums.sent} points would be sent"])
     same = "the same" if str(sums.read) == str(sums.stored) else "NOT the same"

@@ -11,11 +11,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
+from stepwell.transfer.files import below
 from stepwell.transfer.runs import Labels, Moved, Point, Run, SeriesName, Tell, file_name, key_of, value_of
 from stepwell.transfer.tables import Choice, Row, Table, filled, integer, number, texts
 
 Start: TypeAlias = Callable[[str], "int | None"]
 
+FILES: Final = "files"  # the folder of all files; those of a run lie in one of its own
 _OFTEN: Final = 1000  # rows
 POINTS: Final = "run_id metric labels step time_us value".split()
 _RUNS: Final = "run_id experiment name user status start_time_us end_time_us params tags".split()
@@ -50,6 +52,7 @@ def read(form: Form, source: Path, choice: Choice, start: Start, tell: Tell, mov
         before += path.stat().st_size
         run.series = found[run_id].series if run_id in found else {}
         run.experiment = choice.experiment or run.experiment
+        run.files = below(source / FILES / file_name(run_id))
         yield run
 
 
@@ -133,6 +136,10 @@ class TableFolder:
     def file(self, run: Run) -> Path:
         """Where the points of a run are."""
         return self._folder / "points" / file_name(run.id, self._form.SUFFIX)
+
+    def files(self, run: Run) -> Path | None:
+        """Where the files of a run are."""
+        return self._folder / FILES / file_name(run.id)
 
     def name(self, name: SeriesName) -> SeriesName:
         """What a series is called there."""

@@ -7,7 +7,9 @@ import os
 import sqlite3
 import subprocess
 from contextlib import closing
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
@@ -137,6 +139,22 @@ def test_an_export_that_was_interrupted_goes_on(shared_server: Server, vendor: V
     (run,) = runs(vendor, experiment)
     assert run.info.status == "FAILED"
     assert history(vendor, run, "loss") == sorted((step, moment, repr(value)) for step, moment, value in KEPT)
+
+
+def test_files_come_along_once(shared_server: Server, vendor: Vendor, tmp_path: Path) -> None:
+    experiment, content = uuid4().hex, bytes(range(256)) * 5000
+    run_id = make(shared_server, experiment, series("loss", [(0, START * 1000, 1)]))
+    for path in ("weights.bin", "models/ä b/empty"):
+        body = content if path == "weights.bin" else b""
+        url = f"{shared_server.url}/api/v1/runs/{run_id}/artifacts/{quote(path)}"
+        assert httpx.put(url, content=body, timeout=60).status_code == 201
+    assert "files" not in well(export(shared_server, vendor, run_id, "--no-files"))
+    assert "2 files of 1.3 MB; 0 are in MLflow already, 2 sent" in well(export(shared_server, vendor, run_id))
+    (run,) = runs(vendor, experiment)
+    client = MlflowClient(vendor.url)
+    assert Path(client.download_artifacts(run.info.run_id, "weights.bin", str(tmp_path))).read_bytes() == content
+    assert [each.path for each in client.list_artifacts(run.info.run_id, "models/ä b")] == ["models/ä b/empty"]
+    assert "2 are in MLflow already, 0 sent" in well(export(shared_server, vendor, run_id))
 
 
 def test_what_mlflow_keeps_otherwise_is_named(shared_server: Server, vendor: Vendor) -> None:

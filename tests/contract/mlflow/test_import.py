@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import psycopg
 import pytest
 from mlflow import MlflowClient
@@ -21,7 +22,12 @@ from serving import Server, binary
 from warehouse.servers import postgres_url
 
 START = 1_767_225_600_000  # milliseconds
-NOTHING_NEW = "0 runs are new, 0 changed; 13 points are on the server already\n0 points sent"
+FILE = bytes(range(256)) * 5000
+NOTHING_NEW = (
+    "0 runs are new, 0 changed; 13 points are on the server already\n"
+    "1 files of 1.3 MB; 1 are on the server already, 0 sent\n"
+    "0 points sent"
+)
 LOSS = [(0, 0.1), (1, math.nan), (2, math.inf), (3, -math.inf), (2**53 + 1, -1.5), (-5, 5e-324)]
 
 
@@ -34,10 +40,12 @@ class Kept:
     ids: dict[str, str]
 
 
-def keep(uri: str) -> Kept:
+def keep(uri: str, folder: Path) -> Kept:
+    """folder: where the files of runs go."""
     client = MlflowClient(uri)
+    (folder / "weights.bin").write_bytes(FILE)
     experiment = f"imported {uuid4().hex}"
-    number = client.create_experiment(experiment)
+    number = client.create_experiment(experiment, artifact_location=(folder / "artifacts").as_uri())
     ids = {}
     for name in ("first", "second", "deleted"):
         run_id = client.create_run(number, start_time=START, run_name=name, tags={"mlflow.user": "ann"}).info.run_id
@@ -49,6 +57,7 @@ def keep(uri: str) -> Kept:
         )
         client.set_terminated(run_id, "FAILED", end_time=START + 60_000)
         ids[name] = run_id
+    client.log_artifact(ids["second"], str(folder / "weights.bin"), "models/ä")
     client.log_metric(ids["second"], "val/acc", 0.5, timestamp=START, step=0)
     client.delete_run(ids["deleted"])
     return Kept(uri, experiment, ids)
@@ -56,20 +65,23 @@ def keep(uri: str) -> Kept:
 
 @pytest.fixture(scope="module")
 def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Kept:
-    return keep(f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}")
+    folder = tmp_path_factory.mktemp("mlflow")
+    return keep(f"sqlite:///{folder / 'mlflow.db'}", folder)
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[Kept]:
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     with postgres_url() as url:
-        yield keep(url.replace("postgresql://", "postgresql+psycopg://") + "/postgres")
+        uri = url.replace("postgresql://", "postgresql+psycopg://") + "/postgres"
+        yield keep(uri, tmp_path_factory.mktemp("mlflow"))
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # which new versions write on request only
-        yield keep(f"file://{tmp_path_factory.mktemp('mlflow') / 'mlruns'}")
+        folder = tmp_path_factory.mktemp("mlflow")
+        yield keep(f"file://{folder / 'mlruns'}", folder)
 
 
 def imported(server: Server, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -105,6 +117,8 @@ def check(server: Server, kept: Kept) -> None:
         found = ours.get_metric_history(run.info.run_id, "loss")
         assert sorted(map(_told, found)) == sorted(_row(at, *each) for at, each in enumerate(LOSS))
     assert runs["second"].data.metrics["val/acc"] == 0.5
+    with httpx.Client(base_url=f"{server.url}/api/v1/runs/{kept.ids['second']}", timeout=60) as http:
+        assert http.get("artifacts/models/ä/weights.bin").content == FILE
 
 
 def _told(metric: Any) -> tuple[int, int, str]:
@@ -120,6 +134,7 @@ def test_runs_come_exactly_and_once(place: str, request: pytest.FixtureRequest, 
     kept: Kept = request.getfixturevalue(place)
     told = bring(shared_server, kept.uri)
     assert "2 runs with 3 series and 13 points" in told
+    assert "1 files of 1.3 MB; 0 are on the server already, 1 sent" in told
     assert told.rstrip().endswith("the same")
     check(shared_server, kept)
     again = bring(shared_server, kept.uri.replace("+psycopg", ""), "--only", kept.experiment)
@@ -127,8 +142,10 @@ def test_runs_come_exactly_and_once(place: str, request: pytest.FixtureRequest, 
     check(shared_server, kept)
 
 
-def test_runs_of_a_server_come_exactly_and_are_those_of_its_database(vendor: Vendor, shared_server: Server) -> None:
-    kept = keep(vendor.database)
+def test_runs_of_a_server_come_exactly_and_are_those_of_its_database(
+    vendor: Vendor, shared_server: Server, tmp_path: Path
+) -> None:
+    kept = keep(vendor.database, tmp_path)
     only = ("--only", kept.experiment)
     told = bring(shared_server, vendor.url, *only)
     assert "2 runs with 3 series and 13 points" in told
