@@ -13,6 +13,7 @@ from typing import Final
 from stepwell import __version__
 from stepwell.core import acting
 from stepwell.core.clock import Clock, system_clock
+from stepwell.core.model import Damage
 from stepwell.core.store import Store
 from stepwell.dialects import mlflow, modelarts, native, pluto, sap
 from stepwell.dialects.mlflow import oracle
@@ -22,7 +23,7 @@ from stepwell.services import liveness, retention
 from stepwell.services.rounds import Rounds
 from stepwell.services.sealing import ServerKey, new_key
 from stepwell.settings import Settings
-from stepwell.storage import open_store, restore_store
+from stepwell.storage import open_store, repair_store, restore_store
 from stepwell.web import key_file, oauth, operations, running, server
 from stepwell.web.aliases import Aliases
 from stepwell.web.application import Application
@@ -171,6 +172,12 @@ def restore(source: Path, directory: Path) -> Iterator[Item]:
     """Make a data directory of a backup. StepwellError, OSError."""
     for copied in restore_store(source, directory):
         yield told_copied(copied)
+
+
+def repair(directory: Path) -> Iterator[Damage]:
+    """Make a data directory sound that no server has open; what was damaged, and what it cost. StepwellError."""
+    acting.begin(lambda: acting.COMMAND)
+    return repair_store(directory, clock=system_clock)
 
 
 def _commands(store: Store, key: Callable[[], ServerKey]) -> Commands:

@@ -56,6 +56,7 @@ def parser() -> Parser:
     _add_credential(commands.add_parser("credential", help="create, list or revoke credentials"))
     _add_workspace(commands.add_parser("workspace", help="say which workspace a vendor's id means"))
     check = commands.add_parser("check", help="read everything and name what is damaged")
+    check.add_argument("--repair", action="store_true", help="make it sound; what goes stays in a folder beside it")
     _add_data_dir(check)
     check.set_defaults(run=_check)
     gc = commands.add_parser("gc", help="merge what is scattered and give space back")
@@ -279,12 +280,26 @@ def _unalias(asked: dict[str, object]) -> int:
 
 
 def _check(asked: dict[str, object]) -> int:
+    if asked["repair"]:
+        return _repair(asked)
     damaged = 0
     for item in _items(asked, "check", {}):
         damaged += 1
         print(f"{item['place']}: {item['cost']}")
     print(f"{damaged} places are damaged" if damaged else "no damage found")
     return 1 if damaged else 0
+
+
+def _repair(asked: dict[str, object]) -> int:
+    from stepwell import app  # noqa: PLC0415  as in _items
+
+    directory = places(data_dir=asked["data_dir"], key_file=None).data_dir
+    found = list(app.repair(directory))
+    for damage in found:
+        print(f"{damage.place}: {damage.cost}")
+    kept = max(directory.glob("repair-*"), key=lambda path: path.stat().st_mtime_ns, default=None) if found else None
+    print(f"{len(found)} places were damaged; what was there before is in {kept}" if found else "no damage found")
+    return 0
 
 
 def _gc(asked: dict[str, object]) -> int:

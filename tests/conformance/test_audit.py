@@ -18,6 +18,7 @@ from stepwell.core.store import Store
 from stores import LIVES, NOW, RUN, Shelf, W, add, make_runs
 
 ADA = Actor(via="native", credential_id="ada", address="192.0.2.7", request_id="q-1")
+DONE = tuple(action for action in ACTIONS if action != "store.repair")  # which no open store does
 
 
 def entries(store: Store, **asked: object) -> list[AuditEntry]:
@@ -38,7 +39,7 @@ def credential(id_: str = "c1") -> Credential:
 
 
 def do_everything(store: Store, folder: Path) -> None:
-    """Each action once, in the order of ACTIONS."""
+    """Each action of a store once, in the order of DONE."""
     store.put_workspace(name=W, at=NOW)
     made = store.create_experiment(workspace=W, new=NewExperiment(name="e", at=NOW))
     store.write_experiment(workspace=W, write=ExperimentWrite(id=made.id, lifecycle=Lifecycle.DELETED, at=NOW))
@@ -73,8 +74,8 @@ def test_every_action_is_noted_once_with_who_and_when(live: Callable[[Shelf], St
     finally:
         acting.begin(lambda: SERVER)
     found = entries(live(shelf))
-    assert [each.action for each in found] == list(ACTIONS)
-    assert [each.number for each in found] == list(range(1, len(ACTIONS) + 1))
+    assert [each.action for each in found] == list(DONE)
+    assert [each.number for each in found] == list(range(1, len(DONE) + 1))
     assert {each.at for each in found} == {NOW}
     assert {each.actor for each in found} == {ADA}
     subjects = {each.action: (each.workspace, each.subject, dict(each.details)) for each in found}

@@ -33,6 +33,7 @@ ACTIONS: Final = (
     "quota.set",
     "points.expire",
     "store.backup",
+    "store.repair",
 )
 
 

@@ -470,5 +470,5 @@ class Maintenance(Protocol):
         ...
 
 
-class Store(PointStore, CatalogStore, AuditStore, RecordStore, LogStore, BlobStore, Maintenance, Protocol):
+class Store(PointStore, CatalogStore, AuditStore, BoundStore, RecordStore, LogStore, BlobStore, Maintenance, Protocol):
     """A whole engine."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stepwell.core.clock import Clock
-from stepwell.core.model import Copied
+from stepwell.core.model import Copied, Damage
 from stepwell.core.store import Store
 
 
@@ -30,3 +30,10 @@ def restore_store(source: Path, directory: Path) -> Iterator[Copied]:
     from stepwell.storage.embedded import backing, recovery  # noqa: PLC0415  as above
 
     return backing.restore(source, directory, form=recovery.FORMAT)
+
+
+def repair_store(directory: Path, *, clock: Clock) -> Iterator[Damage]:
+    """Make the store of a directory sound; what was lost, thing by thing. See storage/embedded/repairing.py."""
+    from stepwell.storage.embedded import repairing  # noqa: PLC0415  as above
+
+    return repairing.repair(directory, clock=clock)

@@ -162,3 +162,32 @@ DELETE FROM credential_key;
 
 -- name: drop_blob_file
 DELETE FROM blob WHERE file = ?;
+
+-- name: all_series
+SELECT key FROM series ORDER BY key;
+
+-- name: all_runs
+SELECT key FROM run ORDER BY key;
+
+-- name: all_series_with_blocks
+SELECT DISTINCT series_key FROM block ORDER BY series_key;
+
+-- name: all_blobs
+SELECT path, size, sha256, file FROM blob ORDER BY file;
+
+-- name: drop_tiles
+DELETE FROM block WHERE level > 0;
+
+-- name: make_roots
+UPDATE block SET parent = 0 WHERE parent <> 0;
+
+-- name: keep_block_data
+INSERT INTO block_data (id, data) VALUES (?, ?);
+
+-- name: least_sequences
+SELECT 'run', coalesce(max(run_key), 0) FROM tombstone
+UNION ALL SELECT 'series', coalesce(max(series_key), 0) FROM block
+UNION ALL SELECT 'block_data', coalesce(max(id), 0) FROM block;
+
+-- name: raise_sequence
+UPDATE sqlite_sequence SET seq = max(seq, :number) WHERE name = :name;
