@@ -18,7 +18,7 @@ export const ATTRIBUTES: Record<string, readonly [title: string, order: string |
   status: ["Status", "status", 170],
   started: ["Started", "start_time", 170],
   duration: ["Duration", null, 130],
-  heard: ["Last heard", null, 120],
+  heard: ["Last heard", null, 140],
   ended: ["Ended", "end_time", 170],
   updated: ["Changed", null, 170],
   user: ["User", "user_id", 110],
@@ -68,8 +68,14 @@ export function textsOfWidths(widths: ReadonlyMap<string, number>): string[] {
 }
 
 export function widthOf(column: Column, widths: ReadonlyMap<string, number>): number {
-  const usual = column.kind === "run" ? (ATTRIBUTES[column.key]?.[2] ?? 120) : column.kind === "spark" ? 140 : 130;
-  return widths.get(textOfColumn(column)) ?? usual;
+  return widths.get(textOfColumn(column)) ?? usualWidth(column);
+}
+
+/** Names are read whole as long as they are not much longer than what stands below them. */
+function usualWidth(column: Column): number {
+  if (column.kind === "run") return ATTRIBUTES[column.key]?.[2] ?? 120;
+  const written = 62 + 8.5 * (hintOf(column).length + 1 + titleOf(column).length);
+  return Math.round(Math.min(260, Math.max(column.kind === "spark" ? 140 : 130, written)));
 }
 
 export function titleOf({ kind, key }: Column): string {
