@@ -4,7 +4,8 @@
 #   scripts/setup.sh serve      .venv with what the server needs, and the package itself (editable)
 #   scripts/setup.sh test       .venv with the tools and tests as well, and nginx, behind which some tests put the server
 #   scripts/setup.sh browser    Debian's Chromium, with which tests look at the web page
-#   scripts/setup.sh clients    .cache/clients/NAME for each requirements/clients/NAME.txt: real clients, apart from ours
+#   scripts/setup.sh clients    .cache/clients/NAME for each requirements/clients/NAME.txt: real clients, apart from ours;
+#                               and Debian's PostgreSQL, in which one of them keeps what is imported
 #   scripts/setup.sh docs       .cache/docs/venv with what makes a site of the documents
 #
 # Each environment remembers the hash of what it was made from, so a second call does nothing. PYTHON=... names another
@@ -90,6 +91,24 @@ need_chromium() {
     die "tests of the web page need a browser; install the package chromium (apt-get install chromium) and try again"
 }
 
+# PostgreSQL as the machine has it, else Debian's where we may install it, else its name. Tests start a server of their own
+# with it, unless STEPWELL_TEST_POSTGRES_URL names one.
+need_postgresql() {
+    local sudo="" attempt
+    [ -z "${STEPWELL_TEST_POSTGRES_URL:-}" ] || return 0
+    compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null && return
+    [ "$(id -u)" = 0 ] || sudo="sudo -n"
+    if command -v apt-get >/dev/null && { [ -z "$sudo" ] || $sudo true 2>/dev/null; }; then
+        say "installing the Debian package postgresql"
+        for attempt in once again; do
+            $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql \
+                >/dev/null 2>&1 && return
+            $sudo apt-get update -qq >/dev/null 2>&1 || true
+        done
+    fi
+    die "tests of imports need PostgreSQL; install the package postgresql (apt-get install postgresql) and try again"
+}
+
 # make_venv DIRECTORY: an environment that works, made anew when its interpreter is gone or too old.
 make_venv() {
     is_new_enough "$1/bin/python" && "$1/bin/python" -m pip --version >/dev/null 2>&1 && return
@@ -137,6 +156,7 @@ for target in "${@:-serve}"; do
             .venv/bin/python hatch_build.py
             ;;
         clients)
+            need_postgresql
             for lock in requirements/clients/*.txt; do
                 name="$(basename "$lock" .txt)"
                 install ".cache/clients/$name" client "$lock"
