@@ -192,7 +192,9 @@ def _add_quota(quota: argparse.ArgumentParser) -> None:
     change.add_argument("--points", metavar="N", help="how many points it may have; 0: any number; none: no quota")
     change.add_argument("--series", metavar="N", help="how many series")
     change.add_argument("--file-bytes", metavar="N", help="how many bytes of files")
-    change.add_argument("--requests-per-second", metavar="N", help="how many requests its credentials may make together")
+    change.add_argument(
+        "--requests-per-second", metavar="N", help="how many requests its credentials may make together"
+    )
     _add_data_dir(change)
     change.set_defaults(run=_set_quota)
     listing = actions.add_parser("list", help="print all quotas, one JSON object a line")

@@ -52,6 +52,7 @@ from stepwell.core.model import (
     Stats,
     Window,
     Workspace,
+    Writing,
 )
 from stepwell.core.page import Page, Position
 from stepwell.core.series import I64, Labels, Order, Points
@@ -453,6 +454,10 @@ class Maintenance(Protocol):
 
     def stats(self) -> Stats:
         """Numbers for operators."""
+        ...
+
+    def writing(self, *, limit: int) -> list[Writing]:
+        """The runs with the most points that came lately and wait in memory, those with the most first."""
         ...
 
     def healthy(self) -> str:

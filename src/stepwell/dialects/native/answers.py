@@ -169,6 +169,23 @@ class QuotaInForce(Struct):
     requests_per_second: Int64 | None
 
 
+class WrittenRun(Struct):
+    """A run that is being written to: how many points of how many series came in lately and wait in memory."""
+
+    workspace: str
+    run_id: str
+    name: str
+    points: int
+    series: int
+
+
+class Activity(Struct):
+    """The runs with the most points first. `reading_only` says why nothing can be written; empty: it can."""
+
+    writing: list[WrittenRun]
+    reading_only: str
+
+
 class Usage(Struct):
     """What a workspace has and what it may have."""
 

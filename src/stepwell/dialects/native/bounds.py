@@ -71,12 +71,15 @@ def set_quota(ask: Ask, quota: wire.NewQuota) -> Table:
     return _told_quota(made)
 
 
-def get_usage(ask: Ask, _: wire.Nothing) -> Table:
+def get_usage(ask: Ask, query: wire.UsageQuery) -> Table:
     """What the workspace has, and what it may have (null: any number)."""
-    found = ask.store.usage(workspace=ask.workspace)
-    limits = in_force(ask.store.list_bounds(), workspace=ask.workspace, everywhere=ANY_WORKSPACE)
+    workspace = ask.workspace if query.workspace is None else query.workspace
+    if ask.principal.workspace not in (ANY_WORKSPACE, workspace):
+        raise Forbidden(f"this credential is not for workspace {workspace!r}")
+    found = ask.store.usage(workspace=workspace)
+    limits = in_force(ask.store.list_bounds(), workspace=workspace, everywhere=ANY_WORKSPACE)
     used = {"points": found.points, "series": found.series, "runs": found.runs, "file_bytes": found.file_bytes}
-    return {"workspace": ask.workspace, "used": used, "quota": {name: limits.get(name) for name in QUOTAS}}
+    return {"workspace": workspace, "used": used, "quota": {name: limits.get(name) for name in QUOTAS}}
 
 
 def _told_quota(found: bounds.Bounds) -> Table:

@@ -105,6 +105,18 @@ class NewRetention(Request):
     deleted_runs_days: Int64 | None = None
 
 
+class UsageQuery(Request):
+    """Of which workspace; without it of the request's."""
+
+    workspace: str | None = None
+
+
+class ActivityQuery(Request):
+    """How many runs at most."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 20
+
+
 class NewQuota(Request):
     """How much of each a workspace may have. Without `workspace`: the request's. 0: any number, whatever the quota of
     `*` says; null or absent: as that says."""

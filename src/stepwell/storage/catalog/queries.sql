@@ -671,3 +671,6 @@ SELECT
 
 -- name: run_keys_of_workspace
 SELECT run.key FROM workspace JOIN run ON run.workspace_key = workspace.key WHERE workspace.name = :workspace;
+
+-- name: run_and_workspace
+SELECT workspace.name, run.id, run.name FROM run JOIN workspace ON workspace.key = run.workspace_key WHERE run.key = ?;

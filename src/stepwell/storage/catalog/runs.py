@@ -166,6 +166,12 @@ def keys_in(conn: Connection, workspace: str) -> list[int]:
     return [key for (key,) in _SQL.all(conn, "run_keys_of_workspace", {"workspace": workspace})]
 
 
+def named(conn: Connection, key: int) -> tuple[str, str, str] | None:
+    """The workspace, id and name of a run; None: it is purged."""
+    row = _SQL.one(conn, "run_and_workspace", (key,))
+    return None if row is None else (row[0], row[1], row[2])
+
+
 def purge(
     conn: Connection, workspace: str, run_ids: Iterable[str], *, at: int, deleted_before: int | None = None
 ) -> Purged:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
@@ -16,7 +17,7 @@ from stepwell.core.bounds import Usage
 from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import Sampled
 from stepwell.core.errors import Busy
-from stepwell.core.model import Columns, Lifecycle, Repeats, RunWrite, Selector, SeriesInfo, Window
+from stepwell.core.model import Columns, Lifecycle, Repeats, RunWrite, Selector, SeriesInfo, Window, Writing
 from stepwell.core.page import Position
 from stepwell.core.series import Order
 from stepwell.core.store import PointPage, RunPoints
@@ -171,6 +172,20 @@ class PointTables:
                     return quotas.usage(connection, workspace, points=stored + waiting)
             sleep(PAUSE)
         raise Busy("points moved faster than they could be counted")
+
+    def writing(self, *, limit: int) -> list[Writing]:
+        """See Maintenance."""
+        points, counts = Counter[int](), Counter[int]()
+        for one, state in self._head.dirty():
+            points[one.run_key] += state.n
+            counts[one.run_key] += 1
+        found = []
+        with self._snapshot() as connection:
+            for key, n in points.most_common(limit):
+                if (names := runs.named(connection, key)) is not None:
+                    workspace, run_id, name = names
+                    found.append(Writing(workspace=workspace, run_id=run_id, name=name, points=n, series=counts[key]))
+        return found
 
     def list_series(
         self, *, workspace: str, run_id: str, metric: str | None = None, prefixes: Sequence[str] | None = None
