@@ -5,7 +5,8 @@
 #   scripts/setup.sh test       .venv with the tools and tests as well, and nginx, behind which some tests put the server
 #   scripts/setup.sh browser    Debian's Chromium, with which tests look at the web page
 #   scripts/setup.sh warehouse  Debian's PostgreSQL and ClickHouse, which the tests of the warehouse start for themselves
-#   scripts/setup.sh clients    .cache/clients/NAME for each requirements/clients/NAME.txt: real clients, apart from ours
+#   scripts/setup.sh clients    .cache/clients/NAME for each requirements/clients/NAME.txt: real clients, apart from ours;
+#                               and Debian's PostgreSQL, in which one of them keeps what is imported
 #   scripts/setup.sh docs       .cache/docs/venv with what makes a site of the documents
 #
 # Each environment remembers the hash of what it was made from, so a second call does nothing. PYTHON=... names another
@@ -91,12 +92,16 @@ need_chromium() {
     die "tests of the web page need a browser; install the package chromium (apt-get install chromium) and try again"
 }
 
-# PostgreSQL and ClickHouse as the machine has them, else Debian's where we may install them, else their names. A server
-# that STEPWELL_TEST_POSTGRES_URL or STEPWELL_TEST_CLICKHOUSE_URL names needs no program here.
+# need_databases PACKAGE...: PostgreSQL and ClickHouse as the machine has them, else Debian's where we may install them, else
+# their names. A server that STEPWELL_TEST_POSTGRES_URL or STEPWELL_TEST_CLICKHOUSE_URL names needs no program here.
 need_databases() {
-    local sudo="" missing=() attempt
-    [ -n "${STEPWELL_TEST_POSTGRES_URL:-}" ] || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || missing+=(postgresql)
-    [ -n "${STEPWELL_TEST_CLICKHOUSE_URL:-}" ] || PATH="$PATH:/usr/sbin" command -v clickhouse-server >/dev/null || missing+=(clickhouse-server)
+    local sudo="" missing=() package attempt
+    for package in "$@"; do
+        case "$package" in
+            postgresql) [ -n "${STEPWELL_TEST_POSTGRES_URL:-}" ] || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null ;;
+            *) [ -n "${STEPWELL_TEST_CLICKHOUSE_URL:-}" ] || PATH="$PATH:/usr/sbin" command -v "$package" >/dev/null ;;
+        esac || missing+=("$package")
+    done
     [ ${#missing[@]} = 0 ] && return
     [ "$(id -u)" = 0 ] || sudo="sudo -n"
     if command -v apt-get >/dev/null && { [ -z "$sudo" ] || $sudo true 2>/dev/null; }; then
@@ -107,7 +112,7 @@ need_databases() {
             $sudo apt-get update -qq >/dev/null 2>&1 || true
         done
     fi
-    die "tests of the warehouse need ${missing[*]}; install them (apt-get install ${missing[*]}), or name servers: STEPWELL_TEST_POSTGRES_URL, STEPWELL_TEST_CLICKHOUSE_URL"
+    die "some tests need ${missing[*]}; install them (apt-get install ${missing[*]}), or name servers: STEPWELL_TEST_POSTGRES_URL, STEPWELL_TEST_CLICKHOUSE_URL"
 }
 
 # make_venv DIRECTORY: an environment that works, made anew when its interpreter is gone or too old.
@@ -158,9 +163,10 @@ for target in "${@:-serve}"; do
             ;;
         warehouse)
             install .venv test requirements/dev.txt
-            need_databases
+            need_databases postgresql clickhouse-server
             ;;
         clients)
+            need_databases postgresql
             for lock in requirements/clients/*.txt; do
                 name="$(basename "$lock" .txt)"
                 install ".cache/clients/$name" client "$lock"

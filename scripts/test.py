@@ -169,9 +169,12 @@ def parts() -> list[Part]:
         Part(name="clients", budget=6, again=True, commands=[[setup, "clients"], *clients] if clients else []),
         Part(
             name="client",
-            budget=2,
+            budget=3,
             again=True,
-            commands=pytest(folders("client", "transfer"), "-m", "not long", "--hypothesis-profile=ci"),
+            commands=[
+                [setup, "clients"],  # the documents' code is run with them
+                *pytest(folders("client", "transfer"), "-m", "not long", "--hypothesis-profile=ci"),
+            ],
         ),
         Part(name="browser", budget=4, again=True, commands=browser()),
         Part(name="crash", budget=3, commands=pytest(folders("crash"), "-m", "not long", "--hypothesis-profile=ci")),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -11,17 +13,17 @@ from typing import Final
 from stepwell import __version__
 from stepwell.core import acting
 from stepwell.core.clock import Clock, system_clock
-from stepwell.core.model import Copied
+from stepwell.core.model import Copied, Damage
 from stepwell.core.store import Store
 from stepwell.dialects import mlflow, modelarts, native, pluto, sap
 from stepwell.dialects.mlflow import oracle
 from stepwell.dialects.mlflow import usage as mlflow_usage
 from stepwell.dialects.pluto import usage as pluto_usage
-from stepwell.services import liveness
+from stepwell.services import liveness, retention
 from stepwell.services.rounds import Rounds
 from stepwell.services.sealing import ServerKey, new_key
 from stepwell.settings import Settings
-from stepwell.storage import folder_of, open_store, relocate_store, restore_store
+from stepwell.storage import folder_of, open_store, relocate_store, repair_store, restore_store
 from stepwell.web import key_file, oauth, operations, running, server
 from stepwell.web.aliases import Aliases
 from stepwell.web.application import Application
@@ -32,12 +34,14 @@ from stepwell.web.commands import Commands, told_copied
 from stepwell.web.control import Arguments, Item
 from stepwell.web.control_server import ControlServer
 from stepwell.web.counters import Counters
-from stepwell.web.rates import Rates
+from stepwell.web.rates import Rates, WorkspaceRates
 from stepwell.web.routing import Dialect, Router
 from stepwell.web.tls import Certificate
+from stepwell.web.within import Within
 from stepwell.web.work import Work
 
 WATCH_SECONDS: Final = 15.0
+RETENTION_SECONDS: Final = 900.0
 
 
 def dialects(key: ServerKey | None = None) -> list[Dialect]:
@@ -86,6 +90,7 @@ def build_app(
         counters=counters,
         budget=budget,
         rates=Rates(settings.rate_limit),
+        workspace_rates=WorkspaceRates(store),
         hops=settings.behind_proxy,
         slow=settings.slow_request / 1000 or math.inf,
     )
@@ -104,7 +109,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
         work = Work()
         try:
             key = _key(settings)
-            with _watch(store):
+            with _watch(store), _retention(store):
                 running.run(
                     build_app(settings, store, work=work, key=key),
                     listener,
@@ -136,6 +141,11 @@ def _watch(store: Store) -> Rounds:
     return Rounds("watch", lambda: liveness.fail_silent(store, now=system_clock(), since=since), seconds=WATCH_SECONDS)
 
 
+def _retention(store: Store) -> Rounds:
+    """Removes what is not to be kept any more."""
+    return Rounds("retention", lambda: retention.steps(store, now=system_clock()), seconds=RETENTION_SECONDS)
+
+
 def command(places: Settings, name: str, arguments: Arguments) -> Iterator[Item]:
     """Run a command on a data directory that no server has open, or on a warehouse. StepwellError, OSError."""
     acting.begin(lambda: acting.COMMAND)
@@ -146,10 +156,35 @@ def command(places: Settings, name: str, arguments: Arguments) -> Iterator[Item]
         store.close()
 
 
+@contextmanager
+def opened(directory: Path, *, make: bool) -> Iterator[Within]:
+    """Everything that a server of a data directory would answer, without one. make: the directory where it is missing.
+
+    StepwellError: a server has it open, among others. OSError.
+    """
+    if not make and not directory.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such data directory", str(directory))
+    store = open_store(directory, clock=system_clock)
+    work = Work()
+    try:
+        settings = Settings(data_dir=directory, slow_request=0)
+        with Within(build_app(settings, store, work=work, key=ServerKey(new_key()))) as within:
+            yield within
+    finally:
+        work.close()
+        store.close()
+
+
 def restore(source: Path, directory: Path) -> Iterator[Item]:
     """Make a data directory of a backup. StepwellError, OSError."""
     for copied in restore_store(source, directory):
         yield told_copied(copied)
+
+
+def repair(directory: Path) -> Iterator[Damage]:
+    """Make a data directory sound that no server has open; what was damaged, and what it cost. StepwellError."""
+    acting.begin(lambda: acting.COMMAND)
+    return repair_store(directory, clock=system_clock)
 
 
 def _relocate(store: Store, places: Settings, url: str) -> Iterator[Copied]:

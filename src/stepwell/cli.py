@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,9 +16,10 @@ from stepwell import __version__
 from stepwell.client import commands as client_commands
 from stepwell.client import terminal
 from stepwell.client.progress import Progress
-from stepwell.core.errors import StepwellError
+from stepwell.core.errors import Conflict, Invalid, StepwellError
 from stepwell.settings import AUTH, LOG_FORMATS, LOG_LEVELS, Settings, SettingsError, load, places
 from stepwell.transfer import commands as transfer_commands
+from stepwell.transfer.directories import Ask
 from stepwell.web import control, log, stopping
 
 _KEY_FILE_CHARACTERS = 32_000
@@ -58,6 +60,7 @@ def parser() -> Parser:
     _add_credential(commands.add_parser("credential", help="create, list or revoke credentials"))
     _add_workspace(commands.add_parser("workspace", help="say which workspace a vendor's id means"))
     check = commands.add_parser("check", help="read everything and name what is damaged")
+    check.add_argument("--repair", action="store_true", help="make it sound; what goes stays in a folder beside it")
     _add_place(check)
     check.set_defaults(run=_check)
     gc = commands.add_parser("gc", help="merge what is scattered and give space back")
@@ -65,6 +68,8 @@ def parser() -> Parser:
     gc.set_defaults(run=_gc)
     _add_backup(commands.add_parser("backup", help="copy everything, also while a server runs"))
     _add_audit(commands.add_parser("audit", help="print who changed what, newest first"))
+    _add_retention(commands.add_parser("retention", help="say how long points and deleted runs are kept"))
+    _add_quota(commands.add_parser("quota", help="say how much workspaces may hold and ask"))
     _add_restore(commands.add_parser("restore", help="make a data directory of a backup"))
     migrate = commands.add_parser("migrate", help="bring the tables of a warehouse up to date")
     _add_store(migrate)
@@ -72,7 +77,7 @@ def parser() -> Parser:
     _add_migrate_store(commands.add_parser("migrate-store", help="move a data directory into a warehouse"))
     client_commands.add(commands)
     terminal.add(commands)
-    transfer_commands.add(commands)
+    transfer_commands.add(commands, _opened)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)
     return root
 
@@ -169,6 +174,46 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
     audit.set_defaults(run=_audit)
 
 
+def _add_retention(retention: argparse.ArgumentParser) -> None:
+    actions = retention.add_subparsers(required=True, metavar="set|list|apply")
+    change = actions.add_parser("set", help="set a rule and print it; what is not named stays as it is")
+    change.add_argument("--workspace", metavar="W", required=True, help="a workspace, or '*' for all without a rule")
+    change.add_argument("--experiment", metavar="N", help="one experiment of it, by its number (all)")
+    change.add_argument("--points-days", metavar="N", help="days that points are kept; 0: for ever; none: no rule")
+    change.add_argument("--points-per-series", metavar="N", help="how many points of a series are kept; 0: all; none")
+    change.add_argument("--deleted-runs-days", metavar="N", help="days that deleted runs are kept; 0: for ever; none")
+    _add_place(change)
+    change.set_defaults(run=_set_retention)
+    listing = actions.add_parser("list", help="print all rules, one JSON object a line")
+    _add_place(listing)
+    listing.set_defaults(run=_list_retention)
+    apply = actions.add_parser("apply", help="remove now what is not kept; a server does it too")
+    apply.add_argument("--dry-run", action="store_true", help="only print what would go")
+    _add_place(apply)
+    apply.set_defaults(run=_apply_retention)
+
+
+def _add_quota(quota: argparse.ArgumentParser) -> None:
+    actions = quota.add_subparsers(required=True, metavar="set|list|usage")
+    change = actions.add_parser("set", help="set a quota and print it; what is not named stays as it is")
+    change.add_argument("--workspace", metavar="W", required=True, help="a workspace, or '*' for all without a quota")
+    change.add_argument("--points", metavar="N", help="how many points it may have; 0: any number; none: no quota")
+    change.add_argument("--series", metavar="N", help="how many series")
+    change.add_argument("--file-bytes", metavar="N", help="how many bytes of files")
+    change.add_argument(
+        "--requests-per-second", metavar="N", help="how many requests its credentials may make together"
+    )
+    _add_place(change)
+    change.set_defaults(run=_set_quota)
+    listing = actions.add_parser("list", help="print all quotas, one JSON object a line")
+    _add_place(listing)
+    listing.set_defaults(run=_list_quotas)
+    usage = actions.add_parser("usage", help="print what workspaces have and may have")
+    usage.add_argument("--workspace", metavar="W", help="of one workspace (all)")
+    _add_place(usage)
+    usage.set_defaults(run=_quota_usage)
+
+
 def _add_restore(restore: argparse.ArgumentParser) -> None:
     restore.add_argument("source", metavar="DIR", help="what `stepwell backup` made")
     _add_data_dir(restore)
@@ -257,12 +302,29 @@ def _unalias(asked: dict[str, object]) -> int:
 
 
 def _check(asked: dict[str, object]) -> int:
+    if asked["repair"]:
+        return _repair(asked)
     damaged = 0
     for item in _items(asked, "check", {}):
         damaged += 1
         print(f"{item['place']}: {item['cost']}")
     print(f"{damaged} places are damaged" if damaged else "no damage found")
     return 1 if damaged else 0
+
+
+def _repair(asked: dict[str, object]) -> int:
+    from stepwell import app  # noqa: PLC0415  as in _items
+
+    asked_for = places(data_dir=asked["data_dir"], store=asked["store"], key_file=None)
+    if asked_for.store:
+        raise Invalid("only a directory can be repaired: the databases of a warehouse mend themselves", field="store")
+    directory = asked_for.data_dir
+    found = list(app.repair(directory))
+    for damage in found:
+        print(f"{damage.place}: {damage.cost}")
+    kept = max(directory.glob("repair-*"), key=lambda path: path.stat().st_mtime_ns, default=None) if found else None
+    print(f"{len(found)} places were damaged; what was there before is in {kept}" if found else "no damage found")
+    return 0
 
 
 def _gc(asked: dict[str, object]) -> int:
@@ -277,6 +339,32 @@ def _backup(asked: dict[str, object]) -> int:
 
 def _audit(asked: dict[str, object]) -> int:
     return _print_items(asked, "audit", _texts(asked, "workspace", "credential", "action", "since", "limit"))
+
+
+def _set_retention(asked: dict[str, object]) -> int:
+    arguments = _texts(asked, "workspace", "experiment", "points_days", "points_per_series", "deleted_runs_days")
+    return _print_items(asked, "retention set", arguments)
+
+
+def _list_retention(asked: dict[str, object]) -> int:
+    return _print_items(asked, "retention list", {})
+
+
+def _apply_retention(asked: dict[str, object]) -> int:
+    return _print_items(asked, "retention apply", {"dry": "yes" if asked["dry_run"] else "no"})
+
+
+def _set_quota(asked: dict[str, object]) -> int:
+    arguments = _texts(asked, "workspace", "points", "series", "file_bytes", "requests_per_second")
+    return _print_items(asked, "quota set", arguments)
+
+
+def _list_quotas(asked: dict[str, object]) -> int:
+    return _print_items(asked, "quota list", {})
+
+
+def _quota_usage(asked: dict[str, object]) -> int:
+    return _print_items(asked, "quota usage", _texts(asked, "workspace"))
 
 
 def _restore(asked: dict[str, object]) -> int:
@@ -345,6 +433,21 @@ def _items(
     from stepwell import app  # noqa: PLC0415  half a second that most commands need not spend
 
     return app.command(found, command, arguments)
+
+
+@contextmanager
+def _opened(directory: str, *, make: bool) -> Iterator[Ask]:
+    """A data directory that no server has open, for commands that speak to one."""
+    from stepwell import app  # noqa: PLC0415  as in _items
+
+    path = Path(directory)
+    try:
+        with app.opened(path, make=make) as within:
+            yield within.ask
+    except Conflict:
+        raise Conflict(
+            f"{path} is open in a server or another command: give that server's address with --url"
+        ) from None
 
 
 def _small_file(path: Path) -> str:

@@ -130,6 +130,51 @@ def test_deleting_hides_and_purging_removes(api: httpx.Client):
     assert api.get("/runs/r/points", params={"metric": "loss"}).json()["steps"] == []
 
 
+def test_many_runs_are_changed_in_one_request(api: httpx.Client):
+    first, second, gone = (new_run(api)["id"] for _ in range(3))
+    api.delete(f"/runs/{gone}")
+    asked = {"run_ids": [first, gone, "nobody", second, first], "set_tags": {"good": "yes"}, "remove_tags": ["never"]}
+    answer = api.post("/runs/change", json=asked)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["changed"] == 2
+    alone = {"set_tags": {"good": "yes"}}
+    expected = [
+        (gone, failure(api.patch(f"/runs/{gone}", json=alone), 409)["code"]),
+        ("nobody", failure(api.patch("/runs/nobody", json=alone), 404)["code"]),
+    ]
+    assert [(each["run_id"], each["code"]) for each in answer.json()["refused"]] == expected
+    assert all(each["run_id"] in each["message"] for each in answer.json()["refused"])
+    assert [api.get(f"/runs/{run}").json()["tags"] for run in (first, second, gone)] == [{"good": "yes"}] * 2 + [{}]
+
+    def state() -> list[str]:
+        found = api.post("/runs/search", json={"visibility": "all"}).json()["runs"]
+        return [found["lifecycle"][found["id"].index(run)] for run in (first, second, gone) if run in found["id"]]
+
+    every = {"run_ids": [first, second, gone]}
+    assert api.post("/runs/change", json={**every, "lifecycle": "deleted"}).json() == {"changed": 3, "refused": []}
+    assert state() == ["deleted"] * 3
+    assert api.post("/runs/change", json={**every, "lifecycle": "active"}).json() == {"changed": 3, "refused": []}
+    assert state() == ["active"] * 3
+    removed = api.post("/runs/change", json={"run_ids": [first, "nobody"], "purge": True}).json()
+    assert (removed["changed"], [each["run_id"] for each in removed["refused"]]) == (1, ["nobody"])
+    assert state() == ["active"] * 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"run_ids": ["r"] * 1001}, "run_ids"),
+        ({"lifecycle": "deleted"}, "run_ids"),
+        ({"run_ids": ["r"], "lifecycle": "archived"}, "lifecycle"),
+        ({"run_ids": ["r"], "lifecycle": "active", "purge": True}, "purge"),
+        ({"run_ids": ["r"], "set_tags": {"": "x"}}, "tags"),
+        ({"run_ids": ["r"], "name": "n"}, "name"),
+    ],
+)
+def test_a_change_that_no_run_could_take_is_refused(api: httpx.Client, asked: dict[str, Any], field: str):
+    assert failure(api.post("/runs/change", json=asked), 400)["field"] == field
+
+
 def test_a_param_keeps_its_value(api: httpx.Client):
     new_run(api, id="r", params={"lr": "0.1"})
     assert api.patch("/runs/r", json={"params": {"lr": "0.1"}}).status_code == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import struct
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+RAW = "application/vnd.stepwell.buckets"
 WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -179,6 +181,27 @@ def test_buckets_of_many_series(api: httpx.Client, run: str):
     assert found[1]["buckets"]["count"] == []
     chosen = api.get("/buckets", params={**query, "column": ["last_step", "mean"]}).json()["series"][0]["buckets"]
     assert chosen == {"last_step": [3], "mean": [3.0], "non_finite": {}}
+
+
+def test_buckets_in_their_raw_form(api: httpx.Client, run: str):
+    write(api, run, [0, 2**53 + 1, 2**63 - 1], [1.5, "NaN", "-Infinity"], times_us=[0, 1, 2])
+    run_id = run.rpartition("/")[2]
+    columns = ["last_step", "last_value", "min_value"]
+    body = {"series": [{"run_id": run_id, "metric": "loss"}, {"run_id": "nobody", "metric": "x"}], "columns": columns}
+    answer = api.post("/buckets", json=body, headers={"Accept": RAW})
+    assert (answer.status_code, answer.headers["content-type"], answer.headers["vary"]) == (200, RAW, "accept")
+    (size,) = struct.unpack_from("<Q", answer.content)
+    head = json.loads(answer.content[8 : 8 + size])
+    assert [(each["run_id"], each["rows"]) for each in head["series"]] == [(run_id, 3), ("nobody", 0)]
+    assert [each["name"] for each in head["columns"]] == columns
+    cells = struct.unpack_from("<3q3d3d", answer.content, 8 + size)
+    assert cells[:4] == (0, 2**53 + 1, 2**63 - 1, 1.5)
+    assert str(cells[4:]) == "(nan, -inf, 1.5, nan, nan)"
+    query = {"run_id": run_id, "metric": "loss", "column": columns}
+    assert len(api.get("/buckets", params=query, headers={"Accept": RAW}).content) < len(answer.content)
+    plain = api.get("/buckets", params=query)
+    assert (plain.headers["content-type"], plain.headers["vary"]) == ("application/json", "accept")
+    assert failure(api.post("/buckets", json={**body, "budget": 0}, headers={"Accept": RAW}))["field"] == "budget"
 
 
 def test_summaries_of_many_runs(api: httpx.Client, run: str):

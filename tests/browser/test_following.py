@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -58,6 +59,27 @@ def test_a_hidden_page_asks_nothing_and_catches_up(person: Person, filled: Serve
     ask(filled.url, "/runs/paused", {"status": "FINISHED"}, verb="PATCH")
 
 
+def test_nothing_is_followed_while_the_pace_is_off(person: Person, filled: Server):
+    ask(filled.url, "/runs", {"id": "unfollowed", "name": "unfollowed"})
+    ask(filled.url, "/runs/unfollowed/points", {"series": [points("slow", [1.0] * 50)]})
+    asked: list[str] = []
+    person.page.clock.install()
+    person.page.on("request", lambda request: asked.append(request.url.partition("/api/v1/")[2]))
+    page = person.go("charts", shown="unfollowed")
+    expect(card(page, "slow")).to_contain_text("50 points")
+    pace = page.get_by_role("toolbar", name="Charts").get_by_label("Live")
+    pace.select_option("off")
+    be_answered(person, asked)
+    ask(filled.url, "/runs/unfollowed/points", {"series": [points("slow", [2.0] * 30, list(range(50, 80)))]})
+    pass_seconds(page, 70)  # longer than the slowest pace
+    assert set(asked) == {"session"}, "only this test asks"
+    expect(card(page, "slow")).to_contain_text("50 points")
+    pace.select_option("every 15 s")
+    pass_seconds(page, 20)
+    expect(card(page, "slow")).to_contain_text("80 points")
+    ask(filled.url, "/runs/unfollowed", {"status": "FINISHED"}, verb="PATCH")
+
+
 def test_a_silent_run_is_told_by_its_age(person: Person, filled: Server):
     later = datetime.now(UTC) + timedelta(hours=2, seconds=30)
     for run, heard in (("silent", datetime.now(UTC)), ("lively", later + timedelta(hours=1))):
@@ -71,6 +93,10 @@ def test_a_silent_run_is_told_by_its_age(person: Person, filled: Server):
     person.go("runs", filter="follower")
     expect(silent).to_contain_text("Silent for 2 h")
     expect(lively).to_contain_text("Running")  # neither has changed since, but this one measures
+    person.go("runs", filter="follower", table="run.heard,run.started")
+    expect(page.get_by_role("columnheader").filter(has_text="Last heard")).to_be_visible()
+    expect(silent).to_contain_text(re.compile(r"2 h.* ago"))
+    expect(lively).to_contain_text("0 s ago")
     person.go("runs/silent")
     expect(page.locator(".run-head")).to_contain_text("Silent for 2 h")
     for run in ("silent", "lively"):

@@ -107,8 +107,13 @@ def test_selected_runs_are_tagged_and_that_is_undone(person: Person, filled: Ser
     form = page.get_by_role("dialog", name="Set or remove a tag")
     form.get_by_label("Name of the tag").fill("verdict")
     form.get_by_label("Value").fill("<i>good</i>")
+    changes: list[str] = []
+    page.on("request", lambda request: changes.append(request.url) if request.method != "GET" else None)
     form.get_by_role("button", name="Set", exact=True).click()
     expect(page.get_by_text("Tag verdict set on 2 runs.")).to_be_visible()
+    assert [url.rpartition("/v1/")[2] for url in changes if "/runs/" in url and not url.endswith("/search")] == [
+        "runs/change"
+    ]
     expect(row["one"]).to_contain_text("<i>good</i>")
     expect(row["two"]).to_contain_text("<i>good</i>")
     assert [ask(filled.url, f"/runs/tag-{run}")["tags"] for run in row] == [{"verdict": "<i>good</i>"}] * 2 + [{}]
@@ -116,6 +121,23 @@ def test_selected_runs_are_tagged_and_that_is_undone(person: Person, filled: Ser
     expect(row["two"]).to_contain_text("unclear")
     expect(row["one"]).not_to_contain_text("good")
     assert [ask(filled.url, f"/runs/tag-{run}")["tags"] for run in row] == [{}, {"verdict": "unclear"}, {}]
+
+
+def test_a_run_that_somebody_else_deleted_is_told_and_the_others_are_changed(person: Person, filled: Server):
+    for run in ("stays", "goes"):
+        ask(filled.url, "/runs", {"id": f"both-{run}", "name": f"contested {run}", "status": "FINISHED"})
+    page = person.go("runs", filter="contested", table="run.status,tag.verdict")
+    for run in ("stays", "goes"):
+        row = page.get_by_role("row").filter(has_text=f"contested {run}")
+        row.get_by_role("gridcell").nth(1).click(modifiers=["ControlOrMeta"])
+    ask(filled.url, "/runs/both-goes", verb="DELETE")
+    page.get_by_role("button", name="Set or remove a tag").click()
+    form = page.get_by_role("dialog", name="Set or remove a tag")
+    form.get_by_label("Name of the tag").fill("verdict")
+    form.get_by_role("button", name="Set", exact=True).click()
+    expect(page.get_by_text("1 of 2 runs done. run 'both-goes' is deleted")).to_be_visible()
+    expect(page.get_by_text("Tag verdict set on 1 run.")).to_be_visible()
+    assert ask(filled.url, "/runs/both-stays")["tags"] == {"verdict": ""}
 
 
 def test_runs_are_archived_and_come_back(person: Person, filled: Server):

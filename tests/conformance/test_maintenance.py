@@ -11,7 +11,7 @@ import pytest
 
 from stepwell.core.access import Credential, Role, hash_secret
 from stepwell.core.errors import AlreadyExists, Conflict, StepwellError
-from stepwell.core.model import ALL_COLUMNS, EVERYTHING, RunWrite
+from stepwell.core.model import ALL_COLUMNS, EVERYTHING, RunWrite, Writing
 from stepwell.core.series import Order
 from stepwell.core.store import Store
 from stores import (
@@ -253,3 +253,16 @@ def test_a_store_that_was_moved_is_the_same_store(shelf: Shelf, store: Store):
     shelf.directory = moved
     shelf.store = shelf.open(moved)
     assert read_rows(shelf.store) == rows_told([(1, 1, 1.0)])
+
+
+def test_what_is_being_written_is_told_the_busiest_first(store: Store):
+    make_runs(store, "r2")
+    add(store, [(1, 1, 0.5)])
+    add(store, [(1, 1, 0.5), (2, 2, 0.5)], "r2")
+    add(store, [(1, 1, 0.5)], "r2", metric="other")
+    busy = Writing(workspace=W, run_id="r2", name="r2", points=3, series=2)
+    assert store.writing(limit=9) == [busy, Writing(workspace=W, run_id=RUN, name=RUN, points=1, series=1)]
+    assert store.writing(limit=1) == [busy]
+    store.purge_runs(workspace=W, run_ids=["r2"])
+    store.flush()
+    assert store.writing(limit=9) == []

@@ -15,12 +15,11 @@ from stepwell.core.buckets import Buckets
 from stepwell.core.errors import Corrupt
 from stepwell.core.series import Points, value_keys
 from stepwell.storage.embedded import codec, nodes
+from stepwell.storage.embedded import columns as column_packing
 from stepwell.storage.embedded.packing import (
     Packer,
     Reader,
     fold,
-    pack_ints,
-    pack_values,
     unfold,
     unpack_ints,
     unpack_values,
@@ -29,6 +28,16 @@ from stepwell.storage.embedded.packing import (
 )
 
 PACKER = Packer()
+
+
+def pack_ints(numbers, packer):
+    return column_packing.pack_ints(numbers, np.array([0, len(numbers)]), packer)[0]
+
+
+def pack_values(values, packer):
+    return column_packing.pack_values(values, np.array([0, len(values)]), packer)[0]
+
+
 COLUMN_SETS = st.sets(st.sampled_from(codec.COLUMNS))
 
 
@@ -70,6 +79,22 @@ def test_folding_is_undone_in_every_width(numbers: Any) -> None:
 def test_varints_come_back(number: int) -> None:
     assert Reader(memoryview(zigzag(number))).signed() == number
     assert Reader(memoryview(varint(number + 2**63))).varint() == number + 2**63
+
+
+@given(st.lists(columns(), min_size=1, max_size=6))
+def test_integers_packed_together_come_back(found: Any) -> None:
+    edges = np.append(0, np.cumsum([len(each) for each in found]))
+    bodies = column_packing.pack_ints(np.concatenate(found), edges, PACKER)
+    back = [unpack_ints(memoryview(body), len(each), PACKER) for body, each in zip(bodies, found, strict=True)]
+    assert [each.tolist() for each in back] == [each.tolist() for each in found]
+
+
+@given(st.lists(value_columns(), min_size=1, max_size=6))
+def test_values_packed_together_come_back(found: Any) -> None:
+    edges = np.append(0, np.cumsum([len(each) for each in found]))
+    bodies = column_packing.pack_values(np.concatenate(found), edges, PACKER)
+    back = [unpack_values(memoryview(body), len(each), PACKER) for body, each in zip(bodies, found, strict=True)]
+    assert [value_keys(each).tolist() for each in back] == [value_keys(each).tolist() for each in found]
 
 
 @given(series(min_size=1, max_size=80), COLUMN_SETS)

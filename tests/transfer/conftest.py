@@ -32,7 +32,7 @@ class Stored:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def get(self, path: str, **query: str) -> Any:
+    def get(self, path: str, /, **query: str) -> Any:
         """The JSON of a path below /api/v1."""
         asked = "&".join(f"{name}={quote(value)}" for name, value in query.items())
         with urllib.request.urlopen(f"{self.url}/api/v1{path}?{asked}", timeout=60) as answer:

@@ -184,6 +184,14 @@ def test_check_says_what_is_damaged(run: Any, store: ClosingStore, tmp_path: Pat
     assert run("check", "--data-dir", str(tmp_path)) == (1, "block 7: 100 points\n1 places are damaged\n", "")
 
 
+def test_repair_works_on_the_directory_itself(run: Any, tmp_path: Path):
+    assert run("check", "--repair", "--data-dir", str(tmp_path))[0] == 1
+    (tmp_path / "stepwell.db").write_bytes(b"no database" * 1_000)
+    status, out, err = run("check", "--repair", "--data-dir", str(tmp_path))
+    assert (status, out) == (1, "")
+    assert "restore a backup" in err
+
+
 def test_gc(run: Any, store: ClosingStore, tmp_path: Path):
     status, _, _ = run("gc", "--data-dir", str(tmp_path))
     assert (status, store.done) == (0, ["flush", "compact"])

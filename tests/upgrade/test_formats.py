@@ -121,7 +121,8 @@ def test_it_can_be_written_to_and_opened_again(directory: Path) -> None:
 
 
 def test_a_newer_format_is_refused_with_a_clear_message(directory: Path) -> None:
-    connection = apsw.Connection(str(directory / FILE))
+    load_checksums()
+    connection = apsw.Connection(str(directory / FILE), vfs=CHECKSUMS)
     connection.execute("PRAGMA user_version=999")
     connection.close()
     with pytest.raises(Invalid, match=r"format 999.*newer Stepwell"):

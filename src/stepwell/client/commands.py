@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
+from stepwell import __version__
 from stepwell.agent.rounds import Rounds
 from stepwell.client import environment
 from stepwell.client.environment import target
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None, *others: Callable[[Any], None]) -> i
         print(f"stepwell: {given[0]} needs the server: pip install 'stepwell[server]', Python 3.11+", file=sys.stderr)
         return 2
     parser = _Parser(prog="stepwell", description="Stepwell's client; the server is not installed.")
-    parser.add_argument("--version", action="version", version=f"stepwell {version('stepwell')}")
+    parser.add_argument("--version", action="version", version=f"stepwell {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for each in (add, *others):
         each(commands)

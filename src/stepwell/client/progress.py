@@ -20,9 +20,15 @@ class Progress:
         self._live = out.isatty()
         self._shown = float("-inf")
         self._open = False
+        self._far = (0, 0)
+
+    def note(self, what: str) -> None:
+        """As `show`, as far as it was."""
+        self.show(*self._far, what)
 
     def show(self, done: int, total: int, what: str) -> None:
         """`what` is being worked on."""
+        self._far = (done, total)
         now = time.monotonic()
         if done < total and now - self._shown < (_OFTEN if self._live else _RARELY):
             return

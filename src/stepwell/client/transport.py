@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import ssl
 import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from email.message import Message
 from pathlib import Path
 from typing import IO, Any, Final, TypeAlias
 from urllib.parse import quote, unquote, urlencode, urlsplit
@@ -15,6 +17,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 PREFIX: Final = "/api/v1"
 _CONNECT: Final = 10.0  # seconds
 _ANSWER: Final = 60.0
+_PIECE: Final = 1024 * 1024  # bytes
 _DENIED: Final = frozenset({401, 403})
 _LATER: Final = frozenset({408, 425, 429})
 
@@ -75,21 +78,24 @@ class Api:
         """As `request`, with a JSON body."""
         return self.request(verb, path, json.dumps(message, separators=(",", ":")).encode(), "application/json")
 
-    def request(self, verb: str, path: str, body: Body = None, content_type: str = "") -> Any:
+    def request(
+        self, verb: str, path: str, body: Body = None, content_type: str = "", *, into: IO[bytes] | None = None
+    ) -> Any:
         """The JSON of the answer, None where it has no body. Unavailable, Denied, Refused.
 
-        path: below /api/v1, quoted. body: bytes, or a file that is streamed.
+        path: below /api/v1, quoted. body: bytes, or a file that is streamed. into: takes the content of a good answer
+        instead; what came before Unavailable is in it too.
         """
         headers = {**self._headers, **({"Content-Type": content_type} if content_type else {})}
         reused = self._connection is not None
         try:
             try:
-                status, told, data = self._exchange(verb, path, body, headers)
+                status, told, data = self._exchange(verb, path, body, headers, into)
             except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
                 if not reused:
                     raise
                 # The server had ended the idle connection. Every request of ours may be sent twice.
-                status, told, data = self._exchange(verb, path, body, headers)
+                status, told, data = self._exchange(verb, path, body, headers, into)
         except FileNotFoundError:
             raise
         except (OSError, http.client.HTTPException) as error:
@@ -111,8 +117,8 @@ class Api:
         self._connection = None
 
     def _exchange(
-        self, verb: str, path: str, body: Body, headers: Mapping[str, str]
-    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        self, verb: str, path: str, body: Body, headers: Mapping[str, str], into: IO[bytes] | None
+    ) -> tuple[int, Message, bytes]:
         try:
             connection = self._open()
             with _content(body) as content:
@@ -120,6 +126,8 @@ class Api:
                     headers = {**headers, "Content-Length": str(body.stat().st_size)}
                 connection.request(verb, self._target + self._base + path, content, dict(headers))
             answer = connection.getresponse()
+            if into is not None and 200 <= answer.status < 300:
+                _copy(answer, into)
             data = answer.read()
             if answer.will_close:
                 self.close()
@@ -136,7 +144,7 @@ class Api:
             self._connection = connection
         return self._connection
 
-    def _judge(self, status: int, headers: http.client.HTTPMessage, data: bytes) -> Any:
+    def _judge(self, status: int, headers: Message, data: bytes) -> Any:
         try:
             answer = json.loads(data) if data else None
         except ValueError:
@@ -197,6 +205,13 @@ class _content:  # noqa: N801  reads as a verb where it is used
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
             self._file.close()
+
+
+def _copy(answer: http.client.HTTPResponse, into: IO[bytes]) -> None:
+    """All of it: with a size to read, `HTTPResponse.read` takes a connection that broke off for an end."""
+    shutil.copyfileobj(answer, into, _PIECE)
+    if answer.length:
+        raise http.client.IncompleteRead(b"", answer.length)
 
 
 def _seconds(text: str | None) -> float | None:

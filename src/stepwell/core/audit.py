@@ -29,7 +29,11 @@ ACTIONS: Final = (
     "credential.revoke",
     "alias.put",
     "alias.delete",
+    "retention.set",
+    "quota.set",
+    "points.expire",
     "store.backup",
+    "store.repair",
 )
 
 

@@ -12,6 +12,7 @@ StepwellError
 └── Unavailable          not now; nothing was stored; retry later
     ├── Busy             a queue is full
     ├── StorageFull      no space left on the device
+    │   └── QuotaExceeded  the workspace has as much as it may have; names the quota and the limit
     └── StorageFailed    an fsync or write failed: writing stays stopped until a restart
 Corrupt                  stored bytes fail their checksum (never shown as data)
 """
@@ -109,6 +110,12 @@ class StorageFull(Unavailable):
     """No space is left on the device; nothing was stored."""
 
     code = "storage_full"
+
+
+class QuotaExceeded(StorageFull):
+    """The workspace has as much as its quota allows; nothing was stored."""
+
+    code = "quota_exceeded"
 
 
 class StorageFailed(Unavailable):

@@ -374,6 +374,17 @@ class Copied:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """A run that is being written to: so many points of so many series wait in memory."""
+
+    workspace: str
+    run_id: str
+    name: str
+    points: int
+    series: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
     """Numbers of the engine for operators: name -> value. Names are in docs/reference/metrics.md."""
 

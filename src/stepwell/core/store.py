@@ -26,6 +26,7 @@ from typing import Protocol
 
 from stepwell.core.access import Credential, WorkspaceAlias
 from stepwell.core.audit import AuditEntry, AuditQuery
+from stepwell.core.bounds import Bound, Expired, Kept, Usage
 from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import Sampled
 from stepwell.core.filters import Kind
@@ -51,6 +52,7 @@ from stepwell.core.model import (
     Stats,
     Window,
     Workspace,
+    Writing,
 )
 from stepwell.core.page import Page, Position
 from stepwell.core.series import I64, Labels, Order, Points
@@ -246,8 +248,9 @@ class CatalogStore(Protocol):
         and limit do not."""
         ...
 
-    def purge_runs(self, *, workspace: str, run_ids: Sequence[str]) -> int:
-        """Remove runs and all that belongs to them; how many there were. The ids may be used again and get new keys."""
+    def purge_runs(self, *, workspace: str, run_ids: Sequence[str], deleted_before: int | None = None) -> int:
+        """Remove runs and all that belongs to them; how many there were. The ids may be used again and get new keys.
+        With `deleted_before` those alone that are deleted, and were before that time."""
         ...
 
     def purge_experiment(self, *, workspace: str, id: int) -> None:
@@ -284,6 +287,37 @@ class AuditStore(Protocol):
 
     def read_audit(self, *, query: AuditQuery) -> Page[AuditEntry]:
         """A page, newest first; its position is a `before`."""
+        ...
+
+
+class BoundStore(Protocol):
+    """What admins set, and what goes because of it. Who calls the second half, and when, is the services' business."""
+
+    def put_bounds(self, *, workspace: str, experiment_id: int | None, values: Mapping[str, int | None]) -> None:
+        """Set bounds of core.bounds by name, of a workspace, `*` or (not None) an experiment; None takes one away. The
+        place need not exist."""
+        ...
+
+    def list_bounds(self) -> list[Bound]:
+        """Sorted by workspace, experiment (those of all of it first), name."""
+        ...
+
+    def usage(self, *, workspace: str) -> Usage:
+        """What a workspace has now; nothing, when there is none. Counted, which takes a while for millions of series.
+        Writes keep to the quotas (core.bounds.QUOTAS but requests) that hold where they come in: QuotaExceeded."""
+        ...
+
+    def runs_deleted_before(
+        self, *, workspace: str, experiment_id: int, before: int, after: str = "", limit: int
+    ) -> list[str]:
+        """The first `limit` ids above `after`, sorted, of runs that were deleted before a time."""
+        ...
+
+    def expire_points(self, *, workspace: str, experiment_id: int, kept: Kept, dry: bool = False) -> Iterator[Expired]:
+        """Remove the points of an experiment's runs that are not to be kept, deleted runs' too, step by step: of a
+        series a step removes all of its points that it is about, in one transaction with the summary of those that
+        stay, or none. What waits in memory stays until it is flushed. `dry`: only say what would go. A series whose
+        blocks are damaged is left as it is."""
         ...
 
 
@@ -422,6 +456,10 @@ class Maintenance(Protocol):
         """Numbers for operators."""
         ...
 
+    def writing(self, *, limit: int) -> list[Writing]:
+        """The runs with the most points that came lately and wait in memory, those with the most first."""
+        ...
+
     def healthy(self) -> str:
         """ "" or, in a sentence, why writes are refused."""
         ...
@@ -437,5 +475,5 @@ class Maintenance(Protocol):
         ...
 
 
-class Store(PointStore, CatalogStore, AuditStore, RecordStore, LogStore, BlobStore, Maintenance, Protocol):
+class Store(PointStore, CatalogStore, AuditStore, BoundStore, RecordStore, LogStore, BlobStore, Maintenance, Protocol):
     """A whole engine."""

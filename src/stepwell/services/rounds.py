@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Final, Self
 
@@ -14,7 +14,8 @@ _log: Final = logging.getLogger("stepwell.rounds")
 
 
 class Rounds:
-    """Calls `work` every `seconds` from the start of the `with` block to its end, never twice at once.
+    """Calls `work` every `seconds` from the start of the `with` block to its end, never twice at once. Where it answers
+    an iterator, that is its steps: the end is looked for between them.
 
     An error of the store is logged, and the next round tries again.
     """
@@ -39,6 +40,8 @@ class Rounds:
     def _run(self) -> None:
         while not self._ended.wait(self._seconds):
             try:
-                self._work()
+                steps = self._work()
+                if isinstance(steps, Iterator):
+                    any(self._ended.is_set() for _ in steps)
             except StepwellError as error:
                 _log.warning("%s: %s", self._name, error.message, extra={"action": "round_failed", "round": self._name})

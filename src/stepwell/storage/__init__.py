@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from stepwell.core.clock import Clock
 from stepwell.core.errors import Conflict, Invalid
-from stepwell.core.model import Copied
+from stepwell.core.model import Copied, Damage
 from stepwell.core.store import Store
 
 Place: TypeAlias = Path | str  # a directory, or the URL of a warehouse (`warehouse://...`)
@@ -61,6 +61,13 @@ def restore_store(source: Path, directory: Path) -> Iterator[Copied]:
     from stepwell.storage.embedded import backing, recovery  # noqa: PLC0415  as above
 
     return backing.restore(source, directory, form=recovery.FORMAT)
+
+
+def repair_store(directory: Path, *, clock: Clock) -> Iterator[Damage]:
+    """Make the store of a directory sound; what was lost, thing by thing. See storage/embedded/repairing.py."""
+    from stepwell.storage.embedded import repairing  # noqa: PLC0415  as above
+
+    return repairing.repair(directory, clock=clock)
 
 
 def relocate_store(store: Store, url: str) -> Iterator[Copied]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from stepwell.client.transport import Refused
+from stepwell.transfer.file_export import FileExport
 from stepwell.transfer.runs import Checksum, Moved, Point, Run, SeriesName, Tell
 from stepwell.transfer.server import Server
 
@@ -22,6 +23,9 @@ class Folder(Protocol):
 
     def file(self, run: Run) -> Path:
         """Where the points of a run are."""
+
+    def files(self, run: Run) -> Path | None:
+        """The folder where the files of a run are; None where there is no place for them."""
 
     def name(self, name: SeriesName) -> SeriesName:
         """What a series is called there."""
@@ -49,12 +53,15 @@ class Sums:
 
 
 class Export:
-    """Writes runs, one file each. dry: counts, and writes nothing."""
+    """Writes the points of runs, one file each, and their files by `files`. dry: counts, and writes nothing."""
 
-    def __init__(self, server: Server, folder: Folder, tell: Tell, moved: Moved, *, dry: bool = False) -> None:
+    def __init__(
+        self, server: Server, folder: Folder, files: FileExport | None, tell: Tell, moved: Moved, *, dry: bool = False
+    ) -> None:
         self.sums = Sums()
         self._server = server
         self._folder = folder
+        self._files = files
         self._tell = tell
         self._moved = moved
         self._dry = dry
@@ -63,20 +70,15 @@ class Export:
 
     def bring(self, run_ids: Iterable[str]) -> None:
         """These runs; `tell` hears of what cannot be. Denied, Refused, Unavailable, OSError."""
-        found = [run for run in map(self._find, run_ids) if run is not None]
-        counts = [self._server.counts(run.id) for run in found]
-        self._total = sum(sum(each.values()) for each in counts)
-        for run, each in zip(found, counts):  # noqa: B905  one is made of the other
-            self._bring(run, each)
+        found = chosen(self._server, run_ids, self._tell)
+        self._total = sum(each.points for each in found)
+        for each in found:
+            self._bring(each.run, each.counts)
+            place = self._folder.files(each.run)
+            if self._files is not None and place is not None:
+                self._files.into(place, each.run.id)
         if not self._dry and found:
-            self._folder.finish(found)
-
-    def _find(self, run_id: str) -> Run | None:
-        there = self._server.run(run_id)
-        if there is None:
-            self._tell(f"there is no run {run_id!r}")
-            return None
-        return _run(there, self._server.experiment_name(there["run"]["experiment_id"]))
+            self._folder.finish(each.run for each in found)
 
     def _bring(self, run: Run, counts: Mapping[SeriesName, int]) -> None:
         path = self._folder.file(run)
@@ -127,6 +129,32 @@ class Export:
                 yield name, point
                 if not count % 10_000:
                     self._moved(self._done + stored.points - 1, self._total, run.name)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chosen:
+    """A run that goes out, and how many points each of its series has."""
+
+    run: Run
+    counts: Mapping[SeriesName, int]
+
+    @property
+    def points(self) -> int:
+        """Of all its series."""
+        return sum(self.counts.values())
+
+
+def chosen(server: Server, run_ids: Iterable[str], tell: Tell) -> list[Chosen]:
+    """What a server has of these runs; `tell` hears which are not there. Denied, Refused, Unavailable."""
+    found = []
+    for run_id in run_ids:
+        there = server.run(run_id)
+        if there is None:
+            tell(f"there is no run {run_id!r}")
+            continue
+        run = _run(there, server.experiment_name(there["run"]["experiment_id"]))
+        found.append(Chosen(run=run, counts=server.counts(run_id)))
+    return found
 
 
 def _run(there: Mapping[str, Any], experiment: str) -> Run:

@@ -6,6 +6,7 @@ interrupted goes on, and a second one changes nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 from stepwell.client.limits import wrong_name, wrong_run_id
 from stepwell.client.texts import pairs
 from stepwell.client.transport import Refused
+from stepwell.transfer import files
+from stepwell.transfer.files import File, Note, Stored, digest, is_same, shown
 from stepwell.transfer.runs import Checksum, Point, Points, Run, SeriesName, Tell
 from stepwell.transfer.server import Server
 
@@ -31,16 +34,20 @@ class Sums:
     equal: int = 0
     read: Checksum = field(default_factory=Checksum)
     stored: Checksum = field(default_factory=Checksum)
+    files: files.Sums = field(default_factory=files.Sums)
+    elsewhere: Counter[str] = field(default_factory=Counter)  # runs whose files are not where the source is
 
 
 class Import:
-    """Brings runs one by one. dry: looks and counts, and writes nothing."""
+    """Brings runs one by one. dry: looks and counts, and writes nothing. with_files: their files too."""
 
-    def __init__(self, server: Server, tell: Tell, *, dry: bool = False) -> None:
+    def __init__(self, server: Server, tell: Tell, note: Note, *, dry: bool = False, with_files: bool = True) -> None:
         self.sums = Sums()
         self._server = server
         self._tell = tell
+        self._note = note
         self._dry = dry
+        self._with_files = with_files
 
     def bring(self, run: Run) -> None:
         """A run with all its points; `tell` hears what cannot be. Denied, Unavailable."""
@@ -67,13 +74,39 @@ class Import:
         self.sums.there += sum(map(len, series.values())) - missing
         if self._dry:
             self.sums.sent += missing
+        else:
+            for count in self._server.write(run.id, _all(lacking)):
+                self.sums.sent += count
+            for name, points in series.items():
+                for point in points:
+                    self.sums.read.add(run.id, name, point)
+                self._check(run, name, points)
+        if self._with_files:
+            self._bring_files(run, new=there is None)
+
+    def _bring_files(self, run: Run, *, new: bool) -> None:
+        if run.elsewhere:
+            self.sums.elsewhere[run.elsewhere.partition(":")[0]] += 1
+        stored: dict[str, Stored] | None = {} if new else None
+        for file in run.files:
+            if stored is None:
+                stored = {each.path: each for each in self._server.files(run.id)}
+            try:
+                self._bring_file(run, file, stored.get(file.path))
+            except (Refused, OSError) as error:
+                self._tell(f"run {run.id}, file {file.path!r}: {error}")
+
+    def _bring_file(self, run: Run, file: File, there: Stored | None) -> None:
+        size = file.size
+        same = is_same(file, there)
+        self.sums.files.add(size, there=same)
+        if same or self._dry:
             return
-        for count in self._server.write(run.id, _all(lacking)):
-            self.sums.sent += count
-        for name, points in series.items():
-            for point in points:
-                self.sums.read.add(run.id, name, point)
-            self._check(run, name, points)
+        self._note(shown(file.path, size))
+        with file.local() as place:
+            if self._server.put(run.id, file.path, place) != digest(place):
+                self._tell(f"run {run.id}, file {file.path!r}: it changed while it was sent, or is not as it was sent")
+        self.sums.files.moved += 1
 
     def _settled(self, run: Run) -> Iterator[tuple[SeriesName, Points]]:
         for name in sorted(run.series):
@@ -123,11 +156,11 @@ class Import:
     def _lacking(self, run: Run, name: SeriesName, points: Points, counts: Mapping[SeriesName, int]) -> Points:
         if not counts.get(name):
             return points
-        return _without(points, self._server.points(run.id, name))
+        return without(points, self._server.points(run.id, name))
 
     def _check(self, run: Run, name: SeriesName, points: Points) -> None:
         lost = Points()
-        for point in _common(points, self._server.points(run.id, name), lost):
+        for point in common(points, self._server.points(run.id, name), lost):
             self.sums.stored.add(run.id, name, point)
         if len(lost):
             self._tell(
@@ -139,15 +172,16 @@ def _all(series: Mapping[SeriesName, Points]) -> Iterator[tuple[SeriesName, Poin
     return ((name, point) for name, points in series.items() for point in points)
 
 
-def _without(points: Points, there: Iterable[Point]) -> Points:
+def without(points: Points, there: Iterable[Point]) -> Points:
+    """Of two that are in order, what the first alone has."""
     lost = Points()
-    for _ in _common(points, there, lost):
+    for _ in common(points, there, lost):
         pass
     return lost
 
 
-def _common(points: Points, there: Iterable[Point], lost: Points) -> Iterator[Point]:
-    """Of two that are in order, what both have; what the first alone has goes to `lost`."""
+def common(points: Points, there: Iterable[Point], lost: Points) -> Iterator[Point]:
+    """As `without`, what both have; what the first alone has goes to `lost`."""
     others = iter(there)
     other = next(others, None)
     for point in points:

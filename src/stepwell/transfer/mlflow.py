@@ -1,12 +1,15 @@
-"""What MLflow says of runs, in our words: for its server and its database alike."""
+"""What MLflow says of runs, in our words: for its servers, databases and folders alike."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
-from stepwell.transfer.runs import Run
+from stepwell.transfer.files import below
+from stepwell.transfer.runs import Point, Run, key_of
 
 _STATUSES: Final = frozenset({"RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"})
 _NAME_TAG: Final = "mlflow.runName"  # holds the name once more, or alone in old versions
@@ -15,7 +18,7 @@ _INFINITY: Final = sys.float_info.max
 
 
 def run(info: Mapping[str, Any], experiment: str, params: Mapping[str, str], tags: Mapping[str, str]) -> Run:
-    """A run, without its points. info: name, user, status, and in milliseconds start_time and end_time; run_id."""
+    """A run, without points and files. info: run_id, name, user, status; in milliseconds start_time and end_time."""
     status = info["status"]
     return Run(
         id=info["run_id"],
@@ -30,9 +33,37 @@ def run(info: Mapping[str, Any], experiment: str, params: Mapping[str, str], tag
     )
 
 
+def keep_files(run: Run, artifact_uri: str, usual: Path | None = None) -> None:
+    """Give a run the files that its client has kept on this machine, or tell that it has kept them elsewhere.
+
+    usual: where they are too, if their folder was moved after they were written.
+    """
+    parts = urlsplit(artifact_uri)
+    if parts.scheme not in ("", "file"):
+        run.elsewhere = artifact_uri
+        return
+    folder = Path(unquote(parts.path) if parts.scheme else artifact_uri)
+    if artifact_uri and folder.is_dir():
+        run.files = below(folder)
+    elif usual is not None:
+        run.files = below(usual)
+
+
+def check_only(only: Collection[str], names: Collection[str]) -> None:
+    """ValueError: an experiment was asked for that is none of these."""
+    missing = set(only) - set(names)
+    if missing:
+        raise ValueError(f"there is no experiment {min(missing)!r}")
+
+
 def microseconds(milliseconds: Any) -> int | None:
     """None and 0 are no time."""
     return int(milliseconds) * 1000 if milliseconds else None
+
+
+def point(told: Mapping[str, Any]) -> Point:
+    """Of a metric, as its server tells it."""
+    return int(told.get("step", 0)), int(told["timestamp"]) * 1000, key_of(value(told.get("value", 0.0)))
 
 
 def value(stored: Any) -> float:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from stepwell.transfer.files import File
+
 Labels: TypeAlias = tuple[tuple[str, str], ...]  # sorted by name
 Point: TypeAlias = tuple[int, int, int]  # step, time in microseconds, key of the value: points sort as the server's do
 Tell: TypeAlias = Callable[[str], None]
@@ -96,7 +98,7 @@ class Run:
     """A run with all that a source has of it.
 
     id: what it is called on the server. experiment None: the default one. status, start_time_us, end_time_us None: the
-    source does not know.
+    source does not know. files: may be asked for once. elsewhere: where its files are, if the source has not got them.
     """
 
     id: str
@@ -109,6 +111,8 @@ class Run:
     params: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     series: dict[SeriesName, Points] = field(default_factory=dict)
+    files: Iterable[File] = ()
+    elsewhere: str = ""
 
     def points(self, metric: str, labels: Labels = ()) -> Points:
         """Those of a series, which is made when it is missing."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final
 
 from stepwell.client.frames import restored
 from stepwell.client.patience import patiently
 from stepwell.client.transport import Api, Refused, quoted
+from stepwell.transfer.files import Stored
 from stepwell.transfer.runs import Point, SeriesName, key_of, value_of
 
 _PAGE: Final = 100_000  # points
@@ -102,6 +104,32 @@ class Server:
         """As the native API's PATCH."""
         self._send("PATCH", _path(run_id), message)
 
+    def files(self, run_id: str) -> Iterator[Stored]:
+        """All files of a run, folder by folder."""
+        folders = [""]
+        while folders:
+            found = self._get(_path(run_id, "artifacts"), {"path": folders.pop()})
+            for path, size, sha256 in zip(found["path"], found["size"], found["sha256"]):  # noqa: B905
+                if size is None:
+                    folders.append(path)
+                else:
+                    yield Stored(path=path, size=size, sha256=sha256)
+
+    def put(self, run_id: str, path: str, place: Path) -> str:
+        """Store a file of a run; the SHA-256 of what is stored, in hexadecimal. OSError: it cannot be read."""
+        target = _path(run_id, "artifacts", *map(quoted, path.split("/")))
+        return str(patiently(lambda: self._api.request("PUT", target, place, "application/octet-stream"))["sha256"])
+
+    def fetch(self, run_id: str, path: str, place: Path) -> None:
+        """The content of a file of a run, into a file of this machine. OSError: it cannot be written."""
+        target = _path(run_id, "artifacts", *map(quoted, path.split("/")))
+
+        def attempt() -> None:
+            with place.open("wb") as file:
+                self._api.request("GET", target, into=file)
+
+        patiently(attempt)
+
     def write(self, run_id: str, series: Iterator[tuple[SeriesName, Point]]) -> Iterator[int]:
         """Store points, in some requests; how many are stored by each."""
         while batch := list(islice(series, _BATCH)):
@@ -140,9 +168,10 @@ def _columns(batch: Sequence[tuple[SeriesName, Point]]) -> Iterator[dict[str, An
             "labels": dict(name.labels),
             "steps": steps,
             "times_us": times,
-            "values": [_word(value) for value in values],
+            "values": [word(value) for value in values],
         }
 
 
-def _word(value: float) -> float | str:
+def word(value: float) -> float | str:
+    """A value as JSON holds it: what is not finite by its name."""
     return "NaN" if value != value else _WORDS.get(value, value)

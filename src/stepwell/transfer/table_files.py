@@ -11,13 +11,15 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
+from stepwell.transfer.files import below
 from stepwell.transfer.runs import Labels, Moved, Point, Run, SeriesName, Tell, file_name, key_of, value_of
 from stepwell.transfer.tables import Choice, Row, Table, filled, integer, number, texts
 
 Start: TypeAlias = Callable[[str], "int | None"]
 
+FILES: Final = "files"  # the folder of all files; those of a run lie in one of its own
 _OFTEN: Final = 1000  # rows
-_POINTS: Final = "run_id metric labels step time_us value".split()
+POINTS: Final = "run_id metric labels step time_us value".split()
 _RUNS: Final = "run_id experiment name user status start_time_us end_time_us params tags".split()
 
 
@@ -50,6 +52,7 @@ def read(form: Form, source: Path, choice: Choice, start: Start, tell: Tell, mov
         before += path.stat().st_size
         run.series = found[run_id].series if run_id in found else {}
         run.experiment = choice.experiment or run.experiment
+        run.files = below(source / FILES / file_name(run_id))
         yield run
 
 
@@ -134,27 +137,23 @@ class TableFolder:
         """Where the points of a run are."""
         return self._folder / "points" / file_name(run.id, self._form.SUFFIX)
 
+    def files(self, run: Run) -> Path | None:
+        """Where the files of a run are."""
+        return self._folder / FILES / file_name(run.id)
+
     def name(self, name: SeriesName) -> SeriesName:
         """What a series is called there."""
         return name
 
     def write(self, path: Path, run: Run, points: Iterable[tuple[SeriesName, Point]]) -> None:
         """The points of a run, series by series."""
-        labels: dict[Labels, str] = {}
-        self._form.write(path, _POINTS, (_row(run.id, name, point, labels) for name, point in points))
+        self._form.write(path, POINTS, point_rows(run.id, points))
 
     def points(self, path: Path) -> Iterator[tuple[SeriesName, Point]]:
         """What `write` wrote. ValueError."""
         rows = self._form.rows(path)
         next(rows, None)
-        names: dict[tuple[str, str], SeriesName] = {}
-        for row in rows:
-            _, metric, labels, step, time_us, value = row.cells
-            name = names.get((metric, labels))
-            if name is None:
-                name = SeriesName(metric, tuple(sorted(texts(labels, "labels").items())))
-                names[metric, labels] = name
-            yield name, (int(step), int(time_us), key_of(number(value, metric)))
+        return ((name, point) for _, name, point in points(row.cells for row in rows))
 
     def finish(self, runs: Iterable[Run]) -> None:
         """Tell of the runs, and of those that were here before."""
@@ -166,11 +165,24 @@ class TableFolder:
         part.replace(path)
 
 
-def _row(run_id: str, name: SeriesName, point: Point, labels: dict[Labels, str]) -> Sequence[Any]:
-    if name.labels not in labels:
-        labels[name.labels] = _json(dict(name.labels)) if name.labels else ""
-    step, time_us, key = point
-    return run_id, name.metric, labels[name.labels], step, time_us, value_of(key)
+def points(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[str, SeriesName, Point]]:
+    """Points by their runs and series, out of the rows of `point_rows`. ValueError."""
+    names: dict[tuple[str, str], SeriesName] = {}
+    for run_id, metric, labels, step, time_us, value in rows:
+        name = names.get((metric, labels))
+        if name is None:
+            name = SeriesName(metric, tuple(sorted(texts(labels, "labels").items())))
+            names[metric, labels] = name
+        yield run_id, name, (int(step), int(time_us), key_of(number(value, metric)))
+
+
+def point_rows(run_id: str, found: Iterable[tuple[SeriesName, Point]]) -> Iterator[Sequence[Any]]:
+    """A row for each point of a run, under POINTS."""
+    labels: dict[Labels, str] = {}
+    for name, (step, time_us, key) in found:
+        if name.labels not in labels:
+            labels[name.labels] = _json(dict(name.labels)) if name.labels else ""
+        yield run_id, name.metric, labels[name.labels], step, time_us, value_of(key)
 
 
 def _cells(run: Run) -> Sequence[Any]:

@@ -86,6 +86,9 @@ class BoardFolder:
         seconds = (run.start_time_us or 0) // 1_000_000
         return self._folder / f"{name}-{run_id(run.id)[:8]}" / f"events.out.tfevents.{seconds}.{file_name(run.id)}"
 
+    def files(self, run: Run) -> Path | None:
+        """TensorBoard would take any for events."""
+
     def name(self, name: SeriesName) -> SeriesName:
         """Tags have no labels: those of a series stand behind its metric."""
         return SeriesName(name.metric + json.dumps(dict(name.labels))) if name.labels else name

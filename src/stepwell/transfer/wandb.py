@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from stepwell.transfer.files import LocalFile, below
 from stepwell.transfer.runs import Moved, Run, Tell, microseconds, run_id
 from stepwell.transfer.wandb_files import Began, Ended, Values, decode, records
 
@@ -55,6 +56,7 @@ def _read_group(
                         if isinstance(told, Began):
                             id_ = run_id("wandb", told.entity, told.project, told.id)
                             reading = found.setdefault(id_, _Reading(id_))
+                            reading.files.update({each.path: each for each in below(path.parent / "files")})
                         if reading is not None and told is not None:
                             reading.take(told)
                     except (ValueError, IndexError, OverflowError):
@@ -81,6 +83,7 @@ class _Reading:
         self._params: dict[str, str] = {}
         self._summary: dict[str, Any] = {}
         self._last = (0, 0)
+        self.files: dict[str, LocalFile] = {}
 
     def take(self, told: Values | Began | Ended) -> None:
         """The next record. OverflowError: a step or time beyond 64 bits."""
@@ -103,6 +106,7 @@ class _Reading:
         run, (step, time_us) = self._run, self._last
         run.experiment = experiment or self._project or None
         run.params = dict(self._params)
+        run.files = self.files.values()
         if run.status == "RUNNING":
             return run
         run.end_time_us = time_us or run.start_time_us

@@ -21,7 +21,7 @@ from stepwell.web.body import Body, BodyBudget, Receive
 from stepwell.web.call import Call, Context, Scope
 from stepwell.web.counters import Counters
 from stepwell.web.errors import HttpProblem, headers_of, internal
-from stepwell.web.rates import Rates
+from stepwell.web.rates import Rates, WorkspaceRates
 from stepwell.web.response import JSON, Response
 from stepwell.web.routing import Router
 from stepwell.web.work import Work
@@ -46,6 +46,7 @@ class Application:
         counters: Counters,
         budget: BodyBudget,
         rates: Rates | None = None,
+        workspace_rates: WorkspaceRates | None = None,
         hops: int = 0,
         slow: float = 1.0,
     ) -> None:
@@ -57,6 +58,7 @@ class Application:
         self._counters = counters
         self._budget = budget
         self._rates = rates or Rates()
+        self._workspace_rates = workspace_rates
         self._hops = hops
         self._slow = slow
         self._id_prefix = secrets.token_hex(4)
@@ -130,6 +132,10 @@ class Application:
                 await self._aliases.refresh(self._work)
             call.workspace = workspace = match.dialect.workspace(call)
             require(principal, role=route.role, workspace=workspace)
+            if self._workspace_rates is not None:
+                if self._workspace_rates.stale:
+                    await self._workspace_rates.refresh(self._work)
+                self._workspace_rates.take(workspace)
             acting.begin(call.actor)
         return await route.endpoint(call)
 

@@ -9,12 +9,13 @@ from typing import Final
 
 from stepwell.core.access import ANY_WORKSPACE, Credential, WorkspaceAlias
 from stepwell.core.audit import AuditEntry
+from stepwell.core.bounds import QUOTAS, RETENTION, in_force
 from stepwell.core.clock import Clock, utc_text
 from stepwell.core.errors import Invalid
 from stepwell.core.model import Copied
 from stepwell.core.series import INT64_MIN
 from stepwell.core.store import Store
-from stepwell.services import aliases, audit, credentials
+from stepwell.services import aliases, audit, bounds, credentials, retention
 from stepwell.services.sealing import ServerKey
 from stepwell.web.control import Arguments, Item
 
@@ -130,6 +131,73 @@ def _audit(on: Commands, arguments: Arguments) -> Iterator[Item]:
             return
 
 
+def _retention(on: Commands, _arguments: Arguments) -> Iterator[Item]:
+    for each in bounds.listing(on.store, RETENTION, allowed=ANY_WORKSPACE):
+        yield _told_bounds(each, RETENTION)
+
+
+def _set_retention(on: Commands, arguments: Arguments) -> Iterator[Item]:
+    yield _told_bounds(_put_bounds(on, arguments, RETENTION), RETENTION)
+
+
+def _apply_retention(on: Commands, arguments: Arguments) -> Iterator[Item]:
+    for each in retention.apply(on.store, now=on.clock(), dry=arguments.get("dry") == "yes"):
+        yield {
+            "workspace": each.workspace,
+            "experiment_id": each.experiment_id,
+            "experiment": each.experiment,
+            "runs": list(each.runs),
+            "points": each.points,
+            "series": each.series,
+        }
+
+
+def _quotas(on: Commands, _arguments: Arguments) -> Iterator[Item]:
+    for each in bounds.listing(on.store, QUOTAS, allowed=ANY_WORKSPACE):
+        yield _told_bounds(each, QUOTAS)
+
+
+def _set_quota(on: Commands, arguments: Arguments) -> Iterator[Item]:
+    yield _told_bounds(_put_bounds(on, arguments, QUOTAS), QUOTAS)
+
+
+def _usage(on: Commands, arguments: Arguments) -> Iterator[Item]:
+    asked = arguments.get("workspace")
+    for each in on.store.list_workspaces():
+        if asked in (None, each.name):
+            found = on.store.usage(workspace=each.name)
+            used = {"points": found.points, "series": found.series, "runs": found.runs, "file_bytes": found.file_bytes}
+            limits = in_force(on.store.list_bounds(), workspace=each.name, everywhere=ANY_WORKSPACE)
+            yield {"workspace": each.name, "used": used, "quota": {name: limits.get(name) for name in QUOTAS}}
+
+
+def _put_bounds(on: Commands, arguments: Arguments, names: Collection[str]) -> bounds.Bounds:
+    experiment = arguments.get("experiment")
+    return bounds.put(
+        on.store,
+        allowed=ANY_WORKSPACE,
+        workspace=_needed(arguments, "workspace"),
+        experiment_id=None if experiment is None else _whole(experiment, "experiment"),
+        values={name: _bound(text, name) for name in names if (text := arguments.get(name)) is not None},
+    )
+
+
+def _bound(text: str, name: str) -> int | None:
+    return None if text == "none" else _whole(text, name)
+
+
+def _whole(text: object, name: str) -> int:
+    if not (isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= 18):
+        raise Invalid(f"{name} must be a whole number, not {text!r}", field=name)
+    return int(text)
+
+
+def _told_bounds(found: bounds.Bounds, names: Collection[str]) -> Item:
+    values = {name: found.values.get(name) for name in names}
+    place = {"workspace": found.workspace}
+    return {**place, **({"experiment_id": found.experiment_id} if "points_days" in names else {}), **values}
+
+
 _COMMANDS: Final[Mapping[str, Callable[[Commands, Arguments], Iterator[Item]]]] = {
     "credential create": _create,
     "credential list": _list,
@@ -141,6 +209,12 @@ _COMMANDS: Final[Mapping[str, Callable[[Commands, Arguments], Iterator[Item]]]] 
     "gc": _gc,
     "backup": _backup,
     "audit": _audit,
+    "retention list": _retention,
+    "retention set": _set_retention,
+    "retention apply": _apply_retention,
+    "quota list": _quotas,
+    "quota set": _set_quota,
+    "quota usage": _usage,
     "migrate-store": _relocate,
 }
 

@@ -1,42 +1,93 @@
-"""How many requests one credential may make: a bucket for each that holds a second's worth and refills steadily."""
+"""How many requests somebody may make: a bucket for each that holds a second's worth and refills steadily."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
+from stepwell.core.access import ANY_WORKSPACE
+from stepwell.core.bounds import in_force
+from stepwell.core.store import Store
 from stepwell.web.errors import HttpProblem
+from stepwell.web.work import Work
 
 TOO_MANY: Final = "too_many_requests"
+REMEMBER_SECONDS: Final = 0.5  # a new quota holds within one second
+QUOTA: Final = "requests_per_second"
 _REMEMBERED: Final = 65_536
 
 
-class Rates:
-    """Counts requests. `per_second` 0 lets everything through. For one thread."""
-
-    def __init__(self, per_second: int = 0, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._rate = per_second
+class _Buckets:
+    def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._buckets: dict[str, tuple[float, float]] = {}  # credential -> what was left, and when
+        self._left: dict[str, tuple[float, float]] = {}  # who -> what was left, and when
 
-    def take(self, credential_id: str) -> None:
-        """Count one request. HttpProblem 429 when the credential has made too many; such a request counts nothing."""
-        if not self._rate:
-            return
+    def take(self, key: str, rate: int, who: str) -> None:
+        """Count one request. HttpProblem 429 when there were too many; such a request counts nothing."""
         now = self._monotonic()
-        left, at = self._buckets.get(credential_id, (float(self._rate), now))
-        left = min(float(self._rate), left + (now - at) * self._rate)
+        left, at = self._left.get(key, (float(rate), now))
+        left = min(float(rate), left + (now - at) * rate)
         if left < 1.0:
-            wait = max(1, math.ceil((1.0 - left) / self._rate))
+            wait = max(1, math.ceil((1.0 - left) / rate))
             raise HttpProblem(
                 429,
                 TOO_MANY,
-                f"this credential may make {self._rate} requests per second; try again in {wait} s",
+                f"{who} may make {rate} requests per second; try again in {wait} s",
                 headers=(("retry-after", str(wait)),),
-                limit=self._rate,
+                limit=rate,
             )
-        if credential_id not in self._buckets and len(self._buckets) >= _REMEMBERED:
-            self._buckets.clear()
-        self._buckets[credential_id] = (left - 1.0, now)
+        if key not in self._left and len(self._left) >= _REMEMBERED:
+            self._left.clear()
+        self._left[key] = (left - 1.0, now)
+
+
+class Rates:
+    """Counts requests of credentials. `per_second` 0 lets everything through. For one thread."""
+
+    def __init__(self, per_second: int = 0, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._rate = per_second
+        self._buckets = _Buckets(monotonic)
+
+    def take(self, credential_id: str) -> None:
+        """Count one request. HttpProblem 429 when the credential has made too many; such a request counts nothing."""
+        if self._rate:
+            self._buckets.take(credential_id, self._rate, "this credential")
+
+
+class WorkspaceRates:
+    """Counts requests of workspaces that have a quota of them, which is read again twice a second. For one thread."""
+
+    def __init__(self, store: Store, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._monotonic = monotonic
+        self._until = float("-inf")
+        self._quotas: Mapping[str, int] = MappingProxyType({})
+        self._otherwise: int | None = None
+        self._buckets = _Buckets(monotonic)
+
+    @property
+    def stale(self) -> bool:
+        """Whether what is known may be too old."""
+        return self._monotonic() >= self._until
+
+    async def refresh(self, work: Work) -> None:
+        """Read the quotas again. Requests that come meanwhile do not wait, unless nothing was ever read."""
+        first = self._until < 0
+        asked_at = self._monotonic()
+        if not first:
+            self._until = asked_at + REMEMBER_SECONDS
+        found = [each for each in await work.identify(self._store.list_bounds) if each.name == QUOTA]
+        named = {each.workspace for each in found}
+        limits = {name: in_force(found, workspace=name, everywhere=ANY_WORKSPACE).get(QUOTA, 0) for name in named}
+        self._otherwise = limits.get(ANY_WORKSPACE)
+        self._quotas = limits
+        self._until = asked_at + REMEMBER_SECONDS
+
+    def take(self, workspace: str) -> None:
+        """Count one request. HttpProblem 429 when there were too many in the workspace; such a one counts nothing."""
+        rate = self._quotas.get(workspace, self._otherwise)
+        if rate:
+            self._buckets.take(workspace, rate, f"workspace {workspace!r} (its quota {QUOTA})")

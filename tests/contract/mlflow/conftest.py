@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from serving import Server
+from serving import HOST, READY_WITHIN, Server, free_port
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -99,3 +105,45 @@ def client(shared_server: Server, tracking: None) -> MlflowClient:
 def experiment(client: MlflowClient, name: Callable[[], str]) -> str:
     """The id of an experiment of this test's own."""
     return str(client.create_experiment(name()))
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """MLflow's own server, and the database that it serves."""
+
+    url: str
+    database: str
+
+
+@pytest.fixture(scope="session")
+def vendor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vendor]:
+    """A server of MLflow's own."""
+    folder, port = tmp_path_factory.mktemp("vendor"), free_port()
+    found = Vendor(f"http://{HOST}:{port}", f"sqlite:///{folder / 'mlflow.db'}")
+    options = ["--backend-store-uri", found.database, "--host", HOST, "--port", str(port), "--workers", "1"]
+    log = folder / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", *options],
+            stdout=out,
+            stderr=out,
+            cwd=folder,
+            start_new_session=True,
+        )
+        try:
+            deadline = time.monotonic() + 5 * READY_WITHIN
+            while not _answers(f"{found.url}/health"):
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.1)
+            yield found
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)  # it has workers
+            process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=60).status_code == 200
+    except httpx.TransportError:
+        return False

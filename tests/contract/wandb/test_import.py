@@ -81,6 +81,8 @@ def test_a_run_comes_whole_and_once(shared_server: Server, tmp_path: Path) -> No
             logged.log({"loss": value, "nested": {"deep": step % 7}, "text": "x" * 40_000}, step=step)
         logged.config.update({"late": None})
         logged.summary["best"] = 0.25
+        (tmp_path / "weights.bin").write_bytes(b"weights" * 1000)
+        logged.save(tmp_path / "weights.bin", base_path=tmp_path)
         began = logged.start_time
     told = run(shared_server, "import", "wandb", tmp_path / "wandb")
     assert told.rstrip().endswith("the same")
@@ -98,8 +100,14 @@ def test_a_run_comes_whole_and_once(shared_server: Server, tmp_path: Path) -> No
     ]
     assert points(shared_server, run_id, "nested.deep") == [(step, repr(float(step % 7))) for step in STEPS]
     assert points(shared_server, run_id, "best") == [(STEPS[-1], "0.25")]
+    with urllib.request.urlopen(
+        f"{shared_server.url}/api/v1/runs/{run_id}/artifacts/weights.bin", timeout=60
+    ) as answer:
+        assert answer.read() == b"weights" * 1000
+    files = get(shared_server, f"/runs/{run_id}/artifacts")["path"]
+    assert {"requirements.txt", "weights.bin"} <= set(files)
     assert "0 runs are new, 0 changed" in (again := run(shared_server, "import", "wandb", tmp_path / "wandb"))
-    assert "\n0 points sent" in again
+    assert "already, 0 sent\n0 points sent" in again
 
 
 def test_a_run_that_failed_and_was_resumed_is_one(shared_server: Server, tmp_path: Path) -> None:

@@ -11,18 +11,26 @@ from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import rank_edges
 from stepwell.core.errors import Corrupt
 from stepwell.core.series import Points
-from stepwell.storage.embedded import codec, nodes
+from stepwell.storage.embedded import blocks, codec, columns, nodes
 from stepwell.storage.embedded.packing import (
     Packer,
     Reader,
-    pack_ints,
-    pack_values,
     unpack_ints,
     unpack_values,
     widened,
 )
 
 PACKER = Packer()
+
+
+def pack_ints(numbers, packer):
+    return columns.pack_ints(numbers, np.array([0, len(numbers)]), packer)[0]
+
+
+def pack_values(values, packer):
+    return columns.pack_values(values, np.array([0, len(values)]), packer)[0]
+
+
 FULL = 8192
 NAN, INF = float("nan"), float("inf")
 
@@ -173,6 +181,24 @@ def test_a_short_block_is_not_packed_in_every_way_to_find_the_smallest(values, m
     packer = Counting()
     codec.encode(typical(values), packer)
     assert 0 < packer.frames <= most
+
+
+def test_many_short_blocks_are_weighed_together(monkeypatch):
+    calls = 0
+    real = columns._Residuals.of
+
+    def of(*given):
+        nonlocal calls
+        calls += 1
+        return real(*given)
+
+    monkeypatch.setattr(columns._Residuals, "of", staticmethod(of))
+    made = [typical(random_values(20, seed=seed)) for seed in range(50)]
+    blocks.encode_many([1], made[:1], PACKER)
+    alone, calls = calls, 0
+    found = blocks.encode_many(list(range(50)), made, PACKER)
+    assert calls == alone
+    assert [identities(codec.decode(one.data, PACKER)) for (one,) in found] == [identities(points) for points in made]
 
 
 def test_nodes_are_as_small_as_promised():

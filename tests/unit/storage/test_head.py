@@ -7,7 +7,7 @@ from stepwell.core.buckets import Buckets
 from stepwell.core.series import Order, Points
 from stepwell.core.summary import Summary
 from stepwell.storage.embedded import head as head_module
-from stepwell.storage.embedded.head import ARRIVAL, BITS, COLUMNS, STEP, Appended, Head, Series, points_of, sum_up
+from stepwell.storage.embedded.head import ARRIVAL, BITS, COLUMNS, STEP, Head, Piece, Series, points_of, sum_up
 
 
 def rows(steps: list[int], first_arrival: int) -> np.ndarray:
@@ -18,10 +18,22 @@ def rows(steps: list[int], first_arrival: int) -> np.ndarray:
     return found
 
 
-def put(head: Head, series: Series, steps: list[int], *, in_order: bool = True) -> None:
-    part = rows(steps, head.end)
-    greatest = (max(steps), 0, 0, 0)
-    head.publish([Appended(series=series, rows=part, in_order=in_order, greatest=greatest)], end=head.end + len(steps))
+def put(head: Head, series: Series, steps: list[int]) -> None:
+    put_rows(head, series, rows(steps, head.end))
+
+
+def put_rows(head: Head, series: Series, part: np.ndarray) -> None:
+    if series.slot < 0:
+        head.admit(series)
+    count = part.shape[1]
+    head.publish([Piece(np.array([series.slot]), np.array([0, count]), part)], end=head.end + count)
+    head.committed()
+
+
+def summary(head: Head, series: Series) -> Summary:
+    found = series.summary(head.state(series))
+    assert found is not None
+    return found
 
 
 def series() -> Series:
@@ -42,25 +54,21 @@ def test_a_state_stays_as_it_was_taken() -> None:
 def test_late_points_are_read_in_order() -> None:
     head, one = Head(), series()
     put(head, one, [5, 9])
-    put(head, one, [1, 7], in_order=False)
+    put(head, one, [1, 7])
     assert head.dirty()[0][1].points().step.tolist() == [1, 5, 7, 9]
 
 
 def test_the_summary_follows_and_survives_a_flush() -> None:
     head, one = Head(), series()
     put(head, one, [1, 2, 3])
-    first = one.summary(one.state)
-    assert first is not None
-    assert first.count == 3
+    assert summary(head, one).count == 3
     put(head, one, [4])
-    moved = one.summary(one.state)
-    assert moved is not None
-    n = one.state.n
+    moved = summary(head, one)
+    n = head.state(one).n
     put(head, one, [5])
     head.flushed([(one, n, moved)])
     assert head.points == 1
-    total = one.summary(one.state)
-    assert total is not None
+    total = summary(head, one)
     assert (total.count, total.first.step, total.last.step) == (5, 1, 5)
     assert moved == Summary.of(points_of(rows([1, 2, 3, 4], 0)).sorted(Order.KEY))
 
@@ -68,22 +76,19 @@ def test_the_summary_follows_and_survives_a_flush() -> None:
 def test_late_points_that_came_during_a_flush_are_read_in_order() -> None:
     head, one = Head(), series()
     put(head, one, [1, 2])
-    moved = one.summary(one.state)
-    assert moved is not None
-    put(head, one, [7, 8], in_order=True)
-    put(head, one, [3, 9], in_order=False)
+    moved = summary(head, one)
+    put(head, one, [7, 8])
+    put(head, one, [3, 9])
     head.flushed([(one, 2, moved)])
-    assert one.state.points().step.tolist() == [3, 7, 8, 9]
+    assert head.state(one).points().step.tolist() == [3, 7, 8, 9]
     put(head, one, [10])
-    assert one.state.points().step.tolist() == [3, 7, 8, 9, 10]
+    assert head.state(one).points().step.tolist() == [3, 7, 8, 9, 10]
 
 
 def test_a_clean_series_is_not_dirty_and_still_known() -> None:
     head, one = Head(), series()
     put(head, one, [1])
-    summary = one.summary(one.state)
-    assert summary is not None
-    head.flushed([(one, 1, summary)])
+    head.flushed([(one, 1, summary(head, one))])
     assert head.dirty() == []
     assert head.points == 0
     assert head.find(1, [("loss", ())]) == [one]
@@ -96,7 +101,7 @@ def test_the_series_that_are_clean_longest_are_forgotten(monkeypatch: pytest.Mon
     many = [Series(key=n, run_key=n // 3, name=(f"m{n}", ()), stored=None) for n in range(9)]
 
     def flush(chosen: list[Series]) -> None:
-        head.flushed([(one, one.state.n, total) for one in chosen if (total := one.summary(one.state))])
+        head.flushed([(one, head.state(one).n, summary(head, one)) for one in chosen])
 
     def known() -> list[int]:
         return [n for n, one in enumerate(many) if head.find(one.run_key, [(one.metric, ())]) == [one]]
@@ -115,11 +120,10 @@ def test_the_series_that_are_clean_longest_are_forgotten(monkeypatch: pytest.Mon
 def test_a_purged_run_leaves_nothing_and_a_late_flush_of_it_does_no_harm() -> None:
     head, one = Head(), series()
     put(head, one, [1, 2])
-    summary = one.summary(one.state)
-    assert summary is not None
+    total = summary(head, one)
     head.forget_runs([1])
     assert (head.points, head.dirty(), head.find(1, [("loss", ())])) == (0, [], [None])
-    head.flushed([(one, 2, summary)])
+    head.flushed([(one, 2, total)])
     assert head.points == 0
 
 
@@ -158,8 +162,7 @@ def test_many_series_are_summed_up_at_once_and_as_each_alone(monkeypatch: pytest
             part[ARRIVAL] = head.end + np.arange(count)
             part = part[:, np.lexsort(points_of(part).sort_columns(Order.KEY)[::-1])]
             if count:
-                appended = Appended(series=one, rows=part, in_order=False, greatest=points_of(part).key(-1))
-                head.publish([appended], end=head.end + count)
+                put_rows(head, one, part)
         captured, calls = head.dirty(), 0
         totals = sum_up(captured)
         assert calls == 1
@@ -172,3 +175,58 @@ def test_many_series_are_summed_up_at_once_and_as_each_alone(monkeypatch: pytest
             assert [repr(getattr(total, name)) for name in exact] == [repr(getattr(alone, name)) for name in exact]
             assert total.mean == pytest.approx(alone.mean, nan_ok=True)
             assert total.variance == pytest.approx(alone.variance, nan_ok=True)
+
+
+def test_a_commit_costs_no_series_anything_until_some_are_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    head, appended = Head(), 0
+    every = [Series(key=key, run_key=key % 7, name=(f"m{key}", ()), stored=None) for key in range(100)]
+    for one in every:
+        head.admit(one)
+    slots, edges = np.array([one.slot for one in every]), np.arange(101)
+    real = Series.append
+
+    def append(series: Series, rows: np.ndarray, *, in_order: bool) -> None:
+        nonlocal appended
+        appended += 1
+        real(series, rows, in_order=in_order)
+
+    monkeypatch.setattr(Series, "append", append)
+    monkeypatch.setattr(head_module, "UNSETTLED", 30)
+    for step in range(29):
+        head.publish([Piece(slots, edges, rows([step] * 100, head.end))], end=head.end + 100)
+    assert (appended, head.points) == (0, 2_900)
+    head.publish([Piece(slots, edges, rows([29] * 100, head.end))], end=head.end + 100)
+    assert appended == 100, "those of thirty commits at once"
+    head.publish([Piece(slots, edges, rows([30] * 100, head.end))], end=head.end + 100)
+    found = head.dirty()
+    assert appended == 200, "and those that somebody reads"
+    assert [state.points().step.tolist() for _, state in found] == [list(range(31))] * 100
+    assert {state.in_order for _, state in found} == {True}
+
+
+def test_what_was_admitted_and_not_committed_is_forgotten() -> None:
+    head = Head()
+    kept, undone = (Series(key=key, run_key=key, name=("loss", ()), stored=None) for key in (1, 2))
+    put(head, kept, [1])
+    head.admit(undone)
+    slots = head.remember(2, [undone])
+    assert head.listed(2, (("loss", ()),)) is slots
+    head.begin()
+    assert (head.find(1, [("loss", ())]), head.find(2, [("loss", ())])) == ([kept], [None])
+    assert head.listed(2, (("loss", ()),)) is None
+    another = Series(key=3, run_key=2, name=("loss", ()), stored=None)
+    put(head, another, [4])
+    assert another.slot == undone.slot, "it is given again"
+    assert head.state(another).points().step.tolist() == [4]
+
+
+def test_lists_of_names_are_not_kept_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(head_module, "NAMES_KEPT", 10)
+    head = Head()
+    for run in range(9):
+        many = [Series(key=4 * run + n, run_key=run, name=(f"m{n}", ()), stored=None) for n in range(4)]
+        for one in many:
+            head.admit(one)
+        head.remember(run, many)
+        assert head.listed(run, tuple((f"m{n}", ()) for n in range(4))) is not None
+    assert len(head._lists) <= 2

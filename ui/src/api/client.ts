@@ -22,6 +22,7 @@ type PathWith<V extends Verb> = {
 type Operation<P extends keyof paths, V extends Verb> = V extends keyof paths[P] ? paths[P][V] : never;
 type JsonOf<R> = R extends { content: { "application/json": infer B } } ? B : undefined;
 type Answer<O> = O extends { responses: infer R } ? JsonOf<R[keyof R & (200 | 201 | 204)]> : never;
+type RawFormOf<O> = O extends { responses: { 200: { content: infer C } } } ? Exclude<keyof C & string, "application/json"> : never;
 type ParametersOf<O> = O extends { parameters: infer A } ? A : never;
 type QueryOf<O> = ParametersOf<O> extends { query?: infer Q } ? Q : never;
 type PathParameters<O> = ParametersOf<O> extends { path: infer A } ? { path: A } : { path?: never };
@@ -68,6 +69,23 @@ export function address(path: string, parameters: Named = {}, query: Named = {})
 const QUIETLY: RequestInit = { credentials: "omit" };
 
 async function send<T>(verb: Verb, path: string, request: Request<unknown>): Promise<Result<T>> {
+  const sent = await answerOf(verb, path, request, (response) => response.text());
+  if (!sent.ok) return sent;
+  const { response, body: text } = sent.data;
+  if (text === "") return response.ok ? { ok: true, data: undefined as T } : failed(response.status, "empty", response.statusText);
+  const told = parsed(text);
+  if (told === undefined) return failed(response.status, "unreadable", "The answer is not JSON. Is there another server between?");
+  return response.ok ? { ok: true, data: told as T } : { ok: false, error: problem(response.status, told) };
+}
+
+/** What comes back, read to its end. `accept`: the form that the answer should have. */
+async function answerOf<B>(
+  verb: Verb,
+  path: string,
+  request: Request<unknown>,
+  read: (response: Response) => Promise<B>,
+  accept?: string,
+): Promise<Result<{ response: Response; body: B }>> {
   const { path: parameters, query, body, signal } = request as {
     path?: Named;
     query?: Named;
@@ -82,21 +100,14 @@ async function send<T>(verb: Verb, path: string, request: Request<unknown>): Pro
     headers.set("content-type", "application/json");
     init.body = JSON.stringify(body);
   }
-  let response: Response;
+  if (accept !== undefined) headers.set("accept", accept);
   try {
-    response = await fetch(url, init);
+    const response = await fetch(url, init);
+    heed(response, secret);
+    return { ok: true, data: { response, body: await read(response) } };
   } catch (error) {
     if (signal?.aborted) throw error;
     return failed(0, "unreachable", "The server does not answer.");
-  }
-  heed(response, secret);
-  const text = await response.text();
-  if (text === "") return response.ok ? { ok: true, data: undefined as T } : failed(response.status, "empty", response.statusText);
-  try {
-    const told = JSON.parse(text) as unknown;
-    return response.ok ? { ok: true, data: told as T } : { ok: false, error: problem(response.status, told) };
-  } catch {
-    return failed(response.status, "unreadable", "The answer is not JSON. Is there another server between?");
   }
 }
 
@@ -110,7 +121,7 @@ function failed(status: number, code: string, message: string): { ok: false; err
 }
 
 function problem(status: number, told: unknown): Problem {
-  const error = (told as { error?: Record<string, unknown> } | null)?.error ?? {};
+  const error = (told as { error?: Record<string, unknown> } | null | undefined)?.error ?? {};
   const text = (name: string) => (typeof error[name] === "string" ? error[name] : null);
   return {
     status,
@@ -134,6 +145,28 @@ export function post<P extends PathWith<"post">>(
   request: Request<Operation<P, "post">>,
 ): Promise<Result<Answer<Operation<P, "post">>>> {
   return send("post", path, request as Request<unknown>);
+}
+
+/** As `post`, with the answer in another form than JSON. */
+export async function postRaw<P extends PathWith<"post">>(
+  path: P,
+  request: Request<Operation<P, "post">>,
+  form: RawFormOf<Operation<P, "post">>,
+): Promise<Result<ArrayBuffer>> {
+  const sent = await answerOf("post", path, request as Request<unknown>, (response) => response.arrayBuffer(), form);
+  if (!sent.ok) return sent;
+  const { response, body } = sent.data;
+  if (response.ok && response.headers.get("content-type") === form) return { ok: true, data: body };
+  return { ok: false, error: problem(response.status, parsed(new TextDecoder().decode(body))) };
+}
+
+/** Undefined where it is not JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
 }
 
 export function put<P extends PathWith<"put">>(

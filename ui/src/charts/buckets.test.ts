@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { bucketsOf, merged, tally, valuesOf, type Points } from "./buckets";
+import { merged, tally, valuesOf, type Points } from "./buckets";
 import { bucketed } from "./testing";
 
 function points(rows: [step: number, value: number | null][], marks: Record<number, "NaN" | "Infinity" | "-Infinity"> = {}): Points {
@@ -12,13 +12,6 @@ function points(rows: [step: number, value: number | null][], marks: Record<numb
 }
 
 describe("buckets", () => {
-  test("of an answer have NaN where there is nothing finite", () => {
-    const found = bucketsOf({ count: [1, 2], mean: [1.5, null], last_time_us: [7, 9], non_finite: {} });
-    expect([...found.mean]).toEqual([1.5, NaN]);
-    expect([...found.last]).toEqual([1.5, NaN]);
-    expect([...found.firstTime]).toEqual([7, 9]);
-  });
-
   test("are sampled when one holds several points", () => {
     expect(tally([bucketed([1, 2, 3], 3)])).toMatchObject({ points: 3, buckets: 3, sampled: false });
     expect(tally([bucketed([1, NaN, 3, Infinity], 2)])).toMatchObject({ points: 4, buckets: 2, sampled: true, nans: 1, posInfs: 1 });

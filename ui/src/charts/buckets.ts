@@ -3,7 +3,6 @@
 
 import type { components } from "../api/schema";
 
-export type Answered = components["schemas"]["Aggregates"];
 export type Points = components["schemas"]["PointColumns"];
 
 /** Equally long columns in key order (step, time). Values are NaN where a bucket holds no finite number. */
@@ -26,7 +25,7 @@ export interface Buckets {
 export type Asked = NonNullable<components["schemas"]["BucketsRequest"]["columns"]>[number];
 
 /** Each column and what the server calls it. */
-const NAMES: readonly (readonly [keyof Buckets, Asked])[] = [
+export const NAMES: readonly (readonly [keyof Buckets, Asked])[] = [
   ["count", "count"],
   ["firstStep", "first_step"],
   ["lastStep", "last_step"],
@@ -51,11 +50,11 @@ export function at(column: Float64Array, row: number): number {
   return column[row] ?? NaN;
 }
 
-type Columns = { -readonly [K in keyof Buckets]: Float64Array };
+export type Columns = { -readonly [K in keyof Buckets]: Float64Array };
 
-function columnsOf(make: (name: keyof Buckets) => Float64Array): Columns {
+export function columnsOf(make: (name: keyof Buckets, asked: Asked) => Float64Array): Columns {
   const found: Partial<Columns> = {};
-  for (const [name] of NAMES) found[name] = make(name);
+  for (const [name, asked] of NAMES) found[name] = make(name, asked);
   return found as Columns;
 }
 
@@ -67,21 +66,6 @@ function numbers(column: readonly (number | null)[] | undefined): Float64Array {
 }
 
 export const NO_BUCKETS: Buckets = columnsOf(() => new Float64Array(0));
-
-/**
- * The answer's columns. A bucket of one point has it exactly: its mean is its value. Columns that were not asked for:
- * the first time is the last time, the last value is the mean.
- */
-export function bucketsOf(answer: Answered): Buckets {
-  const told = columnsOf((name) => numbers(answer[askedAs(name)]));
-  if (answer.first_time_us === undefined) told.firstTime = told.lastTime;
-  if (answer.last_value === undefined) told.last = told.mean;
-  return told;
-}
-
-function askedAs(name: keyof Buckets): Asked {
-  return NAMES.find(([each]) => each === name)?.[1] ?? "count";
-}
 
 /** Buckets of neighbouring windows, one after another. */
 export function joined(parts: readonly Buckets[]): Buckets {

@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 
-function isDark(): boolean {
+export function isDark(): boolean {
   const { theme } = document.documentElement.dataset;
   return theme === undefined ? matchMedia("(prefers-color-scheme: dark)").matches : theme === "dark";
 }

@@ -1,11 +1,14 @@
 // The card's data against a server of our own: what is asked, how often, and what stays.
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Result, post } from "../api/client";
+import type { Problem, Result, post } from "../api/client";
+import type { Buckets } from "./buckets";
 import { Feed, type FeedState, type Wish } from "./feed";
 import { Live } from "./live";
 import { DEFAULTS } from "./settings";
+import type { readBuckets } from "./raw";
 import type { Shown } from "./shown";
 import { Source } from "./source";
+import { bucketsWith } from "./testing";
 
 interface Body {
   series: { run_id: string; metric: string; since?: string; min_step?: number }[];
@@ -22,34 +25,35 @@ class Server {
   readonly asked: [path: string, body: Body][] = [];
   readonly signals: (AbortSignal | undefined)[] = [];
 
-  post = ((path: string, request: { body: Body; signal?: AbortSignal }): Promise<Result<unknown>> => {
-    this.asked.push([path, request.body]);
-    this.signals.push(request.signal);
+  post = ((path: string, { body, signal }: { body: Body; signal?: AbortSignal }) =>
+    this.answer(path, body, signal, () => ({ series: body.series.map((one) => this.delta(one)) }))) as unknown as typeof post;
+
+  read = ((body: Body, signal: AbortSignal) =>
+    this.answer("buckets", body, signal, () => body.series.map(() => this.buckets(body)))) as unknown as typeof readBuckets;
+
+  private answer<T>(path: string, body: Body, signal: AbortSignal | undefined, data: () => T): Promise<Result<T>> {
+    this.asked.push([path, body]);
+    this.signals.push(signal);
     if (this.mute) return new Promise(() => undefined);
-    if (this.broken) {
-      const error = { status: 503, code: "busy", message: "busy", field: null, position: null, requestId: null };
-      return Promise.resolve({ ok: false, error });
-    }
-    const series = request.body.series.map((one) => (path.endsWith("buckets") ? this.buckets(request.body) : this.delta(one)));
-    return Promise.resolve({ ok: true, data: { series } });
-  }) as unknown as typeof post;
+    const error: Problem = { status: 503, code: "busy", message: "busy", field: null, position: null, requestId: null };
+    return Promise.resolve(this.broken ? { ok: false, error } : { ok: true, data: data() });
+  }
 
   count(path: string): number {
     return this.asked.filter(([each]) => each.endsWith(path)).length;
   }
 
-  private buckets({ window = {}, budget = 1 }: Body) {
+  private buckets({ window = {}, budget = 1 }: Body): Buckets {
     const first = Math.max(0, window.min_step ?? 0);
     const last = Math.min(this.size - 1, window.max_step ?? Infinity);
     const size = Math.max(0, Math.min(budget, last - first + 1));
     const edges = Array.from({ length: size + 1 }, (_, row) => first + Math.floor((row * (last - first + 1)) / (size || 1)));
     const begin = edges.slice(0, -1);
     const end = edges.slice(1).map((edge) => edge - 1);
-    const zeros = begin.map(() => 0);
-    const columns = { count: begin.map((edge, row) => (end[row] ?? 0) - edge + 1), first_step: begin, last_step: end };
-    const times = { first_time_us: begin.map((each) => each * 10), last_time_us: end.map((each) => each * 10) };
-    const values = { min_value: begin, max_value: end, mean: begin.map((edge, row) => (edge + (end[row] ?? 0)) / 2), last_value: end };
-    return { buckets: { ...columns, ...times, ...values, nan_count: zeros, pos_inf_count: zeros, neg_inf_count: zeros, non_finite: {} } };
+    const count = begin.map((edge, row) => (end[row] ?? 0) - edge + 1);
+    const times = { firstTime: begin.map((each) => each * 10), lastTime: end.map((each) => each * 10) };
+    const values = { low: begin, high: end, mean: begin.map((edge, row) => (edge + (end[row] ?? 0)) / 2), last: end };
+    return bucketsWith({ count, firstStep: begin, lastStep: end, ...times, ...values });
   }
 
   private delta({ since = "", min_step = 0 }: Body["series"][number]) {
@@ -69,7 +73,7 @@ function wish(some: Partial<Wish> = {}): Wish {
 function setup() {
   const server = new Server();
   const live = new Live(server.post);
-  const source = new Source(server.post);
+  const source = new Source(server.read);
   const states: FeedState[] = [];
   const make = () => new Feed(source, live, (state) => states.push(state));
   return { server, live, source, make, last: () => states.at(-1) };

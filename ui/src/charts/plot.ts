@@ -3,6 +3,7 @@
 
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { isDark } from "./dark";
 import type { Line } from "./lines";
 import { heightAt, nearestRow } from "./nearest";
 import { DATA, optionsOf, type Inks } from "./options";
@@ -79,6 +80,7 @@ export class Plot {
   show(view: View): void {
     if (view === this.view) return;
     this.view = view;
+    this.inks = inksOf(this.root);
     this.measure(this.plot);
     this.plot.redraw(true, true);
     this.hover();
@@ -298,8 +300,16 @@ export class Plot {
   }
 }
 
+/** By theme, for all charts: asking an element for its colours computes the style of the whole page. */
+const INKS = new Map<boolean, Inks>();
+
 /** Canvas knows no variables of style sheets: the element has them resolved as its own colours. */
 function inksOf(element: HTMLElement): Inks {
-  const style = getComputedStyle(element);
-  return { text: style.color, grid: style.borderTopColor, ground: style.backgroundColor };
+  const dark = isDark();
+  let found = INKS.get(dark);
+  if (found === undefined) {
+    const style = getComputedStyle(element);
+    INKS.set(dark, (found = { text: style.color, grid: style.borderTopColor, ground: style.backgroundColor }));
+  }
+  return found;
 }

@@ -1,9 +1,10 @@
 // Buckets from the server for all cards of a page: what is asked at the same moment goes in few requests, and what was
 // answered is remembered. Who asks, and what is drawn, is told elsewhere.
 
-import { post, type Problem, type Result } from "../api/client";
+import type { Result } from "../api/client";
 import type { components } from "../api/schema";
-import { bucketsOf, type Asked, type Buckets } from "./buckets";
+import { NO_BUCKETS, type Asked, type Buckets } from "./buckets";
+import { readBuckets } from "./raw";
 
 export type Window = components["schemas"]["Window"];
 
@@ -21,7 +22,7 @@ export interface Wanted {
 const MOST_SERIES = 1000;
 const MOST_BUCKETS = 1_000_000;
 /** A request of so many buckets takes no further metric: the first cards are drawn while the server reads the next. */
-const ENOUGH = 20_000;
+const ENOUGH = 12_000;
 /** So many requests at a time: more would all be answered late, and nothing drawn meanwhile. */
 const AT_ONCE = 3;
 /** How many buckets are remembered, of 96 bytes each. */
@@ -33,7 +34,7 @@ interface Waiting {
   done: (result: Result<Buckets>) => void;
 }
 
-type Post = typeof post;
+type Read = typeof readBuckets;
 
 export class Source {
   private waiting: Waiting[] = [];
@@ -41,10 +42,10 @@ export class Source {
   private asking = 0;
   private readonly kept = new Map<string, Buckets>();
   private size = 0;
-  private readonly send: Post;
+  private readonly ask: Read;
 
-  constructor(send: Post = post) {
-    this.send = send;
+  constructor(ask: Read = readBuckets) {
+    this.ask = ask;
   }
 
   /**
@@ -112,14 +113,14 @@ export class Source {
   private next(): void {
     for (let batch; this.asking < AT_ONCE && (batch = this.queue.shift()) !== undefined; ) {
       this.asking++;
-      void this.ask(batch.filter(({ signal }) => !signal.aborted)).finally(() => {
+      void this.answer(batch.filter(({ signal }) => !signal.aborted)).finally(() => {
         this.asking--;
         this.next();
       });
     }
   }
 
-  private async ask(batch: readonly Waiting[]): Promise<void> {
+  private async answer(batch: readonly Waiting[]): Promise<void> {
     const [first] = batch;
     if (first === undefined) return;
     const { window, budget, columns } = first.wanted;
@@ -130,13 +131,8 @@ export class Source {
     for (const { signal } of batch) signal.addEventListener("abort", left, { once: true });
     const series = batch.map(({ wanted }) => ({ run_id: wanted.runId, metric: wanted.metric, labels: wanted.labels }));
     try {
-      const body = { series, window, budget, columns: [...columns] };
-      const result = await this.send("/api/v1/buckets", { body, signal: stop.signal });
-      batch.forEach((each, at) => {
-        const found = result.ok ? result.data.series[at] : undefined;
-        if (found !== undefined) each.done({ ok: true, data: bucketsOf(found.buckets) });
-        else each.done({ ok: false, error: result.ok ? SHORT : result.error });
-      });
+      const result = await this.ask({ series, window, budget, columns: [...columns] }, stop.signal);
+      batch.forEach((each, at) => each.done(result.ok ? { ok: true, data: result.data[at] ?? NO_BUCKETS } : result));
     } catch (error) {
       if (!stop.signal.aborted) throw error;
     } finally {
@@ -144,12 +140,3 @@ export class Source {
     }
   }
 }
-
-const SHORT: Problem = {
-  status: 0,
-  code: "unreadable",
-  message: "The answer lacks a series that was asked for.",
-  field: null,
-  position: null,
-  requestId: null,
-};

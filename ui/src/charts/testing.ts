@@ -1,9 +1,15 @@
 // Made-up series for tests: buckets as the server makes them, and a pen that remembers.
 
-import { NO_BUCKETS, type Buckets } from "./buckets";
+import { columnsOf, NO_BUCKETS, type Buckets } from "./buckets";
 import { lineOf, type Line } from "./lines";
 import type { Pen } from "./paths";
 import { DEFAULTS, type ChartSettings } from "./settings";
+
+/** Buckets with these columns; the others are zeros. */
+export function bucketsWith(given: Partial<Record<keyof Buckets, readonly number[]>>): Buckets {
+  const size = Math.max(0, ...Object.values(given).map((column) => column.length));
+  return columnsOf((name) => Float64Array.from(given[name] ?? new Array<number>(size).fill(0)));
+}
 
 /** Equally full buckets of the values at steps 0, 1, 2...; times count seconds from 1,000,000 s. */
 export function bucketed(values: ArrayLike<number>, budget: number, steps?: ArrayLike<number>): Buckets {

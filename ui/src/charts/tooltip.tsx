@@ -1,6 +1,7 @@
 // What stands at the cursor: every visible run, greatest first. Pinned, it stays, scrolls and can be copied.
 
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { copy } from "../parts/copying";
 import { duration, moment, value, whole } from "./format";
 import type { Told } from "./nearest";
 import type { Kind } from "./ticks";
@@ -79,7 +80,7 @@ function Head({ text, rows, pinned, unpin }: Pick<TooltipProps, "rows" | "pinned
       <span>{text}</span>
       {pinned && (
         <span class="tip-buttons">
-          <button type="button" onClick={() => void navigator.clipboard.writeText(tsvOf(rows))}>
+          <button type="button" onClick={() => void copy(tsvOf(rows))}>
             Copy
           </button>
           <button type="button" onClick={unpin} aria-label="Close">

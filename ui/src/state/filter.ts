@@ -14,7 +14,12 @@ export function isFilter(text: string): boolean {
 /** The server's filter for what was typed. A plain text is a part of the run's name, in any case of letters. */
 export function filterOf(text: string): string {
   if (text.trim() === "" || isFilter(text)) return text;
-  return `run_name ILIKE ${quoted(`%${text.trim()}%`)}`;
+  return filterOfName(text.trim());
+}
+
+/** The runs with this part in their name, in any case of letters. */
+export function filterOfName(part: string): string {
+  return `run_name ILIKE ${quoted(`%${part}%`)}`;
 }
 
 export function quoted(text: string): string {

@@ -102,6 +102,98 @@ class AuditPage(Struct):
     cursor: str | None
 
 
+class RetentionRule(Struct):
+    """What is kept of a workspace (`*`: of any), or of one experiment: 0 is all, null says nothing."""
+
+    workspace: str
+    experiment_id: Int64 | None
+    points_days: Int64 | None
+    points_per_series: Int64 | None
+    deleted_runs_days: Int64 | None
+
+
+class RetentionRules(Struct):
+    """Sorted by workspace, then experiment."""
+
+    rules: list[RetentionRule]
+
+
+class Expiring(Struct):
+    """What would go of an experiment: so many deleted runs, of which the first are named, and points of other runs."""
+
+    workspace: str
+    experiment_id: Int64
+    run_count: int
+    run_ids: list[str]
+    points: Int64
+    series: int
+
+
+class RetentionPreview(Struct):
+    """The first experiments of which something would go."""
+
+    expiring: list[Expiring]
+
+
+class Quota(Struct):
+    """How much of each a workspace (`*`: any) may have: 0 is any number, null says nothing."""
+
+    workspace: str
+    points: Int64 | None
+    series: Int64 | None
+    file_bytes: Int64 | None
+    requests_per_second: Int64 | None
+
+
+class QuotaList(Struct):
+    """Sorted by workspace."""
+
+    quotas: list[Quota]
+
+
+class Holdings(Struct):
+    """Deleted runs and what is theirs counts."""
+
+    points: Int64
+    series: Int64
+    runs: Int64
+    file_bytes: Int64
+
+
+class QuotaInForce(Struct):
+    """Null: any number."""
+
+    points: Int64 | None
+    series: Int64 | None
+    file_bytes: Int64 | None
+    requests_per_second: Int64 | None
+
+
+class WrittenRun(Struct):
+    """A run that is being written to: how many points of how many series came in lately and wait in memory."""
+
+    workspace: str
+    run_id: str
+    name: str
+    points: int
+    series: int
+
+
+class Activity(Struct):
+    """The runs with the most points first. `reading_only` says why nothing can be written; empty: it can."""
+
+    writing: list[WrittenRun]
+    reading_only: str
+
+
+class Usage(Struct):
+    """What a workspace has and what it may have."""
+
+    workspace: str
+    used: Holdings
+    quota: QuotaInForce
+
+
 class Experiment(Struct):
     """A named group of runs."""
 
@@ -267,6 +359,21 @@ class Deleted(Struct):
 
     run: RunInfo | None
     purged: int
+
+
+class Refusal(Struct):
+    """A run that stays as it is. `code` and `message` are those that a request for it alone would get."""
+
+    run_id: str
+    code: str
+    message: str
+
+
+class RunsChanged(Struct):
+    """`changed` runs are now, durably, as asked; the others are listed in the order of the request."""
+
+    changed: int
+    refused: list[Refusal]
 
 
 class Stored(Struct):

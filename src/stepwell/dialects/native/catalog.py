@@ -9,7 +9,7 @@ from stepwell.core.model import NO_COLUMNS, ExperimentWrite, Lifecycle, RunWrite
 from stepwell.dialects.native import render, translate, wire
 from stepwell.dialects.native.asking import Ask
 from stepwell.dialects.native.columns import Table
-from stepwell.services import ingest, runs, search
+from stepwell.services import ingest, many_runs, runs, search
 
 _EXPERIMENT_ID: Final = "experiment_id"
 _RUN_ID: Final = "run_id"
@@ -99,6 +99,24 @@ def delete_run(ask: Ask, query: wire.Deletion) -> Table:
 def restore_run(ask: Ask, _: wire.Nothing) -> Table:
     """Bring a deleted run back. Restoring one that is there is no error."""
     return _set_lifecycle(ask, Lifecycle.ACTIVE)
+
+
+def change_runs(ask: Ask, body: wire.RunsChange) -> Table:
+    """Tag, delete, restore or purge many runs: in one transaction all that can be changed; the others are named."""
+    change = many_runs.Change(
+        set_tags=body.set_tags,
+        clear_tags=tuple(body.remove_tags),
+        lifecycle=None if body.lifecycle is None else Lifecycle(body.lifecycle),
+        purge=body.purge,
+        at=ask.now,
+    )
+    refused = many_runs.change_runs(ask.store, workspace=ask.workspace, run_ids=body.run_ids, change=change)
+    return {
+        "changed": len(set(body.run_ids)) - len(refused),
+        "refused": [
+            {"run_id": each.run_id, "code": each.error.code, "message": each.error.message} for each in refused
+        ],
+    }
 
 
 def search_runs(ask: Ask, body: wire.RunSearch) -> Table:

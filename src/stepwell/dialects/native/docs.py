@@ -85,8 +85,8 @@ def _parameters(parameters: list[Mapping[str, Any]]) -> Iterator[str]:
 def _content(part: Mapping[str, Any]) -> str:
     if "content" not in part:
         return "no body"
-    ((kind, content),) = part["content"].items()
-    return f"{_type(content['schema'])} <small>{escape(kind)}</small>"
+    forms = part["content"].items()
+    return " or ".join(f"{_type(content['schema'])} <small>{escape(kind)}</small>" for kind, content in forms)
 
 
 def _shape(name: str, shape: Mapping[str, Any]) -> Iterator[str]:

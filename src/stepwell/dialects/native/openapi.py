@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from inspect import cleandoc
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from stepwell.dialects.native import answers
+from stepwell.dialects.native import answers, raw
 from stepwell.dialects.native.operations import OPERATIONS, PREFIX, Operation
 
 _REFERENCE: Final = "#/components/schemas/{name}"
@@ -23,6 +24,7 @@ requests write it as "NaN", "Infinity" or "-Infinity". Integers are 64-bit: time
 
 A write is durable and visible to every read once it is answered, and stored whole or not at all. Unknown fields are
 refused. Every error has the shape FailureAnswer."""
+_RAW: Final = " ".join(cleandoc(raw.buckets.__doc__ or "").split())
 _ERRORS: Final = {
     400: "The request is not valid; the error names the field.",
     401: "A valid credential is required.",
@@ -140,7 +142,10 @@ def _answer(operation: Operation, schema_of: dict[Any, Any]) -> dict[str, Any]:
     if operation.answer is None:
         content = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
         return {"description": "The bytes.", "content": content}
-    return {"description": "Done.", "content": {"application/json": {"schema": schema_of[operation.answer]}}}
+    content = {"application/json": {"schema": schema_of[operation.answer]}}
+    if operation.raw:
+        content[raw.BUCKETS] = {"schema": {"type": "string", "format": "binary", "description": _RAW}}
+    return {"description": "Done.", "content": content}
 
 
 def _error(text: str, shape: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 from msgspec import Struct
 
 from stepwell.core.access import Role
-from stepwell.dialects.native import about, access, answers, catalog, reading, wire
+from stepwell.dialects.native import about, access, answers, bounds, catalog, reading, wire
 from stepwell.dialects.native.asking import Ask
 
 PREFIX: Final = "/api/v1"
@@ -22,7 +22,8 @@ Handler: TypeAlias = Callable[[Ask, Any], Any]
 class Operation:
     """One verb of one path. `handler` is None where the routes have an endpoint of their own, of the name `id`.
 
-    query, body: the shape of the query string and of the body. answer: of the answer's body; None: bytes.
+    query, body: the shape of the query string and of the body. answer: of the answer's body; None: bytes. raw: whether
+    the answer also has the form of `raw`.
     """
 
     verb: str
@@ -36,15 +37,16 @@ class Operation:
     status: int = 200
     role: Role = Role.READER
     body_limit: int = SMALL_BODY
+    raw: bool = False
 
 
-def _read(path: str, handler: Handler, answer: Any, *, query: type[Struct] | None = None) -> Operation:
-    return _operation("GET", path, handler, answer, query=query)
+def _read(path: str, handler: Handler, answer: Any, **more: Any) -> Operation:
+    return _operation("GET", path, handler, answer, **more)
 
 
-def _ask(path: str, handler: Handler, answer: Any, body: type[Struct]) -> Operation:
+def _ask(path: str, handler: Handler, answer: Any, body: type[Struct], **more: Any) -> Operation:
     """A read whose question needs a body."""
-    return _operation("POST", path, handler, answer, body=body)
+    return _operation("POST", path, handler, answer, body=body, **more)
 
 
 def _write(verb: str, path: str, handler: Handler, answer: Any, **more: Any) -> Operation:
@@ -66,6 +68,13 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _admin("POST", "/credentials", access.create_credential, answers.NewSecret, body=wire.NewCredential, status=201),
     _admin("DELETE", "/credentials/{credential_id}", access.revoke_credential, answers.CredentialInfo),
     _admin("GET", "/audit", access.read_audit, answers.AuditPage, query=wire.AuditQuery),
+    _admin("GET", "/retention", bounds.list_retention, answers.RetentionRules),
+    _admin("PUT", "/retention", bounds.set_retention, answers.RetentionRule, body=wire.NewRetention),
+    _admin("GET", "/retention/preview", bounds.preview_retention, answers.RetentionPreview),
+    _admin("GET", "/quotas", bounds.list_quotas, answers.QuotaList),
+    _admin("PUT", "/quotas", bounds.set_quota, answers.Quota, body=wire.NewQuota),
+    _read("/usage", bounds.get_usage, answers.Usage, query=wire.UsageQuery),
+    _admin("GET", "/activity", access.get_activity, answers.Activity, query=wire.ActivityQuery),
     _read("/workspaces", catalog.list_workspaces, answers.WorkspaceTable),
     _read("/experiments", catalog.list_experiments, answers.ExperimentPage, query=wire.Listing),
     _write("POST", "/experiments", catalog.create_experiment, answers.Experiment, body=wire.NewExperiment, status=201),
@@ -80,6 +89,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _write("DELETE", "/experiments/{experiment_id}", catalog.delete_experiment, answers.Experiment),
     _write("POST", "/experiments/{experiment_id}/restore", catalog.restore_experiment, answers.Experiment),
     _write("POST", "/runs", catalog.create_run, answers.RunAnswer, body=wire.NewRun, status=201),
+    _write("POST", "/runs/change", catalog.change_runs, answers.RunsChanged, body=wire.RunsChange),
     _ask("/runs/search", catalog.search_runs, answers.RunPage, wire.RunSearch),
     _read("/runs/{run_id}", catalog.get_run, answers.RunDetail),
     _write("PATCH", "/runs/{run_id}", catalog.change_run, answers.RunAnswer, body=wire.RunChange),
@@ -122,8 +132,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _write("PUT", "/views/{view}", about.save_view, answers.View, body=wire.NewView),
     _write("DELETE", "/views/{view}", about.delete_view, answers.Removed),
     _ask("/summaries", reading.read_summaries, answers.SummaryTable, wire.SummariesRequest),
-    _read("/buckets", reading.query_buckets, answers.BucketsAnswer, query=wire.BucketsQuery),
-    _ask("/buckets", reading.read_buckets, answers.BucketsAnswer, wire.BucketsRequest),
+    _read("/buckets", reading.query_buckets, answers.BucketsAnswer, query=wire.BucketsQuery, raw=True),
+    _ask("/buckets", reading.read_buckets, answers.BucketsAnswer, wire.BucketsRequest, raw=True),
     _ask("/deltas", reading.read_deltas, answers.DeltasAnswer, wire.DeltasRequest),
     _read("/runs/{run_id}/artifacts", reading.list_files, answers.FileTable, query=wire.FolderQuery),
     Operation(

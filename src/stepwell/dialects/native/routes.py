@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
@@ -10,7 +11,7 @@ from urllib.parse import quote
 from stepwell.core.access import Role
 from stepwell.core.ids import check_workspace
 from stepwell.core.store import BlobWriter
-from stepwell.dialects.native import docs, endpoint_table, openapi, translate
+from stepwell.dialects.native import docs, endpoint_table, openapi, raw, translate
 from stepwell.dialects.native.asking import Ask
 from stepwell.dialects.native.decoding import Decoder
 from stepwell.dialects.native.errors import error_response
@@ -27,6 +28,7 @@ _NOTHING: Final = Decoder(Nothing)
 _POINTS: Final = Decoder(PointsWrite)
 _RESOURCES: Final = Decoder(ResourcesWrite)
 _DECODE_HERE: Final = 64 << 10  # bytes of a body that are decoded faster than a thread is reached
+_BY_ACCEPT: Final = (("vary", "accept"),)
 # Content of users never acts as a page of ours. Every answer of the server is nosniff already.
 _UNTRUSTED: Final = ("content-security-policy", "sandbox; default-src 'none'")
 
@@ -157,6 +159,9 @@ async def _handled(
     if body is not None:
         asked = body.body(await call.body(operation.body_limit))
     run = call.run if operation.role is Role.READER else call.run_write
+    if operation.raw:
+        encode = _raw if raw.wanted(call.header("accept")) else _either
+        return await run(encode, handler, _ask(call), asked)
     return await run(_answer, handler, _ask(call), asked, operation.status)
 
 
@@ -209,6 +214,15 @@ def _ask(call: Call) -> Ask:
 def _answer(handler: Handler, ask: Ask, asked: Any, status: int) -> Response:
     """In the pool: the encoding of a large answer must not hold up the others."""
     return json_response(handler(ask, asked), status)
+
+
+def _raw(handler: Handler, ask: Ask, asked: Any) -> Response:
+    return Response(200, raw.buckets(handler(ask, asked)), raw.BUCKETS, _BY_ACCEPT)
+
+
+def _either(handler: Handler, ask: Ask, asked: Any) -> Response:
+    """The JSON form of what has a raw form too."""
+    return replace(_answer(handler, ask, asked, 200), headers=_BY_ACCEPT)
 
 
 def _points_write(call: Call, body: bytes) -> Any:

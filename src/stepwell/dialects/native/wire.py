@@ -93,6 +93,41 @@ class AuditQuery(Request):
     cursor: str = ""
 
 
+class NewRetention(Request):
+    """What is kept. Without `workspace`: the request's. `points_days`: points not older than so many days by their own
+    time, and the last of each series. `points_per_series`: the latest so many. `deleted_runs_days`: deleted runs. 0:
+    all, for ever, whatever a wider rule says; null or absent: as that says."""
+
+    workspace: str | None = None
+    experiment_id: Int64 | None = None
+    points_days: Int64 | None = None
+    points_per_series: Int64 | None = None
+    deleted_runs_days: Int64 | None = None
+
+
+class UsageQuery(Request):
+    """Of which workspace; without it of the request's."""
+
+    workspace: str | None = None
+
+
+class ActivityQuery(Request):
+    """How many runs at most."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 20
+
+
+class NewQuota(Request):
+    """How much of each a workspace may have. Without `workspace`: the request's. 0: any number, whatever the quota of
+    `*` says; null or absent: as that says."""
+
+    workspace: str | None = None
+    points: Int64 | None = None
+    series: Int64 | None = None
+    file_bytes: Int64 | None = None
+    requests_per_second: Int64 | None = None
+
+
 class SeriesOfRun(Request):
     """One metric, or all."""
 
@@ -225,6 +260,17 @@ class RunChange(Request):
     remove_tags: list[str] = []
     set_custom_info: dict[str, str] = {}
     note: Note | None = None
+
+
+class RunsChange(Request):
+    """The same change of many runs. A tag in `remove_tags` need not be there. `lifecycle` deletes or restores, `purge`
+    removes for good and stands alone."""
+
+    run_ids: Annotated[list[str], Meta(max_length=1000)]
+    set_tags: dict[str, str] = {}
+    remove_tags: list[str] = []
+    lifecycle: Lifecycle | None = None
+    purge: bool = False
 
 
 class NewEvent(Request):

@@ -35,6 +35,16 @@ class Submit(Protocol):
     def __call__(self, run: Callable[[Connection], T], /) -> Future[T]: ...  # noqa: D102
 
 
+class AdmitFile(Protocol):
+    """Lets a file of a workspace in, by its size, or raises."""
+
+    def __call__(self, conn: Connection, workspace: str, size: int, /) -> None: ...  # noqa: D102
+
+
+def no_quota(_conn: Connection, _workspace: str, _size: int, /) -> None:
+    """Lets every file in."""
+
+
 class Snapshot(Protocol):
     """A reading connection inside one short transaction."""
 
@@ -116,15 +126,24 @@ class Blobs:
     """Implements core.store.BlobStore, and the care for its files. Any number of threads may share one."""
 
     def __init__(
-        self, files: Files, *, submit: Submit, snapshot: Snapshot, full: Callable[[], bool], shared: bool = False
+        self,
+        files: Files,
+        *,
+        submit: Submit,
+        snapshot: Snapshot,
+        full: Callable[[], bool],
+        admit: AdmitFile,
+        shared: bool = False,
     ) -> None:
         """`files` is rooted in the data directory, whose lock this process holds. `full`: whether what space is left
-        is kept for what makes room."""
+        is kept for what makes room. `admit`: called in the transaction of a new file, of a workspace and with a size;
+        once its row is there; it may refuse."""
         self.failed = ""  # why nothing may be written any more
         self.full = full
         self._files = files
         self._submit = submit
         self._snapshot = snapshot
+        self._admit = admit
         self._publisher = Publisher(files)
         self._lock = threading.Lock()
         self._underway: set[str] = set()  # contents whose rows are still to come
@@ -152,8 +171,13 @@ class Blobs:
             self.finished(file)
             raise
 
+        def stored(conn: Connection, info: BlobInfo) -> str | None:
+            replaced = blob_rows.put(conn, workspace, owner, info, file)
+            self._admit(conn, workspace, info.size or 0)
+            return replaced
+
         def put(info: BlobInfo) -> None:
-            replaced = self._submit(lambda conn: blob_rows.put(conn, workspace, owner, info, file)).result()
+            replaced = self._submit(lambda conn: stored(conn, info)).result()
             self.remove([] if replaced is None else [replaced])
 
         return Writer(self, unfinished, file=file, put=put, path=path, at=at)

@@ -144,13 +144,48 @@ def events(conn: Connection, workspace: str, run_id: str) -> list[Event]:
     return [Event(time=time, kind=kind, text=text, detail=detail) for time, kind, text, detail in rows]
 
 
-def purge(conn: Connection, workspace: str, run_ids: Iterable[str], *, at: int) -> Purged:
+def deleted_before(
+    conn: Connection, workspace: str, experiment_id: int, *, before: int, after: str, limit: int
+) -> list[str]:
+    """Ids above `after`, sorted, of runs that were deleted before a time."""
+    place = {"workspace": workspace, "experiment_id": experiment_id}
+    bindings = {**place, "before": before, "after": after, "limit": limit}
+    return [run_id for (run_id,) in _SQL.all(conn, "runs_deleted_before", bindings)]
+
+
+def keys_of_experiment(conn: Connection, workspace: str, experiment_id: int) -> list[int]:
+    """Of all its runs, deleted ones too, rising."""
+    place = {"workspace": workspace, "experiment_id": experiment_id}
+    return [key for (key,) in _SQL.all(conn, "run_keys_of_experiment", place)]
+
+
+def keys_in(conn: Connection, workspace: str) -> list[int]:
+    """Of all runs of a workspace, deleted ones too, in no order."""
+    return [key for (key,) in _SQL.all(conn, "run_keys_of_workspace", {"workspace": workspace})]
+
+
+def named(conn: Connection, key: int) -> tuple[str, str, str] | None:
+    """The workspace, id and name of a run; None: it is purged."""
+    row = _SQL.one(conn, "run_and_workspace", (key,))
+    return None if row is None else (row[0], row[1], row[2])
+
+
+def purge(
+    conn: Connection, workspace: str, run_ids: Iterable[str], *, at: int, deleted_before: int | None = None
+) -> Purged:
     """Take runs and all that belongs to them out of the catalog, series included, and bury their keys.
 
-    Points and files are the caller's, in the same transaction and after it. Unknown ids are left out.
+    Points and files are the caller's, in the same transaction and after it. Unknown ids are left out, and where
+    `deleted_before` is given all that were not deleted before that time.
     """
     workspace_key = workspaces.find(conn, workspace)
     found = keys_of(conn, workspace, run_ids)
+    if deleted_before is not None:
+        found = {
+            run_id: key
+            for run_id, key in found.items()
+            if _SQL.one(conn, "is_deleted_before", {"key": key, "before": deleted_before}) is not None
+        }
     keys = tuple(found.values())
     for run_id in found:
         audit.note(conn, "run.purge", workspace=workspace, subject=run_id)

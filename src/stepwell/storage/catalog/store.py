@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from stepwell.core.access import Credential, WorkspaceAlias
 from stepwell.core.audit import AuditEntry, AuditQuery
+from stepwell.core.bounds import Bound
 from stepwell.core.filters import Kind
 from stepwell.core.model import (
     BlobInfo,
@@ -28,6 +29,7 @@ from stepwell.core.model import (
 from stepwell.core.page import Page, Position
 from stepwell.storage.catalog import (
     audit,
+    bounds,
     credentials,
     experiments,
     logs,
@@ -38,7 +40,7 @@ from stepwell.storage.catalog import (
     workspaces,
 )
 from stepwell.storage.catalog import records as record_rows
-from stepwell.storage.catalog.blobs import Blobs, Reader, Snapshot, Submit, Writer
+from stepwell.storage.catalog.blobs import AdmitFile, Blobs, Reader, Snapshot, Submit, Writer, no_quota
 from stepwell.storage.catalog.live import LiveSeries
 from stepwell.storage.catalog.sql import Connection
 from stepwell.storage.files import Files
@@ -60,15 +62,17 @@ class Catalog:
         live: LiveSeries,
         files: Files,
         full: Callable[[], bool] = bool,
+        admit_file: AdmitFile = no_quota,
         shared: bool = False,
     ) -> None:
         """submit: runs a change inside a transaction of the writing thread; its Future resolves once it is durable.
         snapshot: a reading connection. live: the series that wait in memory. files: rooted in the data directory.
-        full: whether the disk is (never, when not given). shared: whether other processes keep files there too."""
+        full: whether the disk is (never, when not given). admit_file: may refuse a file of a workspace for its size, in
+        the transaction that names it. shared: whether other processes keep files there too."""
         self._catalog_submit = submit
         self._catalog_snapshot = snapshot
         self._catalog_live = live
-        self._blobs = Blobs(files, submit=submit, snapshot=snapshot, full=full, shared=shared)
+        self._blobs = Blobs(files, submit=submit, snapshot=snapshot, full=full, admit=admit_file, shared=shared)
 
     def _done(self, run: Callable[[Connection], T]) -> T:
         return self._catalog_submit(run).result()
@@ -223,6 +227,24 @@ class Catalog:
         """See AuditStore."""
         with self._catalog_snapshot() as conn:
             return audit.find(conn, query)
+
+    # Bounds -----------------------------------------------------------------------------------------------------------
+
+    def put_bounds(self, *, workspace: str, experiment_id: int | None, values: Mapping[str, int | None]) -> None:
+        """See BoundStore."""
+        self._done(lambda conn: bounds.put(conn, workspace, experiment_id, values))
+
+    def list_bounds(self) -> list[Bound]:
+        """See BoundStore."""
+        with self._catalog_snapshot() as conn:
+            return bounds.every(conn)
+
+    def runs_deleted_before(
+        self, *, workspace: str, experiment_id: int, before: int, after: str = "", limit: int
+    ) -> list[str]:
+        """See BoundStore."""
+        with self._catalog_snapshot() as conn:
+            return runs.deleted_before(conn, workspace, experiment_id, before=before, after=after, limit=limit)
 
     # Records ----------------------------------------------------------------------------------------------------------
 

@@ -8,11 +8,10 @@ series back; others ask it to and wait.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
 from typing import Any, Final, NamedTuple, Self
 
 import apsw
@@ -20,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stepwell.core.errors import Corrupt
-from stepwell.core.series import I64, INT64_MAX, Key, Order
+from stepwell.core.series import I64, INT64_MAX, Order
 from stepwell.storage.catalog import series as series_table
 from stepwell.storage.embedded import blocks, journal, mending
 from stepwell.storage.embedded.blocks import Blocks
 from stepwell.storage.embedded.database import database_errors
-from stepwell.storage.embedded.head import ARRIVAL, Appended, Head, Series, points_of
+from stepwell.storage.embedded.head import ARRIVAL, Head, Piece, Series, points_of
 from stepwell.storage.embedded.staging import Stage
 from stepwell.storage.embedded.writer import Request
 
@@ -70,19 +69,13 @@ class Part(NamedTuple):
         edges = np.flatnonzero(np.diff(keys, prepend=-1, append=-1))
         return type(self)(keys[edges[:-1]], edges, self.rows.compress(kept, axis=1))
 
-    def appended(self, series: dict[int, Series | None]) -> Iterator[Appended]:
-        """All series, as a commit publishes them."""
-        starts, ends = self.edges[:-1], self.edges[1:]
-        places = zip(starts.tolist(), ends.tolist(), self._identities(starts), self._identities(ends - 1), strict=True)
-        for key, (start, end, first, last) in zip(self.keys.tolist(), places, strict=True):
-            one = series[key]
-            assert one is not None
-            in_order = one.greatest is None or first > one.greatest
-            yield Appended(series=one, rows=self.rows[:, start:end], in_order=in_order, greatest=last)
-
-    def _identities(self, places: I64) -> list[Key]:
-        columns = points_of(self.rows[:, places]).sort_columns(Order.KEY)
-        return list(zip(*(column.tolist() for column in columns), strict=True))
+    def piece(self, head: Head, series: dict[int, Series | None]) -> Piece:
+        """The same for the head, which learns of the series."""
+        found = [one for key in self.keys.tolist() if (one := series[key]) is not None]
+        for one in found:
+            if one.slot < 0:
+                head.admit(one)
+        return Piece(np.fromiter((one.slot for one in found), np.int64, len(found)), self.edges, self.rows)
 
 
 class Backlog:
@@ -135,7 +128,7 @@ class Backlog:
         taken = [part.take(keys) for part in self._parts]
         self._keep(connection, taken, found)
         moved = [part.after(np.array([found.moved_up_to(key) for key in part.keys.tolist()])) for part in taken]
-        self._head.publish(chain.from_iterable(part.appended(found.series) for part in moved), end=self._head.end)
+        self._head.publish([part.piece(self._head, found.series) for part in moved], end=self._head.end)
         self._waits[_places(self._keys, keys)] = False
         self.series -= len(keys)
         self._head.owe(points=-sum(part.rows.shape[1] for part in taken), series=-len(keys))

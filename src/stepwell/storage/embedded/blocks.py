@@ -6,6 +6,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice, pairwise
 from typing import Final, Generic, NamedTuple, TypeVar
 
 import apsw
@@ -21,6 +22,7 @@ from stepwell.storage.embedded.statements import POINTS as SQL
 
 T = TypeVar("T")
 POINTS: Final = 8192  # of a full block
+TOGETHER: Final = 32_768  # points of several blocks that are made at once: their columns fit the processor's cache
 NODES_FROM: Final = 1024  # points; a smaller block is decoded as fast as its nodes
 CACHE_BYTES: Final = 48 * 2**20
 _POINT_BYTES: Final = 40
@@ -138,12 +140,54 @@ def nodes_of(points: Points) -> Buckets:
 
 def encode(series_key: int, points: Points, packer: Packer) -> list[Encoded]:
     """Points in key order as full blocks and a rest."""
-    return [_encode(series_key, points.take(slice(at, at + POINTS)), packer) for at in range(0, len(points), POINTS)]
+    return encode_many([series_key], [points], packer)[0]
 
 
-def _encode(series_key: int, points: Points, packer: Packer) -> Encoded:
-    node_bytes = nodes.encode(nodes_of(points), packer) if len(points) >= NODES_FROM else None
-    return Encoded(header_of(series_key, points), codec.encode(points, packer), node_bytes)
+def encode_many(series_keys: Sequence[int], parts: Sequence[Points], packer: Packer) -> list[list[Encoded]]:
+    """The same for several series: of short ones many cost little more than one."""
+    found: list[list[Encoded]] = []
+    begin = points = 0
+    for end, part in enumerate(parts, 1):
+        points += len(part)
+        if points >= TOGETHER or end == len(parts):
+            found += _encode_some(series_keys[begin:end], parts[begin:end], packer)
+            begin, points = end, 0
+    return found
+
+
+def _encode_some(series_keys: Sequence[int], parts: Sequence[Points], packer: Packer) -> list[list[Encoded]]:
+    cuts, counts = [0], []
+    for part in parts:
+        begin, end = cuts[-1], cuts[-1] + len(part)
+        cuts += [*range(begin + POINTS, end, POINTS), end] if len(part) else []
+        counts.append(-(-len(part) // POINTS))
+    if len(cuts) == 1:
+        return [[] for _ in parts]
+    points, edges = Points.concat(list(parts)), np.array(cuts)
+    headers = _headers(np.repeat(series_keys, counts), points, edges)
+    datas = codec.encode_many(points, edges, packer)
+    of_blocks = [
+        nodes.encode(nodes_of(points.take(slice(start, end))), packer) if end - start >= NODES_FROM else None
+        for start, end in pairwise(cuts)
+    ]
+    encoded = map(Encoded, headers, datas, of_blocks)
+    return [list(islice(encoded, count)) for count in counts]
+
+
+def _headers(series_keys: I64, points: Points, edges: I64) -> list[Header]:
+    starts, lasts = edges[:-1], edges[1:] - 1
+    columns = (
+        series_keys,
+        np.zeros(len(starts), np.int64),
+        np.diff(edges),
+        points.step[starts],
+        points.step[lasts],
+        np.minimum.reduceat(points.time, starts),
+        np.maximum.reduceat(points.time, starts),
+        np.minimum.reduceat(points.arrival, starts),
+        np.maximum.reduceat(points.arrival, starts),
+    )
+    return list(map(Header, *(column.tolist() for column in columns)))
 
 
 def encode_one(series_key: int, point: Row) -> Encoded:
@@ -155,17 +199,7 @@ def encode_one(series_key: int, point: Row) -> Encoded:
 
 def header_of(series_key: int, points: Points) -> Header:
     """The header of a block with these points (in key order); its id is not given yet."""
-    return Header(
-        series_key=series_key,
-        id=0,
-        length=len(points),
-        min_step=int(points.step[0]),
-        max_step=int(points.step[-1]),
-        min_time=int(points.time.min()),
-        max_time=int(points.time.max()),
-        min_arrival=int(points.arrival.min()),
-        max_arrival=int(points.arrival.max()),
-    )
+    return _headers(np.array([series_key]), points, np.array([0, len(points)]))[0]
 
 
 def says(header: Header, points: Points) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from time import monotonic
@@ -14,8 +14,10 @@ from typing import Any, Final
 
 import apsw
 
+from stepwell.core.bounds import Expired, Kept
 from stepwell.core.errors import Corrupt, StepwellError
 from stepwell.storage.embedded.database import BUSY_MS, FILE, pragma
+from stepwell.storage.embedded.expiring import Expirer
 from stepwell.storage.embedded.flushing import Flusher
 from stepwell.storage.embedded.head import Head
 from stepwell.storage.embedded.reserve import RESERVE_BYTES, Reserve
@@ -107,12 +109,14 @@ class Background:
         head: Head,
         writer: Writer,
         flusher: Flusher,
+        expirer: Expirer,
         checkpoints: Checkpoints,
         remove_files: Callable[[], None],
     ) -> None:
         self._head = head
         self._writer = writer
         self._flusher = flusher
+        self._expirer = expirer
         self._checkpoints = checkpoints
         self._remove_files = remove_files
         self._stop = threading.Event()
@@ -147,6 +151,22 @@ class Background:
                 pass
             self._remove_files()
             self._shrink(0)
+
+    def expire(self, workspace: str, experiment_id: int, kept: Kept, *, dry: bool) -> Iterator[Expired]:
+        """Remove the points of an experiment that are not to be kept. Between two steps others may flush and merge."""
+        if not dry:
+            self.flush()
+        for batch in self._expirer.batches(workspace, experiment_id):
+            if dry:
+                yield self._expirer.would(batch, kept)
+                continue
+            rest = batch
+            while rest:
+                with self._work:
+                    expired, keys = self._expirer.step(workspace, experiment_id, rest, kept)
+                    self._settled = self._settled and not expired.points
+                rest = {key: batch[key] for key in keys}
+                yield expired
 
     def _loop(self) -> None:
         while not self._stop.wait(TICK):

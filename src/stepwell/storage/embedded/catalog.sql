@@ -236,3 +236,11 @@ BEGIN SELECT raise(ABORT, 'the audit log is only added to'); END;
 
 CREATE TRIGGER IF NOT EXISTS audit_is_not_removed BEFORE DELETE ON audit
 BEGIN SELECT raise(ABORT, 'the audit log is only added to'); END;
+
+CREATE TABLE IF NOT EXISTS bound (
+    workspace TEXT NOT NULL,
+    experiment_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    value INTEGER NOT NULL,
+    PRIMARY KEY (workspace, experiment_id, name)
+) STRICT, WITHOUT ROWID;

@@ -23,7 +23,7 @@ _PAGE = 1_000
 
 def check(snapshot: Snapshot, packer: Packer) -> Iterator[Damage]:
     """Damage of the database, the journal, blocks, nodes and summaries, in that order. Memory stays small."""
-    yield from going_on("database", _database(snapshot))
+    yield from going_on("database", database(snapshot))
     yield from going_on("journal", _journal(snapshot))
     yield from going_on("blocks", _blocks(snapshot, packer))
     yield from going_on("summaries", _summaries(snapshot))
@@ -37,7 +37,7 @@ def going_on(place: str, found: Iterator[Damage]) -> Iterator[Damage]:
         yield Damage(place=place, cost=f"from here on nothing can be checked: {error.message}")
 
 
-def _database(snapshot: Snapshot) -> Iterator[Damage]:
+def database(snapshot: Snapshot) -> Iterator[Damage]:
     """Table by table, so that the page that cannot be read is named and the others are looked at; then the whole.
 
     Not the quick check: an index that leads to another row is worse than one that is broken.
@@ -101,7 +101,7 @@ def _journal_rows(connection: apsw.Connection) -> Iterator[Damage]:
 
 
 def _block(connection: apsw.Connection, header: Header, packer: Packer) -> Iterator[Damage]:
-    place = f"block {header.id} of series {_series(connection, header.series_key)}"
+    place = f"block {header.id} of series {name_of(connection, header.series_key)}"
     try:
         with database_errors():
             data = SQL.one(connection, "block_data", (header.id,))
@@ -121,7 +121,7 @@ def _block(connection: apsw.Connection, header: Header, packer: Packer) -> Itera
 
 
 def _tile(connection: apsw.Connection, header: Header, packer: Packer) -> Iterator[Damage]:
-    place, cost = f"tile {header.id} of series {_series(connection, header.series_key)}", "charts of this series fail"
+    place, cost = f"tile {header.id} of series {name_of(connection, header.series_key)}", "charts of this series fail"
     try:
         with database_errors():
             below = tiles.children(connection, header)
@@ -164,15 +164,15 @@ def _summary(connection: apsw.Connection, key: int, body: bytes) -> Damage | Non
     try:
         total = summaries.decode(body).count
     except Corrupt as error:
-        return Damage(place=f"summary of series {_series(connection, key)}", cost=error.message)
+        return Damage(place=f"summary of series {name_of(connection, key)}", cost=error.message)
     ((stored,),) = SQL.all(connection, "points_in_blocks", (key,))
     if stored == total:
         return None
     cost = f"it counts {total} points; the blocks hold {stored}"
-    return Damage(place=f"summary of series {_series(connection, key)}", cost=cost)
+    return Damage(place=f"summary of series {name_of(connection, key)}", cost=cost)
 
 
-def _series(connection: apsw.Connection, key: int) -> str:
+def name_of(connection: apsw.Connection, key: int) -> str:
     """A series as people know it."""
     try:
         with database_errors():

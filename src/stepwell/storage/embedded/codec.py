@@ -6,18 +6,16 @@ Nothing here knows about the database or about series; `nodes.py` has the summar
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from stepwell.core.errors import Corrupt
-from stepwell.core.series import Points
+from stepwell.core.series import I64, Points
+from stepwell.storage.embedded.columns import constant, pack_ints, pack_values
 from stepwell.storage.embedded.packing import (
     Packer,
     Reader,
-    constant,
-    pack_ints,
-    pack_values,
     unpack_ints,
     unpack_values,
     varint,
@@ -31,16 +29,26 @@ COLUMNS = ("step", "time", "value", "occurrence", "arrival")
 
 def encode(points: Points, packer: Packer) -> bytes:
     """The payload of a block of 1 to MAX_POINTS points in key order (any order comes back as it was, but larger)."""
-    if not 1 <= len(points) <= MAX_POINTS:
-        raise ValueError(f"a block holds 1 to {MAX_POINTS} points, not {len(points)}")
-    bodies = [
-        pack_ints(np.ascontiguousarray(points.step), packer),
-        pack_ints(np.ascontiguousarray(points.time), packer),
-        pack_values(points.value, packer),
-        pack_ints(np.ascontiguousarray(points.occurrence), packer),
-        pack_ints(np.ascontiguousarray(points.arrival), packer),
+    return encode_many(points, np.array([0, len(points)]), packer)[0]
+
+
+def encode_many(points: Points, edges: I64, packer: Packer) -> list[bytes]:
+    """The same for blocks of which one after another holds the points between two edges."""
+    counts = np.diff(edges)
+    for count in counts[(counts < 1) | (counts > MAX_POINTS)].tolist():
+        raise ValueError(f"a block holds 1 to {MAX_POINTS} points, not {count}")
+    columns = [
+        pack_ints(np.ascontiguousarray(points.step), edges, packer),
+        pack_ints(np.ascontiguousarray(points.time), edges, packer),
+        pack_values(points.value, edges, packer),
+        pack_ints(np.ascontiguousarray(points.occurrence), edges, packer),
+        pack_ints(np.ascontiguousarray(points.arrival), edges, packer),
     ]
-    head = bytes([BLOCK_V1]) + varint(len(points)) + b"".join(varint(len(body)) for body in bodies)
+    return [_payload(count, bodies) for count, bodies in zip(counts.tolist(), zip(*columns, strict=True), strict=True)]
+
+
+def _payload(count: int, bodies: Sequence[bytes]) -> bytes:
+    head = bytes([BLOCK_V1]) + varint(count) + b"".join([varint(len(body)) for body in bodies])
     return sealed(head + b"".join(bodies))
 
 

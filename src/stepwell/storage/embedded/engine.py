@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, suppress
 from functools import partial
@@ -14,10 +14,12 @@ import apsw
 
 from stepwell.core import acting
 from stepwell.core.audit import EVERYWHERE
+from stepwell.core.bounds import Expired, Kept
 from stepwell.core.clock import Clock
 from stepwell.core.errors import StepwellError, StorageFailed
 from stepwell.core.model import Copied, Damage, Stats
 from stepwell.storage.catalog import Catalog, audit, runs
+from stepwell.storage.catalog.quotas import Quotas
 from stepwell.storage.catalog.runs import Purged
 from stepwell.storage.embedded import backing, checking, functions, recovery, tiles
 from stepwell.storage.embedded.blocks import Blocks
@@ -32,11 +34,12 @@ from stepwell.storage.embedded.database import (
     database_errors,
     pragma,
 )
+from stepwell.storage.embedded.expiring import Expirer
 from stepwell.storage.embedded.flushing import Flusher
 from stepwell.storage.embedded.head import Head
 from stepwell.storage.embedded.journal import Compressor
 from stepwell.storage.embedded.packing import Packer
-from stepwell.storage.embedded.points import PointTables, RunCache, SeriesRows
+from stepwell.storage.embedded.points import PointCount, PointTables, RunCache, SeriesRows
 from stepwell.storage.embedded.reserve import Reserve
 from stepwell.storage.embedded.staging import Stage
 from stepwell.storage.embedded.statements import POINTS as SQL
@@ -94,12 +97,13 @@ class EmbeddedStore(PointTables, Catalog):
             stored = partial(tiles.near, self._cache)
             return Stage(head=self._head, table=SeriesRows(self._cache, backlog), stored=stored, compressor=compressor)
 
+        self._quotas = Quotas(count_points=PointCount(self._head, backlog))
         self._writer = Writer(
             connection,
             new_stage=new_stage,
             next_arrival=self._head.end,
             space=DiskSpace(reserve, files),
-            committed=self._checkpoints.after_commit,
+            committed=self._committed,
             undone=known_runs.forget,
         )
         undo.callback(self._readers.close)
@@ -112,6 +116,7 @@ class EmbeddedStore(PointTables, Catalog):
             submit=self._submit,
             snapshot=self._readers.snapshot,
             known_runs=known_runs,
+            admission=self._quotas,
         )
         Catalog.__init__(
             self,
@@ -120,6 +125,7 @@ class EmbeddedStore(PointTables, Catalog):
             live=self.live,
             files=files,
             full=lambda: not self._writer.look_for_room(),
+            admit_file=self._quotas.admit_file,
         )
         self._flusher = Flusher(
             head=self._head,
@@ -129,10 +135,20 @@ class EmbeddedStore(PointTables, Catalog):
             submit=self._submit,
             snapshot=self._readers.snapshot,
         )
+        expirer = Expirer(
+            head=self._head,
+            cache=self._cache,
+            packer=packer,
+            submit=self._submit,
+            snapshot=self._readers.snapshot,
+            cover=self._flusher.cover,
+            clock=clock,
+        )
         self._background = Background(
             head=self._head,
             writer=self._writer,
             flusher=self._flusher,
+            expirer=expirer,
             checkpoints=self._checkpoints,
             remove_files=self.remove_files,
         )
@@ -148,6 +164,10 @@ class EmbeddedStore(PointTables, Catalog):
     def snapshot(self) -> Callable[[], AbstractContextManager[apsw.Connection]]:
         """A connection that reads one moment, for who moves the whole store elsewhere."""
         return self._readers.snapshot
+
+    def _committed(self, connection: apsw.Connection) -> None:
+        self._quotas.settled()
+        self._checkpoints.after_commit(connection)
 
     def _new_reader(self) -> apsw.Connection:
         return connect_reader(self._path, prepare=functions.register)
@@ -167,23 +187,36 @@ class EmbeddedStore(PointTables, Catalog):
             raise StorageFailed(reason)
         return self._writer.submit(request)
 
-    def purge_runs(self, *, workspace: str, run_ids: Sequence[str]) -> int:
+    def purge_runs(self, *, workspace: str, run_ids: Sequence[str], deleted_before: int | None = None) -> int:
         """See CatalogStore. Alone in its commit: what came before is purged, what comes after finds no run."""
 
         def run(connection: apsw.Connection, stage: Stage) -> Purged:
             self._runs.forget()
-            purged = runs.purge(connection, workspace, run_ids, at=self._clock())
+            purged = runs.purge(connection, workspace, run_ids, at=self._clock(), deleted_before=deleted_before)
             SQL.each(connection, "add_garbage", ((key,) for key in purged.series_keys))
             return purged
 
         def committed(purged: Purged) -> None:
             self._head.forget_runs(purged.run_keys)
+            self._quotas.forget()
 
         noted = acting.carried(run, at=self._clock())
         request = Request(run=noted, alone=True, essential=True, committed=committed)
         purged: Purged = self._submit(request).result()
         self.forget_files(purged.files)
         return len(purged.run_keys)
+
+    def expire_points(self, *, workspace: str, experiment_id: int, kept: Kept, dry: bool = False) -> Iterator[Expired]:
+        """See BoundStore."""
+        for step in self._background.expire(workspace, experiment_id, kept, dry=dry):
+            if step.points and not dry:
+                self._quotas.forget()
+            yield step
+
+    def put_bounds(self, *, workspace: str, experiment_id: int | None, values: Mapping[str, int | None]) -> None:
+        """See BoundStore."""
+        super().put_bounds(workspace=workspace, experiment_id=experiment_id, values=values)
+        self._quotas.forget()
 
     def flush(self) -> None:
         """See Maintenance."""

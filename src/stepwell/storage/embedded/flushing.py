@@ -44,6 +44,18 @@ Snapshot = Callable[[], AbstractContextManager[apsw.Connection]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What becomes of the head's points of a series: one alone, or what the new blocks will hold."""
+
+    series: Series
+    n: int
+    summary: Summary
+    kept: list[Header]
+    gone: list[Header]
+    points: Points | None  # None: one point, of a series without blocks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Move:
     series: Series
     n: int
@@ -112,10 +124,11 @@ class Flusher:
     def _step(self, step: Sequence[tuple[Series, State]]) -> None:
         with self._snapshot() as connection:
             there = _by_series(headers_of_many(connection, [s.key for s, state in step if state.stored is not None]))
-            moves = [
+            plans = [
                 self._plan(connection, series, state, total, there.get(series.key, []))
                 for (series, state), total in zip(step, sum_up(step), strict=True)
             ]
+        moves = self._encoded(step, plans)
 
         def run(connection: apsw.Connection, stage: Stage) -> list[_Move]:
             return _move(connection, moves, self._cache)
@@ -133,15 +146,14 @@ class Flusher:
         state: State,
         summary: Summary | None,
         existing: list[Header],
-    ) -> _Move:
+    ) -> _Plan:
         """Join the points with the youngest small blocks, so that a series written slowly has few blocks, each
         rewritten O(log n) times.
         """
         if summary is None:
             raise AssertionError("a series in the head has points")
         if state.n == 1 and not existing:
-            made = [blocks.encode_one(series.key, state.one())]
-            return _Move(series=series, n=1, summary=summary, gone=[], made=made)
+            return _Plan(series=series, n=1, summary=summary, kept=[], gone=[], points=None)
         points = state.points()
         gone = _tail(existing, points)
         old = self._joined(connection, gone) if gone else None
@@ -149,13 +161,26 @@ class Flusher:
             gone = []
         else:
             points = Points.concat([old, points]).sorted(Order.KEY)
-        made = blocks.encode(series.key, points, self._packer)
-        after = [*(h for h in existing if h not in gone), *(m.header for m in made)]
+        kept = [header for header in existing if header not in gone] if gone else existing
+        return _Plan(series=series, n=state.n, summary=summary, kept=kept, gone=gone, points=points)
+
+    def _encoded(self, step: Sequence[tuple[Series, State]], plans: Sequence[_Plan]) -> list[_Move]:
+        """The blocks of all plans, made together: most series are short."""
+        parts = [(plan.series.key, plan.points) for plan in plans if plan.points is not None]
+        blocks_of = iter(blocks.encode_many([key for key, _ in parts], [part for _, part in parts], self._packer))
+        moves = []
+        for plan, (series, state) in zip(plans, step, strict=True):
+            made = [blocks.encode_one(series.key, state.one())] if plan.points is None else next(blocks_of)
+            self._look(series.key, [*plan.kept, *(each.header for each in made)])
+            moves.append(_Move(series=series, n=plan.n, summary=plan.summary, gone=plan.gone, made=made))
+        return moves
+
+    def _look(self, series_key: int, after: list[Header]) -> None:
+        """What a series will need once these are its blocks."""
         if len(after) > OVERLAP and len(_crowd(after)) > OVERLAP:
-            self._crowded.add(series.key)
+            self._crowded.add(series_key)
         if len(after) > tiles.FIRST:
-            self._long.add(series.key)
-        return _Move(series=series, n=state.n, summary=summary, gone=gone, made=made)
+            self._long.add(series_key)
 
     def _joined(self, connection: apsw.Connection, headers: list[Header]) -> Points | None:
         """The points of some blocks, in no order. None when one is damaged: then they stay as they are, since what
@@ -192,7 +217,7 @@ class Flusher:
         made = blocks.encode(series_key, points.sorted(Order.KEY), self._packer)
 
         def run(connection: apsw.Connection, stage: Stage) -> bool:
-            if not _alive(connection, [series_key]):
+            if not alive(connection, [series_key]):
                 return False  # purged: its blocks are garbage, and a merge would never come to an end
             for tile in opened:
                 tiles.uncover(connection, tile)
@@ -234,7 +259,7 @@ class Flusher:
             made = [(tile, run) for run in due if (tile := self._tile(connection, run)) is not None]
 
         def run(connection: apsw.Connection, stage: Stage) -> bool:
-            roots = set(blocks.headers(connection, [series_key])) if _alive(connection, [series_key]) else set[Header]()
+            roots = set(blocks.headers(connection, [series_key])) if alive(connection, [series_key]) else set[Header]()
             there = [(tile, run) for tile, run in made if roots.issuperset(run)]
             tiles.cover(connection, there)
             return bool(there)
@@ -290,21 +315,28 @@ def _steps(dirty: list[tuple[Series, State]]) -> Iterator[list[tuple[Series, Sta
 
 def _move(connection: apsw.Connection, moves: list[_Move], cache: Blocks) -> list[_Move]:
     """Inside the transaction: what still exists moves; purged series have nothing to move."""
-    alive = _alive(connection, [m.series.key for m in moves])
-    moved = [m for m in moves if m.series.key in alive]
+    there = alive(connection, [m.series.key for m in moves])
+    moved = [m for m in moves if m.series.key in there]
     blocks.delete(connection, [header for move in moved for header in move.gone])
     blocks.insert(connection, [made for move in moved for made in move.made])
-    totals = [(m.series.key, m.summary) for m in moved]
-    try:
-        summaries.store(connection, totals)
-    except Corrupt:  # of another label set of a metric, with which a total is joined
-        mending.mend_runs(connection, cache, list({m.series.run_key for m in moved}))
-        summaries.store(connection, totals)
+    store_summaries(connection, cache, [(m.series.key, m.summary) for m in moved], [m.series.run_key for m in moved])
     SQL.run(connection, "count_flush")
     return moved
 
 
-def _alive(connection: apsw.Connection, series_keys: list[int]) -> set[int]:
+def store_summaries(
+    connection: apsw.Connection, cache: Blocks, totals: Sequence[tuple[int, Summary]], run_keys: Sequence[int]
+) -> None:
+    """Replace the summaries of series, by key, of some runs."""
+    try:
+        summaries.store(connection, totals)
+    except Corrupt:  # of another label set of a metric, with which a total is joined
+        mending.mend_runs(connection, cache, list(set(run_keys)))
+        summaries.store(connection, totals)
+
+
+def alive(connection: apsw.Connection, series_keys: list[int]) -> set[int]:
+    """Those of the series that were not purged."""
     return {key for (key,) in SQL.all(connection, "existing_series", (json.dumps(series_keys),))}
 
 

@@ -1,7 +1,9 @@
 """The head: points that are durable in the journal and not yet in blocks, as columns per series in memory.
 
-One thread (the writer) changes it; any thread reads it. A reader takes `State`s under the lock, which is held for
-reference copies only; the rows behind a state never change, since the writer only fills places beyond them.
+One thread (the writer) changes it; any thread reads it. A commit is kept as it is and costs nothing for each of its
+series; some commits at once, or the first reader, give their rows to the series (`_settle`). A reader takes `State`s
+under the lock, which is held for that and for reference copies; the rows behind a state never change, since only places
+beyond them are filled.
 """
 
 from __future__ import annotations
@@ -9,21 +11,29 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stepwell.core.buckets import Buckets
 from stepwell.core.errors import Corrupt
-from stepwell.core.series import I64, Key, Labels, Order, Points, ascending, float_of, value_key
+from stepwell.core.series import I64, INT64_MAX, Key, Labels, Order, Points, ascending, float_of, value_key
 from stepwell.core.summary import Summary, repeated_steps
+from stepwell.storage.embedded.slots import Slots
 
 STEP, TIME, BITS, OCCURRENCE, ARRIVAL = range(5)  # rows of the array of a series; BITS are the float64's bits
 COLUMNS: Final = 5
 _NONE: Final = np.empty((COLUMNS, 0), np.int64)
+_IDENTITY: Final = 4  # rows that identify a point: all but the arrival
 SERIES_WEIGHT: Final = 8  # points that a series weighs beside its own: names and objects take about 1 KiB
 SUMMED_UP: Final = 1_000  # series at a time: their rows are copied
 SERIES_KEPT: Final = 200_000  # clean series remembered, so that the next write need not look them up
+NAMES_KEPT: Final = 200_000  # in lists of names as requests bring them again and again
+UNSETTLED: Final = 64  # commits kept as they are, at most,
+UNSETTLED_SERIES: Final = 4_096  # with so many series, one counted for each commit: to settle them takes 10 ms
+UNSETTLED_POINTS: Final = 65_536
 
 Name = tuple[str, Labels]
 
@@ -59,22 +69,32 @@ class State(NamedTuple):
 
 
 class Series:
-    """A series that the head knows."""
+    """A series that the head knows. `slot` is its place in `Slots` as long as it does."""
 
-    __slots__ = ("_live", "damage", "greatest", "key", "labels", "metric", "run_key", "state")
+    __slots__ = ("_live", "damage", "key", "name", "run_key", "slot", "state")
 
     def __init__(self, *, key: int, run_key: int, name: Name, stored: Summary | None, damage: str = "") -> None:
         """`damage`: why nothing of it can be read or added; "" when all is well."""
         self.key = key
         self.run_key = run_key
-        self.metric, self.labels = name
+        self.name = name
         self.damage = damage
-        self.greatest = key_of(stored)
+        self.slot = -1
         self.state = State(_NONE, 0, True, stored, 0)
         self._live: tuple[int, int, Summary] | None = None
 
-    def append(self, rows: I64, *, in_order: bool, greatest: Key) -> None:
-        """Add points (sorted by key among themselves). Only the writer calls this, under the head's lock."""
+    @property
+    def metric(self) -> str:
+        """Half of its name."""
+        return self.name[0]
+
+    @property
+    def labels(self) -> Labels:
+        """The other half."""
+        return self.name[1]
+
+    def append(self, rows: I64, *, in_order: bool) -> None:
+        """Add points; `in_order`: sorted, and after every earlier one. Under the head's lock."""
         old, n, ordered, stored, epoch = self.state
         total = n + rows.shape[1]
         if n == 0:
@@ -86,8 +106,6 @@ class Series:
         if n:
             old[:, n:total] = rows
         self.state = State(old, total, ordered and in_order, stored, epoch)
-        if self.greatest is None or greatest > self.greatest:
-            self.greatest = greatest
 
     def drop(self, n: int, stored: Summary) -> None:
         """The first `n` points are in blocks now, and `stored` sums up everything in blocks."""
@@ -98,6 +116,11 @@ class Series:
         rest = rows[:, n:total].copy()
         ordered = total - n < 2 or bool((np.diff(np.lexsort(_keys(rest))) == 1).all())
         self.state = State(rest, total - n, ordered, stored, epoch + 1)
+
+    def restate(self, stored: Summary) -> None:
+        """Another summary of what is in blocks."""
+        rows, total, ordered, _, epoch = self.state
+        self.state = State(rows, total, ordered, stored, epoch + 1)
 
     def summary(self, state: State) -> Summary | None:
         """Of all points, in blocks and in `state`. Summed up when asked, never while writing; remembered."""
@@ -117,13 +140,19 @@ class Series:
         return total
 
 
-class Appended(NamedTuple):
-    """Points of one series that a commit made durable."""
+class Piece(NamedTuple):
+    """Points that became durable, sorted by series and key: those of `slots[i]`, each once, are the rows between
+    `edges[i]` and `edges[i+1]`.
+    """
 
-    series: Series
+    slots: I64
+    edges: I64
     rows: I64
-    in_order: bool  # whether they all come after every earlier point of the series
-    greatest: Key
+
+
+class _Unsettled(NamedTuple):
+    piece: Piece
+    late: NDArray[np.bool_]  # of each series: whether it reaches back behind an earlier point of it
 
 
 class Moment(NamedTuple):
@@ -143,7 +172,13 @@ class Head:
         self.end = 0  # the arrival number after the last point published
         self.nameless = ""  # why nobody knows whose some points are, so that nothing can be read; "" when all are known
         self.flushes = 0  # flush steps done; together with the same number in the database it tells whether both agree
+        self.slots: Slots[Series] = Slots()
         self._by_run: dict[int, dict[Name, Series]] = {}
+        self._lists: dict[tuple[int, tuple[Name, ...]], I64] = {}  # slots of a run's series, as requests name them
+        self._listed = 0
+        self._admitted: list[Series] = []
+        self._unsettled: list[_Unsettled] = []
+        self._unsettled_points = self._unsettled_series = 0
         self._dirty: dict[int, Series] = {}
         self._dirty_of: dict[str, dict[int, Series]] = {}  # by metric: a search asks for few of many
         self._clean: OrderedDict[int, Series] = OrderedDict()  # by key, those that are clean longest first
@@ -168,33 +203,111 @@ class Head:
         """Series of a run that the head knows; None says nothing about the database."""
         return list(map(self._by_run.get(run_key, {}).get, names))
 
+    def listed(self, run_key: int, names: tuple[Name, ...]) -> I64 | None:
+        """The slots of series of a run that were found together before, in this order."""
+        return self._lists.get((run_key, names))
+
+    def remember(self, run_key: int, series: Sequence[Series]) -> I64:
+        """The slots of series, none of them damaged; `listed` knows them from now on."""
+        slots = np.fromiter((one.slot for one in series), np.int64, len(series))
+        self._listed += len(series)
+        if self._listed > NAMES_KEPT:
+            self._forget_lists()
+        self._lists[run_key, tuple([one.name for one in series])] = slots
+        return slots
+
+    def _forget_lists(self) -> None:
+        self._lists.clear()
+        self._listed = 0
+
+    def begin(self) -> None:
+        """A group begins. What an earlier one admitted and did not commit may not be in the database: forget it."""
+        if self._admitted:
+            with self.lock:
+                for series in self._admitted:
+                    if self._clean.pop(series.key, None) is not None:
+                        self._forget(series)
+            self._admitted.clear()
+
+    def admit(self, series: Series) -> None:
+        """Know a series that has no points here, so far as the group that is being committed sees it."""
+        with self.lock:
+            self._know(series)
+            self._clean[series.key] = series
+        self._admitted.append(series)
+
+    def committed(self) -> None:
+        """The group is in the database: its series stay."""
+        self._admitted.clear()
+
     def hold(self, series: Series) -> None:
         """A damaged series whose points stay in the journal: who would read it is told."""
         with self.lock:
+            self._forget_lists()
+            self._know(series)
             self._add(series)
 
-    def _add(self, series: Series) -> None:
-        self._dirty[series.key] = series
-        self._dirty_of.setdefault(series.metric, {})[series.key] = series
-        self._by_run.setdefault(series.run_key, {})[series.metric, series.labels] = series
+    def _know(self, series: Series) -> None:
+        series.slot = self.slots.give(series, series.key, key_of(series.state.stored))
+        self._by_run.setdefault(series.run_key, {})[series.name] = series
 
-    def publish(self, appended: Iterable[Appended], *, end: int) -> None:
+    def _add(self, series: Series) -> None:
+        self._clean.pop(series.key, None)
+        self._dirty[series.key] = series
+        self._dirty_of.setdefault(series.name[0], {})[series.key] = series
+
+    def publish(self, pieces: Iterable[Piece], *, end: int) -> None:
         """Make a commit visible, all of it at one moment; `end` is the arrival number after its last point."""
         with self.lock:
             self.end = end
-            for item in appended:
-                series = item.series
-                if series.state.n == 0:
-                    self._add(series)
-                    self._clean.pop(series.key, None)
-                series.append(item.rows, in_order=item.in_order, greatest=item.greatest)
-                self._points += item.rows.shape[1]
+            for piece in pieces:
+                if len(piece.slots):
+                    self._take(piece)
+
+    def _take(self, piece: Piece) -> None:
+        slots, edges, rows = piece
+        late = self.slots.late(slots, identities(rows, edges[:-1]))
+        for slot in slots[self.slots.points[slots] == 0].tolist():
+            self._add(self._at(slot))
+        self.slots.add(slots, edges[1:] - edges[:-1], identities(rows, edges[1:] - 1))
+        self._points += rows.shape[1]
+        self._unsettled.append(_Unsettled(piece, late))
+        self._unsettled_points += rows.shape[1]
+        self._unsettled_series += len(slots)
+        if (
+            self._unsettled_series >= UNSETTLED_SERIES
+            or self._unsettled_points >= UNSETTLED_POINTS
+            or len(self._unsettled) >= UNSETTLED
+        ):
+            self._settle()
+
+    def _at(self, slot: int) -> Series:
+        series = self.slots.items[slot]
+        assert series is not None, "a slot is given back after its points are gone"
+        return series
+
+    def _settle(self) -> None:
+        """Give the rows of commits to their series."""
+        if not self._unsettled:
+            return
+        (slots, edges, rows), late = _joined(self._unsettled)
+        self._unsettled.clear()
+        self._unsettled_points = self._unsettled_series = 0
+        for slot, (start, end), behind in zip(slots.tolist(), pairwise(edges.tolist()), late.tolist(), strict=True):
+            self._at(slot).append(rows[:, start:end], in_order=not behind)
+
+    def state(self, series: Series) -> State:
+        """All points of a series that the head has."""
+        with self.lock:
+            self._settle()
+            return series.state
 
     def capture(
         self, run_key: int, metric: str | None, labels: Labels | None
     ) -> tuple[Moment, list[tuple[Series, State]]]:
         """The dirty series of a run that match, at one moment. Corrupt when one of them is damaged."""
         with self.lock:
+            self._settle()
             names = self._by_run.get(run_key, {})
             if metric is not None and labels is not None:
                 series = names.get((metric, labels))
@@ -206,11 +319,13 @@ class Head:
     def capture_runs(self, run_keys: Collection[int]) -> tuple[Moment, list[tuple[Series, State]]]:
         """The dirty series of some runs, at one moment. Corrupt when one of them is damaged."""
         with self.lock:
+            self._settle()
             return Moment(self.flushes, self.end), self._states(self._matching(run_keys, None))
 
     def everything(self) -> tuple[int, list[tuple[Series, State]]]:
         """All dirty series but damaged ones, and the arrival number after their last point, at one moment."""
         with self.lock:
+            self._settle()
             return self.end, [(s, s.state) for s in self._dirty.values() if not s.damage]
 
     def dirty(
@@ -220,6 +335,7 @@ class Head:
         them is damaged.
         """
         with self.lock:
+            self._settle()
             return self._states(self._matching(run_keys, metrics))
 
     def _states(self, found: Iterable[Series]) -> list[tuple[Series, State]]:
@@ -258,27 +374,43 @@ class Head:
                     continue  # its run was purged meanwhile
                 series.drop(n, stored)
                 self._points -= n
-                if series.state.n == 0:
+                self.slots.points[series.slot] -= n
+                if self.slots.points[series.slot] == 0:
                     self._not_dirty(series)
                     self._clean[series.key] = series
             self.flushes += 1
             while len(self._clean) > SERIES_KEPT:
                 self._forget(self._clean.popitem(last=False)[1])
 
+    def restate(self, stored: Iterable[tuple[int, Summary]]) -> None:
+        """Points in blocks are gone, in one step: what sums up the rest of each series, by key."""
+        with self.lock:
+            self._settle()
+            for key, summary in stored:
+                series = self._dirty.get(key) or self._clean.get(key)
+                if series is not None:
+                    series.restate(summary)
+            self.flushes += 1
+
     def _forget(self, series: Series) -> None:
         names = self._by_run[series.run_key]
-        del names[series.metric, series.labels]
+        del names[series.name]
         if not names:
             del self._by_run[series.run_key]
+        self.slots.take_back(series.slot)
+        self._forget_lists()
 
     def forget_runs(self, run_keys: Iterable[int]) -> None:
         """Runs that are purged."""
         with self.lock:
+            self._settle()
+            self._forget_lists()
             for run_key in run_keys:
                 for series in self._by_run.pop(run_key, {}).values():
                     if self._clean.pop(series.key, None) is None:
                         self._not_dirty(series)
                         self._points -= series.state.n
+                    self.slots.take_back(series.slot)
 
 
 def sum_up(captured: Sequence[tuple[Series, State]]) -> list[Summary | None]:
@@ -311,6 +443,36 @@ def _summaries(parts: Sequence[I64]) -> list[Summary]:
     if not ascending(columns).all():
         points = points.take(np.lexsort(columns[::-1]))
     return Summary.rows(Buckets.of(points, edges), repeated_steps(points, edges))
+
+
+def _joined(unsettled: Sequence[_Unsettled]) -> tuple[Piece, NDArray[np.bool_]]:
+    """All of it as one piece, rows of a series in the order in which they came; which series have late ones."""
+    if len(unsettled) == 1:
+        return unsettled[0]
+    which = np.concatenate([np.repeat(piece.slots, np.diff(piece.edges)) for piece, _ in unsettled])
+    order = np.argsort(which, kind="stable")
+    which = which[order]
+    rows = np.concatenate([piece.rows for piece, _ in unsettled], axis=1).take(order, axis=1)
+    edges = edges_of(which)
+    slots = which[edges[:-1]]
+    behind = [piece.slots[late] for piece, late in unsettled]
+    return Piece(slots, edges, rows), np.isin(slots, np.concatenate(behind))
+
+
+def edges_of(which: I64) -> I64:
+    """Where another number begins, and the end, of at least one number."""
+    inner = np.flatnonzero(which[1:] != which[:-1])
+    edges = np.empty(len(inner) + 2, np.int64)
+    edges[0], edges[-1] = 0, len(which)
+    np.add(inner, 1, out=edges[1:-1])
+    return edges
+
+
+def identities(rows: I64, places: I64) -> I64:
+    """What identifies the points at some places: int64 array (4, n) of step, time, value key, occurrence."""
+    found: I64 = rows[:_IDENTITY].take(places, axis=1)
+    found[BITS] ^= (found[BITS] >> 63) & INT64_MAX  # the bits of a number are the key of its value, but for its sign
+    return found
 
 
 def points_of(rows: I64) -> Points:

@@ -112,7 +112,7 @@ def rescue(connection: apsw.Connection) -> bool:
             raise
     else:
         return False
-    rows = _legible(connection)
+    rows = legible(connection)
     connection.execute("BEGIN IMMEDIATE")
     ((schema,),) = SQL.all(connection, "journal_schema")
     connection.execute(f"ALTER TABLE journal RENAME TO {ROTTEN}{len(rotten(connection)) + 1}")
@@ -129,7 +129,7 @@ def rotten(connection: apsw.Connection) -> list[str]:
     return [name for (name,) in SQL.all(connection, "tables") if name.startswith(ROTTEN)]
 
 
-def _legible(connection: apsw.Connection) -> list[tuple[int, int, bytes]]:
+def legible(connection: apsw.Connection) -> list[tuple[int, int, bytes]]:
     """What can be read as a row of the journal when no page is checked, from both ends."""
     found: dict[int, tuple[int, int, bytes]] = {}
     connection.execute("PRAGMA checksum_verification=0").fetchall()

@@ -1,14 +1,13 @@
-"""Columns of numbers to bytes and back, exactly: the integer and value bodies of FORMAT.md, section "Block payload".
+"""Columns of numbers from bytes: the integer and value bodies of FORMAT.md, section "Block payload", and what they are
+made of. `columns.py` writes them.
 
 Nothing here knows what the numbers mean. Reading checks structure, not integrity: the checksum is the caller's.
 """
 
 from __future__ import annotations
 
-import math
-import struct
 import threading
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import zstandard
@@ -21,16 +20,10 @@ U64: TypeAlias = NDArray[np.uint64]
 Words: TypeAlias = NDArray[Any]  # of any unsigned type
 
 LEVEL = 1  # of zstd: higher levels gain under 1 % on byte planes
-AT_ONCE = 2048  # rows up to which encodings are compared on all of a column; of a longer one on some, which take less
-TRIAL = 512  # of these
-NARROW = 2  # bytes of residuals that are packed as soon as weighed
 SMALL = 24  # planes of fewer bytes stay as they are
 DECIMALS = 9
 
-WHOLE = 2.0**53  # below it every whole number is a float64
-
 FLOAT64, FLOAT32, SCALED, CONSTANT = range(4)
-_CONSTANT = struct.Struct("<Bd")
 
 
 class Packer(threading.local):
@@ -137,41 +130,6 @@ def unfold(words: Words) -> I64:
 # --- integers ---
 
 
-def pack_ints(numbers: I64, packer: Packer) -> bytes:
-    """A small integer body, if not always the smallest, for one or more int64 numbers."""
-    first = int(numbers[0])
-    if len(numbers) == 1 or (numbers == first).all():
-        return b"\x00" + zigzag(first) if first else b""
-    steady = _Residuals.of(numbers, 1)
-    if steady.width == 0:
-        return steady.pack(packer)
-    if len(numbers) <= AT_ONCE:
-        return min((found.pack(packer) for found in _promising(numbers, steady)), key=len)
-    middle = (len(numbers) - TRIAL) // 2
-    part = numbers[middle : middle + TRIAL]
-    order = min(_promising(part, _Residuals.of(part, 1)), key=lambda found: len(found.pack(packer))).order
-    return (steady if order == 1 else _Residuals.of(numbers, order)).pack(packer)
-
-
-def _promising(numbers: I64, steady: _Residuals) -> list[_Residuals]:
-    """Residuals of one or two orders, one of which packs as small as any, or nearly.
-
-    How many bits the residuals have tells it without packing them, for a quarter of the time. But what comes back
-    again and again compresses better than its bits tell, and only order 0 leaves that to be seen. `steady` has order 1.
-    """
-    if len(numbers) > 2:
-        twice = _Residuals.of(numbers, 2)
-        smooth = min(steady, twice, key=_Residuals.bits)
-    else:
-        smooth = steady
-    rises = numbers[1:] > numbers[:-1]
-    if rises.all() or not (rises | (numbers[1:] == numbers[:-1])).any():
-        return [smooth]  # no number comes back
-    plain = _Residuals.of(numbers, 0)
-    clear = plain.width > NARROW and plain.bits() <= smooth.bits()
-    return [plain] if clear else [plain, smooth]
-
-
 def unpack_ints(body: memoryview, count: int, packer: Packer) -> I64:
     """The `count` numbers of an integer body; Corrupt when it is none."""
     if not len(body):
@@ -212,74 +170,10 @@ def _summed(numbers: I64, base: np.int64, firsts: list[int]) -> I64:
     return numbers
 
 
-class _Residuals(NamedTuple):
-    """Numbers as small unsigned residuals and what gives them back."""
-
-    order: int
-    firsts: list[int]
-    base: int
-    divisor: int
-    words: U64
-    width: int
-
-    @classmethod
-    def of(cls, numbers: I64, order: int) -> _Residuals:
-        firsts: list[int] = []
-        for _ in range(order):
-            firsts.append(int(numbers[0]))
-            numbers = numbers[1:] - numbers[:-1]
-        base = _middle(numbers) if order else _floor(numbers)
-        away = numbers - np.int64(base) if base else numbers
-        divisor = _divisor(away)
-        if divisor > 1:
-            away = away // divisor
-        words = fold(away) if order else np.ascontiguousarray(away).view(np.uint64)
-        return cls(order, firsts, base, divisor, words, _width(words))
-
-    def bits(self) -> float:
-        """How many bits the residuals have, nearly; in order 0 without what all of them have."""
-        words = self.words if self.order else self.words - self.words.min()
-        return float(np.log2(words + 1.0).sum())
-
-    def pack(self, packer: Packer) -> bytes:
-        parts = [bytes([self.width | self.order << 4 | (self.divisor > 1) << 6])]
-        parts += map(zigzag, self.firsts)
-        parts.append(zigzag(self.base))
-        if self.divisor > 1:
-            parts.append(varint(self.divisor))
-        octets = self.words.astype("<u8", copy=False).view(np.uint8).reshape(-1, 8)
-        planes, size = octets.T[: self.width].tobytes(), len(octets)
-        parts += [_pack_plane(planes[at : at + size], packer) for at in range(0, len(planes), size)]
-        return b"".join(parts)
-
-
-def _middle(numbers: I64) -> int:
-    """A number of the middle, from a few of them: most are near it, so most residuals are small."""
-    some = numbers[:: len(numbers) // 256 + 1]
-    return int(np.partition(some, len(some) // 2)[len(some) // 2])
-
-
-def _floor(numbers: I64) -> int:
-    """The least number, or 0 where taking it off would save no byte: bits of floats then keep their places."""
-    least, greatest = int(numbers.min()), int(numbers.max())
-    if least >= 0 and _octets(greatest) > _octets(greatest - least):
-        return least
-    return least if least < 0 and greatest - least < 2**56 else 0
-
-
-def _divisor(numbers: I64) -> int:
-    """The greatest common divisor; 1 when there is none (nothing but 0, or -2^63, which is its own negative)."""
-    if np.gcd.reduce(numbers[:16]) == 1:
-        return 1
-    return max(int(np.gcd.reduce(numbers)), 1)
-
-
-def _width(words: U64) -> int:
-    return _octets(int(words.max()))
-
-
-def _octets(number: int) -> int:
-    return (number.bit_length() + 7) // 8
+def pack_planes(octets: NDArray[np.uint8], width: int, packer: Packer) -> list[bytes]:
+    """The first `width` bytes of numbers, a plane for each. octets: array (n, 8), lowest byte first."""
+    planes, size = octets.T[:width].tobytes(), len(octets)
+    return [_pack_plane(planes[at : at + size], packer) for at in range(0, len(planes), size)]
 
 
 def _pack_plane(raw: bytes, packer: Packer) -> bytes:
@@ -311,26 +205,6 @@ def _unpack_planes(reader: Reader, count: int, width: int, packer: Packer) -> Wo
 # --- values ---
 
 
-def pack_values(values: F64, packer: Packer) -> bytes:
-    """The smallest value body found for one or more float64; NaN is stored in its one form."""
-    values = canonical(values)
-    if len(values) == 1 or _same(values, values[:1]):
-        return constant(float(values[0]))
-    narrow, scaled = _narrow(values), _scaled(values)
-    candidates = [] if narrow is None else [(bytes([FLOAT32]), narrow)]
-    if scaled is not None:  # whole numbers below 2^53 are never larger than all the bits of what they stand for
-        candidates.append(scaled)
-    if len(candidates) == 2 and len(values) > AT_ONCE:
-        candidates = [min(candidates, key=lambda candidate: len(pack_ints(candidate[1][:TRIAL], packer)))]
-    candidates = candidates or [(bytes([FLOAT64]), values.view(np.int64))]
-    return min((head + pack_ints(numbers, packer) for head, numbers in candidates), key=len)
-
-
-def constant(value: float) -> bytes:
-    """The value body of one or more points of the same value."""
-    return _CONSTANT.pack(CONSTANT, value if value == value else math.nan)
-
-
 def unpack_values(body: memoryview, count: int, packer: Packer) -> F64:
     """The `count` values of a value body; Corrupt when it is none."""
     kind = body[0] if len(body) else None
@@ -349,34 +223,3 @@ def widened(bits: NDArray[np.uint32]) -> F64:
     """The float64 values of float32 bits, NaN in its one form."""
     with np.errstate(invalid="ignore"):  # a signalling NaN, which nobody writes, would warn
         return canonical(bits.view(np.float32).astype(np.float64))
-
-
-def _narrow(values: F64) -> I64 | None:
-    """The bits of the float32 that the values are, if all are."""
-    with np.errstate(over="ignore", under="ignore"):
-        if len(values) > 16 and not _same(values[:16], values[:16].astype(np.float32).astype(np.float64)):
-            return None
-        narrow = values.astype(np.float32)
-    return narrow.view(np.uint32).astype(np.int64) if _same(values, narrow.astype(np.float64)) else None
-
-
-def _scaled(values: F64) -> tuple[bytes, I64] | None:
-    """The values as whole numbers of some power of ten, if that gives every bit back."""
-    few = values[:16]
-    if not (np.abs(few) < WHOLE).all():  # not for NaN either
-        return None
-    powers = np.power(10.0, np.arange(DECIMALS + 1))  # exact up to 10^22
-    fits = (np.rint(few * powers[:, None]) / powers[:, None] == few).all(axis=1)
-    if not fits.any():
-        return None
-    decimals = int(fits.argmax())
-    with np.errstate(over="ignore", invalid="ignore"):
-        scaled = np.rint(values * powers[decimals])
-    if not (np.abs(scaled) < WHOLE).all():
-        return None
-    numbers = scaled.astype(np.int64)  # from here on there is no -0.0: only the division below can tell
-    return (bytes([SCALED, decimals]), numbers) if _same(values, numbers / powers[decimals]) else None
-
-
-def _same(a: F64, b: F64) -> bool:
-    return bool((a.view(np.int64) == b.view(np.int64)).all())

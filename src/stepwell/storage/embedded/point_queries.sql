@@ -96,6 +96,14 @@ DELETE FROM block_nodes WHERE id = ?;
 -- name: points_in_blocks
 SELECT coalesce(sum(count), 0) FROM block WHERE series_key = ? AND level = 0;
 
+-- name: points_of_workspace
+SELECT coalesce(sum(block.count), 0)
+FROM workspace
+JOIN run ON run.workspace_key = workspace.key
+JOIN series ON series.run_key = run.key
+JOIN block ON block.series_key = series.key AND block.parent = 0
+WHERE workspace.name = ?;
+
 -- name: series_with_blocks
 SELECT series_key FROM block WHERE parent = 0 GROUP BY series_key HAVING count(*) > 1;
 
@@ -154,3 +162,32 @@ DELETE FROM credential_key;
 
 -- name: drop_blob_file
 DELETE FROM blob WHERE file = ?;
+
+-- name: all_series
+SELECT key FROM series ORDER BY key;
+
+-- name: all_runs
+SELECT key FROM run ORDER BY key;
+
+-- name: all_series_with_blocks
+SELECT DISTINCT series_key FROM block ORDER BY series_key;
+
+-- name: all_blobs
+SELECT path, size, sha256, file FROM blob ORDER BY file;
+
+-- name: drop_tiles
+DELETE FROM block WHERE level > 0;
+
+-- name: make_roots
+UPDATE block SET parent = 0 WHERE parent <> 0;
+
+-- name: keep_block_data
+INSERT INTO block_data (id, data) VALUES (?, ?);
+
+-- name: least_sequences
+SELECT 'run', coalesce(max(run_key), 0) FROM tombstone
+UNION ALL SELECT 'series', coalesce(max(series_key), 0) FROM block
+UNION ALL SELECT 'block_data', coalesce(max(id), 0) FROM block;
+
+-- name: raise_sequence
+UPDATE sqlite_sequence SET seq = max(seq, :number) WHERE name = :name;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
@@ -12,16 +13,18 @@ from typing import Final
 import apsw
 
 from stepwell.core import acting
+from stepwell.core.bounds import Usage
 from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import Sampled
 from stepwell.core.errors import Busy
-from stepwell.core.model import Columns, Lifecycle, Repeats, RunWrite, Selector, SeriesInfo, Window
+from stepwell.core.model import Columns, Lifecycle, Repeats, RunWrite, Selector, SeriesInfo, Window, Writing
 from stepwell.core.page import Position
 from stepwell.core.series import Order
 from stepwell.core.store import PointPage, RunPoints
 from stepwell.core.summary import Summary, SummaryTable
-from stepwell.storage.catalog import records, run_rows, runs, series, summaries
+from stepwell.storage.catalog import quotas, records, run_rows, runs, series, summaries
 from stepwell.storage.catalog.live import Live
+from stepwell.storage.catalog.quotas import Quotas
 from stepwell.storage.catalog.runs import RunState
 from stepwell.storage.embedded import mending, reading
 from stepwell.storage.embedded.arrivals import BEFORE_ALL, RunParts
@@ -40,6 +43,22 @@ _POINT_BYTES: Final = 40
 
 Submit = Callable[[Request], Future[None]]
 Snapshot = Callable[[], AbstractContextManager[apsw.Connection]]
+
+
+class PointCount:
+    """How many points a workspace has. For the thread that writes."""
+
+    def __init__(self, head: Head, backlog: Backlog) -> None:
+        self._head = head
+        self._backlog = backlog
+
+    def __call__(self, connection: apsw.Connection, workspace: str) -> int:
+        """Those in blocks and those that wait."""
+        keys = runs.keys_in(connection, workspace)
+        if self._backlog.series:
+            self._backlog.load(connection, series.keys_of(connection, keys, None))
+        ((stored,),) = POINTS.all(connection, "points_of_workspace", (workspace,))
+        return int(stored) + sum(state.n for _, state in self._head.capture_runs(keys)[1])
 
 
 class SeriesRows:
@@ -96,7 +115,9 @@ class PointTables:
         submit: Submit,
         snapshot: Snapshot,
         known_runs: RunCache,
+        admission: Quotas,
     ) -> None:
+        self._admission = admission
         self._head = head
         self._backlog = backlog
         self._cache = cache
@@ -133,7 +154,38 @@ class PointTables:
         if write.points is not None:
             if state.lifecycle is Lifecycle.DELETED:
                 raise runs.deleted(write.run_id)
+            self._admission.admit_points(connection, workspace, state.key, write.points.series, len(write.points))
             stage.add(state.key, write.points, append=write.repeats is Repeats.APPEND)
+
+    def usage(self, *, workspace: str) -> Usage:
+        """See BoundStore."""
+        for _ in range(ATTEMPTS):
+            with self._snapshot() as connection:
+                keys = runs.keys_in(connection, workspace)
+            self._bring_back(keys)
+            taken, captured = self._head.capture_runs(keys)
+            with self._snapshot() as connection:
+                ((flushes,),) = POINTS.all(connection, "flushes")
+                if flushes == taken.flushes:
+                    ((stored,),) = POINTS.all(connection, "points_of_workspace", (workspace,))
+                    waiting = sum(state.n for _, state in captured)
+                    return quotas.usage(connection, workspace, points=stored + waiting)
+            sleep(PAUSE)
+        raise Busy("points moved faster than they could be counted")
+
+    def writing(self, *, limit: int) -> list[Writing]:
+        """See Maintenance."""
+        points, counts = Counter[int](), Counter[int]()
+        for one, state in self._head.dirty():
+            points[one.run_key] += state.n
+            counts[one.run_key] += 1
+        found = []
+        with self._snapshot() as connection:
+            for key, n in points.most_common(limit):
+                if (names := runs.named(connection, key)) is not None:
+                    workspace, run_id, name = names
+                    found.append(Writing(workspace=workspace, run_id=run_id, name=name, points=n, series=counts[key]))
+        return found
 
     def list_series(
         self, *, workspace: str, run_id: str, metric: str | None = None, prefixes: Sequence[str] | None = None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Protocol
 
 import apsw
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from stepwell.core.errors import Corrupt
 from stepwell.core.model import PointBatch
-from stepwell.core.series import I64, Key, Points, canonical, value_keys
+from stepwell.core.series import I64, Points, canonical, value_keys
 from stepwell.core.summary import Summary
 from stepwell.storage.embedded import journal
 from stepwell.storage.embedded.blocks import having
@@ -27,10 +26,12 @@ from stepwell.storage.embedded.head import (
     OCCURRENCE,
     STEP,
     TIME,
-    Appended,
     Head,
     Name,
+    Piece,
     Series,
+    edges_of,
+    identities,
     points_of,
 )
 
@@ -65,9 +66,10 @@ class Stage:
         self._stored = stored
         self._compressor = compressor
         self._added: list[_Added] = []
-        self._appended: list[Appended] = []
+        self._piece: Piece | None = None
         self._end = 0
         self.duplicates = 0
+        head.begin()
 
     def add(self, run_key: int, batch: PointBatch, *, append: bool) -> None:
         """Take a batch. `append`: exact repeats get the next free occurrence instead of being dropped."""
@@ -86,34 +88,37 @@ class Stage:
         """Write the group's points into the open transaction; how many are new."""
         if not self._added:
             return 0
-        series, which = self._resolve(connection)
-        rows = self._rows(series, which)
-        verdict = self._judge(connection, series, rows)
-        if verdict.keep is not None:
-            self.duplicates = len(rows) - int(verdict.keep.sum())
+        rows = self._rows(self._resolve(connection))
+        edges = edges_of(rows.which)
+        keep = self._judge(connection, rows, edges)
+        if keep is not None:
+            self.duplicates = len(rows) - int(keep.sum())
             if self.duplicates == len(rows):
                 return 0
-        return self._write(connection, series, rows, verdict, first_arrival)
+        rows = rows.numbered(keep, first_arrival)
+        if keep is not None:
+            edges = edges_of(rows.which)
+        count = len(rows)
+        payload = self._compressor.encode(rows.came[:-1], first_arrival=first_arrival)
+        journal.append(connection, first_arrival=first_arrival, count=count, payload=payload)
+        self._piece, self._end = Piece(rows.which[edges[:-1]], edges, rows.columns), first_arrival + count
+        return count
 
     def publish(self) -> None:
         """The transaction is durable: let the head show it."""
-        if self._appended:
-            self._head.publish(self._appended, end=self._end)
+        self._head.committed()
+        if self._piece is not None:
+            self._head.publish([self._piece], end=self._end)
 
-    def _resolve(self, connection: apsw.Connection) -> tuple[list[Series], I64]:
-        """All series of the group, each once, and for each point the position of its series among them."""
-        series: list[Series] = []
-        at: dict[int, dict[Name, int]] = {}
-        which: list[I64] = []
-        for added in self._added:
-            names, places = added.batch.series, at.setdefault(added.run_key, {})
-            missing = [name for name in names if name not in places] if places else names
-            for name, one in zip(missing, self._find(connection, added.run_key, missing), strict=True):
-                places[name] = len(series)
-                series.append(one)
-            positions = np.fromiter(map(places.__getitem__, names), np.int64, len(names))
-            which.append(positions[added.batch.which])
-        return series, which[0] if len(which) == 1 else np.concatenate(which)
+    def _resolve(self, connection: apsw.Connection) -> I64:
+        """For each point of the group the slot of its series."""
+        which = []
+        for run_key, batch in ((added.run_key, added.batch) for added in self._added):
+            slots = self._head.listed(run_key, batch.series)
+            if slots is None:
+                slots = self._head.remember(run_key, self._find(connection, run_key, batch.series))
+            which.append(slots[batch.which])
+        return which[0] if len(which) == 1 else np.concatenate(which)
 
     def _find(self, connection: apsw.Connection, run_key: int, names: Sequence[Name]) -> list[Series]:
         """The series of these names, made where they are missing. Corrupt when one of them is damaged."""
@@ -123,18 +128,20 @@ class Stage:
             wanted = [names[place] for place in missing]
             stored = self._table.ensure(connection, run_key, wanted)
             known = self._head.find(run_key, wanted)  # by now: their points may have come back
-            for place, one, (key, summary) in zip(missing, known, stored, strict=True):
-                found[place] = one or Series(key=key, run_key=run_key, name=names[place], stored=summary)
-        series = [one for one in found if one is not None]
-        for one in series:
+            for place, there, (key, summary) in zip(missing, known, stored, strict=True):
+                found[place] = series = there or Series(key=key, run_key=run_key, name=names[place], stored=summary)
+                if there is None:
+                    self._head.admit(series)
+        every = [one for one in found if one is not None]
+        for one in every:
             if one.damage:
                 raise Corrupt(one.damage)
-        return series
+        return every
 
-    def _rows(self, series: Sequence[Series], which: I64) -> _Rows:
+    def _rows(self, which: I64) -> _Rows:
         batches = [added.batch for added in self._added]
         columns = np.empty((1 + COLUMNS, len(which)), np.int64)
-        columns[0] = np.fromiter((one.key for one in series), np.int64, len(series))[which]
+        columns[0] = self._head.slots.keys[which]
         values = batches[0].value if len(batches) == 1 else np.concatenate([batch.value for batch in batches])
         values = canonical(values)
         np.concatenate([batch.step for batch in batches], out=columns[1 + STEP])
@@ -157,30 +164,29 @@ class Stage:
             append=None if append is None else append[order],
         )
 
-    def _judge(self, connection: apsw.Connection, series: list[Series], rows: _Rows) -> _Verdict:
-        verdict = _Verdict(late=set())
+    def _judge(self, connection: apsw.Connection, rows: _Rows, edges: I64) -> NDArray[np.bool_] | None:
+        """Which rows to keep; None for all. Repeats that are appended get their occurrence."""
+        slots = rows.which[edges[:-1]]
+        late = self._head.slots.late(slots, identities(rows.columns, edges[:-1]))
         repeated = rows.repeated()
-        edges = rows.edges()
-        firsts = rows.identities(edges[:-1])
-        for (start, end), place, first in zip(
-            pairwise(edges.tolist()), rows.which[edges[:-1]].tolist(), firsts, strict=True
-        ):
-            one = series[place]
-            late = one.greatest is not None and first <= one.greatest
-            if late:
-                verdict.late.add(place)
-            if late or (repeated is not None and repeated[start:end].any()):
-                part = slice(start, end)
-                known = self._existing(connection, one, rows, part) if late else {}
-                _judge_series(rows, part, known, verdict)
-        return verdict
+        doubtful = late if repeated is None else late | np.logical_or.reduceat(repeated, edges[:-1])
+        if not doubtful.any():
+            return None
+        keep = np.ones(len(rows), np.bool_)
+        for place in np.flatnonzero(doubtful).tolist():
+            part = slice(int(edges[place]), int(edges[place + 1]))
+            known = self._existing(connection, int(slots[place]), rows, part) if late[place] else {}
+            _judge_series(rows, part, known, keep)
+        return keep
 
-    def _existing(self, connection: apsw.Connection, series: Series, rows: _Rows, part: slice) -> dict[_Triple, int]:
+    def _existing(self, connection: apsw.Connection, slot: int, rows: _Rows, part: slice) -> dict[_Triple, int]:
         """Stored points that equal rows of `part`: (step, time, value key) -> greatest occurrence."""
         steps = np.unique(rows.columns[STEP, part])
         wanted = set(zip(*(c[part].tolist() for c in (rows.columns[STEP], rows.columns[TIME], rows.key)), strict=True))
         times = int(rows.columns[TIME, part].min()), int(rows.columns[TIME, part].max())
-        state = series.state
+        series = self._head.slots.items[slot]
+        assert series is not None
+        state = self._head.state(series)
         found = [having(steps, *times, points_of(state.rows[:, : state.n]))]
         if state.stored is not None:
             found.append(self._stored(connection, series.key, steps, *times))
@@ -192,27 +198,6 @@ class Stage:
                     known[step, time, key] = max(occurrence, known.get((step, time, key), 0))
         return known
 
-    def _write(
-        self, connection: apsw.Connection, series: list[Series], rows: _Rows, verdict: _Verdict, first_arrival: int
-    ) -> int:
-        rows = rows.numbered(verdict.keep, first_arrival)
-        count = len(rows)
-        self._end = first_arrival + count
-        payload = self._compressor.encode(rows.came[:-1], first_arrival=first_arrival)
-        journal.append(connection, first_arrival=first_arrival, count=count, payload=payload)
-        edges = rows.edges()
-        places = rows.which[edges[:-1]].tolist()
-        self._appended = list(
-            map(
-                Appended,
-                [series[place] for place in places],
-                [rows.columns[:, start:end] for start, end in pairwise(edges.tolist())],
-                [place not in verdict.late for place in places],
-                rows.identities(edges[1:] - 1),
-            )
-        )
-        return count
-
 
 _Triple = tuple[int, int, int]
 
@@ -222,22 +207,13 @@ class _Rows:
     """Points twice: as they came, and sorted by (series, step, time, value key), then by arrival."""
 
     came: I64  # as in a journal entry, and below that the arrival
-    which: I64  # of the sorted ones, as the rest
+    which: I64  # slots of the sorted ones, as the rest
     columns: I64  # as in the head
     key: I64
     append: NDArray[np.bool_] | None  # None: none of them is
 
     def __len__(self) -> int:
         return len(self.which)
-
-    def edges(self) -> I64:
-        """Where a series begins, and the end."""
-        return np.flatnonzero(np.diff(self.which, prepend=-1, append=-1))
-
-    def identities(self, places: I64) -> list[Key]:
-        """Of the rows at some places."""
-        columns = (self.columns[STEP], self.columns[TIME], self.key, self.columns[OCCURRENCE])
-        return list(zip(*(column[places].tolist() for column in columns), strict=True))
 
     def repeated(self) -> NDArray[np.bool_] | None:
         """Rows that equal the one before; None when there is none."""
@@ -268,14 +244,6 @@ class _Rows:
         )
 
 
-@dataclass(slots=True, kw_only=True)
-class _Verdict:
-    """Which rows to keep (None: all); `late` has the series that reach back behind their greatest point."""
-
-    keep: NDArray[np.bool_] | None = None
-    late: set[int]
-
-
 def _order(which: I64, step: I64, time: I64, key: I64) -> I64 | None:
     """What sorts the points by all of these, and by arrival where all are equal; None when they stand so."""
     low = int(step.min())
@@ -291,12 +259,10 @@ def _order(which: I64, step: I64, time: I64, key: I64) -> I64 | None:
     return np.lexsort((key, time, step, which))
 
 
-def _judge_series(rows: _Rows, part: slice, known: dict[_Triple, int], verdict: _Verdict) -> None:
-    """Fill in the verdict on the rows of one series, and their occurrence; `known` has the stored points among them and
-    learns the kept ones.
+def _judge_series(rows: _Rows, part: slice, known: dict[_Triple, int], keep: NDArray[np.bool_]) -> None:
+    """Say which rows of one series to keep, and their occurrence; `known` has the stored points among them and learns
+    the kept ones.
     """
-    if verdict.keep is None:
-        verdict.keep = np.ones(len(rows), np.bool_)
     append = np.zeros(len(rows), np.bool_) if rows.append is None else rows.append
     columns = (rows.columns[STEP], rows.columns[TIME], rows.key, append)
     for position, (step, time, key, again) in enumerate(
@@ -309,4 +275,4 @@ def _judge_series(rows: _Rows, part: slice, known: dict[_Triple, int], verdict: 
             known[triple] += 1
             rows.columns[OCCURRENCE, position] = known[triple]
         else:
-            verdict.keep[position] = False
+            keep[position] = False

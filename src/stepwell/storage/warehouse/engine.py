@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
 from stepwell.core import acting
+from stepwell.core.bounds import Kept
 from stepwell.core.clock import Clock
 from stepwell.core.errors import Conflict, Corrupt, StepwellError
 from stepwell.core.model import Damage, Stats
 from stepwell.storage.catalog import Catalog, runs, summaries
+from stepwell.storage.catalog.quotas import Quotas
 from stepwell.storage.catalog.runs import Purged
 from stepwell.storage.files import Files, RealFiles
 from stepwell.storage.warehouse import journal, migrations
@@ -30,6 +32,11 @@ from stepwell.storage.warehouse.writer import BUCKETS, Writer
 _log = logging.getLogger("stepwell.storage")
 T = TypeVar("T")
 MOVING: Final = 3  # connections for what moves, sums up and puts back; who reads has others
+EXPIRY: Final = ("points_days", "points_per_series")  # of core.bounds.RETENTION
+NO_EXPIRY: Final = (
+    "a warehouse keeps all points of its runs: neither points_days nor points_per_series can be set; "
+    "deleted_runs_days can"
+)
 CHECKED: Final = 1_000  # rows that a check reads at once
 
 
@@ -66,10 +73,16 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             self._tables = PointTables(self._clickhouse, sizes=sizes)
             self._clock = clock
             self._pulse = Pulse(address)
-            self._writer = Writer(self._database)
+            self._quotas = Quotas(count_points=_points_of)
+            self._writer = Writer(self._database, quotas=self._quotas)
             undo.callback(self._writer.close)
             PointReadsAndWrites.__init__(
-                self, database=self._database, writer=self._writer, tables=self._tables, mover=self._mover
+                self,
+                database=self._database,
+                writer=self._writer,
+                tables=self._tables,
+                mover=self._mover,
+                quotas=self._quotas,
             )
             Catalog.__init__(
                 self,
@@ -77,6 +90,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
                 snapshot=self._database.snapshot,
                 live=lambda _runs, _metrics: (),  # what is acknowledged is in the stored summaries
                 files=files or RealFiles(address.files),
+                admit_file=self._quotas.admit_file,
                 shared=True,
             )
             self._background = background
@@ -90,18 +104,38 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
         """For the catalog: what is done is done by whoever acts now."""
         return self._writer.submit(acting.carried(run, at=self._clock()))
 
-    def purge_runs(self, *, workspace: str, run_ids: Sequence[str]) -> int:
+    def purge_runs(self, *, workspace: str, run_ids: Sequence[str], deleted_before: int | None = None) -> int:
         """See CatalogStore. The points go from ClickHouse later: without the run nobody asks for them."""
 
         def run(connection: Connection) -> Purged:
-            purged = runs.purge(connection, workspace, run_ids, at=self._clock())
+            purged = runs.purge(connection, workspace, run_ids, at=self._clock(), deleted_before=deleted_before)
             SQL.each(connection, "drop_of_run", ((key,) for key in purged.run_keys))
             SQL.each(connection, "add_garbage", ((key,) for key in purged.run_keys))
             return purged
 
         purged = self._submit(run).result()
         self.forget_files(purged.files)
+        self._quotas.forget()
         return len(purged.run_keys)
+
+    def delete_blobs(self, *, workspace: str, owner: str, path: str) -> int:
+        """See BlobStore."""
+        try:
+            return super().delete_blobs(workspace=workspace, owner=owner, path=path)
+        finally:
+            self._quotas.forget()
+
+    def put_bounds(self, *, workspace: str, experiment_id: int | None, values: Mapping[str, int | None]) -> None:
+        """See BoundStore. Conflict: a warehouse keeps all points of its runs."""
+        for name in EXPIRY:
+            if values.get(name):
+                raise Conflict(NO_EXPIRY, field=name)
+        super().put_bounds(workspace=workspace, experiment_id=experiment_id, values=values)
+        self._quotas.forget()
+
+    def expire_points(self, *, workspace: str, experiment_id: int, kept: Kept, dry: bool = False) -> NoReturn:
+        """See BoundStore. Conflict: a warehouse keeps all points of its runs."""
+        raise Conflict(NO_EXPIRY, field="points_days" if kept.since is not None else "points_per_series")
 
     def flush(self) -> None:
         """See Maintenance."""
@@ -208,3 +242,8 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
         self._clickhouse.close()
         self._moving.close()
         self._database.close()
+
+
+def _points_of(connection: Connection, workspace: str) -> int:
+    ((count,),) = SQL.all(connection, "points_of_workspace", (workspace,))
+    return int(count)

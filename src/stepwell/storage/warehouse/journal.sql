@@ -94,3 +94,16 @@ ORDER BY run_key, first_arrival LIMIT :limit;
 
 -- name: summaries_after
 SELECT series_key, body FROM summary WHERE series_key > ? ORDER BY series_key LIMIT ?;
+
+-- name: points_of_workspace
+SELECT CAST(coalesce(sum(run_metric.count), 0) AS bigint)
+FROM workspace
+JOIN run ON run.workspace_key = workspace.key
+JOIN run_metric ON run_metric.run_key = run.key
+WHERE workspace.name = ?;
+
+-- name: busiest
+SELECT run_key, CAST(sum(count) AS bigint) FROM journal WHERE moved_at IS NULL
+GROUP BY run_key
+ORDER BY sum(count) DESC, run_key
+LIMIT ?;

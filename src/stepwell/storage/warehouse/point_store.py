@@ -10,17 +10,20 @@ from typing import Final
 import numpy as np
 
 from stepwell.core import acting
+from stepwell.core.bounds import Usage
 from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import Sampled
 from stepwell.core.errors import Busy
-from stepwell.core.model import Columns, Lifecycle, Repeats, RunWrite, Selector, SeriesInfo, Window
+from stepwell.core.model import Columns, Lifecycle, Repeats, RunWrite, Selector, SeriesInfo, Window, Writing
 from stepwell.core.page import Position
 from stepwell.core.series import Order
 from stepwell.core.store import PointPage, RunPoints
 from stepwell.core.summary import SummaryTable
-from stepwell.storage.catalog import records, run_rows, runs, series, summaries
+from stepwell.storage.catalog import quotas, records, run_rows, runs, series, summaries
+from stepwell.storage.catalog.quotas import Quotas
 from stepwell.storage.warehouse import journal, staging
 from stepwell.storage.warehouse.database import Connection, Database
+from stepwell.storage.warehouse.journal import SQL
 from stepwell.storage.warehouse.moving import Mover
 from stepwell.storage.warehouse.points import PointTables, Waiting
 from stepwell.storage.warehouse.writer import Writer
@@ -42,11 +45,14 @@ class _Moment:
 class PointReadsAndWrites:
     """Implements core.store.PointStore."""
 
-    def __init__(self, *, database: Database, writer: Writer, tables: PointTables, mover: Mover) -> None:
+    def __init__(
+        self, *, database: Database, writer: Writer, tables: PointTables, mover: Mover, quotas: Quotas
+    ) -> None:
         self._database = database
         self._writer = writer
         self._tables = tables
         self._mover = mover
+        self._quotas = quotas
         self.points_written = 0
         self.points_repeated = 0
 
@@ -74,10 +80,30 @@ class PointReadsAndWrites:
         if write.points is not None:
             if state.lifecycle is Lifecycle.DELETED:
                 raise runs.deleted(write.run_id)
+            self._quotas.admit_points(connection, workspace, state.key, write.points.series, len(write.points))
             append = write.repeats is Repeats.APPEND
             added = staging.add(connection, self._tables, state.key, write.points, append=append)
+            self._quotas.settled()  # whoever counts in this transaction sees them
             self.points_written += added
             self.points_repeated += len(write.points) - added
+
+    def usage(self, *, workspace: str) -> Usage:
+        """See BoundStore."""
+        with self._database.snapshot() as connection:
+            ((points,),) = SQL.all(connection, "points_of_workspace", (workspace,))
+            return quotas.usage(connection, workspace, points=points)
+
+    def writing(self, *, limit: int) -> list[Writing]:
+        """See Maintenance."""
+        found = []
+        with self._database.snapshot() as connection:
+            for key, points in SQL.all(connection, "busiest", (limit,)):
+                names = runs.named(connection, key)
+                if names is not None:
+                    counts = len(np.unique(journal.of_runs(connection, [key]).series))
+                    workspace, run_id, name = names
+                    found.append(Writing(workspace=workspace, run_id=run_id, name=name, points=points, series=counts))
+        return found
 
     def list_series(
         self, *, workspace: str, run_id: str, metric: str | None = None, prefixes: Sequence[str] | None = None

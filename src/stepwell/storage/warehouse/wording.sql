@@ -639,3 +639,51 @@ WHERE workspace = :workspace AND number < :before
     AND at BETWEEN :since AND :until
 ORDER BY number DESC
 LIMIT :limit;
+
+-- Bounds --------------------------------------------------------------------------------------------------------------
+
+-- name: bounds_of_place
+SELECT name, value FROM bound WHERE workspace = :workspace AND experiment_id = :experiment_id ORDER BY name;
+
+-- name: drop_bound
+DELETE FROM bound WHERE workspace = :workspace AND experiment_id = :experiment_id AND name = :name;
+
+-- name: add_bound
+INSERT INTO bound (workspace, experiment_id, name, value) VALUES (:workspace, :experiment_id, :name, :value);
+
+-- name: list_bounds
+SELECT workspace, experiment_id, name, value FROM bound ORDER BY workspace, experiment_id, name;
+
+-- name: runs_deleted_before
+SELECT run.id
+FROM run JOIN workspace ON workspace.key = run.workspace_key
+WHERE workspace.name = :workspace AND run.experiment_id = :experiment_id AND run.deleted = 1
+    AND run.updated_at < :before AND run.id > :after
+ORDER BY run.id LIMIT :limit;
+
+-- name: is_deleted_before
+SELECT 1 FROM run WHERE key = :key AND deleted = 1 AND updated_at < :before;
+
+-- name: run_keys_of_experiment
+SELECT run.key
+FROM run JOIN workspace ON workspace.key = run.workspace_key
+WHERE workspace.name = :workspace AND run.experiment_id = :experiment_id
+ORDER BY run.key;
+
+-- name: count_holdings
+SELECT
+    (
+        SELECT count(*) FROM workspace JOIN run ON run.workspace_key = workspace.key JOIN series ON series.run_key = run.key
+        WHERE workspace.name = :workspace
+    ),
+    (SELECT count(*) FROM workspace JOIN run ON run.workspace_key = workspace.key WHERE workspace.name = :workspace),
+    (
+        SELECT CAST(coalesce(sum(blob.size), 0) AS bigint) FROM workspace JOIN blob ON blob.workspace_key = workspace.key
+        WHERE workspace.name = :workspace
+    );
+
+-- name: run_keys_of_workspace
+SELECT run.key FROM workspace JOIN run ON run.workspace_key = workspace.key WHERE workspace.name = :workspace;
+
+-- name: run_and_workspace
+SELECT workspace.name, run.id, run.name FROM run JOIN workspace ON workspace.key = run.workspace_key WHERE run.key = ?;

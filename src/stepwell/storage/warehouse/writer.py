@@ -13,18 +13,20 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any, Final, TypeAlias, TypeVar
 
 from psycopg import errors
 
 from stepwell.core.errors import Busy, StepwellError, StorageFailed
+from stepwell.storage.catalog.quotas import Quotas
 from stepwell.storage.warehouse.database import Connection, Database, told
 from stepwell.storage.warehouse.journal import SQL
 
 GROUP: Final = 256  # requests in one transaction
 QUEUE: Final = 4096  # requests that wait
 _HALF: Final = re.compile("[\ud800-\udfff]")  # of a surrogate pair, which is no text
+COUNTED: Final = 5.0  # seconds after which is counted again what other processes may have written to
 ATTEMPTS: Final = 5  # at a change that others were in the way of
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # seconds of a commit
 T = TypeVar("T")
@@ -58,7 +60,10 @@ class _Outcome:
 class Writer:
     """One thread and one connection that change the database. Any number of threads may submit."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, quotas: Quotas) -> None:
+        """`quotas` are told what was rolled back, and to count anew what others wrote."""
+        self._quotas = quotas
+        self._counted = monotonic()
         self.counters = {"commits": 0, "commit_requests": 0}
         self.commit_counts = [0] * (len(BUCKETS) + 1)
         self.commit_seconds = 0.0
@@ -116,6 +121,9 @@ class Writer:
 
     def _do(self, group: Sequence[Request]) -> None:
         begun = perf_counter()
+        if monotonic() - self._counted > COUNTED:
+            self._counted = monotonic()
+            self._quotas.forget()
         for outcome in self._outcomes(group):
             outcome.tell()
         self._count(len(group), perf_counter() - begun)
@@ -141,9 +149,12 @@ class Writer:
         return [_Outcome(request=request, error=busy) for request in group]
 
     def _attempt(self, group: Sequence[Request]) -> list[_Outcome]:
-        with self._database.changing() as connection:
-            _lock(connection, {name for request in group for name in request.runs})
-            return [_run(connection, request, alone=len(group) == 1) for request in group]
+        try:
+            with self._database.changing() as connection:
+                _lock(connection, {name for request in group for name in request.runs})
+                return [_run(connection, request) for request in group]
+        finally:
+            self._quotas.settled()
 
 
 class _InTheWay(Exception):
@@ -158,7 +169,7 @@ def _lock(connection: Connection, names: Collection[RunName]) -> None:
         _careful(lambda locking: SQL.all(locking, "lock_runs", (json.dumps(sound),)), connection)
 
 
-def _run(connection: Connection, request: Request, *, alone: bool) -> _Outcome:
+def _run(connection: Connection, request: Request) -> _Outcome:
     """Run one request so that, refused, it leaves nothing."""
     connection.execute("SAVEPOINT request")
     try:

@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 import { post } from "../../api/client";
 import { Dialog } from "../../parts/dialog";
+import { copy } from "../../parts/copying";
 import { notify } from "../../parts/notices";
 import type { Principal } from "../../state/session";
 import { LIFETIMES } from "./lifetimes";
@@ -66,21 +67,12 @@ export function NewCredential({ session, onMade }: { session: Principal; onMade:
 
 function Secret({ secret, close }: { secret: string; close: () => void }) {
   const [copied, setCopied] = useState(false);
-  const copy = async () => {
-    try {
-      await navigator.clipboard.writeText(secret);
-      setCopied(true);
-    } catch {
-      // Without https the browser copies for nobody: the text is there to be selected.
-      notify({ text: "The browser does not copy here. Select the secret and copy it yourself.", bad: true });
-    }
-  };
   return (
     <Dialog title="The secret of the new credential" close={close}>
       <p>It is shown this once. Nobody can read it again, not even the server.</p>
       <input class="secret" readOnly aria-label="Secret" value={secret} onFocus={(event) => event.currentTarget.select()} />
       <div class="choices">
-        <button type="button" onClick={() => void copy()}>
+        <button type="button" onClick={() => void copy(secret).then(setCopied)}>
           {copied ? "Copied" : "Copy"}
         </button>
         <button type="button" onClick={close}>

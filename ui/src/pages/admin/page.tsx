@@ -1,8 +1,10 @@
-// Workspaces, credentials, usage and health: for admins.
+// Health, what goes on, workspaces, credentials and the audit log: for admins.
 
 import { Loading } from "../../parts/states";
 import { mayAdmin } from "../../state/session";
 import { useWho } from "../../state/who";
+import { Activity } from "./activity";
+import { Audit } from "./audit";
 import { Credentials } from "./credentials";
 import { Server } from "./server";
 import { Workspaces } from "./workspaces";
@@ -23,8 +25,10 @@ export function AdminPage() {
     <section class="page admin">
       <h1>Admin</h1>
       <Server />
+      <Activity />
       <Workspaces />
       <Credentials session={session} />
+      <Audit />
     </section>
   );
 }

@@ -3,6 +3,7 @@
 import { useMemo } from "preact/hooks";
 import { post, type Problem } from "../../api/client";
 import { useFetching } from "../../api/fetching";
+import { PARAMS, useParam } from "../../state/params";
 import { useAgain, useTick } from "../../state/tick";
 
 export interface Keys {
@@ -13,13 +14,14 @@ export interface Keys {
   retry: () => void;
 }
 
-/** How often new metrics of running runs are looked for. */
+/** How often new metrics of running runs are looked for, at most. */
 const SECONDS = 10;
 
 export function useKeys(runIds: readonly string[], running: boolean): Keys {
   const key = runIds.length === 0 ? null : runIds.join(" ");
   const found = useFetching(key, (signal) => post("/api/v1/summaries", { body: { run_ids: [...runIds], columns: ["count"] }, signal }));
-  useAgain(useTick(running ? SECONDS : 0), found);
+  const [live] = useParam(PARAMS.live);
+  useAgain(useTick(running && live > 0 ? Math.max(live, SECONDS) : 0), found);
   const runsOf = useMemo(() => {
     const all = new Map<string, Set<string>>();
     found.data?.metric.forEach((metric, row) => {

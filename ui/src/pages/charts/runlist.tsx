@@ -1,19 +1,27 @@
 // The runs beside the charts: which are drawn, in which colour. Only the rows in view are in the document.
 
-import { useRef, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import { post } from "../../api/client";
 import { useFetching } from "../../api/fetching";
 import { dashesOf, inkOf } from "../../charts/colours";
+import { whole } from "../../charts/format";
+import { patternOf } from "../../charts/sections";
 import { useTopic, type Stage } from "../../charts/stage";
 import { Swatch } from "../../charts/tooltip";
+import { useSettled } from "../../parts/picker";
 import { Failed } from "../../parts/states";
+import { filterOfName } from "../../state/filter";
 import { link } from "../../state/route";
 import { rowsOf, type RunRow } from "../../state/rows";
 import { useQuestion } from "../../state/search";
 import type { Chosen } from "../../state/chosen";
 
 const ROW = 28;
-const MOST = 1000;
+/** So many runs of the search are fetched at first; when somebody scrolls to their end, so many times more. */
+const BEGIN = 1000;
+const MORE = 7;
+/** As many as the server gives in one answer: through so many a regular expression looks, for it knows none. */
+const MOST = 50_000;
 
 interface RunListProps {
   chosen: Chosen;
@@ -24,21 +32,62 @@ interface RunListProps {
 export function RunList({ chosen, stage, dark }: RunListProps) {
   const question = useQuestion();
   const [text, setText] = useState("");
-  const body = { ...question, limit: MOST };
+  const typed = useSettled(text, 150);
+  const [reach, setReach] = useState(BEGIN);
+  const look = useMemo(() => lookOf(typed), [typed]);
+  const limit = look.pattern === null ? reach : MOST;
+  const filter = [question.filter ?? "", look.filter].filter((part) => part.trim() !== "").join(" AND ");
+  const body = { ...question, filter, limit, total: true };
   const found = useFetching(JSON.stringify(body), (signal) => post("/api/v1/runs/search", { body, signal }));
-  const rows = found.data === null ? chosen.candidates : merged(chosen.candidates, rowsOf({ ...found.data, metrics: {}, params: {}, tags: {} }));
-  const matching = rows.filter(matcher(text));
+  const matching = useMemo(() => {
+    const searched = found.data === null ? [] : rowsOf({ ...found.data, metrics: {}, params: {}, tags: {} });
+    return merged(chosen.candidates, searched).filter(look.matches);
+  }, [found.data, chosen.candidates, look]);
+  const total = found.data?.total ?? 0;
+  const fetched = found.data?.runs.id.length ?? 0;
   return (
     <aside class="runlist" aria-label="Runs">
-      <input type="search" aria-label="Find runs by name" placeholder="Find runs" title="A part of the name, or /a regular expression/" value={text} onInput={(event) => setText(event.currentTarget.value)} />
+      <input
+        type="search"
+        aria-label="Find runs by name"
+        placeholder="Find runs"
+        title="A part of the name, or /a regular expression/"
+        aria-invalid={look.broken !== null}
+        value={text}
+        onInput={(event) => setText(event.currentTarget.value)}
+      />
+      {look.broken !== null && <p class="chart-notes bad">{look.broken}</p>}
       {found.error !== null && <Failed error={found.error} retry={found.retry} />}
-      <Rows rows={matching} chosen={chosen} stage={stage} dark={dark} />
-      <p class="chart-notes">
-        {chosen.runs.length} drawn, {matching.length} listed
-        {(found.data?.runs.id.length ?? 0) >= MOST && ": the first of the search"}
+      <Rows rows={matching} chosen={chosen} stage={stage} dark={dark} atEnd={() => fetched < total && !found.loading && setReach(Math.min(MOST, reach * MORE))} />
+      <p class="chart-notes" role="status">
+        {chosen.runs.length} drawn, {whole(matching.length)} listed
+        {fetched < total && `: from the first ${whole(fetched)} of ${whole(total)}`}
       </p>
     </aside>
   );
+}
+
+interface Look {
+  /** What the server looks for. */
+  filter: string;
+  matches: (row: RunRow) => boolean;
+  pattern: RegExp | null;
+  /** Why the expression is none. */
+  broken: string | null;
+}
+
+/** A part of the name, which the server finds among all runs, or an expression between slashes, which we look for. */
+function lookOf(text: string): Look {
+  const part = text.trim();
+  const expression = /^\/(.*)$/.exec(part)?.[1]?.replace(/\/$/, "");
+  if (expression === undefined) {
+    const low = part.toLowerCase();
+    const filter = part === "" ? "" : filterOfName(part);
+    return { filter, matches: (row) => row.name.toLowerCase().includes(low), pattern: null, broken: null };
+  }
+  const pattern = patternOf(expression);
+  if (typeof pattern === "string") return { filter: "", matches: () => true, pattern: null, broken: pattern };
+  return { filter: "", matches: (row) => pattern.test(row.name), pattern, broken: null };
 }
 
 /** The drawn ones first: they may not be among the first of the search. */
@@ -47,31 +96,21 @@ function merged(first: readonly RunRow[], rest: readonly RunRow[]): RunRow[] {
   return [...first, ...rest.filter((row) => !ids.has(row.id))];
 }
 
-function matcher(text: string): (row: RunRow) => boolean {
-  const expression = /^\/(.*)\/?$/.exec(text)?.[1]?.replace(/\/$/, "");
-  if (expression === undefined) {
-    const part = text.toLowerCase();
-    return (row) => row.name.toLowerCase().includes(part) || row.id.includes(text);
-  }
-  try {
-    const pattern = new RegExp(expression, "i");
-    return (row) => pattern.test(row.name);
-  } catch {
-    return () => false;
-  }
-}
-
-function Rows({ rows, chosen, stage, dark }: RunListProps & { rows: readonly RunRow[] }) {
+function Rows({ rows, chosen, stage, dark, atEnd }: RunListProps & { rows: readonly RunRow[]; atEnd: () => void }) {
   const box = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const highlighted = useTopic(stage.highlighted);
   const height = box.current?.clientHeight ?? 800;
   const begin = Math.max(0, Math.floor(top / ROW) - 5);
   const end = Math.min(rows.length, Math.ceil((top + height) / ROW) + 5);
+  const scrolled = ({ scrollTop, scrollHeight, clientHeight }: HTMLElement) => {
+    setTop(scrollTop);
+    if (scrollTop + 3 * clientHeight > scrollHeight) atEnd();
+  };
   const keys = chosen.candidates.map((row) => row.id);
   const dashes = dashesOf(keys);
   return (
-    <div class="runlist-rows" ref={box} onScroll={(event) => setTop(event.currentTarget.scrollTop)}>
+    <div class="runlist-rows" ref={box} onScroll={(event) => scrolled(event.currentTarget)}>
       <ul style={{ paddingTop: `${begin * ROW}px`, paddingBottom: `${(rows.length - end) * ROW}px` }}>
         {rows.slice(begin, end).map((row) => {
           const drawn = chosen.isDrawn(row.id);

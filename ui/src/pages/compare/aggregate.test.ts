@@ -1,19 +1,13 @@
 import { expect, test } from "vitest";
-import { bucketsOf, type Answered } from "../../charts/buckets";
+import { bucketsWith } from "../../charts/testing";
 import { aligned, curveOf, gridOf, MOST_CELLS, medianOf, student, type Grid } from "./aggregate";
 
 /** Points of their own, step and value; a missing value is NaN. */
 function points(...pairs: [number, number][]) {
   const steps = pairs.map(([step]) => step);
-  const values = pairs.map(([, value]) => (Number.isNaN(value) ? null : value));
-  const zero = steps.map(() => 0);
-  const nans = pairs.map(([, value]) => (Number.isNaN(value) ? 1 : 0));
-  const told: Partial<Answered> = {
-    count: steps.map(() => 1), first_step: steps, last_step: steps, first_time_us: zero, last_time_us: zero,
-    min_value: values, max_value: values, mean: values, last_value: values, nan_count: nans, pos_inf_count: zero, neg_inf_count: zero,
-    non_finite: {},
-  };
-  return bucketsOf(told as Answered);
+  const values = pairs.map(([, value]) => value);
+  const nans = values.map((value) => (Number.isNaN(value) ? 1 : 0));
+  return bucketsWith({ count: steps.map(() => 1), firstStep: steps, lastStep: steps, low: values, high: values, mean: values, last: values, nans });
 }
 
 function gridFor(...all: ReturnType<typeof points>[]): Grid {

@@ -3,7 +3,8 @@
 import { useMemo } from "preact/hooks";
 import { post, type Problem, type Result } from "../../api/client";
 import { useFetching } from "../../api/fetching";
-import { bucketsOf, columnsFor, type Buckets } from "../../charts/buckets";
+import { columnsFor, type Buckets } from "../../charts/buckets";
+import { readBuckets } from "../../charts/raw";
 import type { Reach } from "../../charts/window";
 import { idsFilter } from "../../state/filter";
 import { PARAMS, useParam } from "../../state/params";
@@ -63,9 +64,9 @@ export function useMetric(metric: string, ids: readonly string[], zoom: Reach | 
     const all: Buckets[] = [];
     for (let from = 0; from < ids.length; from += MOST_SERIES) {
       const series = ids.slice(from, from + MOST_SERIES).map((id) => ({ run_id: id, metric }));
-      const answer = await post("/api/v1/buckets", { body: { series, window, budget: BUDGET, columns: [...columnsFor({ times: false, last: false })] }, signal });
+      const answer = await readBuckets({ series, window, budget: BUDGET, columns: [...columnsFor({ times: false, last: false })] }, signal);
       if (!answer.ok) return answer;
-      all.push(...answer.data.series.map((each) => bucketsOf(each.buckets)));
+      all.push(...answer.data);
     }
     return { ok: true, data: { key, all } };
   });

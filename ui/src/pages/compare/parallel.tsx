@@ -1,7 +1,7 @@
 // Parallel coordinates: an axis for each chosen field, a line for each run.
 
 import { useMemo, useState } from "preact/hooks";
-import { colourOf } from "../../charts/colours";
+import { colourOf, dashesOf } from "../../charts/colours";
 import { whole } from "../../charts/format";
 import { Empty, Failed, Loading } from "../../parts/states";
 import { PARAMS, useParam } from "../../state/params";
@@ -51,12 +51,15 @@ function Lines({ runs, fields, all }: { runs: readonly RunRow[]; fields: readonl
   const axes = useMemo(() => fields.map((field) => axisOf(runs, field, false, 7)), [runs, fields]);
   const across = (nth: number) => BOX.left + (nth / (axes.length - 1)) * BOX.width;
   const up = (place: number) => BOX.top + (1 - place) * BOX.height;
-  const lines = useMemo(() => runs.map((run) => ({ run, path: pathOf(axes, run, across, up) })).filter(({ path }) => path !== ""), [runs, axes]);
+  const lines = useMemo(() => {
+    const dashes = dashesOf(runs.map((run) => run.id));
+    return runs.map((run, nth) => ({ run, dash: dashes[nth]?.join(" "), path: pathOf(axes, run, across, up) })).filter(({ path }) => path !== "");
+  }, [runs, axes]);
   return (
     <>
       <svg class="points lines" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`Lines of ${lines.length} runs over ${fields.join(", ")}`} onPointerLeave={() => setNamed(null)}>
-        {lines.map(({ run, path }) => (
-          <path key={run.id} d={path} class={named === null ? undefined : named.id === run.id ? "on" : "off"} style={{ stroke: colourOf(run.id) }} onPointerEnter={() => setNamed(run)}>
+        {lines.map(({ run, dash, path }) => (
+          <path key={run.id} d={path} class={named === null ? undefined : named.id === run.id ? "on" : "off"} style={{ stroke: colourOf(run.id), strokeDasharray: dash }} onPointerEnter={() => setNamed(run)}>
             <title>{run.name}</title>
           </path>
         ))}

@@ -2,7 +2,7 @@
 
 import { get, BASE, identity } from "../../api/client";
 import { useFetching } from "../../api/fetching";
-import { notify } from "../../parts/notices";
+import { copy } from "../../parts/copying";
 import { Failed, Loading } from "../../parts/states";
 import { PARAMS, useParam } from "../../state/params";
 import type { PartProps } from "./page";
@@ -48,13 +48,4 @@ export function Code({ detail: { run, metrics } }: PartProps) {
       </button>
     </div>
   );
-}
-
-async function copy(text: string): Promise<void> {
-  try {
-    await navigator.clipboard.writeText(text);
-    notify({ text: "Copied." });
-  } catch {
-    notify({ text: "The browser does not let this page copy. Mark the lines and copy them.", bad: true });
-  }
 }

@@ -1,6 +1,7 @@
 // What stands in a cell: the eye, the name, the status, a curve or a text.
 
 import { colourOf } from "../../charts/colours";
+import { moment } from "../../charts/format";
 import { isArchived } from "../../state/archive";
 import type { RunRow } from "../../state/rows";
 import { link } from "../../state/route";
@@ -8,7 +9,7 @@ import { type Column, textOfCell } from "./columns";
 import type { Heard } from "./silence";
 import { Sparkline } from "./sparklines";
 import type { Spark } from "./sparkline";
-import { signOf, type StatusSign } from "./status";
+import { ageOf, signOf, type StatusSign } from "./status";
 
 interface CellProps {
   column: Column;
@@ -23,6 +24,7 @@ interface CellProps {
 export function Cell({ column, row, nowUs, heard, drawn, onEye, spark }: CellProps) {
   if (column.kind === "run" && column.key === "name") return <Name row={row} drawn={drawn} onEye={onEye} />;
   if (column.kind === "run" && column.key === "status") return <Status row={row} sign={signOf(row.status, heard(row), nowUs)} />;
+  if (column.kind === "run" && column.key === "heard") return <Age row={row} heardUs={heard(row)} nowUs={nowUs} />;
   const text = textOfCell(column, row, nowUs);
   if (column.kind === "spark") return text === "" ? null : <Sparkline spark={spark(row.id, column.key)} runId={row.id} text={text} />;
   return <span title={text}>{text}</span>;
@@ -49,6 +51,11 @@ function Name({ row, drawn, onEye }: { row: RunRow; drawn: boolean; onEye: (row:
       {row.deleted && <span class="badge">deleted</span>}
     </>
   );
+}
+
+function Age({ row, heardUs, nowUs }: { row: RunRow; heardUs: number | null; nowUs: number }) {
+  const at = heardUs === null || row.status !== "RUNNING" ? undefined : moment(Math.floor(heardUs / 1e6));
+  return <span title={at}>{ageOf(row.status, heardUs, nowUs)}</span>;
 }
 
 function Status({ row, sign }: { row: RunRow; sign: StatusSign }) {

@@ -18,6 +18,7 @@ export const ATTRIBUTES: Record<string, readonly [title: string, order: string |
   status: ["Status", "status", 170],
   started: ["Started", "start_time", 170],
   duration: ["Duration", null, 130],
+  heard: ["Last heard", null, 140],
   ended: ["Ended", "end_time", 170],
   updated: ["Changed", null, 170],
   user: ["User", "user_id", 110],
@@ -67,8 +68,14 @@ export function textsOfWidths(widths: ReadonlyMap<string, number>): string[] {
 }
 
 export function widthOf(column: Column, widths: ReadonlyMap<string, number>): number {
-  const usual = column.kind === "run" ? (ATTRIBUTES[column.key]?.[2] ?? 120) : column.kind === "spark" ? 140 : 130;
-  return widths.get(textOfColumn(column)) ?? usual;
+  return widths.get(textOfColumn(column)) ?? usualWidth(column);
+}
+
+/** Names are read whole as long as they are not much longer than what stands below them. */
+function usualWidth(column: Column): number {
+  if (column.kind === "run") return ATTRIBUTES[column.key]?.[2] ?? 120;
+  const written = 62 + 8.5 * (hintOf(column).length + 1 + titleOf(column).length);
+  return Math.round(Math.min(260, Math.max(column.kind === "spark" ? 140 : 130, written)));
 }
 
 export function titleOf({ kind, key }: Column): string {
@@ -81,7 +88,7 @@ export function hintOf({ kind }: Column): string {
 }
 
 export function isNumeric({ kind, key }: Column): boolean {
-  return kind === "run" ? key === "duration" || key === "number" : (AGGREGATES as readonly string[]).includes(kind);
+  return kind === "run" ? key === "duration" || key === "heard" || key === "number" : (AGGREGATES as readonly string[]).includes(kind);
 }
 
 /** The field of an order; null where the server cannot sort by it. */
@@ -128,6 +135,8 @@ function attributeText(key: string, row: RunRow, nowUs: number): string {
       return String(row.experimentId);
     case "id":
       return row.id;
+    case "heard": // known to the page alone
+      return "";
     default:
       return row.name;
   }

@@ -30,8 +30,9 @@ function headingOf(column: Column): string {
   return named ? titleOf(column) : `${titleOf(column)} (${hintOf(column)})`;
 }
 
+/** An age is of the moment, not of the run. */
 function written(columns: readonly Column[]): Column[] {
-  return columns.filter(({ kind, key }) => kind !== "spark" && !(kind === "run" && key === "id"));
+  return columns.filter(({ kind, key }) => kind !== "spark" && !(kind === "run" && (key === "id" || key === "heard")));
 }
 
 /** A cell without loss: times as ISO 8601, durations in seconds, numbers with all digits. */

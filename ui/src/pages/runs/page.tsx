@@ -41,7 +41,7 @@ export function RunsPage() {
   const spark = useSparklines(visible, columns.filter(({ kind }) => kind === "spark").map(({ key }) => key));
   const onEye = (row: RunRow, alone: boolean) => (alone ? chosen.isolate(row.id) : chosen.toggle(row.id));
   const nowUs = Date.now() * 1000;
-  const heard = useHeard(visible, nowUs);
+  const heard = useHeard(visible, nowUs, columns.some(({ kind, key }) => kind === "run" && key === "heard"));
   useKey("Escape", () => {
     // The first Escape closes what is open.
     if (document.querySelector(".panel") === null) setSelection({ ...selection, ids: new Set() });

@@ -3,7 +3,7 @@ import type { RunRow } from "../../state/rows";
 import { columnOf, columnsOf, neededBy, orderField, pressed, textOfCell, textsOfWidths, widthsOf } from "./columns";
 import { field, headOf, linesOf } from "./csv";
 import { clicked, flipped, moved, NOTHING } from "./selection";
-import { lastKnownUs, signOf } from "./status";
+import { ageOf, lastKnownUs, signOf } from "./status";
 
 const ROW: RunRow = {
   id: "r1",
@@ -105,4 +105,10 @@ test("the keyboard moves without selecting, and selects with shift", () => {
   expect(moved(two, 99, 6, idAt, false).at).toBe(5);
   expect(ids(flipped(two, 1, idAt))).toBe("a");
   expect(moved(NOTHING, 3, 0, idAt, true)).toBe(NOTHING);
+});
+
+test("the age of a running run is told to the second, and of none other", () => {
+  const heard = NOW - 65e6;
+  expect([ageOf("RUNNING", heard, NOW), ageOf("RUNNING", NOW + 2e6, NOW), ageOf("RUNNING", null, NOW)]).toEqual(["1 min 5 s ago", "0 s ago", "…"]);
+  expect(ageOf("FINISHED", heard, NOW)).toBe("");
 });

@@ -4,22 +4,26 @@
 import { post, type Result } from "../../api/client";
 import { useFetching } from "../../api/fetching";
 import { useSettled } from "../../parts/picker";
+import { PARAMS, useParam } from "../../state/params";
 import type { RunRow } from "../../state/rows";
 import { useAgain, useTick } from "../../state/tick";
 import { lastKnownUs, SILENT_US } from "./status";
 
-/** Seconds between two questions about the same runs. */
+/** Seconds between two questions about the same runs; and where the age is to be read off. */
 const AGAIN = 60;
+const AGAIN_SHOWN = 5;
 
 /** Of a run the microseconds at which it was last heard of; null where that is not known yet. */
 export type Heard = (row: RunRow) => number | null;
 
-export function useHeard(rows: readonly RunRow[], nowUs: number): Heard {
-  const doubtful = (row: RunRow) => row.status === "RUNNING" && nowUs - lastKnownUs(row) >= SILENT_US;
+/** `shown`: the age is to be told to the second, not only when it is long. */
+export function useHeard(rows: readonly RunRow[], nowUs: number, shown: boolean): Heard {
+  const doubtful = (row: RunRow) => row.status === "RUNNING" && (shown || nowUs - lastKnownUs(row) >= SILENT_US);
   const ids = rows.filter(doubtful).map((row) => row.id);
   const asked = useSettled(ids.join(" "), 60);
   const found = useFetching(asked === "" ? null : asked, (signal) => measured(asked.split(" "), signal));
-  useAgain(useTick(AGAIN), found);
+  const [live] = useParam(PARAMS.live);
+  useAgain(useTick(live === 0 ? 0 : shown ? AGAIN_SHOWN : AGAIN), found);
   return (row) => {
     // A row can be drawn before it is among those in view: the doubt is its own.
     if (!doubtful(row)) return lastKnownUs(row);

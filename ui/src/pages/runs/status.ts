@@ -28,6 +28,13 @@ export function signOf(status: RunRow["status"], heardUs: number | null, nowUs: 
   return { word: `Silent for ${duration(Math.round(silent / 60e6) * 60)}`, shape: "◐", tone: "warn" };
 }
 
+/** How long ago a running run was last heard of, in words; empty for others. The clocks of two machines may differ a little. */
+export function ageOf(status: RunRow["status"], heardUs: number | null, nowUs: number): string {
+  if (status !== "RUNNING") return "";
+  if (heardUs === null) return "…";
+  return `${duration(Math.max(0, Math.floor((nowUs - heardUs) / 1e6)))} ago`;
+}
+
 /** When the run last changed, or stored a point of a metric that is among the columns. */
 export function lastKnownUs(row: Pick<RunRow, "updatedAtUs" | "metrics">): number {
   const times = Object.values(row.metrics).map((cell) => cell.lastTimeUs ?? 0);

@@ -289,6 +289,14 @@ CREATE TABLE journal (
     PRIMARY KEY (run_key, first_arrival)
 );
 
+CREATE TABLE bound (
+    workspace text COLLATE "C" NOT NULL,
+    experiment_id bigint NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    value bigint NOT NULL,
+    PRIMARY KEY (workspace, experiment_id, name)
+);
+
 CREATE SEQUENCE arrival MINVALUE 0 START 0;
 
 -- The first of some arrival numbers that nobody else gets. The lock is held while they are taken, not until the commit.
