@@ -76,6 +76,7 @@ def relocate(store: Source, address: Address) -> Iterator[Copied]:
     with Filling(address, str(store.directory.resolve())) as filling:
         store.flush()
         with store.snapshot() as connection:
+            _refuse_expiry(connection)
             names = {table: copying.columns(connection, table) for table in copying.TABLES}
             filling.catalog(_tables(connection, names, filling.last_audit()), _counters(connection))
             runs, files = list(_runs(connection)), _files(connection)
@@ -107,6 +108,18 @@ def _tables(connection: Connection, names: Mapping[str, Sequence[str]], last_aud
         return copying.pages(connection, table, names[table], after=after)
 
     return {table: (columns, rows(table)) for table, columns in names.items()}
+
+
+def _refuse_expiry(connection: Connection) -> None:
+    rules = connection.execute(
+        "SELECT workspace, name FROM bound WHERE name IN ('points_days', 'points_per_series') AND value > 0"
+    ).fetchall()
+    for workspace, name in rules:
+        raise Conflict(
+            f"the workspace {workspace!r} has the rule {name}, which a warehouse does not know: remove it first "
+            "(`stepwell retention`)",
+            field=name,
+        )
 
 
 def _counters(connection: Connection) -> dict[str, int]:
