@@ -33,7 +33,6 @@ TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "credential_key": ("credential_id",),
     "blob": ("workspace_key", "run_key", "path"),
     "bound": ("workspace", "experiment_id", "name"),
-    "bound": ("workspace", "experiment_id", "name"),
     "audit": ("number",),
 }
 
