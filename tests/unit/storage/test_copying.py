@@ -54,12 +54,13 @@ def test_pages_hold_each_row_once_in_order(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_checksum_tells_every_difference():
     names = ["run_key", "name", "value"]
-    tables = [database("CREATE TABLE tag (run_key, name, value)") for _ in range(3)]
-    for here, rows in zip(
-        tables,
-        ([(1, "a", "x"), (1, "b", "y")], [(1, "b", "y"), (1, "a", "x")], [(1, "a", "x"), (1, "b", b"y")]),
-        strict=True,
-    ):
+    contents: list[list[Any]] = [
+        [(1, "a", "x"), (1, "b", "y")],
+        [(1, "b", "y"), (1, "a", "x")],
+        [(1, "a", "x"), (1, "b", b"y")],
+    ]
+    tables = [database("CREATE TABLE tag (run_key, name, value)") for _ in contents]
+    for here, rows in zip(tables, contents, strict=True):
         copying.put(here, "tag", names, rows)
     first, same, other = (copying.checksum(here, "tag", names) for here in tables)
     assert first == same
