@@ -42,7 +42,7 @@ def rows() -> dict[str, str]:
     return dict(re.findall(r"^\| `([\w-]+)` \| ([^|]+) \|", text, re.MULTILINE))
 
 
-def test_everything_that_runs_is_in_the_bill(bill: dict[str, Any]):
+def test_everything_that_runs_is_in_the_bill(bill: dict[str, Any]) -> None:
     components = bill["components"]
     there = {
         (each["name"], each["version"])
@@ -53,7 +53,7 @@ def test_everything_that_runs_is_in_the_bill(bill: dict[str, Any]):
     assert {each["name"] for each in components} >= named()
 
 
-def test_what_the_bill_says_holds_together(bill: dict[str, Any]):
+def test_what_the_bill_says_holds_together(bill: dict[str, Any]) -> None:
     assert (bill["bomFormat"], bill["specVersion"], bill["version"]) == ("CycloneDX", "1.6", 1)
     assert re.fullmatch(r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", bill["serialNumber"])
     refs = [each["bom-ref"] for each in bill["components"]]
@@ -66,11 +66,11 @@ def test_what_the_bill_says_holds_together(bill: dict[str, Any]):
     assert all(each.get("hashes") or any("sha256" in p["name"] for p in each["properties"]) for each in hashed)
 
 
-def test_the_list_of_licences_has_what_the_bill_has(bill: dict[str, Any]):
+def test_the_list_of_licences_has_what_the_bill_has(bill: dict[str, Any]) -> None:
     assert rows() == {each["name"]: each["licenses"][0]["expression"] for each in bill["components"]}
 
 
-def test_every_package_that_is_named_has_its_reasons():
+def test_every_package_that_is_named_has_its_reasons() -> None:
     reasons = (ROOT / "docs" / "adr" / "0010-runtime-dependencies.md").read_text()
     page = set(json.loads((ROOT / "ui" / "package.json").read_text())["dependencies"])
     without = [name for name in named() - page if f"`{name}" not in reasons]

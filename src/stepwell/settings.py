@@ -35,6 +35,7 @@ class Settings:
     behind_proxy: int = 0  # how many proxies before the server are trusted
     rate_limit: int = 0  # requests per second of one credential; 0: any number
     slow_request: int = 1000  # milliseconds after which a request is logged; 0: however long it takes, none is
+    trace_to: str | None = None  # the OTLP endpoint that gets traces; without it none are made
     log_level: str = "info"
     log_format: str = "auto"
 
@@ -131,6 +132,13 @@ def _text(value: object, source: str) -> str:
     return value
 
 
+def _url(value: object, source: str) -> str:
+    text = _text(value, source)
+    if not text.startswith(("http://", "https://")):
+        raise SettingsError(f"{source}: {value!r} is not a URL that begins with http:// or https://")
+    return text
+
+
 def _number(what: str, most: int) -> Callable[[object, str], int]:
     def read(value: object, source: str) -> int:
         text = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
@@ -176,6 +184,7 @@ _READERS: Final[Mapping[str, Callable[[object, str], object]]] = {
     "behind_proxy": _number("a number of proxies", 9),
     "rate_limit": _number("a number of requests", 9_999_999),
     "slow_request": _number("a number of milliseconds", 9_999_999),
+    "trace_to": _url,
     "log_level": _one_of(LOG_LEVELS),
     "log_format": _one_of(LOG_FORMATS),
 }
