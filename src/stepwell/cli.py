@@ -104,6 +104,7 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     )
     serve.add_argument("--rate-limit", metavar="N", help="requests per second of one credential; 0: any number (0)")
     serve.add_argument("--slow-request", metavar="MS", help="log what takes longer; 0: nothing for that (1000)")
+    serve.add_argument("--trace-to", metavar="URL", help="send traces to this OTLP endpoint; needs the extra otel")
     serve.add_argument("--log-level", metavar="|".join(LOG_LEVELS), help=f"what is logged ({default.log_level})")
     serve.add_argument("--log-format", metavar="|".join(LOG_FORMATS), help="auto: text on a terminal, else json")
     serve.add_argument("--config", metavar="FILE", help="TOML file with settings; names as the flags with '_'")
