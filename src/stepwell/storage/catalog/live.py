@@ -63,20 +63,21 @@ class LiveValues:
     """The searched numbers of metrics in runs with live series, over all their label sets, as a search needs them."""
 
     def __init__(self, conn: Connection, live: Sequence[Live]) -> None:
-        over = lay_over(_stored_siblings(conn, live), live)
         self._by_metric: dict[str, dict[int, Summary]] = {}
-        for (run_key, metric), by_labels in over.items():
-            self._by_metric.setdefault(metric, {})[run_key] = summaries.union(by_labels)
+        labelled = summaries.labelled(conn, {series.metric for series in live})
+        for run_key, metric, _, summary in live:
+            self._by_metric.setdefault(metric, {})[run_key] = summary
+        if labelled:  # what is stored of the other label sets counts too; elsewhere the live series is all there is
+            some = [series for series in live if series.metric in labelled]
+            stored = summaries.load_runs(conn, {series.run_key for series in some}, sorted(labelled))
+            for (run_key, metric), by_labels in lay_over(stored, some).items():
+                self._by_metric[metric][run_key] = summaries.union(by_labels)
 
     def of(self, metric: str, aggregate: Aggregate) -> dict[int, int]:
         """Run key -> number, as in the table `run_metric`."""
         number = _NUMBER[aggregate]
         return {run_key: number(summary) for run_key, summary in self._by_metric.get(metric, {}).items()}
 
-
-def _stored_siblings(conn: Connection, live: Sequence[Live]) -> ByRunAndMetric:
-    """What is stored of the live metrics that have labels somewhere; of the others the live series is all there is."""
-    labelled = summaries.labelled(conn, {series.metric for series in live})
-    if not labelled:
-        return {}
-    return summaries.load_runs(conn, {series.run_key for series in live if series.metric in labelled}, sorted(labelled))
+    def runs_of(self, metric: str) -> Collection[int]:
+        """Keys of the runs of which a metric is live."""
+        return self._by_metric.get(metric, {}).keys()
