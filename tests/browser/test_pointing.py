@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from browser.filling import DIGITS, STEPS, ask, loss_of
-from browser.looking import card, ink
+from browser.looking import Ink, card, ink
 from browser.person import Person
 from serving import Server
 
@@ -32,6 +33,11 @@ def page(person: Person, digits: str) -> Page:
     return page
 
 
+def standing(part: float) -> Callable[[Ink], bool]:
+    """Whether something stands at this part of the width."""
+    return lambda found: found.left <= part * found.width <= found.right
+
+
 def test_the_cursor_stands_at_the_same_place_in_all_charts(page: Page):
     over = card(page, LOSS).locator(".u-over")
     box = over.bounding_box()
@@ -39,11 +45,7 @@ def test_the_cursor_stands_at_the_same_place_in_all_charts(page: Page):
     for part in (0.5, 0.75):
         over.hover(position={"x": part * box["width"], "y": 4})  # above all curves by then
         for metric in (LOSS, OTHER):
-            at = ink(
-                card(page, metric),
-                lambda found, part=part: found.left <= part * found.width <= found.right,
-                where=ABOVE,
-            )
+            at = ink(card(page, metric), standing(part), where=ABOVE)
             assert at.right - at.left < 12, "dots on the curves, below each other"
     page.mouse.move(5, 5)
     ink(card(page, OTHER), lambda found: found.count == 0, where=ABOVE)
