@@ -47,7 +47,8 @@ def metrics_of_runs(
 ) -> tuple[list[StoredBody], dict[tuple[int, str], Summary]]:
     """Each metric of the runs once: its stored body or, where it has labels or is live, the summary over all of it."""
     rows, labels = summaries.bodies_of_runs(conn, run_keys, metrics)
-    joined = {(run_key, metric) for run_key, metric, labels_id, _ in rows if labels_id}
+    labelled = any(labels)  # 0 is the id of none
+    joined = {(run_key, metric) for run_key, metric, labels_id, _ in rows if labels_id} if labelled else set()
     joined.update((series.run_key, series.metric) for series in live)
     if not joined:  # as mostly: then no row needs to be looked at
         return rows, {}
