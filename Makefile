@@ -6,7 +6,7 @@ ARGS ?=
 # An interpreter other than the first fitting one: make PYTHON=/path/to/python3 setup
 export PYTHON
 
-.PHONY: help setup serve demo test test-fast test-long check ui fmt bench bench-peers docs lock setup-test
+.PHONY: help setup serve demo test test-fast test-long check ui fmt bench bench-peers docs bom lock setup-test
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ docs: setup-test ## Check the links between the documents, and build them as a s
 	@scripts/setup.sh docs
 	@.venv/bin/python scripts/links.py
 	@exec .venv/bin/python scripts/site.py
+
+bom: setup-test ## Write the bill of materials: build/bom.cdx.json
+	@exec .venv/bin/python scripts/bom.py
 
 lock: ## Rewrite the pinned requirements (needs uv)
 	@scripts/lock.sh $(ARGS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -171,13 +170,6 @@ def test_every_operator_and_aggregate_of_the_filter_language_is_in_the_reference
     assert {str(op) for op in Op if str(op) not in told} == set()
     assert {f"{name}(...)" for name in Aggregate} - told == set()
     assert {str(kind) for kind in Kind} - told == set()
-
-
-def test_every_package_that_the_server_needs_has_its_reason() -> None:
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    needed = [*extras["server"], *extras["warehouse"]]
-    reasons = (ROOT / "docs" / "adr" / "0010-runtime-dependencies.md").read_text()
-    assert [name for name in (re.split(r"[^\w-]", line)[0] for line in needed) if f"`{name}`" not in reasons] == []
 
 
 def test_every_decision_is_in_the_index() -> None:

@@ -13,6 +13,7 @@ from typing import Final
 from stepwell import __version__
 from stepwell.core import acting
 from stepwell.core.clock import Clock, system_clock
+from stepwell.core.errors import Invalid
 from stepwell.core.model import Copied, Damage
 from stepwell.core.store import Store
 from stepwell.dialects import mlflow, modelarts, native, pluto, sap
@@ -26,7 +27,7 @@ from stepwell.settings import Settings
 from stepwell.storage import folder_of, open_store, relocate_store, repair_store, restore_store
 from stepwell.web import key_file, oauth, operations, running, server
 from stepwell.web.aliases import Aliases
-from stepwell.web.application import Application
+from stepwell.web.application import Application, Tracing
 from stepwell.web.auth import Gate
 from stepwell.web.body import BodyBudget
 from stepwell.web.call import Context
@@ -60,7 +61,13 @@ def dialects(key: ServerKey | None = None) -> list[Dialect]:
 
 
 def build_app(
-    settings: Settings, store: Store, *, work: Work, key: ServerKey | None = None, clock: Clock = system_clock
+    settings: Settings,
+    store: Store,
+    *,
+    work: Work,
+    key: ServerKey | None = None,
+    clock: Clock = system_clock,
+    traces: Tracing | None = None,
 ) -> Application:
     """The ASGI application over an open store. The caller closes `work` and the store. Without `key`, the key file's.
 
@@ -93,6 +100,7 @@ def build_app(
         workspace_rates=WorkspaceRates(store),
         hops=settings.behind_proxy,
         slow=settings.slow_request / 1000 or math.inf,
+        traces=traces,
     )
 
 
@@ -105,13 +113,14 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
         port = listener.getsockname()[1]
         host = f"[{settings.host}]" if ":" in settings.host and "[" not in settings.host else settings.host
         certificate = _certificate(settings)
+        traces = _traces(settings)
         store = open_store(settings.place, clock=system_clock)
         work = Work()
         try:
             key = _key(settings)
             with _watch(store), _retention(store):
                 running.run(
-                    build_app(settings, store, work=work, key=key),
+                    build_app(settings, store, work=work, key=key, traces=traces),
                     listener,
                     # Only one process may have a directory open: commands ask it. A warehouse they open themselves.
                     control=None
@@ -123,6 +132,18 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
         finally:
             work.close()
             store.close()
+            if traces is not None:
+                traces.close()
+
+
+def _traces(settings: Settings) -> Tracing | None:
+    if settings.trace_to is None:
+        return None
+    try:
+        from stepwell.web import otel  # noqa: PLC0415  an extra: nothing of it is loaded unless it is wanted
+    except ImportError as error:
+        raise Invalid(f"trace_to needs a package that is missing: pip install 'stepwell[otel]' ({error})") from error
+    return otel.sending_to(settings.trace_to, __version__)
 
 
 def _key(settings: Settings) -> ServerKey:

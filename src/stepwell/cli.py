@@ -10,17 +10,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from stepwell import __version__
-from stepwell.client import commands as client_commands
-from stepwell.client import terminal
 from stepwell.client.progress import Progress
 from stepwell.core.errors import Conflict, Invalid, StepwellError
 from stepwell.settings import AUTH, LOG_FORMATS, LOG_LEVELS, Settings, SettingsError, load, places
-from stepwell.transfer import commands as transfer_commands
-from stepwell.transfer.directories import Ask
 from stepwell.web import control, log, stopping
+
+if TYPE_CHECKING:
+    from stepwell.transfer.directories import Ask
 
 _KEY_FILE_CHARACTERS = 32_000
 _MISUSE = frozenset({"invalid", "too_large"})
@@ -37,7 +36,8 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
-    asked = vars(parser().parse_args(argv))
+    given = sys.argv[1:] if argv is None else argv
+    asked = vars(parser(serving=given[:1] == ["serve"]).parse_args(given))
     run = asked.pop("run")
     try:
         return int(run(asked))
@@ -50,13 +50,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(_told(error), 2 if error.filename else 1)
 
 
-def parser() -> Parser:
-    """All commands and their flags."""
+def parser(*, serving: bool = False) -> Parser:
+    """All commands and their flags. `serving`: `serve` alone, which is ready sooner without the others."""
     root = Parser(prog="stepwell", description="The metrics store for machine-learning training.")
     root.add_argument("--version", action="version", version=f"stepwell {__version__}")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
 
     _add_serve(commands.add_parser("serve", help="serve a data directory or a warehouse"))
+    if not serving:
+        _add_others(commands)
+    return root
+
+
+def _add_others(commands: Any) -> None:
+    from stepwell.client import commands as client_commands  # noqa: PLC0415  a fifth of the time until `serve` is ready
+    from stepwell.client import terminal  # noqa: PLC0415  as above
+    from stepwell.transfer import commands as transfer_commands  # noqa: PLC0415  as above
+
     _add_credential(commands.add_parser("credential", help="create, list or revoke credentials"))
     _add_workspace(commands.add_parser("workspace", help="say which workspace a vendor's id means"))
     check = commands.add_parser("check", help="read everything and name what is damaged")
@@ -79,7 +89,6 @@ def parser() -> Parser:
     terminal.add(commands)
     transfer_commands.add(commands, _opened)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)
-    return root
 
 
 def _add_serve(serve: argparse.ArgumentParser) -> None:
@@ -103,6 +112,7 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     )
     serve.add_argument("--rate-limit", metavar="N", help="requests per second of one credential; 0: any number (0)")
     serve.add_argument("--slow-request", metavar="MS", help="log what takes longer; 0: nothing for that (1000)")
+    serve.add_argument("--trace-to", metavar="URL", help="send traces to this OTLP endpoint; needs the extra otel")
     serve.add_argument("--log-level", metavar="|".join(LOG_LEVELS), help=f"what is logged ({default.log_level})")
     serve.add_argument("--log-format", metavar="|".join(LOG_FORMATS), help="auto: text on a terminal, else json")
     serve.add_argument("--config", metavar="FILE", help="TOML file with settings; names as the flags with '_'")

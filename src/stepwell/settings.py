@@ -36,6 +36,7 @@ class Settings:
     behind_proxy: int = 0  # how many proxies before the server are trusted
     rate_limit: int = 0  # requests per second of one credential; 0: any number
     slow_request: int = 1000  # milliseconds after which a request is logged; 0: however long it takes, none is
+    trace_to: str | None = None  # the OTLP endpoint that gets traces; without it none are made
     log_level: str = "info"
     log_format: str = "auto"
 
@@ -80,7 +81,7 @@ def places(
     flag, variable = store, None if data_dir else env.get(PREFIX + "STORE")
     return Settings(
         data_dir=Path(str(data_dir or env.get(PREFIX + "DATA_DIR") or default.data_dir)),
-        store=_url(flag, "--store") if flag else _url(variable, PREFIX + "STORE") if variable else None,
+        store=_warehouse(flag, "--store") if flag else _warehouse(variable, PREFIX + "STORE") if variable else None,
         key_file=Path(str(key_file or env.get(PREFIX + "KEY_FILE") or default.key_file)),
     )
 
@@ -138,6 +139,13 @@ def _text(value: object, source: str) -> str:
     return value
 
 
+def _url(value: object, source: str) -> str:
+    text = _text(value, source)
+    if not text.startswith(("http://", "https://")):
+        raise SettingsError(f"{source}: {value!r} is not a URL that begins with http:// or https://")
+    return text
+
+
 def _number(what: str, most: int) -> Callable[[object, str], int]:
     def read(value: object, source: str) -> int:
         text = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
@@ -154,7 +162,7 @@ def _path(value: object, source: str) -> Path:
     return Path(value)
 
 
-def _url(value: object, source: str) -> str:
+def _warehouse(value: object, source: str) -> str:
     if not isinstance(value, str) or not value.startswith("warehouse://") or not value.isprintable():
         raise SettingsError(f"{source}: not the URL of a warehouse, which begins with warehouse://")  # nor shown
     return value
@@ -181,7 +189,7 @@ _READERS: Final[Mapping[str, Callable[[object, str], object]]] = {
     "host": _text,
     "port": _number("a port", 65_535),
     "data_dir": _path,
-    "store": _url,
+    "store": _warehouse,
     "auth": _one_of(AUTH),
     "key_file": _path,
     "insecure_http": _switch,
@@ -190,6 +198,7 @@ _READERS: Final[Mapping[str, Callable[[object, str], object]]] = {
     "behind_proxy": _number("a number of proxies", 9),
     "rate_limit": _number("a number of requests", 9_999_999),
     "slow_request": _number("a number of milliseconds", 9_999_999),
+    "trace_to": _url,
     "log_level": _one_of(LOG_LEVELS),
     "log_format": _one_of(LOG_FORMATS),
 }

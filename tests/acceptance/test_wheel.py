@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -29,10 +30,20 @@ def pip(*arguments: str | Path, python: str | Path = sys.executable) -> None:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, ".")
-    (built,) = folder.glob("stepwell-*.whl")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(folder)]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    (built,) = folder.glob("stepwell-*.tar.gz")
+    return built
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist: Path) -> Path:
+    """Built from the sdist, which has the page and needs no Node.js for it."""
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", sdist.parent, sdist)
+    (built,) = sdist.parent.glob("stepwell-*.whl")
     return built
 
 
@@ -75,6 +86,19 @@ def call(server: Server, verb: str, path: str, body: dict[str, Any] | None = Non
     assert answer.status == 200, text
     decoded: dict[str, Any] = json.loads(text)
     return decoded
+
+
+def test_the_sources_hold_the_page_as_it_was_built(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert "src/stepwell/web/static/index.html" in names
+    assert {name.partition("/")[0] for name in names} - {"PKG-INFO", ".gitignore"} == {
+        "CHANGELOG.md",
+        "LICENSE",
+        "hatch_build.py",
+        "pyproject.toml",
+        "src",
+    }
 
 
 def test_it_holds_the_package_alone(wheel: Path) -> None:

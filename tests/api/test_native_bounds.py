@@ -40,6 +40,8 @@ def test_retention_is_set_tried_and_applied(serve):
         rule |= {"points_days": None, "deleted_runs_days": None}
         assert api.put("/retention", json={"points_per_series": 4}).json() == rule
         assert api.get("/retention").json() == {"rules": [rule]}
+        assert api.put("/quotas", json={"points": 10**9}).status_code == 403, "a workspace does not set its own bounds"
+        assert api.get("/usage?workspace=other").status_code == 403
         refused = api.put("/retention", json={"points_days": -1}).json()["error"]
         assert (refused["field"], refused["message"]) == (
             "points_days",

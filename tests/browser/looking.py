@@ -54,15 +54,15 @@ def card(page: Page, metric: str) -> Locator:
     return page.get_by_role("article", name=metric, exact=True)
 
 
-def ink(of: Locator, wanted: Callable[[Ink], bool] = lambda found: found.count > 0) -> Ink:
-    """The curve of a card once all its points are there and it is as wanted.
+def ink(of: Locator, wanted: Callable[[Ink], bool] = lambda found: found.count > 0, *, where: str = "canvas") -> Ink:
+    """The curve of a card once all its points are there and it is as wanted; or what is drawn elsewhere in the card.
 
     What changed last is drawn a frame later. AssertionError with what there is when it does not become as wanted.
     """
     deadline = time.monotonic() + PATIENCE / 1000
     while True:
         expect(of).not_to_have_attribute("aria-busy", "true")
-        canvas = of.locator("canvas").first
+        canvas = of.locator(where).first
         expect(canvas).to_be_visible()
         found = Ink(**canvas.evaluate(INK))
         if wanted(found):

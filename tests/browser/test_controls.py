@@ -115,7 +115,7 @@ def test_a_drag_with_shift_zooms_into_a_box(page: Page):
     assert ink(card(page, OTHER)) == zoomed
     # The same part of the bottom without shift: the height is that of what is seen there.
     card(page, LOSS).locator(".u-over").dblclick()
-    assert ink(card(page, LOSS), lambda found: found == before)
+    ink(card(page, LOSS), lambda found: found == before)
     pull(card(page, LOSS), (0.5, 0.55), (0.95, 0.95))
     expect(page.get_by_role("button", name="Reset zoom")).to_be_visible()
     fitted = ink(card(page, LOSS), lambda found: found != before)

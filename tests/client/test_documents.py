@@ -129,7 +129,10 @@ OTHERWISE = {
     "/backups/2026-11-21": "copy",
     "stepwell check --repair --data-dir ./stepwell-data": "stepwell check --repair --data-dir ./again",  # has no server
     "--data-dir ./stepwell-data": "--data-dir $STEPWELL_DATA_DIR",
-    "stepwell agent --run RUN --url http://127.0.0.1:8585 &": "stepwell agent --run RUN & sleep 2; kill $!; wait $!",
+    "stepwell agent --run RUN --url http://127.0.0.1:8585 &": """stepwell agent --run RUN > agent.log &
+        until grep -q measuring agent.log; do kill -0 $!; sleep 0.1; done
+        kill $!
+        wait $! || [ $? = 1 ]  # a slow machine keeps its last samples""",
 }
 
 

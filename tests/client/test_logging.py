@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 import pickle
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -66,6 +69,28 @@ def test_all_that_a_run_has_arrives(shared_server: Server, stored: Stored, spool
     assert stored.get(f"/runs/{run.id}/artifacts?path=docs")["size"] == [5]
     assert run.problems == {}
     assert list(spool.rglob("*")) == []
+
+
+def test_ten_values_cost_a_training_a_handful_of_calls(spool: Path) -> None:
+    """What a microsecond or two is, on a machine of any speed: no file, no lock, nothing for each value."""
+    run = stepwell.init(mode="offline", spool=spool, system=0)
+    run.log({"first": 0.5}, step=0)
+    calls: list[str] = []
+
+    def profile(frame: FrameType, event: str, argument: Any) -> None:
+        if event in ("call", "c_call"):
+            calls.append(frame.f_code.co_name if event == "call" else argument.__name__)
+
+    values = {f"m{at}": at / 8 for at in range(10)}
+    sys.setprofile(profile)
+    try:
+        run.log(values, step=1)
+    finally:
+        sys.setprofile(None)
+    run.close()
+    assert calls[0] == "log"
+    assert len(calls) < 10, calls
+    assert not {"open", "write", "acquire", "__enter__", "wait"} & set(calls)
 
 
 def test_two_runs_of_one_experiment_meet_in_it(shared_server: Server, stored: Stored, spool: Path) -> None:

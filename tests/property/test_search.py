@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,7 +46,7 @@ from stepwell.core.model import (
 from stepwell.core.page import Position
 from stepwell.core.series import Labels, Order, Points
 from stepwell.core.summary import Summary
-from stepwell.storage.catalog import experiments, records, runs, searching, series, summaries
+from stepwell.storage.catalog import experiments, records, runs, searching, series, summaries, walking
 from stepwell.storage.catalog.live import Live
 from stepwell.storage.embedded import tables
 
@@ -54,6 +54,19 @@ pytestmark = pytest.mark.slow  # thousands of searches: the engine part asks the
 
 FEW = KEYS[:2]  # names, so that filters meet rows
 MOST = 500  # rows, more than any test makes: a search that never ends is cut here
+
+
+@pytest.fixture(scope="module", autouse=True, params=["plain", "few", "walk"])
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Every search is asked in each of the ways that go to the runs, however few there are."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param != "plain":
+            patch.setattr(walking, "MANY", 0)
+        if request.param == "walk":
+            patch.setattr(walking, "FEW", 0)
+        yield request.param
+
+
 LABELS: tuple[Labels, ...] = ((), (("worker", "0"),), (("worker", "1"),))
 
 

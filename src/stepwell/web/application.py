@@ -10,9 +10,9 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
-from stepwell.core import acting
+from stepwell.core import acting, tracing
 from stepwell.core.access import require
 from stepwell.core.errors import StepwellError
 from stepwell.web import forwarding
@@ -32,6 +32,26 @@ _SINGLE: Final = (b"host", b"origin", b"authorization", b"x-auth-token", b"conte
 _log = logging.getLogger("stepwell.web")
 
 
+class RequestSpan(tracing.Span, Protocol):
+    """The span of a request."""
+
+    def answered(self, call: Call, route: str, status: int) -> None:
+        """What is known once the answer is made. `route`: the pattern of its path."""
+        ...
+
+
+class Tracing(Protocol):
+    """Begins spans, where traces are wanted (web/otel.py)."""
+
+    def begin(self, call: Call) -> RequestSpan:
+        """The span of a request."""
+        ...
+
+    def close(self) -> None:
+        """Send what waits."""
+        ...
+
+
 class Application:
     """One server's requests. `hops`: how many proxies before it are trusted to say what the client sent. `slow`: after
     how many seconds a request is logged."""
@@ -49,6 +69,7 @@ class Application:
         workspace_rates: WorkspaceRates | None = None,
         hops: int = 0,
         slow: float = 1.0,
+        traces: Tracing | None = None,
     ) -> None:
         self._router = router
         self._gate = gate
@@ -61,6 +82,7 @@ class Application:
         self._workspace_rates = workspace_rates
         self._hops = hops
         self._slow = slow
+        self._tracing = traces
         self._id_prefix = secrets.token_hex(4)
         self._id_numbers = itertools.count(1)
 
@@ -73,10 +95,13 @@ class Application:
         body = Body(receive, headers, self._budget, scope)
         call = Call(scope, headers, body, context=self._context, work=self._work)
         call.request_id = self._request_id(headers.get(b"x-request-id"))
-        try:
-            response, close = await self._answer(call, scope, headers, body)
-        finally:
-            body.release()
+        if self._tracing is None:
+            response, close = await self._answered(call, scope, headers, body)
+        else:
+            span = self._tracing.begin(call)
+            with tracing.within(span):
+                response, close = await self._answered(call, scope, headers, body)
+                span.answered(call, call.route, response.status)
         if isinstance(response.body, bytes):
             await _send_bytes(response, call, send, body, close=close)
         else:
@@ -89,6 +114,14 @@ class Application:
         slow = seconds > self._slow
         if response.status >= 400 or slow or _log.isEnabledFor(logging.DEBUG):
             _log_request(call, response.status, seconds, slow=slow)
+
+    async def _answered(
+        self, call: Call, scope: Scope, headers: dict[bytes, bytes], body: Body
+    ) -> tuple[Response, bool]:
+        try:
+            return await self._answer(call, scope, headers, body)
+        finally:
+            body.release()
 
     async def _answer(self, call: Call, scope: Scope, headers: dict[bytes, bytes], body: Body) -> tuple[Response, bool]:
         """The answer, whatever happens, and whether the connection ends with it."""
@@ -116,7 +149,7 @@ class Application:
             match = self._router.find(call.method, call.raw_path)
             call.params = match.params
         route = match.route
-        call.dialect = match.dialect.name
+        call.dialect, call.route = match.dialect.name, route.path
         if route.public:
             call.principal = NOBODY
         else:

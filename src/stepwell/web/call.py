@@ -74,8 +74,9 @@ class Query:
 class Call:
     """One request. `path` is percent-decoded, `params` come from the route's pattern (decoded too).
 
-    `principal`, `workspace` and `dialect` are set by the router before the endpoint runs. `client` is the address of
-    who asks, `prefix` the path, percent-encoded, that proxies removed from the front of `raw_path`.
+    `principal`, `workspace`, `dialect` and `route` (the pattern of the path) are set by the router before the endpoint
+    runs. `client` is the address of who asks, `prefix` the path, percent-encoded, that proxies removed from the front
+    of `raw_path`.
     """
 
     __slots__ = (
@@ -94,6 +95,7 @@ class Call:
         "principal",
         "raw_path",
         "request_id",
+        "route",
         "scheme",
         "workspace",
     )
@@ -109,6 +111,7 @@ class Call:
         self.workspace = ""
         self.dialect = ""
         self.request_id = ""
+        self.route = ""
         self.client: str = (scope.get("client") or ("",))[0]
         self.scheme: str = scope.get("scheme", "http")
         self.prefix = ""

@@ -10,6 +10,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
+from stepwell.core import tracing
 from stepwell.core.errors import Busy
 
 T = TypeVar("T")
@@ -58,7 +59,7 @@ class Pool:
 
     def __init__(self, name: str, *, threads: int, waiting: int) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=f"stepwell-{name}")
-        self._name = name
+        self.name = name
         self.threads = threads
         self._limit = threads + waiting
         self.unfinished = 0
@@ -66,7 +67,7 @@ class Pool:
     def submit(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Called on the event loop only. What runs acts for whom the task does that called."""
         if self.unfinished >= self._limit:
-            raise Busy(f"{self.unfinished} requests wait for a {self._name}; nothing was stored. Try again.")
+            raise Busy(f"{self.unfinished} requests wait for a {self.name}; nothing was stored. Try again.")
         self.unfinished += 1
         return self._executor.submit(partial(copy_context().run, fn, *args, **kwargs))
 
@@ -101,7 +102,13 @@ class Work:
         return await self._bridge.wait(future)
 
     async def _in(self, pool: Pool, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        future = pool.submit(fn, *args, **kwargs)
+        span = tracing.part(pool.name)
+        if span is not None:
+            with tracing.within(span):
+                return await self._done(pool, pool.submit(fn, *args, **kwargs))
+        return await self._done(pool, pool.submit(fn, *args, **kwargs))
+
+    async def _done(self, pool: Pool, future: Future[T]) -> T:
         try:
             return await self._bridge.wait(future)
         finally:

@@ -72,7 +72,10 @@ def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Kept:
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     with postgres_url() as url:
-        uri = url.replace("postgresql://", "postgresql+psycopg://") + "/postgres"
+        name = f"mlflow_{uuid4().hex}"
+        with psycopg.connect(f"{url}/postgres", autocommit=True) as database:
+            database.execute(f"CREATE DATABASE {name}")
+        uri = f"{url.replace('postgresql://', 'postgresql+psycopg://')}/{name}"
         yield keep(uri, tmp_path_factory.mktemp("mlflow"))
 
 
@@ -163,15 +166,15 @@ def test_a_database_is_only_read(postgres: Kept, shared_server: Server) -> None:
     with psycopg.connect(url) as database:
         database.execute(f"CREATE USER {reader} PASSWORD 'secret'")
         database.execute(f"GRANT SELECT ON runs, experiments, metrics, params, tags TO {reader}")
-    told = bring(shared_server, url.replace("postgres@", f"{reader}:secret@"))
+    told = bring(shared_server, url.replace("postgres@", f"{reader}:secret@"), "--dry-run")
     assert "2 runs with 3 series and 13 points" in told
 
 
 def test_what_is_no_database_of_mlflow_is_named_without_its_password(postgres: Kept, shared_server: Server) -> None:
     there = postgres.uri.replace("+psycopg", "").replace("postgres@", "postgres:secret@")
     for url, status, words in (
-        (there.removesuffix("postgres") + "template1", 2, 'relation "runs" does not exist'),
-        (there.removesuffix("postgres") + "nowhere", 1, 'database "nowhere" does not exist'),
+        (f"{there.rpartition('/')[0]}/template1", 2, 'relation "runs" does not exist'),
+        (f"{there.rpartition('/')[0]}/nowhere", 1, 'database "nowhere" does not exist'),
         ("postgresql://me:secret@127.0.0.1:1/x", 1, "127.0.0.1"),
         ("mysql://me:secret@127.0.0.1/x", 2, "start an MLflow server of it"),
     ):

@@ -25,7 +25,7 @@ const MOST_BUCKETS = 1_000_000;
 const ENOUGH = 12_000;
 /** So many requests at a time: more would all be answered late, and nothing drawn meanwhile. */
 const AT_ONCE = 3;
-/** How many buckets are remembered, of 96 bytes each. */
+/** How many buckets are remembered, of 80 to 96 bytes each. Those of one answer lie together, and go when the last of them is forgotten. */
 const REMEMBERED = 200_000;
 
 interface Waiting {

@@ -60,15 +60,11 @@ def list_quotas(ask: Ask, _: wire.Nothing) -> Table:
 
 def set_quota(ask: Ask, quota: wire.NewQuota) -> Table:
     """Say how much a workspace may hold and ask. Null: as the quota of `*` says."""
-    if ask.principal.workspace != ANY_WORKSPACE:
-        raise Forbidden("quotas are set by an admin of all workspaces: they bound what those of one may do")
-    made = bounds.put(
-        ask.store,
-        allowed=ask.principal.workspace,
-        workspace=ask.workspace if quota.workspace is None else quota.workspace,
-        values={name: getattr(quota, name) for name in QUOTAS},
-    )
-    return _told_quota(made)
+    workspace = ask.workspace if quota.workspace is None else quota.workspace
+    values = {name: getattr(quota, name) for name in QUOTAS}
+    if ask.principal.workspace != ANY_WORKSPACE and values != _quota_of(ask, workspace):
+        raise Forbidden("quotas are changed by an admin of all workspaces: they bound what those of one may do")
+    return _told_quota(bounds.put(ask.store, allowed=ask.principal.workspace, workspace=workspace, values=values))
 
 
 def get_usage(ask: Ask, query: wire.UsageQuery) -> Table:
@@ -80,6 +76,11 @@ def get_usage(ask: Ask, query: wire.UsageQuery) -> Table:
     limits = in_force(ask.store.list_bounds(), workspace=workspace, everywhere=ANY_WORKSPACE)
     used = {"points": found.points, "series": found.series, "runs": found.runs, "file_bytes": found.file_bytes}
     return {"workspace": workspace, "used": used, "quota": {name: limits.get(name) for name in QUOTAS}}
+
+
+def _quota_of(ask: Ask, workspace: str) -> dict[str, int | None]:
+    known = {each.name: each.value for each in ask.store.list_bounds() if each.workspace == workspace}
+    return {name: known.get(name) for name in QUOTAS}
 
 
 def _told_quota(found: bounds.Bounds) -> Table:

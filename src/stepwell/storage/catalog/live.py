@@ -47,7 +47,8 @@ def metrics_of_runs(
 ) -> tuple[list[StoredBody], dict[tuple[int, str], Summary]]:
     """Each metric of the runs once: its stored body or, where it has labels or is live, the summary over all of it."""
     rows, labels = summaries.bodies_of_runs(conn, run_keys, metrics)
-    joined = {(run_key, metric) for run_key, metric, labels_id, _ in rows if labels_id}
+    labelled = any(labels)  # 0 is the id of none
+    joined = {(run_key, metric) for run_key, metric, labels_id, _ in rows if labels_id} if labelled else set()
     joined.update((series.run_key, series.metric) for series in live)
     if not joined:  # as mostly: then no row needs to be looked at
         return rows, {}
@@ -63,20 +64,21 @@ class LiveValues:
     """The searched numbers of metrics in runs with live series, over all their label sets, as a search needs them."""
 
     def __init__(self, conn: Connection, live: Sequence[Live]) -> None:
-        over = lay_over(_stored_siblings(conn, live), live)
         self._by_metric: dict[str, dict[int, Summary]] = {}
-        for (run_key, metric), by_labels in over.items():
-            self._by_metric.setdefault(metric, {})[run_key] = summaries.union(by_labels)
+        labelled = summaries.labelled(conn, {series.metric for series in live})
+        for run_key, metric, _, summary in live:
+            self._by_metric.setdefault(metric, {})[run_key] = summary
+        if labelled:  # what is stored of the other label sets counts too; elsewhere the live series is all there is
+            some = [series for series in live if series.metric in labelled]
+            stored = summaries.load_runs(conn, {series.run_key for series in some}, sorted(labelled))
+            for (run_key, metric), by_labels in lay_over(stored, some).items():
+                self._by_metric[metric][run_key] = summaries.union(by_labels)
 
     def of(self, metric: str, aggregate: Aggregate) -> dict[int, int]:
         """Run key -> number, as in the table `run_metric`."""
         number = _NUMBER[aggregate]
         return {run_key: number(summary) for run_key, summary in self._by_metric.get(metric, {}).items()}
 
-
-def _stored_siblings(conn: Connection, live: Sequence[Live]) -> ByRunAndMetric:
-    """What is stored of the live metrics that have labels somewhere; of the others the live series is all there is."""
-    labelled = summaries.labelled(conn, {series.metric for series in live})
-    if not labelled:
-        return {}
-    return summaries.load_runs(conn, {series.run_key for series in live if series.metric in labelled}, sorted(labelled))
+    def runs_of(self, metric: str) -> Collection[int]:
+        """Keys of the runs of which a metric is live."""
+        return self._by_metric.get(metric, {}).keys()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import Final
 
 from stepwell.core.model import NOTHING, Columns, RunRow
@@ -63,10 +64,10 @@ def summary_table(
     rows, unions = metrics_of_runs(conn, ids, metrics, live)
     rows += [(key, metric, 0, summaries.encode(union)) for (key, metric), union in unions.items()]
     rows.sort()
-    columns, repeated_steps = summaries.decode_all([body for _, _, _, body in rows])
+    columns, repeated_steps = summaries.decode_all(list(map(itemgetter(3), rows)))
     return SummaryTable(
-        run_ids=[ids[key] for key, _, _, _ in rows],
-        metrics=[metric for _, metric, _, _ in rows],
+        run_ids=list(map(ids.__getitem__, map(itemgetter(0), rows))),
+        metrics=list(map(itemgetter(1), rows)),
         rows=columns,
         repeated_steps=repeated_steps,
     )

@@ -81,14 +81,14 @@ def compile_search(
     """
     bindings = Bindings(idiom)
     fields = Fields(question.table, bindings, metric_ids=metric_ids, live=live)
-    wheres = [*question.scope, *(_condition(fields, bindings, each) for each in question.filter)]
-    terms = _terms(fields, complete_order(question.order, schema=question.table.schema))
+    wheres = [*question.scope, *(condition(fields, bindings, each) for each in question.filter)]
+    terms = terms_of(fields, complete_order(question.order, schema=question.table.schema))
     if question.after is not None:
-        wheres += _beyond(terms, question.after, bindings)
+        wheres += beyond(terms, question.after, bindings)
     columns = [question.table.key, *(term.sql for term in terms)]
     lines = [
         *_selected(columns, fields, wheres, driver, bindings),
-        f"ORDER BY {', '.join(f'{n} DESC' if term.descending else str(n) for n, term in enumerate(terms, 2))}",
+        f"ORDER BY {', '.join(directions(terms))}",
         f"LIMIT {bindings.add(question.limit)}",
         f"OFFSET {bindings.add(question.skip)}" if question.skip else "",
     ]
@@ -106,7 +106,7 @@ def compile_count(
     """The statement whose one row says how many rows there are in all; otherwise as `compile_search`."""
     bindings = Bindings(idiom)
     fields = Fields(question.table, bindings, metric_ids=metric_ids, live=live)
-    wheres = [*question.scope, *(_condition(fields, bindings, each) for each in question.filter)]
+    wheres = [*question.scope, *(condition(fields, bindings, each) for each in question.filter)]
     lines = _selected(["count(*)"], fields, wheres, driver, bindings)
     return Statement(sql="\n".join(filter(None, lines)), bindings={**question.scope_values, **bindings.values})
 
@@ -138,7 +138,8 @@ def _driven(driver: Comparison, bindings: Bindings) -> str:
 # Conditions -----------------------------------------------------------------------------------------------------------
 
 
-def _condition(fields: Fields, bindings: Bindings, asked: Comparison) -> str:
+def condition(fields: Fields, bindings: Bindings, asked: Comparison) -> str:
+    """A comparison of the filter."""
     if asked.field.kind is Kind.DATASET:
         return _dataset(bindings, asked)
     value = fields.value(asked.field)
@@ -147,7 +148,7 @@ def _condition(fields: Fields, bindings: Bindings, asked: Comparison) -> str:
     if asked.op is Op.IS_NOT_NULL:
         return f"{value} IS NOT NULL"
     if asked.field.kind is Kind.METRIC and not is_count(asked.field):
-        return _by_value_key(value, asked.op, asked.value, bindings)
+        return by_value_key(value, asked.op, asked.value, bindings)
     if _type(fields.table, asked.field) is AttributeType.SERIAL:
         value = f"CAST({value} AS TEXT)"
     return _plain(value, asked.op, asked.value, bindings)
@@ -165,7 +166,7 @@ def _plain(value: str, op: Op, given: Any, bindings: Bindings) -> str:
             return f"{value} {_TEST[op]} {bindings.add(given)}"
 
 
-def _by_value_key(value: str, op: Op, given: Any, bindings: Bindings) -> str:
+def by_value_key(value: str, op: Op, given: Any, bindings: Bindings) -> str:
     """A comparison of floats as one of their keys: both zeros are equal, NaN satisfies `!=` alone, missing nothing."""
     low, high = ZERO_KEYS if given == 0 else (value_key(float(given)),) * 2
     match op:
@@ -191,11 +192,12 @@ def _dataset(bindings: Bindings, asked: Comparison) -> str:
 # Orders ---------------------------------------------------------------------------------------------------------------
 
 
-def _terms(fields: Fields, order: Sequence[OrderBy]) -> list[Term]:
-    return [term for by in order for term in _terms_of(fields, by)]
+def terms_of(fields: Fields, order: Sequence[OrderBy]) -> list[Term]:
+    """The sort keys of an order."""
+    return [term for by in order for term in _terms_by(fields, by)]
 
 
-def _terms_of(fields: Fields, by: OrderBy) -> list[Term]:
+def _terms_by(fields: Fields, by: OrderBy) -> list[Term]:
     """Numbers are turned so that they always ascend (~x falls as x rises); text has a direction."""
     value = fields.value(by.field)
     if by.field.kind is Kind.METRIC:
@@ -213,6 +215,11 @@ def _terms_of(fields: Fields, by: OrderBy) -> list[Term]:
     return [Term(sql=f"coalesce({turned}, {MISSING})"), Term(sql=f"CAST({value} IS NULL AS INTEGER)")]
 
 
+def directions(terms: Sequence[Term]) -> list[str]:
+    """What to sort by where the sort keys are the columns from the second one on."""
+    return [f"{place} DESC" if term.descending else str(place) for place, term in enumerate(terms, 2)]
+
+
 def _turned_key(value: str, by: OrderBy) -> str:
     """A value key with both zeros made one, and NaN behind the numbers in both directions."""
     if is_count(by.field):
@@ -223,7 +230,7 @@ def _turned_key(value: str, by: OrderBy) -> str:
     return f"CASE {value} WHEN {minus_zero} THEN {zero} ELSE {value} END"
 
 
-def _beyond(terms: Sequence[Term], after: Position, bindings: Bindings) -> list[str]:
+def beyond(terms: Sequence[Term], after: Position, bindings: Bindings) -> list[str]:
     """Conditions that hold for the rows behind a position. The first alone lets an index seek; the second decides."""
     if len(after) != len(terms) or not all(map(_fits, terms, after)):
         raise Invalid("the position does not belong to this order", field="cursor")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from stepwell.core.filter_match import RowValues, matches
 from stepwell.core.filters import Comparison, Filter, Kind, Op
@@ -16,6 +16,7 @@ from stepwell.storage.catalog.fields import EXPERIMENT, RUN
 from stepwell.storage.catalog.live import Live, LiveValues
 from stepwell.storage.catalog.search import Question, Statement, compile_count, compile_search
 from stepwell.storage.catalog.sql import Connection, Statements, fetch, idiom
+from stepwell.storage.catalog.walking import choose, compile_walk
 
 FEW: Final = 2_000  # runs that equal a value, up to which going from the value to the runs beats walking all runs
 _SQL: Final = Statements.load("queries.sql")
@@ -44,7 +45,13 @@ def find_runs(conn: Connection, workspace: str, query: RunQuery, live: Sequence[
     workspace_key = workspaces.find(conn, workspace)
     if workspace_key is None:
         return Found(keys=[], after=None)
-    return _page(conn, query.limit, runs_statement(conn, workspace_key, query, live))
+    question, values = _asked(conn, workspace_key, query, live)
+    walk = choose(conn, question, values.metric_ids, idiom(conn))
+    if walk is not None:
+        found = _page(conn, query.limit, compile_walk(question, walk, **values.given(conn)))
+        if walk.whole or found.after is not None:
+            return found
+    return _page(conn, query.limit, _plain(conn, question, values))
 
 
 def count_runs(conn: Connection, workspace: str, query: RunQuery, live: Sequence[Live]) -> int:
@@ -65,7 +72,31 @@ def runs_statement(
     *,
     compiler: Callable[..., Statement] = compile_search,
 ) -> Statement:
-    """The statement behind `find_runs`; its limit is one more than the page's, to see whether there are more."""
+    """The plain statement behind `find_runs`, which looks at every run; its limit is one more than the page's, to see
+    whether there are more.
+    """
+    return _plain(conn, *_asked(conn, workspace_key, query, live), compiler=compiler)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Values:
+    """The metrics of a question: ids of those that are stored, and what is live."""
+
+    metric_ids: Mapping[str, int]
+    live: LiveValues | None
+
+    def given(self, conn: Connection) -> dict[str, Any]:
+        """As compilers take it."""
+        return {"metric_ids": self.metric_ids, "live": self.live, "idiom": idiom(conn)}
+
+
+def _plain(
+    conn: Connection, question: Question, values: _Values, *, compiler: Callable[..., Statement] = compile_search
+) -> Statement:
+    return compiler(question, driver=_driver(conn, question.filter), **values.given(conn))
+
+
+def _asked(conn: Connection, workspace_key: int, query: RunQuery, live: Sequence[Live]) -> tuple[Question, _Values]:
     scope = ["run.workspace_key = :workspace_key", *_visible("run", query.visibility)]
     values: dict[str, int | str] = {"workspace_key": workspace_key}
     if query.experiment_ids is not None and len(query.experiment_ids) == 1:
@@ -85,13 +116,8 @@ def runs_statement(
         limit=query.limit + 1,
     )
     ids = {metric: _SQL.one(conn, "metric_id", (metric,)) for metric in metrics_asked(query)}
-    return compiler(
-        question,
-        metric_ids={metric: row[0] for metric, row in ids.items() if row is not None},
-        live=LiveValues(conn, live) if live else None,
-        driver=_driver(conn, query.filter),
-        idiom=idiom(conn),
-    )
+    metric_ids = {metric: row[0] for metric, row in ids.items() if row is not None}
+    return question, _Values(metric_ids=metric_ids, live=LiveValues(conn, live) if live else None)
 
 
 def find_experiments(conn: Connection, workspace: str, query: ExperimentQuery) -> Page[Experiment]:

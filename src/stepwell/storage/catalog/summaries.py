@@ -10,6 +10,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -81,7 +82,7 @@ def bodies_of_runs(
         rows = _SQL.all(conn, "summaries_of_runs", {"keys": keys})
     else:
         rows = _SQL.all(conn, "summaries_of_runs_and_metrics", {"keys": keys, "names": json.dumps(list(metrics))})
-    texts = _SQL.all(conn, "labels_bodies", (json.dumps(list({row[2] for row in rows})),))
+    texts = _SQL.all(conn, "labels_bodies", (json.dumps(list(set(map(itemgetter(2), rows)))),))
     return rows, {labels_id: labels_of(text) for labels_id, text in texts}
 
 

@@ -156,6 +156,8 @@ CREATE TABLE IF NOT EXISTS run_metric (
     PRIMARY KEY (metric_id, run_key)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX IF NOT EXISTS run_metric_by_last ON run_metric (metric_id, CASE last WHEN -1 THEN 0 ELSE last END);
+
 CREATE TABLE IF NOT EXISTS record (
     key INTEGER PRIMARY KEY,
     workspace_key INTEGER NOT NULL,

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 import apsw
 
-from stepwell.core import acting
+from stepwell.core import acting, tracing
 from stepwell.core.audit import EVERYWHERE
 from stepwell.core.bounds import Expired, Kept
 from stepwell.core.clock import Clock
@@ -185,7 +185,7 @@ class EmbeddedStore(PointTables, Catalog):
         """To the writer, unless a file could not be synced: then nothing is called durable before a restart."""
         if reason := self.files_failed():
             raise StorageFailed(reason)
-        return self._writer.submit(request)
+        return tracing.followed("commit", self._writer.submit(request))
 
     def purge_runs(self, *, workspace: str, run_ids: Sequence[str], deleted_before: int | None = None) -> int:
         """See CatalogStore. Alone in its commit: what came before is purged, what comes after finds no run."""

@@ -192,6 +192,8 @@ CREATE TABLE run_metric (
     PRIMARY KEY (metric_id, run_key)
 ) WITH (fillfactor = 70);
 
+CREATE INDEX run_metric_by_last ON run_metric (metric_id, (CASE last WHEN -1 THEN 0 ELSE last END));
+
 CREATE TABLE record (
     key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     workspace_key bigint NOT NULL,

@@ -1,0 +1,168 @@
+"""Searches that go from the values of one metric to the runs, and end after a page: ADR 22.
+
+What is stored of the metric is walked by its index, runs of which the metric waits in memory are added, and every
+condition is asked of both as always. What a walk finds is right; where it is not all, the plain statement answers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from stepwell.core.filters import Aggregate, Comparison, Field, Kind, Op, complete_order
+from stepwell.storage.catalog.fields import Bindings, Fields
+from stepwell.storage.catalog.live import LiveValues
+from stepwell.storage.catalog.search import (
+    MISSING,
+    NAN_KEY,
+    Question,
+    Statement,
+    beyond,
+    by_value_key,
+    condition,
+    directions,
+    terms_of,
+)
+from stepwell.storage.catalog.sql import SQLITE, Connection, Idiom, fetch
+
+FEW: Final = 2_000  # stored runs within a metric's bounds, up to which these are sorted instead of walked in order
+MANY: Final = 5_000  # runs in scope, below which looking at all of them is as quick
+_VALUE: Final = "CASE walked.last WHEN -1 THEN 0 ELSE walked.last END"  # of the index: both zeros are one
+_BOUNDS: Final = frozenset({Op.GT, Op.GE, Op.EQ, Op.LE, Op.LT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """Along which metric. `bounds`: comparisons of the filter on it. `whole`: without it no run is found.
+
+    ordered: it is what the answer is sorted by first, so that the walk may end after a page.
+    """
+
+    metric: str
+    metric_id: int
+    bounds: Sequence[Comparison]
+    ordered: bool
+
+    @property
+    def whole(self) -> bool:
+        """Whether it meets every run that is to be found."""
+        return bool(self.bounds)
+
+
+def choose(conn: Connection, question: Question, metric_ids: Mapping[str, int], idiom: Idiom = SQLITE) -> Walk | None:
+    """The walk that meets the fewest runs; None where looking at all runs is as good."""
+    bounded: dict[str, list[Comparison]] = {}
+    for each in question.filter:
+        if _walkable(each.field, metric_ids) and each.op in _BOUNDS:
+            bounded.setdefault(each.field.key, []).append(each)
+    first = question.order[0].field if question.order else None
+    ordered = first if first is not None and _walkable(first, metric_ids) and _among_numbers(question) else None
+    if not (bounded or ordered) or not _has_many(conn, question):
+        return None
+    fewest, chosen = FEW, None
+    for metric, bounds in bounded.items():
+        walk = Walk(metric=metric, metric_id=metric_ids[metric], bounds=bounds, ordered=False)
+        if (count := _count(conn, walk, fewest, idiom)) < fewest:
+            fewest, chosen = count, walk
+    if chosen is None and ordered is not None:
+        bounds = bounded.get(ordered.key, [])
+        chosen = Walk(metric=ordered.key, metric_id=metric_ids[ordered.key], bounds=bounds, ordered=True)
+    return chosen
+
+
+def compile_walk(
+    question: Question,
+    walk: Walk,
+    *,
+    metric_ids: Mapping[str, int],
+    live: LiveValues | None = None,
+    idiom: Idiom = SQLITE,
+) -> Statement:
+    """As `compile_search`, of the runs that the walk meets."""
+    bindings = Bindings(idiom)
+    fields = Fields(question.table, bindings, metric_ids=metric_ids, live=live)
+    wheres = [*question.scope, *(condition(fields, bindings, each) for each in question.filter)]
+    terms = terms_of(fields, complete_order(question.order, schema=question.table.schema))
+    if walk.ordered:  # what is NaN or missing stands behind the numbers, whichever way they are sorted
+        wheres.append(f"{terms[0].sql} < {MISSING - 1}")
+    if question.after is not None:
+        wheres += beyond(terms, question.after, bindings)
+    columns = ", ".join([question.table.key, *(term.sql for term in terms)])
+    limit = bindings.add(question.limit + question.skip)
+    runs = bindings.add(json.dumps(list(live.runs_of(walk.metric) if live else ())))
+    ctes = [*fields.ctes, f"waiting (run_key) AS MATERIALIZED (SELECT value FROM {idiom.numbers}({runs}))"]
+    sorting = directions(terms)
+    along = [f"{_VALUE} DESC" if question.order[0].descending else _VALUE, *sorting[1:]] if walk.ordered else sorting
+    stored = [
+        f"SELECT {columns}",
+        f"FROM run_metric AS walked{idiom.indexed.format('run_metric_by_last')}",
+        f"{idiom.onward} run ON run.key = walked.run_key",
+        *fields.joins,
+        f"WHERE {' AND '.join([*_within(walk, question, bindings), *wheres])}",
+        "AND walked.run_key NOT IN (SELECT run_key FROM waiting)",
+        f"ORDER BY {', '.join(along)} LIMIT {limit}",
+    ]
+    waiting = [
+        f"SELECT {columns}",
+        f"FROM waiting {idiom.onward} run ON run.key = waiting.run_key",
+        *fields.joins,
+        f"WHERE {' AND '.join(wheres)}",
+        f"ORDER BY {', '.join(sorting)} LIMIT {limit}",
+    ]
+    lines = [
+        f"WITH {', '.join(ctes)}",
+        "SELECT * FROM (",
+        *stored,
+        ") AS met UNION ALL SELECT * FROM (",
+        *waiting,
+        f") AS added ORDER BY {', '.join(sorting)} LIMIT {bindings.add(question.limit)}",
+        f"OFFSET {bindings.add(question.skip)}" if question.skip else "",
+    ]
+    return Statement(sql="\n".join(filter(None, lines)), bindings={**question.scope_values, **bindings.values})
+
+
+def _walkable(field: Field, metric_ids: Mapping[str, int]) -> bool:
+    return field.kind is Kind.METRIC and field.aggregate is Aggregate.LAST and field.key in metric_ids
+
+
+def _among_numbers(question: Question) -> bool:
+    """Whether the page does not begin behind the numbers of what it is sorted by."""
+    first = 0 if question.after is None else question.after[0]
+    return isinstance(first, int) and first < MISSING - 1
+
+
+def _has_many(conn: Connection, question: Question) -> bool:
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM run WHERE {' AND '.join(question.scope)} LIMIT {MANY}) AS few"
+    ((count,),) = fetch(conn, sql, question.scope_values)
+    return bool(count >= MANY)
+
+
+def _count(conn: Connection, walk: Walk, most: int, idiom: Idiom) -> int:
+    bindings = Bindings(idiom)
+    wheres = " AND ".join(_bounds(walk, bindings))
+    source = f"run_metric AS walked{idiom.indexed.format('run_metric_by_last')}"
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM {source} WHERE {wheres} LIMIT {bindings.add(most)}) AS few"
+    ((count,),) = fetch(conn, sql, bindings.values)
+    return int(count)
+
+
+def _bounds(walk: Walk, bindings: Bindings) -> list[str]:
+    metric = f"walked.metric_id = {bindings.add(walk.metric_id)}"
+    return [metric, *(by_value_key(_VALUE, each.op, each.value, bindings) for each in walk.bounds)]
+
+
+def _within(walk: Walk, question: Question, bindings: Bindings) -> list[str]:
+    """Where the walk begins and ends."""
+    wheres = _bounds(walk, bindings)
+    if not walk.ordered:
+        return wheres
+    falling = question.order[0].descending
+    if falling:
+        wheres.append(f"{_VALUE} < {NAN_KEY}")
+    if question.after is not None:
+        first = question.after[0]
+        assert isinstance(first, int), "the position was looked at"
+        wheres.append(f"{_VALUE} {'<=' if falling else '>='} {bindings.add(~first if falling else first)}")
+    return wheres

@@ -1,0 +1,83 @@
+"""How much a search looks at to find a page of the best runs by a metric: as much as it shows, not as there is."""
+
+import apsw
+import numpy as np
+import pytest
+
+from catalogs import database
+from stepwell.core.filter_grammar import parse_filter, parse_order
+from stepwell.core.filters import RUNS
+from stepwell.core.model import NewRun, RunQuery
+from stepwell.core.series import value_of
+from stepwell.core.summary import Summary
+from stepwell.storage.catalog import runs, searching, series, summaries, walking
+from stepwell.storage.catalog.live import Live
+
+LIMIT = 20
+
+
+def filled(count: int) -> tuple[apsw.Connection, list[int]]:
+    conn = database()
+    new = [NewRun(id=f"r{n}", name=f"r{n}", origin="test", at=n) for n in range(count)]
+    keys = [made.key for made in runs.create(conn, "w", new)]
+    values = np.random.default_rng(1).permutation(count)
+    for metric, numbers in (("loss", values), ("accuracy", values[::-1])):
+        named = [series.ensure(conn, key, [(metric, ())])[0] for key in keys]
+        summaries.store(
+            conn, [(key, Summary.of_one(1, 1, float(value))) for key, value in zip(named, numbers, strict=True)]
+        )
+    return conn, keys
+
+
+def steps(conn: apsw.Connection, text: str, order: list[str], live: list[Live]) -> tuple[int, list[int]]:
+    """How much work SQLite's machine does for two pages, and the runs of the second."""
+    query = RunQuery(filter=parse_filter(text, schema=RUNS), order=parse_order(order, schema=RUNS), limit=LIMIT)
+    done = 0
+
+    def told(event: dict[str, dict[str, int]]) -> None:
+        nonlocal done
+        done += event["stmt_status"]["SQLITE_STMTSTATUS_VM_STEP"]
+
+    conn.trace_v2(apsw.SQLITE_TRACE_PROFILE, told)
+    found = searching.find_runs(conn, "w", query, live)
+    again = searching.find_runs(
+        conn, "w", RunQuery(filter=query.filter, order=query.order, limit=LIMIT, after=found.after), live
+    )
+    conn.trace_v2(0, None)
+    return done, again.keys
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("", ["metrics.loss ASC"]),
+        ("", ["metrics.loss DESC"]),
+        ("metrics.accuracy >= 0", ["metrics.loss ASC"]),
+        ("metrics.loss > 30", ["metrics.loss ASC"]),
+        ("metrics.loss < 60 and metrics.accuracy >= 0", ["metrics.accuracy DESC"]),
+        ("metrics.loss < 60", []),
+    ],
+)
+def test_a_page_takes_as_much_work_of_many_runs_as_of_few(
+    text: str, order: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walking, "FEW", 100)
+    work = []
+    for count in (400, 1_600):
+        conn, keys = filled(count)
+        live = [Live(key, "loss", (), Summary.of_one(2, 2, value_of(n))) for n, key in enumerate(keys[:10])]
+        monkeypatch.setattr(walking, "MANY", count + 1)
+        expected = steps(conn, text, order, live)
+        monkeypatch.setattr(walking, "MANY", 200)
+        taken = steps(conn, text, order, live)
+        assert taken[1] == expected[1]
+        assert len(taken[1]) == LIMIT
+        work.append(taken[0])
+    assert work[1] < 1.3 * work[0]
+
+
+def test_few_runs_are_all_looked_at() -> None:
+    conn, _ = filled(50)
+    query = RunQuery(filter=(), order=parse_order(["metrics.loss"], schema=RUNS), limit=LIMIT)
+    question, values = searching._asked(conn, 1, query, [])
+    assert walking.choose(conn, question, values.metric_ids) is None
