@@ -76,30 +76,34 @@ def contract(*options: str) -> Iterator[Command]:
     yield from pytest(folders("contract/cross"), *options, "-n", "0")
 
 
-def warehouse(*options: str, everything: bool = False) -> list[Command]:
-    """The storage suite, several servers at once, and clients, on a PostgreSQL and a ClickHouse started for each."""
+def warehouse(*, everything: bool = False) -> list[Command]:
+    """The storage suite, several servers at once, and clients, on a PostgreSQL and a ClickHouse started for each command.
+
+    Without `everything` what is nearest to losing something, and each client once: all of it is in the part `long`.
+    """
     if not (TESTS / "warehouse").is_dir():
         return []
-    servers = [str(BIN / "python"), "tests/warehouse/servers.py"]
-    kept_there = ["env", "STEPWELL_TEST_ENGINE=warehouse"]
-    marker = ("-m", "long") if everything else ("-m", "not long")
-    suite = [*pytest(folders("conformance"), "--engine=warehouse", *marker, *options)]
-    several = pytest(folders("warehouse"), *marker)
+    python = str(BIN / "python")
+    databases = [python, "tests/warehouse/servers.py"]
+    served = [*databases, "env", "STEPWELL_TEST_ENGINE=warehouse"]
     if everything:
-        clients = list(contract())
-        api = pytest(folders("api"))
+        suite = pytest(folders("conformance"), "--engine=warehouse", "--hypothesis-profile=long")
+        several = pytest(folders("warehouse"), "--hypothesis-profile=long")
+        clients = [*contract(), *pytest(folders("api"))]
     else:
-        mlflow = [f"tests/contract/mlflow/test_{name}.py" for name in ("client", "points")]
+        names = ("append", "catalog", "delete", "read", "search", "summaries")
+        quick = ("-m", "not slow and not long", "--hypothesis-profile=quick")
+        suite = pytest([f"tests/conformance/test_{name}.py" for name in names], "--engine=warehouse", *quick)
+        several = pytest(folders("warehouse"), "-m", "not long", "--hypothesis-profile=quick")
+        mlflow = ["tests/contract/mlflow/test_client.py"]
         clients = [
             *pytest(mlflow, "-W", "default", python=CLIENTS / "mlflow" / "bin" / "python"),
             *pytest(folders("contract/cross"), "-n", "0"),
         ]
-        api = pytest([f"tests/api/test_native_{name}.py" for name in ("points", "catalog", "files")])
-    setup = str(ROOT / "scripts" / "setup.sh")
     return [
-        [setup, "warehouse", "clients"],
-        *([*servers, *command] for command in (*suite, *several)),
-        *([*servers, *kept_there, *command] for command in (*clients, *api)),
+        [str(ROOT / "scripts" / "setup.sh"), "warehouse", "clients"],
+        *([*databases, *command] for command in (*suite, *several)),
+        *([*served, *command] for command in clients),
     ]
 
 
@@ -178,7 +182,7 @@ def parts() -> list[Part]:
         ),
         Part(name="browser", budget=4, again=True, commands=browser()),
         Part(name="crash", budget=3, commands=pytest(folders("crash"), "-m", "not long", "--hypothesis-profile=ci")),
-        Part(name="warehouse", budget=5, commands=warehouse("--hypothesis-profile=quick")),
+        Part(name="warehouse", budget=5, commands=warehouse()),
         Part(
             name="acceptance",
             budget=2,
@@ -192,7 +196,7 @@ def parts() -> list[Part]:
                 *pytest(folders("property"), "--hypothesis-profile=long"),
                 *pytest([*quick, *folders("crash", "acceptance")], "-m", "long", "--hypothesis-profile=long"),
                 *([[setup, "clients"], *contract("-m", "long")] if clients else []),
-                *warehouse("--hypothesis-profile=long", everything=True),
+                *warehouse(everything=True),
             ],
         ),
     ]

@@ -157,6 +157,7 @@ def test_a_warehouse_that_is_being_filled_is_not_served(store: str, tmp_path: Pa
     assert (other.returncode, "is being filled from '/elsewhere'" in other.stderr) == (1, True), other.stderr
 
 
+@pytest.mark.long
 def test_what_is_written_meanwhile_is_noticed_and_comes_with_the_next_move(store: str, tmp_path: Path) -> None:
     with Server(tmp_path / "data") as old:
         trainer = Trainer([old.port], 0)

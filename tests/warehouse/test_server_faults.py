@@ -135,6 +135,7 @@ def test_a_database_server_goes_away_and_comes_back(databases: Databases, tmp_pa
     assert "Traceback" not in one.log() + two.log()
 
 
+@pytest.mark.long
 def test_a_server_that_does_not_move_holds_nobody_for_ever(databases: Databases, tmp_path: Path) -> None:
     """ClickHouse stops in the middle of everything, alive: health tells of it, and all goes on when it does."""
     with Server(tmp_path / "one", store=databases.store) as server, training((server,), 2) as trainers:
@@ -147,6 +148,7 @@ def test_a_server_that_does_not_move_holds_nobody_for_ever(databases: Databases,
         wait_for_more(trainers)
 
 
+@pytest.mark.long  # with MLflow's own client in test_howto.py
 def test_servers_are_restarted_one_after_the_other(pair: tuple[Server, Server]) -> None:
     with training(pair) as trainers:
         for server in (*pair, *pair):
