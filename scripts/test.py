@@ -77,7 +77,7 @@ def contract(*options: str) -> Iterator[Command]:
 
 
 def warehouse(*, everything: bool = False) -> list[Command]:
-    """The storage suite, several servers at once, and clients, on a PostgreSQL and a ClickHouse started for each command.
+    """The storage suite, several servers at once, and clients, on a PostgreSQL and a ClickHouse started for them.
 
     Without `everything` what is nearest to losing something, and each client once: all of it is in the part `long`.
     """
@@ -89,7 +89,8 @@ def warehouse(*, everything: bool = False) -> list[Command]:
     if everything:
         suite = pytest(folders("conformance"), "--engine=warehouse", "--hypothesis-profile=long")
         several = pytest(folders("warehouse"), "--hypothesis-profile=long")
-        clients = [*contract(), *pytest(folders("api"))]
+        native = [f"tests/api/test_native_{name}.py" for name in ("catalog", "files", "points")]
+        clients = [*contract(), *pytest(native)]
     else:
         names = ("append", "catalog", "delete", "read", "search", "summaries")
         quick = ("-m", "not slow and not long", "--hypothesis-profile=quick")
