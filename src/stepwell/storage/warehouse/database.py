@@ -102,6 +102,7 @@ class Connection:
     def __init__(self, raw: psycopg.Connection[Any], wording: Mapping[str, str]) -> None:
         self.wording = wording
         self._cursor = ClientCursor(raw, row_factory=tuple_row)
+        self._raw = raw
         self._changes = 0
 
     def execute(self, statement: str, bindings: Any = None, /) -> Self:
@@ -137,6 +138,10 @@ class Connection:
             yield from self.fetchall()
             if not self._cursor.nextset():
                 return
+
+    def send(self, statement: str, bindings: Sequence[Any]) -> None:
+        """Run a change whose values go beside the statement, as they are: many bytes would be long as text."""
+        self._raw.execute(statement.replace("?", "%b"), bindings)
 
     def script(self, statements: str) -> None:
         """Run statements that have no places for values and answer nothing."""

@@ -58,8 +58,7 @@ def add(connection: Connection, run_key: int, rows: Rows) -> None:
     taken = SQL.one(connection, "take_arrivals", {"run_key": run_key, "count": len(rows)})
     assert taken is not None
     payload = encode(rows, run_key=run_key, first_arrival=taken[0])
-    bindings = {"run_key": run_key, "first_arrival": taken[0], "count": len(rows), "payload": payload}
-    SQL.run(connection, "add", bindings)
+    connection.send(SQL["add"], (run_key, taken[0], len(rows), payload))
 
 
 def of_runs(connection: Connection, run_keys: Iterable[int]) -> Rows:

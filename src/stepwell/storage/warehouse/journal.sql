@@ -15,7 +15,7 @@ WHERE key = :run_key
 RETURNING taken.first;
 
 -- name: add
-INSERT INTO journal (run_key, first_arrival, count, payload) VALUES (:run_key, :first_arrival, :count, :payload);
+INSERT INTO journal (run_key, first_arrival, count, payload) VALUES (?, ?, ?, ?);
 
 -- name: of_runs
 SELECT run_key, first_arrival, payload FROM journal

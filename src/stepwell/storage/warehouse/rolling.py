@@ -47,9 +47,9 @@ class Roller:
 
     def grown(self, rows: Rows) -> None:
         """These were moved to ClickHouse."""
-        pairs, counts = np.unique(np.stack([rows.run, rows.series]), axis=1, return_counts=True)
+        keys, first, counts = np.unique(rows.series, return_index=True, return_counts=True)
         with self._lock:
-            for run, series, count in zip(*pairs.tolist(), counts.tolist(), strict=True):
+            for run, series, count in zip(rows.run[first].tolist(), keys.tolist(), counts.tolist(), strict=True):
                 self._growth[run, series] = self._growth.get((run, series), 0) + count
             if len(self._growth) > SERIES:
                 most = sorted(self._growth, key=self._growth.__getitem__, reverse=True)[: SERIES // 2]
