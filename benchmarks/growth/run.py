@@ -2,13 +2,15 @@
 
     .venv/bin/python benchmarks/growth/run.py [--tiny] [--only PART ...]
 
-Writes benchmarks/results/growth-<date>-<commit>.json and .md. The parts: ingest, charts, search, wide, start, disk.
+Writes benchmarks/results/growth-<date>-<commit>.json and .md. The parts: ingest, charts, pages, search, wide, start,
+disk.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
+import itertools
 import json
 import os
 import platform
@@ -18,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -156,8 +159,8 @@ def ways(run: str, key: str) -> list[Way]:
         def body(first: int) -> bytes:
             metrics = [
                 {
-                    "key": f"m{k}",
-                    "value": 0.5 + k / (first + s + 1),
+                    "key": f"of{keys}/m{k}",
+                    "value": 0.5 + (k + 1) / (first + s + 1),
                     "timestamp": 1_790_000_000_000 + first + s,
                     "step": first + s,
                 }
@@ -173,7 +176,7 @@ def ways(run: str, key: str) -> list[Way]:
             {
                 "time": 1_790_000_000_000 + first + s,
                 "step": first + s,
-                "data": {f"p{k}": 0.5 + k / (first + s + 1) for k in range(100)},
+                "data": {f"p{k}": 0.5 + (k + 1) / (first + s + 1) for k in range(100)},
             }
             for s in range(10)
         )
@@ -365,17 +368,54 @@ def search(folder: Path, tiny: bool) -> Iterator[Row]:
         directory = folder / f"search-{count}"
         with filling.store(directory) as to:
             filling.runs(to, count)
-        with serving(directory) as (server, _):
-            for number in range(min(count, 1_000)):
-                point = {"metric": "m3", "steps": [1], "values": [number / 1_000]}
-                path = f"/api/v1/runs/run{number:06d}/points"
-                server.ask("POST", path, json.dumps({"series": [point]}).encode())
+        with serving(directory) as (server, _), writing(server, min(count, 1_000)):
             for text, order in SEARCHES:
                 body = {"filter": text, "order_by": order, "limit": 100, "columns": {"metrics": ["m3", "m5"]}}
                 ms = server.ms("POST", "/api/v1/runs/search", body)
                 what = f"{count:,} runs: {text or 'all'}{', by ' + order[0] if order else ''}"
                 yield Row(part="search", what=what, found=f"{ms:.1f} ms", wanted="15 ms", holds=ms <= 15)
         shutil.rmtree(directory)
+
+
+@contextmanager
+def writing(server: Asking, runs: int) -> Iterator[None]:
+    """Meanwhile each of the first runs gets a point, once before this begins and then every few seconds."""
+    connection, ended = server.another(), threading.Event()
+
+    def write(number: int) -> None:
+        point = {"metric": "m3", "steps": [number // runs + 1], "values": [number % 97 / 50]}
+        path = f"/api/v1/runs/run{number % runs:06d}/points"
+        connection.ask("POST", path, json.dumps({"series": [point]}).encode())
+
+    def write_on() -> None:
+        for number in itertools.count(runs):
+            if ended.wait(0.005):
+                return
+            write(number)
+
+    for number in range(runs):
+        write(number)
+    thread = threading.Thread(target=write_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def pages(folder: Path, tiny: bool) -> Iterator[Row]:
+    """A page of charts: one metric of 20 runs, and of 100, of 10,000 points each."""
+    runs, points, directory = 10 if tiny else 100, 1_000 if tiny else 10_000, folder / "pages"
+    with filling.store(directory) as to:
+        for number in range(runs):
+            filling.series(to, f"r{number}", filling.curve(points))
+    with serving(directory) as (server, _):
+        for count in (runs // 5, runs):
+            series = [{"run_id": f"r{number}", "metric": "loss"} for number in range(count)]
+            ms = server.ms("POST", "/api/v1/buckets", {"series": series, "budget": 320})
+            yield Row(part="pages", what=f"320 buckets each of {count} runs x {points:,} points", found=f"{ms:.1f} ms")
+    shutil.rmtree(directory)
 
 
 def wide(folder: Path, tiny: bool) -> Iterator[Row]:
@@ -443,7 +483,15 @@ def disk(folder: Path, tiny: bool) -> Iterator[Row]:
 
 # --- the whole --------------------------------------------------------------------------------------------------------
 
-PARTS = {"ingest": ingest, "charts": charts, "search": search, "wide": wide, "start": start, "disk": disk}
+PARTS = {
+    "ingest": ingest,
+    "charts": charts,
+    "pages": pages,
+    "search": search,
+    "wide": wide,
+    "start": start,
+    "disk": disk,
+}
 
 
 def main() -> int:
