@@ -517,23 +517,28 @@ def _line(row: Row) -> str:
     return f"| {row.part} | {row.what} | {row.found} | {row.wanted} | {verdict} |"
 
 
-def _write(rows: list[Row], out: Path) -> None:
+def facts(command: str) -> dict[str, str]:
+    """When, what and where was measured."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short=10", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.strip()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    facts = {
+    return {
         "measured": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": commit,
-        "command": "benchmarks/growth/run.py " + " ".join(sys.argv[1:]),
+        "command": command,
         "machine": f"{os.cpu_count()} cores, {memory:.1f} GiB, {platform.system()}; client and server share them",
     }
+
+
+def _write(rows: list[Row], out: Path) -> None:
+    told = facts("benchmarks/growth/run.py " + " ".join(sys.argv[1:]))
     table = ["| part | what | found | wanted | holds |", "|---|---|---|---|---|", *map(_line, rows)]
-    text = "\n".join([*table, "", *(f"- {name}: {fact}" for name, fact in facts.items()), ""])
-    target = out / f"growth-{datetime.now(UTC):%Y-%m-%d}-{commit}"
+    text = "\n".join([*table, "", *(f"- {name}: {fact}" for name, fact in told.items()), ""])
+    target = out / f"growth-{datetime.now(UTC):%Y-%m-%d}-{told['commit']}"
     target.with_suffix(".md").write_text(text)
-    told = [{"part": r.part, "what": r.what, "found": r.found, "wanted": r.wanted, "holds": r.holds} for r in rows]
-    target.with_suffix(".json").write_text(json.dumps({**facts, "rows": told}, indent=1) + "\n")
+    each = [{"part": r.part, "what": r.what, "found": r.found, "wanted": r.wanted, "holds": r.holds} for r in rows]
+    target.with_suffix(".json").write_text(json.dumps({**told, "rows": each}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
