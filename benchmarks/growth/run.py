@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/growth/run.py [--tiny] [--only PART ...]
 
-Writes benchmarks/results/growth-<date>-<commit>.json and .md. The parts: ingest, charts, pages, search, wide, start,
-disk.
+Writes benchmarks/results/growth-<date>-<commit>.json and .md; what is there of other parts stays. The
+parts: ingest, charts, pages, search, wide, start, disk.
 """
 
 from __future__ import annotations
@@ -536,11 +536,19 @@ def facts(command: str) -> dict[str, str]:
     }
 
 
+def _others(path: Path, rows: list[Row]) -> list[Row]:
+    """What other parts found of the same commit on the same day."""
+    known = {(row.part, row.what) for row in rows}
+    before = json.loads(path.read_text())["rows"] if path.exists() else []
+    return [Row(**each) for each in before if (each["part"], each["what"]) not in known]
+
+
 def _write(rows: list[Row], out: Path) -> None:
     told = facts("benchmarks/growth/run.py " + " ".join(sys.argv[1:]))
+    target = out / f"growth-{datetime.now(UTC):%Y-%m-%d}-{told['commit']}"
+    rows = _others(target.with_suffix(".json"), rows) + rows
     table = ["| part | what | found | wanted | holds |", "|---|---|---|---|---|", *map(_line, rows)]
     text = "\n".join([*table, "", *(f"- {name}: {fact}" for name, fact in told.items()), ""])
-    target = out / f"growth-{datetime.now(UTC):%Y-%m-%d}-{told['commit']}"
     target.with_suffix(".md").write_text(text)
     each = [{"part": r.part, "what": r.what, "found": r.found, "wanted": r.wanted, "holds": r.holds} for r in rows]
     target.with_suffix(".json").write_text(json.dumps({**told, "rows": each}, indent=1) + "\n")
