@@ -6,7 +6,7 @@ ARGS ?=
 # An interpreter other than the first fitting one: make PYTHON=/path/to/python3 setup
 export PYTHON
 
-.PHONY: help setup serve demo test test-fast test-long check ui fmt bench bench-peers docs bom lock setup-test
+.PHONY: help setup serve demo test test-fast test-long fuzz check ui fmt bench bench-peers docs bom lock setup-test
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test-fast: setup-test ## Run the tests that take under a minute together
 
 test-long: setup-test ## Run soaks and thousand-fold repeats (hours)
 	@exec .venv/bin/python scripts/test.py long
+
+fuzz: setup-test ## Ask decoders and dialects with bad input (flags: make fuzz ARGS="--seconds 3600 native mlflow")
+	@exec .venv/bin/python scripts/fuzz.py $(ARGS)
 
 check: setup-test ## Lint, check the format, the imports between rooms and the types
 	@exec .venv/bin/python scripts/test.py check

@@ -125,7 +125,7 @@ def browser() -> list[Command]:
 def parts() -> list[Part]:
     """Every part in the order in which it runs, fast ones first."""
     setup = str(ROOT / "scripts" / "setup.sh")
-    others = ("unit", "conformance", "api", "upgrade")
+    others = ("unit", "conformance", "api", "upgrade", "fuzzing")
     quick = folders("property", *others)
     loose = sorted(f"tests/{path.name}" for path in TESTS.glob("test_*.py"))
     clients = list(contract("-m", "not long"))

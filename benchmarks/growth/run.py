@@ -2,13 +2,15 @@
 
     .venv/bin/python benchmarks/growth/run.py [--tiny] [--only PART ...]
 
-Writes benchmarks/results/growth-<date>-<commit>.json and .md. The parts: ingest, charts, search, wide, start, disk.
+Writes benchmarks/results/growth-<date>-<commit>.json and .md; what is there of other parts stays. The
+parts: ingest, charts, pages, search, wide, start, disk.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
+import itertools
 import json
 import os
 import platform
@@ -18,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +38,7 @@ import numpy as np
 from servers import HOST, ROOT, STEPWELL, disk_bytes, environment, free_port, stop
 
 NULL = Path(__file__).with_name("null_server.py")
+RAW = "application/vnd.stepwell.buckets"  # columns as the processor has them, which the web page asks for
 TIMES = 21  # that a request is asked; the median counts
 WRITERS = 8
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -73,14 +77,14 @@ class Asking:
             raise RuntimeError(f"{verb} {path} answered {answer.status}: {content[:300]!r}")
         return content
 
-    def ms(self, verb: str, path: str, body: Any = None, times: int = TIMES) -> float:
+    def ms(self, verb: str, path: str, body: Any = None, times: int = TIMES, **headers: str) -> float:
         """Median milliseconds of a request that is asked again and again, after it was asked once."""
         content = None if body is None else json.dumps(body).encode()
-        self.ask(verb, path, content)
+        self.ask(verb, path, content, **headers)
         taken = []
         for _ in range(times):
             begin = time.perf_counter()
-            self.ask(verb, path, content)
+            self.ask(verb, path, content, **headers)
             taken.append(1e3 * (time.perf_counter() - begin))
         return statistics.median(taken)
 
@@ -156,8 +160,8 @@ def ways(run: str, key: str) -> list[Way]:
         def body(first: int) -> bytes:
             metrics = [
                 {
-                    "key": f"m{k}",
-                    "value": 0.5 + k / (first + s + 1),
+                    "key": f"of{keys}/m{k}",
+                    "value": 0.5 + (k + 1) / (first + s + 1),
                     "timestamp": 1_790_000_000_000 + first + s,
                     "step": first + s,
                 }
@@ -173,7 +177,7 @@ def ways(run: str, key: str) -> list[Way]:
             {
                 "time": 1_790_000_000_000 + first + s,
                 "step": first + s,
-                "data": {f"p{k}": 0.5 + k / (first + s + 1) for k in range(100)},
+                "data": {f"p{k}": 0.5 + (k + 1) / (first + s + 1) for k in range(100)},
             }
             for s in range(10)
         )
@@ -297,13 +301,14 @@ def charts(folder: Path, tiny: bool) -> Iterator[Row]:
         for size in sizes:
             for name, window in _windows(size).items():
                 body = {"series": [{"run_id": f"r{size}", "metric": "loss"}], "budget": 1000, "window": window}
-                ms = server.ms("POST", "/api/v1/buckets", body)
+                as_json = server.ms("POST", "/api/v1/buckets", body)
+                ms = server.ms("POST", "/api/v1/buckets", body, Accept=RAW)
                 if name == "whole":
                     whole[size] = ms
                 yield Row(
                     part="charts",
                     what=f"1,000 buckets of {size:,} points, {name}",
-                    found=f"{ms:.2f} ms",
+                    found=f"{ms:.2f} ms, as JSON {as_json:.2f} ms",
                     wanted="5 ms" if size >= 10**6 else "",
                     holds=ms <= 5 if size >= 10**6 else None,
                 )
@@ -365,17 +370,57 @@ def search(folder: Path, tiny: bool) -> Iterator[Row]:
         directory = folder / f"search-{count}"
         with filling.store(directory) as to:
             filling.runs(to, count)
-        with serving(directory) as (server, _):
-            for number in range(min(count, 1_000)):
-                point = {"metric": "m3", "steps": [1], "values": [number / 1_000]}
-                path = f"/api/v1/runs/run{number:06d}/points"
-                server.ask("POST", path, json.dumps({"series": [point]}).encode())
+        with serving(directory) as (server, _), writing(server, min(count, 1_000)):
             for text, order in SEARCHES:
                 body = {"filter": text, "order_by": order, "limit": 100, "columns": {"metrics": ["m3", "m5"]}}
                 ms = server.ms("POST", "/api/v1/runs/search", body)
                 what = f"{count:,} runs: {text or 'all'}{', by ' + order[0] if order else ''}"
                 yield Row(part="search", what=what, found=f"{ms:.1f} ms", wanted="15 ms", holds=ms <= 15)
         shutil.rmtree(directory)
+
+
+@contextmanager
+def writing(server: Asking, runs: int) -> Iterator[None]:
+    """Meanwhile each of the first runs gets a point, once before this begins and then every few seconds."""
+    connection, ended = server.another(), threading.Event()
+
+    def write(number: int) -> None:
+        point = {"metric": "m3", "steps": [number // runs + 1], "values": [number % 97 / 50]}
+        path = f"/api/v1/runs/run{number % runs:06d}/points"
+        connection.ask("POST", path, json.dumps({"series": [point]}).encode())
+
+    def write_on() -> None:
+        for number in itertools.count(runs):
+            if ended.wait(0.005):
+                return
+            write(number)
+
+    for number in range(runs):
+        write(number)
+    thread = threading.Thread(target=write_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def pages(folder: Path, tiny: bool) -> Iterator[Row]:
+    """A page of charts: one metric of 20 runs, and of 100, of 10,000 points each."""
+    runs, points, directory = 10 if tiny else 100, 1_000 if tiny else 10_000, folder / "pages"
+    with filling.store(directory) as to:
+        for number in range(runs):
+            filling.series(to, f"r{number}", filling.curve(points))
+    with serving(directory) as (server, _):
+        for count in (runs // 5, runs):
+            series = [{"run_id": f"r{number}", "metric": "loss"} for number in range(count)]
+            body = {"series": series, "budget": 320}
+            as_json = server.ms("POST", "/api/v1/buckets", body)
+            ms = server.ms("POST", "/api/v1/buckets", body, Accept=RAW)
+            what = f"320 buckets each of {count} runs x {points:,} points"
+            yield Row(part="pages", what=what, found=f"{ms:.1f} ms, as JSON {as_json:.1f} ms")
+    shutil.rmtree(directory)
 
 
 def wide(folder: Path, tiny: bool) -> Iterator[Row]:
@@ -443,7 +488,15 @@ def disk(folder: Path, tiny: bool) -> Iterator[Row]:
 
 # --- the whole --------------------------------------------------------------------------------------------------------
 
-PARTS = {"ingest": ingest, "charts": charts, "search": search, "wide": wide, "start": start, "disk": disk}
+PARTS = {
+    "ingest": ingest,
+    "charts": charts,
+    "pages": pages,
+    "search": search,
+    "wide": wide,
+    "start": start,
+    "disk": disk,
+}
 
 
 def main() -> int:
@@ -469,23 +522,36 @@ def _line(row: Row) -> str:
     return f"| {row.part} | {row.what} | {row.found} | {row.wanted} | {verdict} |"
 
 
-def _write(rows: list[Row], out: Path) -> None:
+def facts(command: str) -> dict[str, str]:
+    """When, what and where was measured."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short=10", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.strip()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    facts = {
+    return {
         "measured": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": commit,
-        "command": "benchmarks/growth/run.py " + " ".join(sys.argv[1:]),
+        "command": command,
         "machine": f"{os.cpu_count()} cores, {memory:.1f} GiB, {platform.system()}; client and server share them",
     }
+
+
+def _others(path: Path, rows: list[Row]) -> list[Row]:
+    """What other parts found of the same commit on the same day."""
+    known = {(row.part, row.what) for row in rows}
+    before = json.loads(path.read_text())["rows"] if path.exists() else []
+    return [Row(**each) for each in before if (each["part"], each["what"]) not in known]
+
+
+def _write(rows: list[Row], out: Path) -> None:
+    told = facts("benchmarks/growth/run.py " + " ".join(sys.argv[1:]))
+    target = out / f"growth-{datetime.now(UTC):%Y-%m-%d}-{told['commit']}"
+    rows = _others(target.with_suffix(".json"), rows) + rows
     table = ["| part | what | found | wanted | holds |", "|---|---|---|---|---|", *map(_line, rows)]
-    text = "\n".join([*table, "", *(f"- {name}: {fact}" for name, fact in facts.items()), ""])
-    target = out / f"growth-{datetime.now(UTC):%Y-%m-%d}-{commit}"
+    text = "\n".join([*table, "", *(f"- {name}: {fact}" for name, fact in told.items()), ""])
     target.with_suffix(".md").write_text(text)
-    told = [{"part": r.part, "what": r.what, "found": r.found, "wanted": r.wanted, "holds": r.holds} for r in rows]
-    target.with_suffix(".json").write_text(json.dumps({**facts, "rows": told}, indent=1) + "\n")
+    each = [{"part": r.part, "what": r.what, "found": r.found, "wanted": r.wanted, "holds": r.holds} for r in rows]
+    target.with_suffix(".json").write_text(json.dumps({**told, "rows": each}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

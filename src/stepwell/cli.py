@@ -166,7 +166,7 @@ def _add_workspace(workspace: argparse.ArgumentParser) -> None:
 
 
 def _add_backup(backup: argparse.ArgumentParser) -> None:
-    backup.add_argument("target", metavar="DIR", help="a new or empty directory")
+    backup.add_argument("target", metavar="DIR|FILE.zip", help="a new or empty directory, or a new file")
     backup.add_argument(
         "--with-credentials", action="store_true", help="let credentials come along; without it the copy has none"
     )
@@ -225,7 +225,7 @@ def _add_quota(quota: argparse.ArgumentParser) -> None:
 
 
 def _add_restore(restore: argparse.ArgumentParser) -> None:
-    restore.add_argument("source", metavar="DIR", help="what `stepwell backup` made")
+    restore.add_argument("source", metavar="DIR|FILE.zip", help="what `stepwell backup` made")
     _add_data_dir(restore)
     restore.set_defaults(run=_restore)
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -157,3 +158,30 @@ def test_what_is_no_copy_is_refused(original: Path, copy: Path, tmp_path: Path):
     (copy / "manifest.json").write_text(json.dumps({**manifest, "files": outside}))
     assert "names other files" in stepwell("restore", copy, "--data-dir", tmp_path / "again", status=2)
     assert not (tmp_path / "again").exists()
+
+
+def test_one_file_holds_all_of_it(original: Path, tmp_path: Path):
+    file = tmp_path / "copy.zip"
+    assert f"everything is in {file}" in stepwell("backup", file, "--data-dir", original / "data")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.zip"]
+    with zipfile.ZipFile(file) as archive:
+        assert archive.namelist()[-1] == "manifest.json"
+        assert set(names_in(original / "copy")) <= set(archive.namelist())
+    assert "exists already" in stepwell("backup", file, "--data-dir", original / "data", status=1)
+    stepwell("restore", file, "--data-dir", tmp_path / "again")
+    assert stepwell("check", "--data-dir", tmp_path / "again") == "no damage found\n"
+    with Server(tmp_path / "again") as server:
+        assert read(server.url) == list(range(500))
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_damaged_file_is_refused_whole(original: Path, tmp_path: Path, cut: bool):
+    file = tmp_path / "copy.zip"
+    stepwell("backup", file, "--data-dir", original / "data")
+    data = bytearray(file.read_bytes())
+    half = len(data) // 2
+    data[half:] = b"" if cut else bytes([data[half] ^ 8]) + data[half + 1 :]
+    file.write_bytes(data)
+    said = stepwell("restore", file, "--data-dir", tmp_path / "again", status=2 if cut else 1)
+    assert "damaged" in said or "is not what its manifest says" in said
+    assert not list(tmp_path.glob("again/*"))

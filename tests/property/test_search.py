@@ -64,6 +64,7 @@ def way(request: pytest.FixtureRequest) -> Iterator[str]:
             patch.setattr(walking, "MANY", 0)
         if request.param == "walk":
             patch.setattr(walking, "FEW", 0)
+            patch.setattr(walking, "FEWER", 0)
         yield request.param
 
 

@@ -84,8 +84,8 @@ class Warehouse:
 
     sizes: Sizes = SIZES
     lacks: ClassVar[Mapping[str, str]] = {
-        "copies": "a warehouse is copied with the tools of its databases (ADR 23)",
-        "expiry": "points go only with their runs: rules for less are refused when they are set (ADR 23)",
+        "copies": "a warehouse is copied with the tools of its databases (ADR 24)",
+        "expiry": "points go only with their runs: rules for less are refused when they are set (ADR 24)",
         "one owner": "any number of processes serve a warehouse",
         "blocks": "points lie in ClickHouse, which does not count what it opens for us",
         "files of its own": "ClickHouse and PostgreSQL give space back when they see fit",

@@ -88,13 +88,19 @@ class Import:
         if run.elsewhere:
             self.sums.elsewhere[run.elsewhere.partition(":")[0]] += 1
         stored: dict[str, Stored] | None = {} if new else None
-        for file in run.files:
-            if stored is None:
-                stored = {each.path: each for each in self._server.files(run.id)}
-            try:
-                self._bring_file(run, file, stored.get(file.path))
-            except (Refused, OSError) as error:
-                self._tell(f"run {run.id}, file {file.path!r}: {error}")
+        try:
+            for file in run.files:
+                if stored is None:
+                    stored = {each.path: each for each in self._server.files(run.id)}
+                self._try_file(run, file, stored.get(file.path))
+        except Refused as error:
+            self._tell(f"run {run.id}: its files cannot be listed: {error}")
+
+    def _try_file(self, run: Run, file: File, there: Stored | None) -> None:
+        try:
+            self._bring_file(run, file, there)
+        except (Refused, OSError) as error:
+            self._tell(f"run {run.id}, file {file.path!r}: {error}")
 
     def _bring_file(self, run: Run, file: File, there: Stored | None) -> None:
         size = file.size

@@ -34,11 +34,11 @@ class MlflowFiles:
         `tell` hears of what cannot be. Denied, Unavailable.
         """
         found = list(self._server.files(run_id))
-        there = dict(self._mlflow.files(info["run_id"])) if found and info else {}
         root = urlsplit(info.get("artifact_uri", ""))
         if found and info and root.scheme != _SERVED:
             self._tell(f"run {run_id}: MLflow keeps its files at {root.scheme or 'file'}:, and takes none itself")
             return
+        there = dict(self._mlflow.files(info["run_id"])) if found and info else {}
         for file in found:
             self.sums.add(file.size, there=there.get(file.path) == file.size)
             if self._dry or there.get(file.path) == file.size:

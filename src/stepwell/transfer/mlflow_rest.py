@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
@@ -53,8 +54,10 @@ class Mlflow:
         """As `post`, and sent once: Unavailable says that it may have been done or not."""
         return self._answer(self._request(path, body, {}))
 
+    # Files lie elsewhere: that an MLflow server cannot reach them is no reason to wait for it, or to go no further.
+
     def files(self, run_id: str) -> Iterator[tuple[str, int]]:
-        """The files of a run, folder by folder, and their sizes in bytes."""
+        """The files of a run, folder by folder, and their sizes in bytes. Refused, also where it fails now."""
         folders = [""]
         while folders:
             body = {"run_id": run_id, "path": folders.pop()}
@@ -65,7 +68,7 @@ class Mlflow:
                     yield each["path"], int(each.get("file_size") or 0)
 
     def fetch(self, run_id: str, path: str, into: IO[bytes]) -> None:
-        """The content of a file of a run."""
+        """The content of a file of a run. Refused, also after some tries."""
         url = f"{self.url}/get-artifact?{urlencode({'path': path, 'run_uuid': run_id})}"
         request = urllib.request.Request(url, headers=self._headers)  # noqa: S310  the caller chose http or https
 
@@ -74,10 +77,11 @@ class Mlflow:
             into.truncate()
             self._answered(request, partial(_copied, into))
 
-        patiently(attempt)
+        with _refusal():
+            patiently(attempt)
 
     def put(self, place: str, source: Path) -> None:
-        """Store a file; place: below the MLflow server's own store of artifacts."""
+        """Store a file; place: below the MLflow server's own store of artifacts. Refused, also after some tries."""
         url = f"{self.url}/api/2.0/mlflow-artifacts/artifacts/{quote(place)}"
         headers = {**self._headers, "Content-Type": "application/octet-stream"}
         headers["Content-Length"] = str(source.stat().st_size)
@@ -87,12 +91,15 @@ class Mlflow:
                 request = urllib.request.Request(url, file, headers, method="PUT")  # noqa: S310  as above
                 self._answered(request, http.client.HTTPResponse.read)
 
-        patiently(attempt)
+        with _refusal():
+            patiently(attempt)
 
     def _listed(self, query: Mapping[str, str]) -> Iterator[Any]:
         token = ""
         while True:
-            page = self.get("artifacts/list", **query, **({"page_token": token} if token else {}))
+            request = self._request("artifacts/list", None, {**query, **({"page_token": token} if token else {})})
+            with _refusal():
+                page = self._answer(request)
             yield from page.get("files", [])
             token = page.get("next_page_token", "")
             if not token:
@@ -156,6 +163,14 @@ class Mlflow:
         except (ValueError, KeyError, TypeError):
             code, message = "", data.decode(errors="replace")
         return Refused(status, code, f"{told}: {message}")
+
+
+@contextmanager
+def _refusal() -> Iterator[None]:
+    try:
+        yield
+    except Unavailable as error:
+        raise Refused(503, "", str(error)) from None
 
 
 def _copied(into: IO[bytes], answer: http.client.HTTPResponse) -> None:

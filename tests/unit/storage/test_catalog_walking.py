@@ -62,6 +62,7 @@ def test_a_page_takes_as_much_work_of_many_runs_as_of_few(
     text: str, order: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(walking, "FEW", 100)
+    monkeypatch.setattr(walking, "FEWER", 100)
     work = []
     for count in (400, 1_600):
         conn, keys = filled(count)

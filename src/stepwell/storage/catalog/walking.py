@@ -27,7 +27,8 @@ from stepwell.storage.catalog.search import (
 )
 from stepwell.storage.catalog.sql import SQLITE, Connection, Idiom, fetch
 
-FEW: Final = 2_000  # stored runs within a metric's bounds, up to which these are sorted instead of walked in order
+FEW: Final = 4_000  # stored runs within a metric's bounds, up to which these are sorted instead of walked in order
+FEWER: Final = 400  # the same where a walk in order is the other way: to count them takes time too
 MANY: Final = 5_000  # runs in scope, below which looking at all of them is as quick
 _VALUE: Final = "CASE walked.last WHEN -1 THEN 0 ELSE walked.last END"  # of the index: both zeros are one
 _BOUNDS: Final = frozenset({Op.GT, Op.GE, Op.EQ, Op.LE, Op.LT})
@@ -61,7 +62,7 @@ def choose(conn: Connection, question: Question, metric_ids: Mapping[str, int], 
     ordered = first if first is not None and _walkable(first, metric_ids) and _among_numbers(question) else None
     if not (bounded or ordered) or not _has_many(conn, question):
         return None
-    fewest, chosen = FEW, None
+    fewest, chosen = FEW if ordered is None else FEWER, None
     for metric, bounds in bounded.items():
         walk = Walk(metric=metric, metric_id=metric_ids[metric], bounds=bounds, ordered=False)
         if (count := _count(conn, walk, fewest, idiom)) < fewest:

@@ -6,15 +6,17 @@ import hashlib
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import apsw
 
 from stepwell.core.errors import AlreadyExists, Corrupt, Invalid
 from stepwell.core.model import Copied
+from stepwell.storage.embedded import archive
 from stepwell.storage.embedded.database import CHECKSUMS, FILE, PAGE_SIZE
 from stepwell.storage.embedded.statements import POINTS as SQL
 from stepwell.storage.publishing import mapped
@@ -31,11 +33,22 @@ Snapshot = Callable[[], AbstractContextManager[apsw.Connection]]
 def backup(
     snapshot: Snapshot, *, source: Path, target: Path, at: int, form: int, credentials: bool
 ) -> Iterator[Copied]:
-    """Write the copy into `target`, which is made and must be new or empty. It is whole once it has its manifest.
+    """Write the copy into `target`, which is made and must be new or empty, or (`.zip`) into one new file. It is whole
+    once it has its manifest.
 
     A file that is deleted while it is copied is deleted in the copy too. Without `credentials` nobody's come along. The
     server's key never does. AlreadyExists, StorageFull, StorageFailed.
     """
+    if target.suffix == archive.SUFFIX:
+        with mapped(str(target)):
+            folder = archive.begin(target)
+        try:
+            yield from backup(snapshot, source=source, target=folder, at=at, form=form, credentials=credentials)
+            with mapped(str(target)):
+                archive.finish(folder, target, MANIFEST)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return
     _make_empty(target)
     total = 0
     for copied in _copy_database(snapshot, target / FILE):
@@ -66,13 +79,18 @@ def restore(source: Path, target: Path, *, form: int) -> Iterator[Copied]:
     says, nothing stays. `target` is made and must be new or empty. Invalid: `source` is no copy, or of a newer format.
     AlreadyExists, Corrupt, StorageFull, StorageFailed.
     """
-    entries = _entries(source, form)
+    with archive.opened(source) as files:
+        yield from _restore(files, source, target, form=form)
+
+
+def _restore(files: archive.Source, source: Path, target: Path, *, form: int) -> Iterator[Copied]:
+    entries = _entries(files, source, form)
     _make_empty(target)
     total, done = sum(entry["size"] for entry in entries), 0
     try:
         for entry in entries:
             with mapped(entry["name"]):
-                _copy_checked(entry, source, target)
+                _copy_checked(entry, files, source, target)
             done += entry["size"]
             yield Copied(done=done, total=total, name=entry["name"])
         with mapped(FILE):
@@ -83,17 +101,22 @@ def restore(source: Path, target: Path, *, form: int) -> Iterator[Copied]:
         raise
 
 
-def _copy_checked(entry: dict[str, Any], source: Path, target: Path) -> None:
+def _copy_checked(entry: dict[str, Any], files: archive.Source, source: Path, target: Path) -> None:
     place = RESTORING if entry["name"] == FILE else entry["name"]
-    there = _copy(source / entry["name"], target / place)
+    try:
+        with files.open(entry["name"]) as reading:
+            there = _write_from(reading, target / place, most=entry["size"])
+    except (FileNotFoundError, zipfile.BadZipFile):
+        there = False
     if not there or _described(target, place) != {**entry, "name": place}:
         raise Corrupt(f"{entry['name']} of {source} is not what its manifest says; nothing was restored")
 
 
-def _entries(source: Path, form: int) -> list[dict[str, Any]]:
+def _entries(files: archive.Source, source: Path, form: int) -> list[dict[str, Any]]:
     """What the manifest of a copy names, the database first."""
     try:
-        manifest = json.loads((source / MANIFEST).read_text("utf-8"))
+        with files.open(MANIFEST) as reading:
+            manifest = json.loads(reading.read())
         entries = sorted(manifest["files"], key=lambda entry: (entry["name"] != FILE, entry["name"]))
         names = [PurePosixPath(entry["name"]) for entry in entries if isinstance(entry["size"], int)]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -167,14 +190,25 @@ def _forget(database: Path, *statements: str, args: tuple[str, ...] = ()) -> Non
 
 
 def _copy(source: Path, target: Path) -> bool:
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        with source.open("rb") as reading, target.open("xb") as writing:
-            shutil.copyfileobj(reading, writing, _CHUNK)
-            writing.flush()
-            os.fsync(writing.fileno())
+        with source.open("rb") as reading:
+            return _write_from(reading, target)
     except FileNotFoundError:
         return False
+
+
+def _write_from(reading: IO[bytes], target: Path, *, most: int | None = None) -> bool:
+    """Whether it was not more than so many bytes."""
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    length = 0
+    with target.open("xb") as writing:
+        while chunk := reading.read(_CHUNK):
+            length += len(chunk)
+            if most is not None and length > most:
+                return False
+            writing.write(chunk)
+        writing.flush()
+        os.fsync(writing.fileno())
     return True
 
 

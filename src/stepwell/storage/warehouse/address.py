@@ -1,4 +1,4 @@
-"""Where a warehouse is: warehouse://?clickhouse=URL&catalog=URL&files=FOLDER (ADR 23).
+"""Where a warehouse is: warehouse://?clickhouse=URL&catalog=URL&files=FOLDER (ADR 24).
 
 It has passwords: no error and no text for people repeats any part of it that was not understood.
 """

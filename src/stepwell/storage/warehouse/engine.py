@@ -183,7 +183,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
                 return
 
     def backup(self, *, target: Path, credentials: bool = False) -> NoReturn:
-        """See Maintenance. Conflict: databases are copied with their own tools (ADR 23)."""
+        """See Maintenance. Conflict: databases are copied with their own tools (ADR 24)."""
         raise Conflict(
             "a warehouse is copied with the tools of its databases, ClickHouse first and then PostgreSQL; "
             "docs/howto/warehouse.md says how",
