@@ -41,8 +41,7 @@ class Within:
         """Status and headers of an answer whose content goes to `take`, with the status, in pieces.
 
         target: path and query. headers: Content-Length too where there is a body, whose pieces are not empty.
-        ConnectionAbortedError: the answer
-        broke off.
+        ConnectionAbortedError: the answer broke off.
         """
         path, _, query = target.partition("?")
         sent = {"host": _HOST, **{name.lower(): value for name, value in headers.items()}}
