@@ -46,6 +46,20 @@ def test_a_directory_takes_and_gives_as_a_server_does(program: Program, table: P
         assert (tmp_path / "inside" / name).read_bytes() == (tmp_path / "outside" / name).read_bytes()
 
 
+def test_files_go_in_and_out_without_a_server(program: Program, tmp_path: Path) -> None:
+    content = bytes(range(256)) * 20_000  # more than one piece
+    run = tmp_path / "mlruns" / "1" / "abc"
+    (run / "artifacts").mkdir(parents=True)
+    (run.parent / "meta.yaml").write_text("name: e\n")
+    (run / "meta.yaml").write_text("run_id: abc\n")
+    (run / "artifacts" / "weights").write_bytes(content)
+    place, out = tmp_path / "data", tmp_path / "out"
+    told = program("import", "mlflow", tmp_path / "mlruns", "--data-dir", place)
+    assert "1 files of 5.1 MB; 0 are on the server already, 1 sent" in told.out
+    assert "0 are there already, 1 written" in program("export", "csv", out, "--data-dir", place).out
+    assert (out / "files" / "abc" / "weights").read_bytes() == content
+
+
 def test_only_an_import_that_writes_makes_a_directory(program: Program, tmp_path: Path) -> None:
     place, table = tmp_path / "data", tmp_path / "a.csv"
     table.write_text("step,loss\n1,2\n")

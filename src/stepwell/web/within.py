@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
@@ -39,8 +40,8 @@ class Within:
     ) -> tuple[int, Headers]:
         """Status and headers of an answer whose content goes to `take`, with the status, in pieces.
 
-        target: path and query. headers: Content-Length too where there is a body. ConnectionAbortedError: the answer
-        broke off.
+        target: path and query. headers: Content-Length too where there is a body, whose pieces are not empty.
+        ConnectionAbortedError: the answer broke off.
         """
         path, _, query = target.partition("?")
         sent = {"host": _HOST, **{name.lower(): value for name, value in headers.items()}}
@@ -57,13 +58,15 @@ class Within:
     async def _asked(
         self, scope: Mapping[str, Any], body: Iterable[bytes], take: Callable[[int, bytes], None]
     ) -> tuple[int, Headers]:
-        pieces = iter(body)
+        pieces = itertools.chain(body, (b"",))  # the empty one ends it
         told = deque[Mapping[str, Any]](maxlen=1)  # how the answer began
         ended = asyncio.Event()
 
         async def receive() -> dict[str, Any]:
             piece = next(pieces, None)
-            return {"type": "http.request", "body": piece or b"", "more_body": piece is not None}
+            if piece is None:
+                await asyncio.Event().wait()  # nobody goes away before the answer is there
+            return {"type": "http.request", "body": piece, "more_body": bool(piece)}
 
         async def send(message: Mapping[str, Any]) -> None:
             if message["type"] == "http.response.start":

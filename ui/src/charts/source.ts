@@ -23,8 +23,8 @@ const MOST_SERIES = 1000;
 const MOST_BUCKETS = 1_000_000;
 /** A request of so many buckets takes no further metric: the first cards are drawn while the server reads the next. */
 const ENOUGH = 12_000;
-/** So many requests at a time: more would all be answered late, and nothing drawn meanwhile. */
-const AT_ONCE = 3;
+/** So many requests at a time: more would all be answered late, and then drawn all at once. */
+const AT_ONCE = 2;
 /** How many buckets are remembered, of 80 to 96 bytes each. Those of one answer lie together, and go when the last of them is forgotten. */
 const REMEMBERED = 200_000;
 
