@@ -60,7 +60,7 @@ def opened(path: Path) -> Iterator[Source]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield Archive(archive)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, RuntimeError, EOFError) as error:
         raise Invalid(f"{path} is no backup, or is damaged: {error}", field="source") from error
 
 
