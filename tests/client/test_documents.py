@@ -1,6 +1,6 @@
 """The code in the documents, as a reader runs it: of each document in one shell, block after block.
 
-What is not run stands here with its reason. The tutorial has a test of its own, which looks at what is printed.
+What is not run stands here with its reason.
 """
 
 from __future__ import annotations
@@ -18,10 +18,15 @@ from serving import Server
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 BLOCK = re.compile(r"^```(python|sh|bash)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# Documents with tests of their own, which look at what comes of each step.
+ELSEWHERE = {
+    "docs/howto/warehouse.md": "tests/warehouse/test_howto.py has the databases and nginx",
+    "docs/tutorial.md": "tests/client/test_tutorial.py",
+}
 DOCUMENTS = [
-    path.relative_to(ROOT).as_posix()
+    name
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
-    if BLOCK.search(path.read_text()) and path.name != "tutorial.md"
+    if (name := path.relative_to(ROOT).as_posix()) not in ELSEWHERE and BLOCK.search(path.read_text())
 ]
 
 # Whose environment a block of Python is for, by what it imports first; else ours.
