@@ -27,6 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -68,11 +69,15 @@ class Asking:
         return Asking(self._port, self.process)
 
     def ask(self, verb: str, path: str, body: bytes | None = None, **headers: str) -> bytes:
-        """The body of a successful answer."""
+        """The body of a successful answer. A busy server is asked again, when it says: as every client does."""
         given = {"Content-Type": "application/json", **{name.replace("_", "-"): text for name, text in headers.items()}}
-        self._connection.request(verb, path, body, given)
-        answer = self._connection.getresponse()
-        content = answer.read()
+        while True:
+            self._connection.request(verb, path, body, given)
+            answer = self._connection.getresponse()
+            content = answer.read()
+            if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(float(answer.headers["Retry-After"]))
         if answer.status >= 300:
             raise RuntimeError(f"{verb} {path} answered {answer.status}: {content[:300]!r}")
         return content
