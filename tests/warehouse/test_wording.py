@@ -39,8 +39,9 @@ def databases() -> Servers:
     return servers()
 
 
-def test_no_statement_is_missing_and_none_is_more() -> None:
+def test_no_statement_is_more_and_none_is_there_twice() -> None:
     assert set(WORDINGS.reading) == set(CATALOG)
+    assert {name for name in WORDINGS.own if text(WORDINGS.reading[name]) == text(CATALOG[name])} == set()
     assert set(LOCKED) <= set(CATALOG)
 
 

@@ -85,8 +85,10 @@ class Wordings:
     """The catalog's statements in the words of PostgreSQL: for who reads, and for who changes something."""
 
     def __init__(self) -> None:
-        statements = Statements(files(__package__).joinpath("wording.sql").read_text("utf-8"))
-        self.reading = {name: statements[name] for name in statements}
+        shared = Statements.load("queries.sql")
+        own = Statements(files(__package__).joinpath("wording.sql").read_text("utf-8"))
+        self.own = frozenset(own)
+        self.reading = {**{name: shared[name] for name in shared}, **{name: own[name] for name in own}}
         locked = {name: f"{self.reading[name]}\nFOR UPDATE OF {table}" for name, table in LOCKED.items()}
         self.writing = {**self.reading, **locked}
 

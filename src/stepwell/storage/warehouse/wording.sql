@@ -1,64 +1,14 @@
--- The statements of storage/catalog/queries.sql in the words of PostgreSQL, and nothing else.
+-- Those statements of storage/catalog/queries.sql that need other words in PostgreSQL, and nothing else.
 
 -- Workspaces and experiments ------------------------------------------------------------------------------------------
-
--- name: find_workspace
-SELECT key, name, created_at FROM workspace WHERE name = ?;
-
--- name: list_workspaces
-SELECT key, name, created_at FROM workspace ORDER BY name;
 
 -- name: put_workspace_alias
 INSERT INTO workspace_alias (dialect, id, workspace) VALUES (:dialect, :id, :workspace)
 ON CONFLICT (dialect, id) DO UPDATE SET workspace = excluded.workspace;
 
--- name: list_workspace_aliases
-SELECT dialect, id, workspace FROM workspace_alias ORDER BY dialect, id;
-
--- name: drop_workspace_alias
-DELETE FROM workspace_alias WHERE dialect = :dialect AND id = :id RETURNING workspace;
-
--- name: add_workspace
-INSERT INTO workspace (name, created_at, next_experiment) VALUES (:name, :at, :next_experiment) RETURNING key;
-
--- name: take_experiment_id
-UPDATE workspace SET next_experiment = next_experiment + 1 WHERE key = ? RETURNING next_experiment - 1;
-
--- name: add_experiment
-INSERT INTO experiment (workspace_key, id, name, artifact_location, deleted, created_at, updated_at, next_run)
-VALUES (:workspace_key, :id, :name, :artifact_location, 0, :at, :at, 1);
-
--- name: find_experiment
-SELECT id, name, artifact_location, deleted, created_at, updated_at
-FROM experiment WHERE workspace_key = :workspace_key AND id = :id;
-
--- name: find_experiment_by_name
-SELECT id, name, artifact_location, deleted, created_at, updated_at
-FROM experiment WHERE workspace_key = :workspace_key AND name = :name;
-
--- name: change_experiment
-UPDATE experiment SET name = :name, deleted = :deleted, updated_at = :at
-WHERE workspace_key = :workspace_key AND id = :id;
-
--- name: mark_runs_of_experiment
-UPDATE run SET deleted = :deleted, updated_at = :at
-WHERE workspace_key = :workspace_key AND experiment_id = :id AND deleted <> :deleted;
-
 -- name: set_experiment_tag
 INSERT INTO experiment_tag (workspace_key, experiment_id, name, value) VALUES (:workspace_key, :id, :name, :value)
 ON CONFLICT (workspace_key, experiment_id, name) DO UPDATE SET value = excluded.value;
-
--- name: remove_experiment_tag
-DELETE FROM experiment_tag WHERE workspace_key = :workspace_key AND experiment_id = :id AND name = :name;
-
--- name: find_run_of_experiment
-SELECT 1 FROM run WHERE workspace_key = :workspace_key AND experiment_id = :id LIMIT 1;
-
--- name: purge_experiment_tags
-DELETE FROM experiment_tag WHERE workspace_key = :workspace_key AND experiment_id = :id;
-
--- name: purge_experiment
-DELETE FROM experiment WHERE workspace_key = :workspace_key AND id = :id;
 
 -- name: experiment_tags
 SELECT tag.experiment_id, tag.name, tag.value
@@ -68,24 +18,10 @@ ORDER BY tag.experiment_id, tag.name;
 
 -- Runs ----------------------------------------------------------------------------------------------------------------
 
--- name: find_run
-SELECT run.key, run.experiment_id, run.deleted
-FROM run JOIN workspace ON workspace.key = run.workspace_key
-WHERE workspace.name = :workspace AND run.id = :id;
-
--- name: find_tombstone
-SELECT 1 FROM tombstone WHERE run_key = ?;
-
 -- name: read_runs
 SELECT run.key, run.id, run.experiment_id, run.project_number, run.name, run."user", run.status, run.status_reason,
        run.deleted, run.artifact_uri, run.origin, run.start_time, run.end_time, run.created_at, run.updated_at
 FROM each_number(:keys) AS wanted JOIN run ON run.key = wanted.value;
-
--- name: find_runs
-SELECT id, key FROM run WHERE workspace_key = ? AND id = ?;
-
--- name: take_project_number
-UPDATE experiment SET next_run = next_run + 1 WHERE workspace_key = :workspace_key AND id = :id RETURNING next_run - 1;
 
 -- name: add_run
 INSERT INTO run (
@@ -108,9 +44,6 @@ UPDATE run SET
     deleted = coalesce(:deleted, deleted),
     updated_at = :at
 WHERE key = :key;
-
--- name: run_id_of_key
-SELECT id FROM run WHERE key = ? AND workspace_key = ?;
 
 -- name: run_id_of_number
 SELECT id FROM run WHERE workspace_key = ? AND experiment_id = ? AND project_number = ?;
@@ -173,17 +106,8 @@ WHERE name IS NOT NULL AND strpos(lower(name), lower(:contains)) > 0
     )
 LIMIT :limit;
 
--- name: find_param
-SELECT value FROM param WHERE run_key = ? AND name = ?;
-
--- name: add_param
-INSERT INTO param (run_key, name, value) VALUES (?, ?, ?);
-
 -- name: set_tag
 INSERT INTO tag (run_key, name, value) VALUES (?, ?, ?) ON CONFLICT (run_key, name) DO UPDATE SET value = excluded.value;
-
--- name: remove_tag
-DELETE FROM tag WHERE run_key = ? AND name = ?;
 
 -- name: set_custom_info
 INSERT INTO custom_info (run_key, name, value) VALUES (?, ?, ?)
@@ -193,9 +117,6 @@ ON CONFLICT (run_key, name) DO UPDATE SET value = excluded.value;
 INSERT INTO event (run_key, seq, time, kind, text, detail)
 SELECT :run_key, 1 + coalesce(max(seq), 0), :time, :kind, :text, :detail FROM event WHERE run_key = :run_key
 HAVING NOT coalesce(bool_or(time = :time AND kind = :kind AND text = :text AND detail = :detail), false);
-
--- name: read_events
-SELECT time, kind, text, detail FROM event WHERE run_key = ? ORDER BY time, seq;
 
 -- name: params_of
 SELECT param.run_key, param.name, param.value
@@ -209,53 +130,11 @@ FROM each_number(:keys) AS wanted JOIN tag ON tag.run_key = wanted.value
 WHERE :names IS NULL OR tag.name IN (SELECT value FROM each_text(:names))
 ORDER BY tag.run_key, tag.name;
 
--- name: tag_value
-SELECT value FROM tag WHERE run_key = ? AND name = ?;
-
 -- name: custom_info_of
 SELECT info.run_key, info.name, info.value
 FROM each_number(:keys) AS wanted JOIN custom_info AS info ON info.run_key = wanted.value
 WHERE :names IS NULL OR info.name IN (SELECT value FROM each_text(:names))
 ORDER BY info.run_key, info.name;
-
--- name: bury
-INSERT INTO tombstone (run_key, purged_at) VALUES (?, ?);
-
--- name: purge_run
-DELETE FROM run WHERE key = ?;
-
--- name: purge_params
-DELETE FROM param WHERE run_key = ?;
-
--- name: purge_tags
-DELETE FROM tag WHERE run_key = ?;
-
--- name: purge_custom_info
-DELETE FROM custom_info WHERE run_key = ?;
-
--- name: purge_events
-DELETE FROM event WHERE run_key = ?;
-
--- name: purge_lines
-DELETE FROM log_line WHERE run_key = ?;
-
--- name: purge_record_values
-DELETE FROM record_value WHERE record_key IN (SELECT key FROM record WHERE run_key = ?);
-
--- name: purge_records
-DELETE FROM record WHERE run_key = ?;
-
--- name: purge_blobs
-DELETE FROM blob WHERE workspace_key = ? AND run_key = ? RETURNING file;
-
--- name: purge_run_metrics
-DELETE FROM run_metric WHERE run_key = :key AND metric_id IN (SELECT metric_id FROM series WHERE run_key = :key);
-
--- name: purge_summaries
-DELETE FROM summary WHERE series_key IN (SELECT key FROM series WHERE run_key = ?);
-
--- name: purge_series
-DELETE FROM series WHERE run_key = ? RETURNING key;
 
 -- Series and summaries ------------------------------------------------------------------------------------------------
 
@@ -268,26 +147,11 @@ SELECT (
       AND series.labels_id = (SELECT id FROM labels WHERE body_hash = digest(?))
 );
 
--- name: add_metric
-INSERT INTO metric (name) VALUES (?) ON CONFLICT DO NOTHING;
-
--- name: mark_labelled
-UPDATE metric SET labelled = 1 WHERE name = ? AND labelled = 0;
-
--- name: add_labels
-INSERT INTO labels (body) VALUES (?) ON CONFLICT DO NOTHING;
-
 -- name: add_series
 INSERT INTO series (run_key, metric_id, labels_id)
 SELECT CAST(? AS bigint), metric.id, labels.id FROM metric, labels
 WHERE metric.name = ? AND labels.body_hash = digest(?)
 RETURNING key;
-
--- name: list_series
-SELECT series.key, metric.name, labels.body
-FROM series JOIN metric ON metric.id = series.metric_id JOIN labels ON labels.id = series.labels_id
-WHERE series.run_key = :run_key AND (:metric IS NULL OR metric.name = :metric)
-ORDER BY metric.name, labels.body;
 
 -- name: list_series_within
 SELECT DISTINCT series.key, metric.name, labels.body
@@ -303,9 +167,6 @@ FROM each_number(?) AS wanted
 JOIN series ON series.run_key = wanted.value
 JOIN metric ON metric.id = series.metric_id
 JOIN labels ON labels.id = series.labels_id;
-
--- name: series_keys
-SELECT key FROM series;
 
 -- name: series_keys_of_runs
 SELECT series.key FROM each_number(?) AS run JOIN series ON series.run_key = run.value;
@@ -356,13 +217,6 @@ FROM each_number(?) AS wanted
 JOIN series ON series.key = wanted.value
 JOIN metric ON metric.id = series.metric_id;
 
--- name: summaries_of_metric
-SELECT labels.body, summary.body
-FROM series
-JOIN labels ON labels.id = series.labels_id
-JOIN summary ON summary.series_key = series.key
-WHERE series.run_key = ? AND series.metric_id = ?;
-
 -- name: summaries_of_runs
 SELECT series.run_key, metric.name, series.labels_id, summary.body
 FROM each_number(:keys) AS wanted
@@ -383,9 +237,6 @@ SELECT labels.id, labels.body FROM each_number(?) AS wanted JOIN labels ON label
 
 -- name: labelled_metrics
 SELECT name FROM metric WHERE labelled = 1 AND name IN (SELECT value FROM each_text(?));
-
--- name: metric_id
-SELECT id FROM metric WHERE name = ?;
 
 -- Searching -----------------------------------------------------------------------------------------------------------
 
@@ -413,33 +264,10 @@ JOIN experiment ON experiment.workspace_key = :workspace_key AND experiment.id =
 
 -- Records -------------------------------------------------------------------------------------------------------------
 
--- name: find_record
-SELECT key FROM record WHERE workspace_key = ? AND kind = ? AND id = ?;
-
--- name: put_record
-INSERT INTO record (workspace_key, kind, id, run_key, body, created_at, updated_at)
-VALUES (:workspace_key, :kind, :id, :run_key, :body, :created_at, :updated_at)
-ON CONFLICT (workspace_key, kind, id) DO UPDATE SET
-    run_key = excluded.run_key,
-    body = excluded.body,
-    created_at = excluded.created_at,
-    updated_at = excluded.updated_at
-RETURNING key;
-
--- name: add_record_value
-INSERT INTO record_value (record_key, is_unique, name, value, workspace_key, kind)
-VALUES (:record_key, :is_unique, :name, :value, :workspace_key, :kind);
-
 -- name: find_unique_value
 SELECT 1 FROM record_value
 WHERE workspace_key = :workspace_key AND kind = :kind AND name = :name AND is_unique = 1
     AND digest(value) = digest(:value);
-
--- name: drop_record_values
-DELETE FROM record_value WHERE record_key = ?;
-
--- name: drop_record
-DELETE FROM record WHERE key = ?;
 
 -- name: read_records
 SELECT record.key, record.kind, record.id, run.id, record.body, record.created_at, record.updated_at
@@ -451,13 +279,6 @@ LEFT JOIN run ON run.key = record.run_key;
 SELECT record_value.record_key, record_value.is_unique, record_value.name, record_value.value
 FROM each_number(?) AS wanted JOIN record_value ON record_value.record_key = wanted.value
 ORDER BY record_value.record_key, record_value.is_unique, record_value.name;
-
--- name: find_records
-SELECT key, created_at, id
-FROM record
-WHERE workspace_key = :workspace_key AND kind = :kind AND (:created_at IS NULL OR (created_at, id) > (:created_at, :id))
-ORDER BY created_at, id
-LIMIT :limit;
 
 -- name: find_records_of_run
 SELECT key, created_at, id
@@ -500,20 +321,6 @@ LIMIT :limit;
 INSERT INTO log_line (run_key, stream, line, time, text, level) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (run_key, stream, line) DO UPDATE SET time = excluded.time, text = excluded.text, level = excluded.level;
 
--- name: read_lines
-SELECT stream, line, time, text, level
-FROM log_line
-WHERE run_key = :run_key AND (stream, line) > (:after_stream, :after_line)
-ORDER BY stream, line
-LIMIT :limit;
-
--- name: read_lines_of_stream
-SELECT stream, line, time, text, level
-FROM log_line
-WHERE run_key = :run_key AND stream = :stream AND (stream, line) > (:after_stream, :after_line)
-ORDER BY line
-LIMIT :limit;
-
 -- name: read_numbered_lines
 SELECT log_line.stream, log_line.line, time, text, level
 FROM (
@@ -527,52 +334,6 @@ JOIN log_line
     ON log_line.run_key = :run_key AND log_line.stream = page.stream AND log_line.line = page.line
 ORDER BY log_line.line, log_line.stream;
 
--- name: read_numbered_lines_of_stream
-SELECT stream, line, time, text, level
-FROM log_line
-WHERE run_key = :run_key AND stream = :stream
-ORDER BY line
-LIMIT :limit OFFSET :skip;
-
--- name: count_lines
-SELECT count(*) FROM log_line WHERE run_key = :run_key;
-
--- name: count_lines_of_stream
-SELECT count(*) FROM log_line WHERE run_key = :run_key AND stream = :stream;
-
--- Credentials ---------------------------------------------------------------------------------------------------------
-
--- name: add_credential
-INSERT INTO credential (id, secret_hash, workspace, role, name, created_at, expires_at, revoked_at)
-VALUES (:id, :secret_hash, :workspace, :role, :name, :created_at, :expires_at, :revoked_at);
-
--- name: add_credential_key
-INSERT INTO credential_key (credential_id, sealed_secret, key_id, public_key)
-VALUES (:id, :sealed_secret, :key_id, :public_key);
-
--- name: find_credential
-SELECT id, secret_hash, workspace, role, name, created_at, expires_at, revoked_at, sealed_secret, key_id, public_key
-FROM credential LEFT JOIN credential_key ON credential_id = id
-WHERE id = ?;
-
--- name: find_credential_by_secret
-SELECT id, secret_hash, workspace, role, name, created_at, expires_at, revoked_at, sealed_secret, key_id, public_key
-FROM credential LEFT JOIN credential_key ON credential_id = id
-WHERE secret_hash = ?;
-
--- name: find_credential_by_key
-SELECT id, secret_hash, workspace, role, name, created_at, expires_at, revoked_at, sealed_secret, key_id, public_key
-FROM credential LEFT JOIN credential_key ON credential_id = id
-WHERE key_id = ?;
-
--- name: list_credentials
-SELECT id, secret_hash, workspace, role, name, created_at, expires_at, revoked_at, sealed_secret, key_id, public_key
-FROM credential LEFT JOIN credential_key ON credential_id = id
-ORDER BY created_at, id;
-
--- name: revoke_credential
-UPDATE credential SET revoked_at = :at WHERE id = :id;
-
 -- Files ---------------------------------------------------------------------------------------------------------------
 
 -- name: put_blob
@@ -580,37 +341,6 @@ INSERT INTO blob (workspace_key, run_key, path, size, sha256, stored_at, file)
 VALUES (:workspace_key, :run_key, :path, :size, :sha256, :stored_at, :file)
 ON CONFLICT (workspace_key, run_key, path) DO UPDATE SET
     size = excluded.size, sha256 = excluded.sha256, stored_at = excluded.stored_at, file = excluded.file;
-
--- name: find_blob
-SELECT path, size, sha256, stored_at, file
-FROM blob WHERE workspace_key = :workspace_key AND run_key = :run_key AND path = :path;
-
--- name: first_blob
-SELECT 1 FROM blob
-WHERE workspace_key = :workspace_key AND run_key = :run_key AND path >= :start AND path < :end
-LIMIT 1;
-
--- name: blobs_from
-SELECT path, size, sha256, stored_at, file
-FROM blob
-WHERE workspace_key = :workspace_key AND run_key = :run_key AND path >= :start AND (:end IS NULL OR path < :end)
-ORDER BY path
-LIMIT :limit;
-
--- name: drop_blobs
-DELETE FROM blob WHERE workspace_key = :workspace_key AND run_key = :run_key RETURNING file;
-
--- name: drop_blobs_at
-DELETE FROM blob
-WHERE workspace_key = :workspace_key AND run_key = :run_key
-    AND (path = :path OR (path >= :start AND path < :end))
-RETURNING file;
-
--- name: blobs_after
-SELECT path, size, sha256, stored_at, file FROM blob WHERE file > ? ORDER BY file LIMIT ?;
-
--- name: find_content
-SELECT file FROM blob WHERE file = ?;
 
 -- The audit log -------------------------------------------------------------------------------------------------------
 
@@ -620,55 +350,7 @@ WITH taken AS (UPDATE audit_entries SET count = count + 1 RETURNING count)
 INSERT INTO audit (number, at, action, workspace, subject, details, via, credential_id, address, request_id)
 SELECT count, :at, :action, :workspace, :subject, :details, :via, :credential_id, :address, :request_id FROM taken;
 
--- name: find_audit
-SELECT number, at, action, workspace, subject, details, via, credential_id, address, request_id
-FROM audit
-WHERE number < :before
-    AND (:credential_id IS NULL OR credential_id = :credential_id)
-    AND (:action IS NULL OR action = :action OR substr(action, 1, length(:action) + 1) = :action || '.')
-    AND at BETWEEN :since AND :until
-ORDER BY number DESC
-LIMIT :limit;
-
--- name: find_audit_in
-SELECT number, at, action, workspace, subject, details, via, credential_id, address, request_id
-FROM audit
-WHERE workspace = :workspace AND number < :before
-    AND (:credential_id IS NULL OR credential_id = :credential_id)
-    AND (:action IS NULL OR action = :action OR substr(action, 1, length(:action) + 1) = :action || '.')
-    AND at BETWEEN :since AND :until
-ORDER BY number DESC
-LIMIT :limit;
-
 -- Bounds --------------------------------------------------------------------------------------------------------------
-
--- name: bounds_of_place
-SELECT name, value FROM bound WHERE workspace = :workspace AND experiment_id = :experiment_id ORDER BY name;
-
--- name: drop_bound
-DELETE FROM bound WHERE workspace = :workspace AND experiment_id = :experiment_id AND name = :name;
-
--- name: add_bound
-INSERT INTO bound (workspace, experiment_id, name, value) VALUES (:workspace, :experiment_id, :name, :value);
-
--- name: list_bounds
-SELECT workspace, experiment_id, name, value FROM bound ORDER BY workspace, experiment_id, name;
-
--- name: runs_deleted_before
-SELECT run.id
-FROM run JOIN workspace ON workspace.key = run.workspace_key
-WHERE workspace.name = :workspace AND run.experiment_id = :experiment_id AND run.deleted = 1
-    AND run.updated_at < :before AND run.id > :after
-ORDER BY run.id LIMIT :limit;
-
--- name: is_deleted_before
-SELECT 1 FROM run WHERE key = :key AND deleted = 1 AND updated_at < :before;
-
--- name: run_keys_of_experiment
-SELECT run.key
-FROM run JOIN workspace ON workspace.key = run.workspace_key
-WHERE workspace.name = :workspace AND run.experiment_id = :experiment_id
-ORDER BY run.key;
 
 -- name: count_holdings
 SELECT
@@ -681,9 +363,3 @@ SELECT
         SELECT CAST(coalesce(sum(blob.size), 0) AS bigint) FROM workspace JOIN blob ON blob.workspace_key = workspace.key
         WHERE workspace.name = :workspace
     );
-
--- name: run_keys_of_workspace
-SELECT run.key FROM workspace JOIN run ON run.workspace_key = workspace.key WHERE workspace.name = :workspace;
-
--- name: run_and_workspace
-SELECT workspace.name, run.id, run.name FROM run JOIN workspace ON workspace.key = run.workspace_key WHERE run.key = ?;
