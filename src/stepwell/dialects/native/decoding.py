@@ -60,6 +60,8 @@ def _convert(value: Any, shape: type[T], *, strict: bool) -> T:
         return msgspec.convert(value, shape, strict=strict)
     except msgspec.ValidationError as error:
         raise _misshaped(error) from None
+    except UnicodeEncodeError:  # where a number is wanted; other texts are looked at by those who keep them
+        raise Invalid("a text holds half of a surrogate pair, which is no character") from None
 
 
 def _parse(body: bytes) -> Any:

@@ -104,7 +104,7 @@ def _has(received: Received, name: str) -> bool:
 def _time(name: str, received: Received) -> int:
     try:
         at = parsedate_to_datetime(received.header(name).decode("latin-1"))
-    except ValueError:
+    except (ValueError, OverflowError):  # a year of twenty digits overflows
         raise Unauthenticated(f"{name} must be a time like 'Sat, 21 Nov 2026 02:40:30 GMT'") from None
     if at.tzinfo is None:
         raise Unauthenticated(f"{name} must be in GMT")
