@@ -24,6 +24,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import asking
 import numpy as np
 import run as growth
 from servers import ROOT
@@ -133,7 +134,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
     args = parser.parse_args()
     rows: list[dict[str, float]] = []
-    with tempfile.TemporaryDirectory(prefix="mixed-") as scratch, growth.serving(Path(scratch) / "data") as (server, _):
+    with tempfile.TemporaryDirectory(prefix="mixed-") as scratch, asking.serving(Path(scratch) / "data") as (server, _):
         for writer in range(WRITERS):
             server.ask("POST", "/api/v1/runs", json.dumps({"id": f"w{writer}"}).encode())
         load, began = Load(server), time.perf_counter()
