@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/growth/run.py [--tiny] [--only PART ...]
 
 Writes benchmarks/results/growth-<date>-<commit>.json and .md; what is there of other parts stays. The
-parts: ingest, charts, pages, search, wide, start, disk.
+parts: ingest, single, stalls, charts, pages, search, wide, start, disk.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import filling
 import numpy as np
+import waiting
 from asking import TICKS, Asking, Row, serving
 from servers import ROOT, disk_bytes
 
@@ -390,6 +391,8 @@ def disk(folder: Path, tiny: bool) -> Iterator[Row]:
 
 PARTS = {
     "ingest": ingest,
+    "single": waiting.single,
+    "stalls": waiting.stalls,
     "charts": charts,
     "pages": pages,
     "search": search,

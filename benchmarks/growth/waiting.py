@@ -1,0 +1,171 @@
+"""How long a writer waits: alone and among many with one point a request, and among readers with large requests."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import filling
+import numpy as np
+from asking import Asking, Row, serving
+from driving import drive, request
+
+LOOKED = 60  # longest stall is looked for over so many seconds
+BATCH = "/api/2.0/mlflow/runs/log-batch"
+MANY = 64
+WRITERS, KEYS, STEPS = 8, 100, 10
+
+
+def single(folder: Path, tiny: bool) -> Iterator[Row]:
+    """One point a request: over one connection, beside what the disk alone takes, and over 64."""
+    seconds = 1 if tiny else 10
+    with serving(folder / "single") as (server, _):
+        runs = _runs(server, MANY)
+        alone = np.asarray(drive(server.port, [_points(runs[0])], seconds))
+        least = _appends(folder / "appends", len(next(_points(runs[0]))), len(alone))
+        many, cores = _counted(server, lambda: drive(server.port, [_points(run) for run in runs[1:]], seconds))
+        kept = sum(_kept(server, run, "loss") for run in runs)
+    if kept != len(alone) + len(many):
+        raise RuntimeError(f"{len(alone) + len(many)} points were acknowledged and {kept} are there")
+    p50 = float(np.median(alone))
+    yield Row(
+        part="single",
+        what="one point a request, 1 connection",
+        found=f"{len(alone) / seconds:,.0f} requests/s, p50 {p50:.2f} ms; append and fdatasync alone {least:.2f} ms",
+        wanted="append and fdatasync + 0.5 ms",
+        holds=p50 <= least + 0.5,
+    )
+    rate = len(many) / cores
+    yield Row(
+        part="single",
+        what=f"one point a request, {MANY - 1} connections",
+        found=f"{len(many) / seconds:,.0f} requests/s, {rate:,.0f} for each core of the server, {_spread(many)}",
+        wanted="12,000 for each core",
+        holds=rate >= 12_000,
+    )
+
+
+def stalls(folder: Path, tiny: bool) -> Iterator[Row]:
+    """Eight writers as fast as they are acknowledged, while a million points are read whole and charts are drawn."""
+    seconds, points = (2, 10_000) if tiny else (LOOKED, 1_000_000)
+    directory = folder / "stalls"
+    with filling.store(directory) as to:
+        filling.series(to, "long", filling.curve(points))
+    with serving(directory) as (server, _):
+        runs = _runs(server, WRITERS)
+        for name, others in (("alone", {}), ("among readers", {"whole": _whole, "charts": _charts})):
+            with reading(server, others) as read:
+                taken = drive(server.port, [_batches(run, name) for run in runs], seconds)
+            kept = sum(_kept(server, run, f"{name} 0") for run in runs)
+            if kept * KEYS != len(taken) * KEYS * STEPS:
+                raise RuntimeError(f"{len(taken)} batches were acknowledged and {kept} points of a series are there")
+            p99, worst = float(np.quantile(taken, 0.99)), max(taken)
+            meanwhile = "".join(f"; {name} {len(ms)} times, median {np.median(ms):.0f} ms" for name, ms in read.items())
+            yield Row(
+                part="stalls",
+                what=f"{WRITERS} writers of {KEYS} keys x {STEPS}, {name}",
+                found=f"{len(taken) * KEYS * STEPS / seconds:,.0f} points/s, {_spread(taken)}{meanwhile}",
+                wanted="p99 25 ms, none over 100 ms",
+                holds=p99 <= 25 and worst <= 100,
+            )
+
+
+def _spread(taken: list[float]) -> str:
+    p50, p99 = np.quantile(taken, (0.5, 0.99))
+    return f"p50 {p50:.1f} ms, p99 {p99:.1f}, longest {max(taken):.1f}"
+
+
+def _runs(server: Asking, count: int) -> list[str]:
+    made = (server.ask("POST", "/api/2.0/mlflow/runs/create", b'{"experiment_id": "0"}') for _ in range(count))
+    return [json.loads(answer)["run"]["info"]["run_id"] for answer in made]
+
+
+def _kept(server: Asking, run: str, metric: str) -> int:
+    """How many points a series has."""
+    body = {"run_ids": [run], "metrics": [metric], "columns": ["count"]}
+    return int(sum(json.loads(server.ask("POST", "/api/v1/summaries", json.dumps(body).encode()))["count"]))
+
+
+def _points(run: str) -> Iterator[bytes]:
+    """Requests of MLflow's log-metric, one step after another."""
+    for step in itertools.count():
+        body = {
+            "run_id": run,
+            "key": "loss",
+            "value": 1 / (step + 1),
+            "timestamp": 1_790_000_000_000 + step,
+            "step": step,
+        }
+        yield request("POST", "/api/2.0/mlflow/runs/log-metric", json.dumps(body).encode())
+
+
+def _batches(run: str, prefix: str) -> Iterator[bytes]:
+    """Requests of 100 metrics x 10 steps. Only the steps are put in anew: the client should cost little."""
+    rng = np.random.default_rng(3)
+    head = f'{{"run_id": "{run}", "metrics": ['
+    metrics = [
+        (at, f'{{"key": "{prefix} {key}", "value": {rng.normal()!r}, "timestamp": {1_790_000_000_000 + at}, "step": ')
+        for at in range(STEPS)
+        for key in range(KEYS)
+    ]
+    for first in itertools.count(0, STEPS):
+        steps = [f"{first + at}}}" for at in range(STEPS)]
+        body = head + ", ".join([text + steps[at] for at, text in metrics]) + "]}"
+        yield request("POST", BATCH, body.encode())
+
+
+def _counted(server: Asking, work: Callable[[], list[float]]) -> tuple[list[float], float]:
+    """What the work gave, and the seconds of processor time that the server used for it."""
+    begin = server.cpu()
+    found = work()
+    return found, server.cpu() - begin
+
+
+def _appends(file: Path, size: int, times: int) -> float:
+    """Median milliseconds to append so many bytes to a file and to have them on the disk."""
+    data, taken = os.urandom(size), []
+    with file.open("ab", buffering=0) as out:
+        for _ in range(min(times, 2_000)):
+            begin = time.perf_counter()
+            out.write(data)
+            os.fdatasync(out.fileno())
+            taken.append(1e3 * (time.perf_counter() - begin))
+    return float(np.median(taken))
+
+
+@contextmanager
+def reading(server: Asking, kinds: dict[str, Callable[[Asking], None]]) -> Iterator[dict[str, list[float]]]:
+    """Meanwhile each of them asks over a connection of its own, as fast as it is answered."""
+    ended, taken = threading.Event(), {name: [0.0][:0] for name in kinds}
+
+    def loop(name: str, ask: Callable[[Asking], None]) -> None:
+        connection = server.another()
+        while not ended.is_set():
+            begin = time.perf_counter()
+            ask(connection)
+            taken[name].append(1e3 * (time.perf_counter() - begin))
+
+    threads = [threading.Thread(target=loop, args=each) for each in kinds.items()]
+    for thread in threads:
+        thread.start()
+    try:
+        yield taken
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
+def _whole(connection: Asking) -> None:
+    connection.ask("GET", "/api/2.0/mlflow/metrics/get-history?run_id=long&metric_key=loss")
+
+
+def _charts(connection: Asking) -> None:
+    body = {"series": [{"run_id": "long", "metric": "loss"}], "budget": 1000}
+    connection.ask("POST", "/api/v1/buckets", json.dumps(body).encode())
