@@ -42,27 +42,25 @@ class Question:
 def questions(history: int, long: int, writers: int) -> list[Question]:
     """The lines of the table, for series of these lengths."""
     short, tall = f"s{history // 1000}k", f"s{long // 1000}k"
+    runs = "1000 runs with 20 metrics"
     load = f"{_count(long)} points loaded by 1000, points/s"
     return [
-        Question(title="log-batch, 1 metric x 1000 steps, points/s", row="w1", field="points_s", more=True, target=25),
-        Question(title="log-batch, 100 metrics x 10 steps, points/s", row="w2", field="points_s", more=True, target=25),
-        Question(title=f"the same from {writers} writers, points/s", row="c2", field="points_s", more=True),
-        Question(title="log-metric, one point each, requests/s", row="w3", field="req_s", more=True, target=10),
+        Question(title="log-batch, 1 metric x 1000 steps, points/s", row="w1", field="points_s", more=True, target=60),
+        Question(title="log-batch, 100 metrics x 10 steps, points/s", row="w2", field="points_s", more=True, target=60),
+        Question(title=f"the same from {writers} writers, points/s", row="c2", field="points_s", more=True, target=60),
+        Question(title="log-metric, one point each, requests/s", row="w3", field="req_s", more=True, target=15),
         Question(title=f"the same from {writers} writers, requests/s", row="c3", field="req_s", more=True),
-        Question(
-            title=f"history of {_count(history)} points, whole, seconds",
-            row=f"{short} get-history whole",
-            field="secs",
-            more=False,
-            digits=3,
-            target=10,
-        ),
-        Question(
-            title="the same in pages of 25,000, seconds",
-            row=f"{short} get-history paged",
-            field="secs",
-            more=False,
-            digits=3,
+        *(
+            Question(
+                title=f"history of {_count(points)} points, {how}, seconds",
+                row=f"{label} get-history {way}",
+                field="secs",
+                more=False,
+                digits=3,
+                target=50,
+            )
+            for points, label in ((history, short), (long, tall))
+            for how, way in (("whole", "whole"), ("in pages of 25,000", "paged"))
         ),
         Question(title=load, row=f"{tall} load", field="points_s", more=True),
         Question(
@@ -71,7 +69,50 @@ def questions(history: int, long: int, writers: int) -> list[Question]:
             field="ms",
             more=False,
             digits=1,
+            target=200,
+        ),
+        Question(
+            title="a chart of 20 runs x 10,000 points, 320 each, ms",
+            row="cmp 20 runs x 10k, 320",
+            field="ms",
+            more=False,
+            digits=1,
             target=50,
+        ),
+        Question(
+            title="a chart of 100 runs x 1,000 points, 320 each, ms",
+            row="chart of 100 runs",
+            field="ms",
+            more=False,
+            digits=1,
+            target=50,
+        ),
+        Question(
+            title=f"{runs}: those above a value, ms", row="q metric filter", field="ms", more=False, digits=1, target=20
+        ),
+        Question(
+            title=f"{runs}: those above a value with a param, ms",
+            row="q metric+param filter",
+            field="ms",
+            more=False,
+            digits=1,
+            target=20,
+        ),
+        Question(
+            title=f"{runs}: the first 100 by a metric, ms",
+            row="q order by metric",
+            field="ms",
+            more=False,
+            digits=1,
+            target=20,
+        ),
+        Question(
+            title="a new run with 25 params, ms",
+            row="new run with 25 params",
+            field="ms",
+            more=False,
+            digits=2,
+            target=10,
         ),
         Question(
             title="disk after a clean stop, bytes/point",
