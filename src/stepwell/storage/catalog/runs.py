@@ -46,7 +46,12 @@ class Purged:
 def find(conn: Connection, workspace: str, run_id: str) -> RunState | None:
     """The run of this id, also a deleted one; None when there is none."""
     row = _SQL.one(conn, "find_run", {"workspace": workspace, "id": run_id})
-    return None if row is None else RunState(key=row[0], experiment_id=row[1], lifecycle=_lifecycle(row[2]))
+    return None if row is None else state(*row)
+
+
+def state(key: int, experiment_id: int, deleted: int) -> RunState:
+    """What a row of the table says."""
+    return RunState(key=key, experiment_id=experiment_id, lifecycle=_lifecycle(deleted))
 
 
 def open_run(conn: Connection, workspace: str, run_id: str) -> RunState:
@@ -59,10 +64,15 @@ def open_run(conn: Connection, workspace: str, run_id: str) -> RunState:
 
 def existing(conn: Connection, workspace: str, run_id: str) -> RunState:
     """The run of this id, also a deleted one. NotFound: there is none."""
-    state = find(conn, workspace, run_id)
-    if state is None:
-        raise NotFound(f"there is no run {run_id!r}", field="run_id")
-    return state
+    found = find(conn, workspace, run_id)
+    if found is None:
+        raise missing(run_id)
+    return found
+
+
+def missing(run_id: str) -> NotFound:
+    """What to raise where there is no such run."""
+    return NotFound(f"there is no run {run_id!r}", field="run_id")
 
 
 def deleted(run_id: str) -> Conflict:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final, Self
 
+import numpy as np
 import psycopg
+from numpy.typing import NDArray
 from psycopg import ClientCursor, errors
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper, Loader
+from psycopg.pq import Format
 from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -22,6 +26,8 @@ from stepwell.storage.catalog.sql import Idiom, Statements
 CONNECT_SECONDS: Final = 5
 ANSWER_SECONDS: Final = 120
 BATCH: Final = 500  # statements that are sent at once
+_ARRAY: Final = struct.Struct(">5i")  # dimensions, whether any is NULL, type of the items, how many, first number
+_LONG: Final = np.dtype([("size", ">i4"), ("value", ">i8")])
 _PLACE: Final = re.compile(r"'[^']*'|\?|(?<![:\w]):([a-z_]\w*)|%")
 _ESCAPED: Final = re.compile("[\0\1]")
 _UNESCAPED: Final = re.compile("\1([\1\2])")
@@ -65,6 +71,35 @@ class _Bool(Dumper):
 
     def quote(self, obj: bool) -> Buffer:
         return self.dump(obj)
+
+
+class Blobs(tuple[bytes, ...]):
+    """Values of the type bytea, for one array of them."""
+
+    __slots__ = ()
+
+
+class _Blobs(Dumper):
+    """An array of bytea in PostgreSQL's own bytes: a header, and each item behind its size."""
+
+    format = Format.BINARY
+    oid = 1001
+
+    def dump(self, obj: Blobs) -> Buffer:
+        items = (part for item in obj for part in (len(item).to_bytes(4, "big"), item))
+        return b"".join((_ARRAY.pack(1, 0, 17, len(obj), 1), *items))
+
+
+class _Longs(Dumper):
+    """The same of a column of integers as bigint."""
+
+    format = Format.BINARY
+    oid = 1016
+
+    def dump(self, obj: NDArray[Any]) -> Buffer:
+        items = np.empty(len(obj), _LONG)
+        items["size"], items["value"] = 8, obj
+        return _ARRAY.pack(1, 0, 20, len(obj), 1) + items.tobytes()
 
 
 @lru_cache(maxsize=4096)
@@ -141,9 +176,12 @@ class Connection:
             if not self._cursor.nextset():
                 return
 
-    def send(self, statement: str, bindings: Sequence[Any]) -> None:
-        """Run a change whose values go beside the statement, as they are: many bytes would be long as text."""
-        self._raw.execute(statement.replace("?", "%b"), bindings)
+    def ask(self, statement: str, bindings: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """The rows of a statement that is run often, none where it answers none. PostgreSQL keeps it prepared, and its
+        values go beside it as they are: integers, bytes, Blobs, arrays of int64, and JSON for texts."""
+        cursor = self._raw.execute(placed(statement), bindings, prepare=True, binary=True)
+        self._changes = cursor.rowcount
+        return cursor.fetchall() if cursor.description else []
 
     def script(self, statements: str) -> None:
         """Run statements that have no places for values and answer nothing."""
@@ -213,7 +251,7 @@ class Database:
 
 
 def _configure(raw: psycopg.Connection[Any]) -> None:
-    for type_, dumper in ((str, _Text), (bool, _Bool)):
+    for type_, dumper in ((str, _Text), (bool, _Bool), (np.ndarray, _Longs), (Blobs, _Blobs)):
         raw.adapters.register_dumper(type_, dumper)
     for name in ("text", "varchar", "name", 705):  # 705: a literal
         raw.adapters.register_loader(name, _TextLoader)

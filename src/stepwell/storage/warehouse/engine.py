@@ -21,12 +21,14 @@ from stepwell.storage.files import Files, RealFiles
 from stepwell.storage.warehouse import journal, migrations
 from stepwell.storage.warehouse.address import Address
 from stepwell.storage.warehouse.database import Connection, Database
+from stepwell.storage.warehouse.joining import JoinedWrites
 from stepwell.storage.warehouse.journal import SQL
 from stepwell.storage.warehouse.moving import KEPT, Mover
 from stepwell.storage.warehouse.point_store import PointReadsAndWrites
 from stepwell.storage.warehouse.points import SIZES, ClickHouse, PointTables, Sizes
 from stepwell.storage.warehouse.pulse import Pulse
 from stepwell.storage.warehouse.rolling import Roller
+from stepwell.storage.warehouse.staging import Stage
 from stepwell.storage.warehouse.writer import BUCKETS, Writer
 
 _log = logging.getLogger("stepwell.storage")
@@ -74,7 +76,8 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             self._clock = clock
             self._pulse = Pulse(address)
             self._quotas = Quotas(count_points=_points_of)
-            self._writer = Writer(self._database, quotas=self._quotas)
+            self._stage = Stage(self._tables, quotas=self._quotas)
+            self._writer = Writer(self._database, quotas=self._quotas, joining=JoinedWrites(self._stage))
             undo.callback(self._writer.close)
             PointReadsAndWrites.__init__(
                 self,
@@ -82,7 +85,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
                 writer=self._writer,
                 tables=self._tables,
                 mover=self._mover,
-                quotas=self._quotas,
+                stage=self._stage,
             )
             Catalog.__init__(
                 self,
@@ -209,8 +212,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
         }
         counters = {
             **writer.counters,
-            "points": self.points_written,
-            "duplicates": self.points_repeated,
+            **self._stage.counters,
             **self._mover.counters,
             **self._roller.counters,
         }

@@ -8,18 +8,56 @@ JOIN run ON run.workspace_key = workspace.key AND run.id = wanted.second
 ORDER BY run.key
 FOR UPDATE OF run;
 
--- name: take_arrivals
-UPDATE run SET next_arrival = taken.first + :count
-FROM (SELECT take_arrivals(:count) AS first) AS taken
-WHERE key = :run_key
-RETURNING taken.first;
+-- The runs that are to be written to, by their place in the list, locked in the order in which `lock_runs` does it; and
+-- a number that PostgreSQL has from one start to the next.
+-- name: find_to_write
+SELECT wanted.number, run.key, run.experiment_id, run.deleted,
+       CAST(extract(epoch FROM pg_postmaster_start_time()) * 1000000 AS bigint)
+FROM each_pair(:runs) WITH ORDINALITY AS wanted(first, second, number)
+JOIN workspace ON workspace.name = wanted.first
+JOIN run ON run.workspace_key = workspace.key AND run.id = wanted.second
+ORDER BY run.key
+FOR UPDATE OF run;
 
+-- name: take_arrivals
+SELECT take_arrivals(:count);
+
+-- What is known of some series: nothing where they are gone.
+-- name: stored
+SELECT series.key, series.metric_id, metric.labelled, summary.body
+FROM unnest(CAST(:keys AS bigint[])) AS wanted(key)
+JOIN series ON series.key = wanted.key
+JOIN metric ON metric.id = series.metric_id
+LEFT JOIN summary ON summary.series_key = series.key;
+
+-- Points of some runs, and what they change of the summaries, and of the numbers by which is searched.
 -- name: add
-INSERT INTO journal (run_key, first_arrival, count, payload) VALUES (?, ?, ?, ?);
+WITH
+    ends AS (
+        UPDATE run SET next_arrival = given.next_arrival
+        FROM unnest(CAST(:runs AS bigint[]), CAST(:ends AS bigint[])) AS given(key, next_arrival)
+        WHERE run.key = given.key
+    ),
+    points AS (
+        INSERT INTO journal (run_key, first_arrival, count, payload)
+        SELECT * FROM unnest(
+            CAST(:runs AS bigint[]), CAST(:firsts AS bigint[]), CAST(:counts AS bigint[]), CAST(:payloads AS bytea[]))
+    ),
+    sums AS (
+        INSERT INTO summary (series_key, body)
+        SELECT * FROM unnest(CAST(:series AS bigint[]), CAST(:bodies AS bytea[]))
+        ON CONFLICT (series_key) DO UPDATE SET body = excluded.body
+    )
+INSERT INTO run_metric (metric_id, run_key, last, min, max, mean, count)
+SELECT * FROM unnest(
+    CAST(:metrics AS bigint[]), CAST(:metric_runs AS bigint[]), CAST(:lasts AS bigint[]), CAST(:mins AS bigint[]),
+    CAST(:maxs AS bigint[]), CAST(:means AS bigint[]), CAST(:metric_counts AS bigint[]))
+ON CONFLICT (metric_id, run_key) DO UPDATE SET
+    last = excluded.last, min = excluded.min, max = excluded.max, mean = excluded.mean, count = excluded.count;
 
 -- name: of_runs
 SELECT run_key, first_arrival, payload FROM journal
-WHERE run_key IN (SELECT value FROM each_number(?)) AND moved_at IS NULL
+WHERE run_key = ANY (CAST(:run_keys AS bigint[])) AND moved_at IS NULL
 ORDER BY run_key, first_arrival;
 
 -- name: ends
@@ -41,7 +79,9 @@ ORDER BY run_key, first_arrival LIMIT :limit
 FOR UPDATE;
 
 -- name: mark_moved
-UPDATE journal SET moved_at = now() WHERE run_key = ? AND first_arrival = ?;
+UPDATE journal SET moved_at = now()
+FROM unnest(CAST(:run_keys AS bigint[]), CAST(:first_arrivals AS bigint[])) AS moved(run_key, first_arrival)
+WHERE journal.run_key = moved.run_key AND journal.first_arrival = moved.first_arrival;
 
 -- name: moved_after
 SELECT run_key, first_arrival, count FROM journal
@@ -54,8 +94,11 @@ WHERE moved_at < now() - make_interval(secs => :seconds)
 ORDER BY moved_at LIMIT :limit
 FOR UPDATE SKIP LOCKED;
 
--- name: row
-SELECT run_key, first_arrival, payload FROM journal WHERE run_key = ? AND first_arrival = ?;
+-- name: rows
+SELECT journal.run_key, journal.first_arrival, journal.payload
+FROM unnest(CAST(:run_keys AS bigint[]), CAST(:first_arrivals AS bigint[])) AS wanted(run_key, first_arrival)
+JOIN journal ON journal.run_key = wanted.run_key AND journal.first_arrival = wanted.first_arrival
+ORDER BY journal.run_key, journal.first_arrival;
 
 -- Before which number nothing of a run waits to be moved.
 -- name: settled
@@ -64,7 +107,9 @@ SELECT coalesce(
 FROM run WHERE key = ?;
 
 -- name: drop
-DELETE FROM journal WHERE run_key = ? AND first_arrival = ?;
+DELETE FROM journal
+USING unnest(CAST(:run_keys AS bigint[]), CAST(:first_arrivals AS bigint[])) AS dropped(run_key, first_arrival)
+WHERE journal.run_key = dropped.run_key AND journal.first_arrival = dropped.first_arrival;
 
 -- name: drop_of_run
 DELETE FROM journal WHERE run_key = ?;

@@ -83,7 +83,7 @@ class Mover:
             with self._database.snapshot() as connection:
                 asked = {"run_key": place[0], "first_arrival": place[1], "limit": ROWS}
                 keys, more = _some(SQL.all(connection, "moved_after", asked))
-                rows = _rows(connection, keys)
+                rows = journal.of_keys(connection, keys)
             self._ensure(rows)
             place = keys[-1] if keys else place
 
@@ -99,8 +99,8 @@ class Mover:
         """Drop some rows that were kept long enough, and whose points are there; whether there are more."""
         with self._database.changing() as connection:
             keys, more = _some(SQL.all(connection, "next_to_drop", {"seconds": self._kept, "limit": ROWS}))
-            self._ensure(_rows(connection, keys))
-            SQL.each(connection, "drop", keys)
+            self._ensure(journal.of_keys(connection, keys))
+            _change(connection, "drop", keys)
         return more
 
     def _move(self, statement: str, *, before: int = INT64_MAX) -> bool:
@@ -109,9 +109,9 @@ class Mover:
             keys, more = _some(SQL.all(connection, statement, {"before": before, "limit": ROWS}))
             if not keys:
                 return False
-            rows = _rows(connection, keys)
+            rows = journal.of_keys(connection, keys)
             self._tables.insert(rows)
-            SQL.each(connection, "mark_moved", keys)
+            _change(connection, "mark_moved", keys)
         self.counters["flushes"] += 1
         self.counters["points_moved"] += len(rows)
         self._grown(rows)
@@ -157,5 +157,7 @@ def _some(found: Sequence[Row]) -> tuple[list[Key], bool]:
     return [(run, first) for run, first, _ in found[:upto]], upto < len(found) or len(found) == ROWS
 
 
-def _rows(connection: Connection, keys: Sequence[Key]) -> Rows:
-    return journal.rows_of(SQL.each(connection, "row", keys))
+def _change(connection: Connection, statement: str, keys: Sequence[Key]) -> None:
+    if keys:
+        runs, firsts = np.array(keys, np.int64).T
+        connection.ask(SQL[statement], {"run_keys": runs, "first_arrivals": firsts})

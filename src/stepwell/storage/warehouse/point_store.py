@@ -20,12 +20,13 @@ from stepwell.core.series import Order
 from stepwell.core.store import PointPage, RunPoints
 from stepwell.core.summary import SummaryTable
 from stepwell.storage.catalog import quotas, records, run_rows, runs, series, summaries
-from stepwell.storage.catalog.quotas import Quotas
-from stepwell.storage.warehouse import journal, staging
+from stepwell.storage.warehouse import journal
 from stepwell.storage.warehouse.database import Connection, Database
+from stepwell.storage.warehouse.joining import PointWrites
 from stepwell.storage.warehouse.journal import SQL
 from stepwell.storage.warehouse.moving import Mover
 from stepwell.storage.warehouse.points import PointTables, Waiting
+from stepwell.storage.warehouse.staging import Stage
 from stepwell.storage.warehouse.writer import Writer
 
 NO_SERIES: Final = (-1,)  # a key that no series has: statements need one
@@ -45,47 +46,39 @@ class _Moment:
 class PointReadsAndWrites:
     """Implements core.store.PointStore."""
 
-    def __init__(
-        self, *, database: Database, writer: Writer, tables: PointTables, mover: Mover, quotas: Quotas
-    ) -> None:
+    def __init__(self, *, database: Database, writer: Writer, tables: PointTables, mover: Mover, stage: Stage) -> None:
         self._database = database
         self._writer = writer
         self._tables = tables
         self._mover = mover
-        self._quotas = quotas
-        self.points_written = 0
-        self.points_repeated = 0
+        self._stage = stage
 
     def write(self, *, workspace: str, writes: Sequence[RunWrite]) -> Future[None]:
         """See PointStore."""
         if self._mover.waiting > JOURNAL_POINTS and any(write.points is not None for write in writes):
             raise Busy("points arrive faster than they can be moved to ClickHouse; nothing was stored")
 
+        names = [(workspace, write.run_id) for write in writes]
+        if all(write.only_points and write.repeats is not Repeats.APPEND for write in writes):
+            return self._writer.join(PointWrites(workspace=workspace, writes=writes), runs=names)
+
         def run(connection: Connection) -> None:
             for write in writes:
                 self._apply(connection, workspace, write)
 
-        if not all(write.only_points for write in writes):
-            run = acting.carried(run, at=max(write.at for write in writes))
-        return self._writer.submit(run, runs=[(workspace, write.run_id) for write in writes])
+        return self._writer.submit(acting.carried(run, at=max(write.at for write in writes)), runs=names)
 
     def _apply(self, connection: Connection, workspace: str, write: RunWrite) -> None:
-        if write.only_points:
-            state = runs.open_run(connection, workspace, write.run_id)
-        else:
-            records.check_unchanged(connection, workspace, write.unchanged)
-            state = runs.apply(connection, workspace, write)
-            if write.records:
-                records.put(connection, workspace, write.records)
+        records.check_unchanged(connection, workspace, write.unchanged)
+        state = runs.apply(connection, workspace, write)
+        if write.records:
+            records.put(connection, workspace, write.records)
         if write.points is not None:
             if state.lifecycle is Lifecycle.DELETED:
                 raise runs.deleted(write.run_id)
-            self._quotas.admit_points(connection, workspace, state.key, write.points.series, len(write.points))
             append = write.repeats is Repeats.APPEND
-            added = staging.add(connection, self._tables, state.key, write.points, append=append)
-            self._quotas.settled()  # whoever counts in this transaction sees them
-            self.points_written += added
-            self.points_repeated += len(write.points) - added
+            self._stage.admit(connection, workspace, state.key, write.points)
+            self._stage.add(connection, [(state.key, write.points)], append=append)
 
     def usage(self, *, workspace: str) -> Usage:
         """See BoundStore."""

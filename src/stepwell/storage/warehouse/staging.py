@@ -1,63 +1,169 @@
-"""Points of one write on their way into the journal: freed of what is stored already, numbered, summed up.
+"""Points of some writes on their way into the journal: freed of what is stored already, numbered, summed up.
 
 Repeats go before the journal, so that neither it nor ClickHouse ever holds two points of one identity, and summaries
-are plain increments.
+are plain increments. However many writes there are, PostgreSQL is asked as often as for one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stepwell.core.buckets import Buckets
 from stepwell.core.model import PointBatch
-from stepwell.core.series import I64, INT64_MAX, Points, canonical, value_key, value_keys
+from stepwell.core.series import I64, INT64_MAX, Points, ascending, canonical, value_key, value_keys
 from stepwell.core.summary import Summary, repeated_steps
 from stepwell.storage.catalog import series, summaries
+from stepwell.storage.catalog.quotas import Quotas
+from stepwell.storage.catalog.series import Name
 from stepwell.storage.warehouse import journal
-from stepwell.storage.warehouse.database import Connection
+from stepwell.storage.warehouse.database import Blobs, Connection
+from stepwell.storage.warehouse.names import KnownNames
 from stepwell.storage.warehouse.points import PointTables, Rows
 
 _PLACE: Final = 4  # columns of an identity but the occurrence
+_SEARCHED: Final = ("lasts", "mins", "maxs", "means", "metric_counts")  # as `summaries.searched` tells them
+Ensure: TypeAlias = Callable[[Connection, int, Sequence[Name]], list[int]]
 
 
-def add(connection: Connection, tables: PointTables, run_key: int, batch: PointBatch, *, append: bool) -> int:
-    """Put points into the journal and into the summaries; how many were new. The run's row is locked."""
-    if not len(batch):
-        return 0
-    used, which = np.unique(batch.which, return_inverse=True)
-    keys = series.ensure(connection, run_key, [batch.series[number] for number in used.tolist()])
-    stored = summaries.load(connection, keys)
-    rows = _rows(run_key, np.array(keys, np.int64)[which], batch)
-    old = ~_above(rows, stored)
-    if append:
-        rows = _numbered(rows, _free(connection, tables, run_key, rows, old))
-    else:
-        rows, old = _once(rows, old)
-        rows = rows.take(~_stored(connection, tables, run_key, rows, old))
-    if len(rows):
-        journal.add(connection, run_key, rows)
-        summaries.store(connection, _merged(rows, stored))
-    return len(rows)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Series:
+    """What is known of a series: its metric, whether any series of that has labels, and its summary."""
+
+    metric: int
+    labelled: bool
+    summary: Summary | None
+
+
+class Stage:
+    """Where points go from a transaction that has locked the rows of their runs. For the thread that writes."""
+
+    def __init__(self, tables: PointTables, *, quotas: Quotas) -> None:
+        self._tables = tables
+        self._quotas = quotas
+        self._names = KnownNames()
+        self.counters = {"points": 0, "duplicates": 0}
+
+    def admit(self, connection: Connection, workspace: str, run_key: int, batch: PointBatch) -> None:
+        """Let points in before they are added. QuotaExceeded."""
+        self._quotas.admit_points(connection, workspace, run_key, batch.series, len(batch))
+
+    def rolled_back(self) -> None:
+        """The transaction that added last is not to be."""
+        self._names.forget()
+
+    def add(
+        self,
+        connection: Connection,
+        writes: Sequence[tuple[int, PointBatch]],
+        *,
+        append: bool = False,
+        server: int | None = None,
+    ) -> None:
+        """Put points of runs, each named by its key, into the journal and into the summaries. `server`: a number that
+        the server has until it is started again; None where the transaction may go on after this has failed, and then
+        nothing that is made here is remembered."""
+        if server is not None:
+            self._names.meet(server)
+        ensure = series.ensure if server is None else self._names.ensure
+        parts = [
+            _rows(run_key, _keys(ensure, connection, run_key, batch), batch) if len(batch) else Rows.empty()
+            for run_key, batch in writes
+        ]
+        rows = _arrived(parts)
+        given = len(rows)
+        if not given:
+            return
+        stored = _load(connection, np.unique(rows.series))
+        old = ~_above(rows, stored)
+        if append:
+            rows = _numbered(rows, _free(connection, self._tables, rows, old))
+        else:
+            rows, old = _once(rows, old)
+            rows = rows.take(~_stored(connection, self._tables, rows, old))
+        if len(rows):
+            _store(connection, rows, stored)
+        self._quotas.settled()  # whoever counts in this transaction sees them
+        self.counters["points"] += len(rows)
+        self.counters["duplicates"] += given - len(rows)
+
+
+def _keys(ensure: Ensure, connection: Connection, run_key: int, batch: PointBatch) -> I64:
+    """For each point the key of its series."""
+    used = np.bincount(batch.which, minlength=len(batch.series)) > 0
+    names = batch.series if used.all() else [batch.series[number] for number in np.flatnonzero(used).tolist()]
+    keys = np.zeros(len(used), np.int64)
+    keys[used] = ensure(connection, run_key, names)
+    return keys[batch.which]
 
 
 def _rows(run_key: int, keys: I64, batch: PointBatch) -> Rows:
     none = np.zeros(len(batch), np.int64)
-    points = Points(
-        step=batch.step, time=batch.time, value=canonical(batch.value), occurrence=none, arrival=np.arange(len(batch))
-    )
+    points = Points(step=batch.step, time=batch.time, value=canonical(batch.value), occurrence=none, arrival=none)
     return Rows(run=np.full(len(batch), run_key, np.int64), series=keys, points=points)
 
 
-def _above(rows: Rows, stored: Mapping[int, Summary]) -> NDArray[np.bool_]:
+def _arrived(parts: Sequence[Rows]) -> Rows:
+    """All one behind another, numbered so."""
+    rows = Rows.concat(parts)
+    return replace(rows, points=replace(rows.points, arrival=np.arange(len(rows))))
+
+
+def _load(connection: Connection, keys: I64) -> dict[int, _Series]:
+    return {
+        key: _Series(metric=metric, labelled=bool(labelled), summary=None if body is None else summaries.decode(body))
+        for key, metric, labelled, body in connection.ask(journal.SQL["stored"], {"keys": keys})
+    }
+
+
+def _store(connection: Connection, rows: Rows, stored: Mapping[int, _Series]) -> None:
+    """Give points their arrival numbers, and store them with what they change of the summaries."""
+    merged = _merged(rows, stored)
+    alone = [(key, run, each) for key, run, each in merged if not stored[key].labelled]
+    runs, ends = _runs(rows)
+    firsts = journal.take_arrivals(connection, len(rows)) + ends[:-1]
+    payloads = Blobs(
+        journal.encode(runs.take(slice(low, high)), run_key=int(runs.run[low]), first_arrival=first)
+        for (low, high), first in zip(pairwise(ends.tolist()), firsts.tolist(), strict=True)
+    )
+    values: dict[str, Any] = {
+        "runs": runs.run[ends[:-1]],
+        "firsts": firsts,
+        "counts": np.diff(ends),
+        "ends": firsts + np.diff(ends),
+        "payloads": payloads,
+        "series": np.array([key for key, *_ in alone], np.int64),
+        "bodies": Blobs(summaries.encode(summary) for *_, summary in alone),
+        "metrics": np.array([stored[key].metric for key, *_ in alone], np.int64),
+        "metric_runs": np.array([run for _, run, _ in alone], np.int64),
+    }
+    searched = np.array([summaries.searched(summary) for *_, summary in alone], np.int64).reshape(-1, 5)
+    values |= zip(_SEARCHED, searched.T, strict=True)
+    connection.ask(journal.SQL["add"], values)
+    shared = [(key, summary) for key, _, summary in merged if stored[key].labelled]
+    if shared:  # what is searched of their metrics is the union of several
+        summaries.store(connection, shared)
+
+
+def _runs(rows: Rows) -> tuple[Rows, I64]:
+    """The rows of each run together, as they arrived, and where each run begins and the last one ends."""
+    if (rows.run != rows.run[0]).any():
+        rows = rows.take(np.argsort(rows.run, kind="stable"))
+    begins = np.concatenate([[0], np.flatnonzero(rows.run[1:] != rows.run[:-1]) + 1, [len(rows)]])
+    return rows, begins.astype(np.int64)
+
+
+def _above(rows: Rows, stored: Mapping[int, _Series]) -> NDArray[np.bool_]:
     """Which points are above the greatest of their series: those cannot be stored yet."""
     keys, which = np.unique(rows.series, return_inverse=True)
-    known = np.array([key in stored for key in keys.tolist()], np.bool_)
-    lasts = [stored[key].last if key in stored else (0, 0, 0.0) for key in keys.tolist()]
+    found = [stored[key].summary for key in keys.tolist()]
+    known = np.array([summary is not None for summary in found], np.bool_)
+    lasts = [(0, 0, 0.0) if summary is None else summary.last for summary in found]
     above, equal = ~known[which], known[which]
     bounds = [np.array(column, np.int64) for column in zip(*((s, t, value_key(v)) for s, t, v in lasts), strict=True)]
     columns = (rows.points.step, rows.points.time, value_keys(rows.points.value))
@@ -70,6 +176,8 @@ def _above(rows: Rows, stored: Mapping[int, Summary]) -> NDArray[np.bool_]:
 def _once(rows: Rows, old: NDArray[np.bool_]) -> tuple[Rows, NDArray[np.bool_]]:
     """Each point once: the first of those that are equal, in the order of arrival."""
     columns = rows.identities()[:_PLACE]
+    if ascending(columns).all():
+        return rows, old
     order = np.lexsort((rows.points.arrival, *columns[::-1]))
     same = np.all([column[order][1:] == column[order][:-1] for column in columns], axis=0)
     if not same.any():
@@ -78,15 +186,13 @@ def _once(rows: Rows, old: NDArray[np.bool_]) -> tuple[Rows, NDArray[np.bool_]]:
     return rows.take(kept), old[kept]
 
 
-def _stored(
-    connection: Connection, tables: PointTables, run_key: int, rows: Rows, old: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
+def _stored(connection: Connection, tables: PointTables, rows: Rows, old: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which points are stored already. The journal is read first: what is moved meanwhile is then in both."""
     found = np.zeros(len(rows), np.bool_)
     if not old.any():
         return found
     asked = rows.take(old)
-    waiting = {place[:_PLACE] for place in _places(journal.of_runs(connection, [run_key]).of_series(_keys(asked)))}
+    waiting = {place[:_PLACE] for place in _places(_waiting(connection, asked))}
     here = np.array([place[:_PLACE] in waiting for place in _places(asked)], np.bool_)
     if not here.all():
         here[~here] = tables.arrivals(asked.take(~here)) != INT64_MAX
@@ -94,14 +200,14 @@ def _stored(
     return found
 
 
-def _free(connection: Connection, tables: PointTables, run_key: int, rows: Rows, old: NDArray[np.bool_]) -> I64:
+def _free(connection: Connection, tables: PointTables, rows: Rows, old: NDArray[np.bool_]) -> I64:
     """For each point the least occurrence that no stored one has."""
     free = np.zeros(len(rows), np.int64)
     if not old.any():
         return free
     asked = rows.take(old)
     waiting: dict[tuple[int, ...], int] = {}
-    for *place, occurrence in _places(journal.of_runs(connection, [run_key]).of_series(_keys(asked))):
+    for *place, occurrence in _places(_waiting(connection, asked)):
         waiting[tuple(place)] = max(occurrence, waiting.get(tuple(place), -1))
     here = np.array([waiting.get(place[:_PLACE], -1) + 1 for place in _places(asked)], np.int64)
     free[old] = np.maximum(here, tables.occurrences(asked))
@@ -120,22 +226,31 @@ def _numbered(rows: Rows, free: I64) -> Rows:
     return replace(rows, points=replace(rows.points, occurrence=occurrence))
 
 
-def _merged(rows: Rows, stored: Mapping[int, Summary]) -> list[tuple[int, Summary]]:
-    """The summaries of the series with their new points."""
+def _merged(rows: Rows, stored: Mapping[int, _Series]) -> list[tuple[int, int, Summary]]:
+    """The keys of the series with new points, those of their runs, and their summaries with these points."""
+    order = _ordered(rows)
+    rows = rows if order is None else rows.take(order)
     keys, points = rows.series, rows.points
-    order = np.lexsort((points.occurrence, value_keys(points.value), points.time, points.step, keys))
-    keys, points = keys[order], points.take(order)
     begins = np.concatenate([[0], np.flatnonzero(keys[1:] != keys[:-1]) + 1])
     edges = np.append(begins, len(keys)).astype(np.int64)
     fresh = Summary.rows(Buckets.of(points, edges), repeated_steps(points, edges))
+    named = zip(keys[begins].tolist(), rows.run[begins].tolist(), fresh, strict=True)
     return [
-        (key, stored[key].merge(summary) if key in stored else summary)
-        for key, summary in zip(keys[begins].tolist(), fresh, strict=True)
+        (key, run, summary if (last := stored[key].summary) is None else last.merge(summary))
+        for key, run, summary in named
     ]
 
 
-def _keys(rows: Rows) -> Sequence[int]:
-    return [int(key) for key in np.unique(rows.series)]
+def _ordered(rows: Rows) -> I64 | None:
+    """The rows by series and key; None where they stand so."""
+    columns = rows.identities()
+    return None if ascending(columns).all() else np.lexsort(columns[::-1])
+
+
+def _waiting(connection: Connection, asked: Rows) -> Rows:
+    """What waits in the journal of the series of some points."""
+    runs = np.unique(asked.run).tolist()
+    return journal.of_runs(connection, runs).of_series([int(key) for key in np.unique(asked.series)])
 
 
 def _places(rows: Rows) -> list[tuple[int, ...]]:

@@ -13,8 +13,9 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import groupby
 from time import monotonic, perf_counter
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from psycopg import errors
 
@@ -33,11 +34,25 @@ T = TypeVar("T")
 RunName: TypeAlias = tuple[str, str]  # workspace, run id
 
 
+class Joining(Protocol):
+    """Does changes of one kind, many of them as if they were one."""
+
+    def join(self, connection: Connection, changes: Sequence[Any]) -> Sequence[StepwellError | None]:
+        """Do all, in their order; what each of them is refused for, which then changes nothing. Raises anything where
+        it cannot be said whose fault it is: then each of them is done alone."""
+        ...
+
+    def rolled_back(self) -> None:
+        """What was joined last is not stored."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A change on its way, and who waits for it."""
+    """A change on its way, and who waits for it: `run` does it, or whoever joins does with `change`."""
 
-    run: Callable[[Connection], Any]
+    run: Callable[[Connection], Any] | None = None
+    change: Any = None
     runs: Sequence[RunName] = ()
     future: Future[Any] = field(default_factory=Future)
 
@@ -60,8 +75,10 @@ class _Outcome:
 class Writer:
     """One thread and one connection that change the database. Any number of threads may submit."""
 
-    def __init__(self, database: Database, *, quotas: Quotas) -> None:
-        """`quotas` are told what was rolled back, and to count anew what others wrote."""
+    def __init__(self, database: Database, *, quotas: Quotas, joining: Joining) -> None:
+        """`quotas` are told what was rolled back, and to count anew what others wrote. `joining` does what is to be
+        joined."""
+        self._joining = joining
         self._quotas = quotas
         self._counted = monotonic()
         self.counters = {"commits": 0, "commit_requests": 0}
@@ -82,7 +99,13 @@ class Writer:
     def submit(self, run: Callable[[Connection], T], *, runs: Sequence[RunName] = ()) -> Future[T]:
         """Do a change in a transaction of the writing thread; the Future tells its value once it is durable. `runs`:
         those that it will write to, as far as they are known."""
-        request = Request(run=run, runs=runs)
+        return self._queued(Request(run=run, runs=runs))
+
+    def join(self, change: Any, *, runs: Sequence[RunName]) -> Future[None]:
+        """Do a change together with others of its kind."""
+        return self._queued(Request(change=change, runs=runs))
+
+    def _queued(self, request: Request) -> Future[Any]:
         with self._lock:
             if self._closed:
                 raise StorageFailed("the store is closed")
@@ -151,14 +174,36 @@ class Writer:
     def _attempt(self, group: Sequence[Request]) -> list[_Outcome]:
         try:
             with self._database.changing() as connection:
-                _lock(connection, {name for request in group for name in request.runs})
-                return [_run(connection, request) for request in group]
+                parts = [(joint, list(part)) for joint, part in groupby(group, lambda request: request.run is None)]
+                if len(parts) > 1 or not parts[0][0]:  # who joins locks what it needs by itself
+                    _lock(connection, {name for request in group for name in request.runs})
+                return [
+                    outcome
+                    for joint, part in parts
+                    for outcome in (
+                        self._join(connection, part, alone=len(group) == 1) if joint else _each(connection, part)
+                    )
+                ]
+        except BaseException:
+            self._joining.rolled_back()
+            raise
         finally:
             self._quotas.settled()
 
+    def _join(self, connection: Connection, requests: Sequence[Request], *, alone: bool) -> list[_Outcome]:
+        try:
+            errors = _careful(lambda conn: self._joining.join(conn, [each.change for each in requests]), connection)
+        except (_InTheWay, Busy, StorageFailed):
+            raise
+        except Exception as error:
+            if alone:
+                raise
+            raise _InTheWay from error
+        return [_Outcome(request=each, error=error) for each, error in zip(requests, errors, strict=True)]
+
 
 class _InTheWay(Exception):
-    """Another process did something at the same time: all of the transaction is to be done again."""
+    """Something came between, another process as a rule: all of the transaction is to be done again."""
 
 
 def _lock(connection: Connection, names: Collection[RunName]) -> None:
@@ -169,11 +214,15 @@ def _lock(connection: Connection, names: Collection[RunName]) -> None:
         _careful(lambda locking: SQL.all(locking, "lock_runs", (json.dumps(sound),)), connection)
 
 
-def _run(connection: Connection, request: Request) -> _Outcome:
+def _each(connection: Connection, requests: Sequence[Request]) -> list[_Outcome]:
+    return [_run(connection, request, request.run) for request in requests if request.run is not None]
+
+
+def _run(connection: Connection, request: Request, run: Callable[[Connection], Any]) -> _Outcome:
     """Run one request so that, refused, it leaves nothing."""
     connection.execute("SAVEPOINT request")
     try:
-        value = _careful(request.run, connection)
+        value = _careful(run, connection)
     except _InTheWay:
         raise
     except StepwellError as error:
