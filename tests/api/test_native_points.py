@@ -64,6 +64,43 @@ def test_bare_tokens_are_read(api: httpx.Client, run: str):
     assert read(api, run)["non_finite"] == {"values": {"at": [0, 1], "value": ["NaN", "-Infinity"]}}
 
 
+POINTS = "application/vnd.stepwell.points"
+
+
+def packed(series: list[dict[str, Any]], *columns: bytes) -> bytes:
+    head = json.dumps({"series": series}).encode()
+    head += b" " * (-len(head) % 8)
+    return b"".join([struct.pack("<Q", len(head)), head, *columns])
+
+
+def test_points_in_the_raw_form(api: httpx.Client, run: str):
+    steps, values, times = [-(2**63), 0, 2**63 - 1], [math.nan, -0.0, -math.inf], [5, 6, 7]
+    series = [{"metric": "loss", "rows": 3}, {"metric": "loss", "rows": 1, "times_us": False, "labels": {"rank": "1"}}]
+    columns = struct.pack("<4q", *steps, 9), struct.pack("<4d", *values, 1.5), struct.pack("<3q", *times)
+    for _ in range(2):  # a repeat is stored once where the request says the times
+        answer = api.post(f"{run}/points", content=packed(series, *columns), headers={"content-type": POINTS})
+        assert answer.json() == {"points": 4}, answer.text
+    page = read(api, run, label="")
+    assert (page["steps"], page["times_us"]) == (steps, times)
+    assert bits(whole(page["values"], page["non_finite"]["values"])) == bits(values)
+    assert read(api, run, label="rank=1")["values"] == [1.5, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "limit"),
+    [
+        (b"{}", None, None),
+        (packed([{"metric": "m", "rows": 1}], bytes(16)), "series", None),
+        (packed([{"metric": "x" * 1025, "rows": 1}], bytes(24)), "metric", 1024),
+        (packed([{"metric": "m", "steps": [1]}]), "series[0].steps", None),
+    ],
+)
+def test_a_raw_form_that_is_none(api: httpx.Client, run: str, body: bytes, field: str | None, limit: int | None):
+    error = failure(api.post(f"{run}/points", content=body, headers={"content-type": POINTS}))
+    assert (error["field"], error["limit"]) == (field, limit)
+    assert api.get(f"{run}/series").json()["count"] == []
+
+
 def test_the_ends_of_int64(api: httpx.Client, run: str):
     ends = [-(2**63), 2**63 - 1]
     write(api, run, ends, [1.0, 2.0], times_us=ends)

@@ -31,6 +31,9 @@ from stepwell.core.filter_grammar import parse_filter, parse_order, render
 from stepwell.core.filters import RUNS
 from stepwell.core.series import Points
 from stepwell.core.summary import Summary
+from stepwell.dialects.native import raw, translate, wire
+from stepwell.dialects.native.decoding import Decoder as Shape
+from stepwell.services import ingest
 from stepwell.services.sealing import ServerKey, new_key
 from stepwell.settings import Settings
 from stepwell.storage import open_store
@@ -40,6 +43,7 @@ from stepwell.storage.embedded.packing import Packer
 from stepwell.web.work import Work
 
 CAPTURES: Final = Path(__file__).resolve().parents[1] / "contract"
+RAW_HEAD: Final = Shape(wire.RawPointsWrite)
 MEANT: Final = (501, 503, 507)  # not known here, not now, no room: each says so
 
 RUN, OTHER = "f" * 32, "e" * 32
@@ -160,10 +164,12 @@ def _native() -> list[dict[str, Any]]:
     window = {"min_step": 0, "max_step": 9, "min_time_us": 0, "max_time_us": 9}
     series = [{"run_id": "r", "metric": "loss", "labels": {}}]
     columns = {"metrics": "*", "params": ["lr"], "tags": []}
+    packed = _headed([{"metric": "loss", "rows": 1}], struct.pack("<qdq", 1, 2.0, 3)).decode("ascii")
     return [
         _request("POST", f"{api}/experiments", {"name": "e", "tags": {"a": "b"}}),
         _request("POST", f"{api}/runs", {"id": "r", "name": "n", "params": {"lr": "1"}, "tags": {"t": "v"}}),
         _request("POST", f"{api}/runs/r/points", {"series": [points, labelled], "params": {"lr": "1"}}),
+        _request("POST", f"{api}/runs/r/points", packed, **{"content-type": raw.POINTS}),
         _request("PATCH", f"{api}/runs/r", {"status": "FINISHED", "tags": {"t": "w"}, "end_time_us": 5}),
         _request("POST", f"{api}/runs/search", {"filter": "metrics.loss > 0.1", "order_by": ["metrics.loss DESC"],
                                                 "limit": 5, "columns": columns, "cursor": ""}),
@@ -229,6 +235,29 @@ def _journal_row() -> bytes:
     return journal.Compressor().encode(columns, first_arrival=7)
 
 
+def _raw_body(*, times: bool = True) -> bytes:
+    points = _points()
+    loss, acc = {"metric": "loss", "rows": 200, "times_us": times}, {"metric": "acc", "rows": 100, "labels": {"a": "b"}}
+    columns = (points.step, points.value, points.time if times else points.time[200:])
+    return _headed([loss, acc], b"".join(column.tobytes() for column in columns))
+
+
+def _headed(series: list[dict[str, Any]], cells: bytes) -> bytes:
+    head = json.dumps({"series": series, "params": {"lr": "1"}, "status": "FINISHED"}).encode()
+    head += b" " * (-len(head) % 8)
+    return struct.pack("<Q", len(head)) + head + cells
+
+
+def _raw_points(data: bytes) -> None:
+    """What is read is as long in all columns, and has no place out of its series."""
+    head, cells = raw.points(data)
+    write = translate.raw_points_write(RUN, RAW_HEAD.body(head), cells, now=0)
+    ingest.check_write(write)
+    if (points := write.points) is not None:
+        assert len({len(each) for each in (points.which, points.step, points.time, points.value)}) == 1
+        assert not len(points) or 0 <= points.which.min() <= points.which.max() < len(points.series)
+
+
 def _filter(data: bytes) -> None:
     """What was read is read again from what it is written as."""
     text = data.decode("utf-8", "replace")
@@ -254,6 +283,7 @@ TARGETS: Final[dict[str, Callable[[], Target]]] = {
         lambda data: page.decode("runs", "q", data.decode("latin-1")),
         [(page.encode("runs", "q", (1, "a")) or "").encode()],
     ),
+    "points": lambda: Decoder(_raw_points, [_raw_body(), _raw_body(times=False)]),
     "filter": lambda: Decoder(_filter, FILTERS),
     "order": lambda: Decoder(_order, [b"metrics.loss DESC,attributes.start_time ASC,params.lr"]),
     "native": lambda: Requests(_native()),

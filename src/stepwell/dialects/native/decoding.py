@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 from msgspec import inspect
 
 from stepwell.core.errors import Invalid
 
-T = TypeVar("T")
 _PLACE: Final = re.compile(r"(?P<what>.*?)(?: - at `(?:key in )?\$\.?(?P<place>.*)`)?", re.DOTALL)
 _NAMED: Final = re.compile(r"`(?P<name>[^`]+)`$")
 
@@ -24,8 +23,10 @@ _NAMED: Final = re.compile(r"`(?P<name>[^`]+)`$")
 class Decoder:
     """Reads one shape, from a body or from a query string. Immutable; for any thread."""
 
-    def __init__(self, shape: type[msgspec.Struct]) -> None:
+    def __init__(self, shape: type[msgspec.Struct], *, name: str = "the body") -> None:
+        """`name`: of what is read, in messages."""
         self._shape = shape
+        self._name = name
         self._decoder = msgspec.json.Decoder(shape)
         info = inspect.type_info(shape)
         assert isinstance(info, inspect.StructType)
@@ -36,11 +37,11 @@ class Decoder:
         try:
             return self._decoder.decode(body or b"{}")
         except msgspec.ValidationError as error:
-            raise _misshaped(error) from None
+            raise _misshaped(error, self._name) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             if b"NaN" not in body and b"Infinity" not in body:
-                raise _malformed(error) from None
-        return _convert(_parse(body), self._shape, strict=True)
+                raise _malformed(error, self._name) from None
+        return self._convert(_parse(body, self._name), strict=True)
 
     def query(self, arguments: Iterable[tuple[str, str]]) -> Any:
         """The message in query arguments. Only fields that are lists may be given twice."""
@@ -52,25 +53,24 @@ class Decoder:
                 raise Invalid(f"{name}: given twice", field=name)
             else:
                 found[name] = value
-        return _convert(found, self._shape, strict=False)
+        return self._convert(found, strict=False)
+
+    def _convert(self, value: Any, *, strict: bool) -> Any:
+        try:
+            return msgspec.convert(value, self._shape, strict=strict)
+        except msgspec.ValidationError as error:
+            raise _misshaped(error, self._name) from None
+        except UnicodeEncodeError:  # where a number is wanted; other texts are looked at by those who keep them
+            raise Invalid("a text holds half of a surrogate pair, which is no character") from None
 
 
-def _convert(value: Any, shape: type[T], *, strict: bool) -> T:
-    try:
-        return msgspec.convert(value, shape, strict=strict)
-    except msgspec.ValidationError as error:
-        raise _misshaped(error) from None
-    except UnicodeEncodeError:  # where a number is wanted; other texts are looked at by those who keep them
-        raise Invalid("a text holds half of a surrogate pair, which is no character") from None
-
-
-def _parse(body: bytes) -> Any:
+def _parse(body: bytes, name: str) -> Any:
     try:
         return json.loads(body.decode(), parse_float=_double)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise _malformed(error) from None
+        raise _malformed(error, name) from None
     except ValueError:  # what is left of them: more digits than an integer is read from
-        raise Invalid("the body holds an integer of thousands of digits") from None
+        raise Invalid(f"{name} holds an integer of thousands of digits") from None
 
 
 def _double(text: str) -> float:
@@ -80,7 +80,7 @@ def _double(text: str) -> float:
     return value
 
 
-def _misshaped(error: msgspec.ValidationError) -> Invalid:
+def _misshaped(error: msgspec.ValidationError, name: str) -> Invalid:
     """The place in the message, as a path of fields, and what is wrong there."""
     found = _PLACE.fullmatch(str(error))
     assert found is not None, "the pattern fits every text"
@@ -88,12 +88,12 @@ def _misshaped(error: msgspec.ValidationError) -> Invalid:
     if what.startswith("Object"):  # ... missing required field `x`, ... contains unknown field `x`
         named = _NAMED.search(what)
         place = ".".join(part for part in (place, named["name"] if named else "") if part)
-    return Invalid(f"{place}: {what}" if place else f"the body: {what}", field=place or None)
+    return Invalid(f"{place}: {what}" if place else f"{name}: {what}", field=place or None)
 
 
-def _malformed(error: Exception) -> Invalid:
+def _malformed(error: Exception, name: str) -> Invalid:
     if isinstance(error, RecursionError):
-        return Invalid("the body is nested too deeply")
+        return Invalid(f"{name} is nested too deeply")
     if isinstance(error, UnicodeDecodeError):
-        return Invalid(f"the body is not UTF-8 text: byte {error.start} cannot be read")
-    return Invalid(f"the body is not JSON: {error}")
+        return Invalid(f"{name} is not UTF-8 text: byte {error.start} cannot be read")
+    return Invalid(f"{name} is not JSON: {error}")

@@ -25,6 +25,7 @@ requests write it as "NaN", "Infinity" or "-Infinity". Integers are 64-bit: time
 A write is durable and visible to every read once it is answered, and stored whole or not at all. Unknown fields are
 refused. Every error has the shape FailureAnswer."""
 _RAW: Final = " ".join(cleandoc(raw.buckets.__doc__ or "").split())
+_RAW_POINTS: Final = " ".join(cleandoc(raw.points.__doc__ or "").split())
 _ERRORS: Final = {
     400: "The request is not valid; the error names the field.",
     401: "A valid credential is required.",
@@ -105,10 +106,11 @@ def _operation(operation: Operation, schema_of: dict[Any, Any], components: dict
     }
     if operation.body is not None:
         shape = schema_of[operation.body]
-        found["requestBody"] = {
-            "required": bool(components[operation.body.__name__].get("required")),
-            "content": {"application/json": {"schema": shape}},
-        }
+        content: dict[str, Any] = {"application/json": {"schema": shape}}
+        if operation.raw_body:
+            content[raw.POINTS] = {"schema": {"type": "string", "format": "binary", "description": _RAW_POINTS}}
+        required = bool(components[operation.body.__name__].get("required"))
+        found["requestBody"] = {"required": required, "content": content}
     elif operation.verb == "PUT":
         content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
         found["requestBody"] = {"required": True, "content": content}

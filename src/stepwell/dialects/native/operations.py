@@ -23,7 +23,7 @@ class Operation:
     """One verb of one path. `handler` is None where the routes have an endpoint of their own, of the name `id`.
 
     query, body: the shape of the query string and of the body. answer: of the answer's body; None: bytes. raw: whether
-    the answer also has the form of `raw`.
+    the answer also has a form of `raw`; raw_body: whether the body has one.
     """
 
     verb: str
@@ -38,6 +38,7 @@ class Operation:
     role: Role = Role.READER
     body_limit: int = SMALL_BODY
     raw: bool = False
+    raw_body: bool = False
 
 
 def _read(path: str, handler: Handler, answer: Any, **more: Any) -> Operation:
@@ -114,6 +115,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         answer=answers.Stored,
         role=Role.WRITER,
         body_limit=POINTS_BODY,
+        raw_body=True,
     ),
     Operation(
         verb="POST",

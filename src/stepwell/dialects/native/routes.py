@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from stepwell.core.access import Role
 from stepwell.core.ids import check_workspace
+from stepwell.core.model import RunWrite
 from stepwell.core.store import BlobWriter
 from stepwell.dialects.native import docs, endpoint_table, openapi, raw, translate
 from stepwell.dialects.native.asking import Ask
@@ -17,7 +18,7 @@ from stepwell.dialects.native.decoding import Decoder
 from stepwell.dialects.native.errors import error_response
 from stepwell.dialects.native.files import Download, content_type
 from stepwell.dialects.native.operations import OPERATIONS, POINTS_BODY, PREFIX, Handler, Operation
-from stepwell.dialects.native.wire import Nothing, PointsWrite, ResourcesWrite
+from stepwell.dialects.native.wire import Nothing, PointsWrite, RawPointsWrite, ResourcesWrite
 from stepwell.services import artifacts, ingest, resources
 from stepwell.web.call import Call
 from stepwell.web.response import Response, json_response, stream_response
@@ -26,6 +27,7 @@ from stepwell.web.routing import Dialect, Endpoint, Route
 NAME: Final = "native"
 _NOTHING: Final = Decoder(Nothing)
 _POINTS: Final = Decoder(PointsWrite)
+_RAW_POINTS: Final = Decoder(RawPointsWrite, name="the head")
 _RESOURCES: Final = Decoder(ResourcesWrite)
 _DECODE_HERE: Final = 64 << 10  # bytes of a body that are decoded faster than a thread is reached
 _BY_ACCEPT: Final = (("vary", "accept"),)
@@ -225,8 +227,12 @@ def _either(handler: Handler, ask: Ask, asked: Any) -> Response:
     return replace(_answer(handler, ask, asked, 200), headers=_BY_ACCEPT)
 
 
-def _points_write(call: Call, body: bytes) -> Any:
-    return translate.run_write(call.params["run_id"], _POINTS.body(body), now=call.context.clock())
+def _points_write(call: Call, body: bytes) -> RunWrite:
+    run_id, now = call.params["run_id"], call.context.clock()
+    if not raw.sent(call.header("content-type")):
+        return translate.points_write(run_id, _POINTS.body(body), now=now)
+    head, cells = raw.points(body)
+    return translate.raw_points_write(run_id, _RAW_POINTS.body(head), cells, now=now)
 
 
 def _write_resources(call: Call, body: bytes) -> None:

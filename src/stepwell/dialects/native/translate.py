@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from itertools import chain, repeat
+from itertools import chain, compress, repeat
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from stepwell.core.model import (
     Window,
 )
 from stepwell.core.resources import Resource, Samples
-from stepwell.core.series import F64, INT64_MAX, INT64_MIN, Labels
+from stepwell.core.series import F64, I64, INT64_MAX, INT64_MIN, Labels
 from stepwell.dialects import note_tags
 from stepwell.dialects.native import wire
 
@@ -56,14 +56,24 @@ def new_run(body: wire.NewRun, *, now: int) -> NewRun:
     )
 
 
-def run_write(run_id: str, body: wire.RunChange, *, now: int) -> RunWrite:
-    """Changes of a run, with points when the body has some."""
+def points_write(run_id: str, body: wire.PointsWrite, *, now: int) -> RunWrite:
+    """Points and changes of a run."""
+    return run_write(run_id, body, now=now, batch=points(body.series, now=now) if body.series else None)
+
+
+def raw_points_write(run_id: str, head: wire.RawPointsWrite, cells: I64, *, now: int) -> RunWrite:
+    """The same, of the raw form."""
+    return run_write(run_id, head, now=now, batch=raw_points(head.series, cells, now=now))
+
+
+def run_write(run_id: str, body: wire.RunChange, *, now: int, batch: PointBatch | None = None) -> RunWrite:
+    """Changes of a run, with points when there are some."""
     status = None if body.status is None else Status(body.status)
     ends_now = status in _ENDED and body.end_time_us is None
     setting, clearing = ({}, ()) if body.note is None else note_tags(body.note)
     return RunWrite(
         run_id=run_id,
-        points=points(body.series, now=now) if isinstance(body, wire.PointsWrite) and body.series else None,
+        points=batch,
         params=body.params,
         set_tags={**body.set_tags, **setting},
         remove_tags=tuple(body.remove_tags),
@@ -104,9 +114,7 @@ def lines(found: Sequence[wire.NewLine], *, now: int) -> list[LogLine]:
 
 def points(series: Sequence[wire.SeriesPoints], *, now: int) -> PointBatch:
     """The points of a request. Invalid: columns of unequal length, a series named twice."""
-    names = tuple((each.metric, labels(each.labels)) for each in series)
-    if len(set(names)) != len(names):
-        raise Invalid("series: one metric with the same labels is there twice", field="series")
+    names = _names(series)
     for position, each in enumerate(series):
         _check_lengths(each, position)
     lengths = [len(each.steps) for each in series]
@@ -122,6 +130,39 @@ def points(series: Sequence[wire.SeriesPoints], *, now: int) -> PointBatch:
         time=time,
         value=_column((each.values for each in series), np.float64, sum(lengths)),  # reads the words of Number too
     )
+
+
+def raw_points(series: Sequence[wire.RawSeries], cells: I64, *, now: int) -> PointBatch | None:
+    """The same points in the raw form, which `raw.points` describes; None without series. Invalid: there are more or
+    fewer cells than the rows need, a series is named twice."""
+    names = _names(series)
+    rows = [each.rows for each in series]
+    timed = [each.times_us for each in series]
+    count = sum(rows)
+    needed = 2 * count + sum(compress(rows, timed))
+    if needed != len(cells):
+        raise Invalid(f"series: the rows of all need {needed} cells, the columns have {len(cells)}", field="series")
+    if not series:
+        return None
+    time = cells[2 * count :]
+    if not all(timed):
+        given, time = time, np.full(count, now, np.int64)
+        time[np.repeat(timed, rows)] = given
+    return PointBatch(
+        series=names,
+        which=np.repeat(np.arange(len(rows)), rows),
+        step=cells[:count],
+        time=time,
+        value=cells[count : 2 * count].view(np.float64),
+    )
+
+
+def _names(series: Sequence[wire.SeriesPoints] | Sequence[wire.RawSeries]) -> tuple[tuple[str, Labels], ...]:
+    """Invalid: a series is named twice."""
+    names = tuple([(each.metric, labels(each.labels) if each.labels else ()) for each in series])
+    if len(set(names)) != len(names):
+        raise Invalid("series: one metric with the same labels is there twice", field="series")
+    return names
 
 
 def _column(parts: Iterable[Iterable[Any]], kind: type[np.int64 | np.float64], length: int) -> Any:

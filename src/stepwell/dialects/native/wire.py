@@ -344,6 +344,21 @@ class PointsWrite(RunChange):
     series: list[SeriesPoints] = []
 
 
+class RawSeries(Request):
+    """In the raw form: how many rows of the columns are of this series, and whether it has times among them."""
+
+    metric: str
+    rows: Annotated[int, Meta(ge=0)]
+    times_us: bool = True
+    labels: dict[str, str] = {}
+
+
+class RawPointsWrite(RunChange):
+    """The head of the raw form of PointsWrite."""
+
+    series: list[RawSeries] = []
+
+
 class ResourceSample(Request):
     """The usage of one moment in percent; what is absent or null was not measured. `time`: milliseconds since 1970."""
 
