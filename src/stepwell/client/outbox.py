@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from stepwell.client.spool import Damage, scan
 FILES: Final = "files"
 _SENT: Final = "sent.json"
 _REFUSED: Final = "refused.jsonl"
+_SETTLED: Final = 600.0  # seconds; a network file system shows other machines what was written far sooner
 
 
 @dataclass(frozen=True, order=True)
@@ -58,6 +61,7 @@ class Outbox:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._draft = f".{_SENT}.{os.getpid()}-{secrets.token_hex(4)}"  # machines that share the folder share numbers
 
     def head(self) -> Mapping[str, Any]:
         """The fields of the first `segment` note that can be read; empty where there is none."""
@@ -81,13 +85,17 @@ class Outbox:
 
     def mark(self, place: Place) -> None:
         """All before this is on the server now. A mark that cannot be written is no harm: things are sent again."""
-        new = self.folder / f".{_SENT}.{os.getpid()}"
+        new = self.folder / self._draft
         with contextlib.suppress(OSError):
             new.write_text(json.dumps({"segment": place.segment, "offset": place.offset}))
             new.replace(self.folder / _SENT)
 
     def items(self, after: Place, *, ended: bool) -> Iterator[Item | Broken]:
-        """What stands behind a place. `ended`: nobody writes any more, so an unfinished tail is damage too."""
+        """What stands behind a place.
+
+        Unless it has `ended`, what is no frame in the last segment may be one that is being written, of which a network
+        file system may show the end before the beginning: all stops there.
+        """
         listed = self.segments()
         for number, path in listed:
             if number < after.segment:
@@ -97,7 +105,7 @@ class Outbox:
             for found in scan(_read(path, begin), begin):
                 place = Place(number, found.end)
                 if isinstance(found, Damage):
-                    if found.tail and last and not ended:
+                    if last and not ended:
                         return
                     why = "unfinished: the process ended while it wrote" if found.tail and last else "no whole frame"
                     yield Broken(path, found.begin, found.end, why, place)
@@ -113,8 +121,8 @@ class Outbox:
         for number, path in self.segments():
             with contextlib.suppress(OSError):
                 if number >= sent.segment:
-                    total += path.stat().st_size - (sent.offset if number == sent.segment else 0)
-        return max(total, 0)
+                    total += max(0, path.stat().st_size - (sent.offset if number == sent.segment else 0))
+        return total
 
     def set_aside(self, request: Mapping[str, Any]) -> None:
         """Keep a request that the server refuses. OSError."""
@@ -152,6 +160,16 @@ class Outbox:
 def outboxes(folder: Path) -> list[Outbox]:
     """All below a folder, which may be one itself, in the order of their names."""
     return [Outbox(each) for each in sorted({path.parent for path in folder.rglob("*.spool")})]
+
+
+def is_settled(outbox: Outbox) -> bool:
+    """Whether what is no frame never becomes one: its process has ended, or has long written nothing."""
+    if has_ended(outbox):
+        return True
+    with contextlib.suppress(OSError):
+        written = max((path.stat().st_mtime for _, path in outbox.segments()), default=0.0)
+        return time.time() - written > _SETTLED
+    return False
 
 
 def has_ended(outbox: Outbox) -> bool:

@@ -63,6 +63,7 @@ class Pipe:
         folder = self.outbox.folder / FILES
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, folder / stored)
+        self.spool.copied(folder / stored)
         return stored
 
     def abandon(self) -> None:

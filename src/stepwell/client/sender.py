@@ -115,7 +115,7 @@ class Sender:
         if not payloads:
             return
         self._delivery.send([records.decode(payload) for payload in payloads])
-        self._spool.let_go(first + len(payloads))
+        self._spool.let_go(first, len(payloads))
         self._progress = time.monotonic()
 
     def _leave(self) -> None:

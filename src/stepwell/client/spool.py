@@ -6,6 +6,7 @@ What stands in a frame is `records`'; which of it was sent is `outbox`'.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import struct
 import threading
@@ -22,6 +23,7 @@ SEGMENT_BYTES: Final = 8 << 20  # from here on the next segment
 HELD_BYTES: Final = 32 << 20  # of frames in memory while the disk takes none
 _HEAD: Final = struct.Struct("<4sII")
 _SALT: Final = struct.Struct("<QI")
+_GONE: Final = frozenset({errno.ENOENT, errno.ESTALE})  # somebody removed the segment; a network file system forgot it
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ class Spool:
     """Writes the frames of one process into its folder, which is made with the first of them.
 
     What the disk does not take is held, up to HELD_BYTES, and tried again with the next `write`; `failure` says why.
-    For any thread. No method raises OSError.
+    What it took but then fails to sync is held again and written once more: a network file system often finds only then
+    that there is no room, and drops what it had taken. For any thread. No method raises OSError.
     """
 
     def __init__(self, folder: Path, head: bytes, *, segment_bytes: int = SEGMENT_BYTES) -> None:
@@ -82,9 +85,13 @@ class Spool:
         self._held: deque[bytes] = deque()
         self._held_bytes = 0
         self._gone = 0  # frames that were held and are no more
+        self._unsynced: deque[bytes] = deque()  # written behind _synced; a segment of them at most
+        self._copies: list[Path] = []  # files to sync as well
         self._descriptor = -1
+        self._path = folder
         self._number = 0
         self._offset = 0
+        self._synced = 0
         self._lock = threading.Lock()
 
     @property
@@ -106,6 +113,11 @@ class Spool:
             self._write()
             return True
 
+    def copied(self, path: Path) -> None:
+        """A file that the next `sync` is to sync, too, if it is still there."""
+        with self._lock:
+            self._copies.append(path)
+
     def write(self) -> bool:
         """Try again to write what is held. Whether nothing is held any more."""
         with self._lock:
@@ -116,12 +128,13 @@ class Spool:
         with self._lock:
             if not self._write():
                 return False
-            if self._descriptor < 0:
-                return True
             try:
-                os.fsync(self._descriptor)
+                while self._copies:
+                    _sync_file(self._copies[-1])
+                    self._copies.pop()
+                self._sync_segment()
             except OSError as error:
-                self.failure = _told(error)
+                self._fail(error)
                 return False
             return True
 
@@ -130,17 +143,22 @@ class Spool:
         with self._lock:
             return self._gone, list(self._held)
 
-    def let_go(self, number: int) -> None:
-        """What was held before this number is on the server: the disk need not take it."""
+    def let_go(self, first: int, count: int) -> None:
+        """So many of what was held from this number on are on the server: the disk need not take them.
+
+        Nothing goes where older ones came back meanwhile: all are sent again, which is no harm.
+        """
         with self._lock:
-            while self._held and self._gone < number:
+            if self._gone < first:
+                return
+            while self._held and self._gone < first + count:
                 self._pop()
             if not self._held:
                 self.failure = ""
 
     def close(self) -> bool:
         """Write and sync what can be. Whether all is on the disk."""
-        whole = self.sync()
+        whole = self.sync() or self.sync()  # what a failed sync has lost is written again
         with self._lock:
             self._close()
         return whole
@@ -149,48 +167,78 @@ class Spool:
         """In a forked child: the parent writes this folder."""
         self._lock = threading.Lock()
         self._held.clear()
+        self._unsynced.clear()
+        self._copies.clear()
         self._close()
 
     def _write(self) -> bool:
         try:
+            if self._held and self._descriptor >= 0:
+                os.stat(self._path)  # noqa: PTH116  a segment that was removed takes writes all the same
             while self._held:
-                payload = self._held[0]
                 if self._descriptor < 0 or self._offset >= self._segment_bytes:
                     self._begin_segment()
-                self._put(payload)
-                self._pop()
+                self._put(self._held[0])
+                self._unsynced.append(self._pop())
         except OSError as error:
-            self.failure = _told(error)
+            self._fail(error)
             return False
         self.failure = ""
         return True
 
-    def _pop(self) -> None:
-        self._held_bytes -= len(self._held.popleft())
+    def _fail(self, error: OSError) -> None:
+        self.failure = _told(error)
+        if error.errno in _GONE:
+            self._take_back()
+
+    def _pop(self) -> bytes:
+        payload = self._held.popleft()
+        self._held_bytes -= len(payload)
         self._gone += 1
+        return payload
+
+    def _take_back(self) -> None:
+        """Hold again what is written and not synced, for a new segment: what was read is never written over."""
+        if self._descriptor < 0:
+            return
+        with contextlib.suppress(OSError):  # what stays is read twice, or is named as damaged
+            if self._synced:
+                os.ftruncate(self._descriptor, self._synced)
+            else:
+                self._path.unlink()
+        self._held.extendleft(reversed(self._unsynced))
+        self._held_bytes += sum(map(len, self._unsynced))
+        self._gone -= len(self._unsynced)
+        self._unsynced.clear()
+        self._close()
+
+    def _sync_segment(self) -> None:
+        if self._descriptor < 0:
+            return
+        try:
+            os.fsync(self._descriptor)
+        except OSError:
+            self._take_back()  # the next sync may succeed, without what this one has lost
+            raise
+        self._unsynced.clear()
+        self._synced = self._offset
 
     def _begin_segment(self) -> None:
-        if self._descriptor >= 0:
-            os.fsync(self._descriptor)
+        self._sync_segment()
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / segment_name(self._number + 1)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
         descriptor = os.open(path, flags, 0o600)
-        try:
-            head = pack(self._head, 0)
-            _put_all(descriptor, head, 0)
-            _sync_folder(self.folder)
-        except OSError:
-            os.close(descriptor)
-            raise
+        _sync_folder(self.folder)
         self._close()
-        self._descriptor, self._number, self._offset = descriptor, self._number + 1, len(head)
+        self._descriptor, self._path = descriptor, path
+        self._number, self._offset, self._synced = self._number + 1, 0, 0
 
     def _put(self, payload: bytes) -> None:
         """After a failure the same bytes go to the same place."""
-        frame = pack(payload, self._offset)
-        _put_all(self._descriptor, frame, self._offset)
-        self._offset += len(frame)
+        if self._offset == 0:
+            self._offset = _put_frame(self._descriptor, self._head, 0)
+        self._offset = _put_frame(self._descriptor, payload, self._offset)
 
     def _close(self) -> None:
         if self._descriptor >= 0:
@@ -225,12 +273,25 @@ def _next_frame(data: bytes, base: int, place: int) -> Frame | None:
     return None
 
 
-def _put_all(descriptor: int, data: bytes, offset: int) -> None:
-    view = memoryview(data)
+def _put_frame(descriptor: int, payload: bytes, offset: int) -> int:
+    """Where the next frame begins."""
+    view = memoryview(pack(payload, offset))
     while view:
         written = os.pwrite(descriptor, view, offset)
         offset += written
         view = view[written:]
+    return offset
+
+
+def _sync_file(path: Path) -> None:
+    """A file that is gone meanwhile was sent."""
+    with contextlib.suppress(FileNotFoundError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:

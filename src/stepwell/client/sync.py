@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from stepwell.client.delivery import Delivery, Sums
-from stepwell.client.outbox import Outbox, Place, outboxes
+from stepwell.client.outbox import Outbox, Place, is_settled, outboxes
 from stepwell.client.sender import backoff
 from stepwell.client.transport import Api, Unavailable
 
@@ -38,11 +38,14 @@ def unsent(folder: Path, tell: Callable[[str], None]) -> Iterator[Left]:
         if isinstance(head.get("run"), str):
             yield Left(outbox, head["run"], size, str(head.get("url") or ""), str(head.get("workspace") or ""))
         else:
-            tell(f"{outbox.folder}: nothing in it says which run this is; {size} bytes are damaged")
+            tell(f"{outbox.folder}: nothing in it says which run this is; {size} bytes are damaged, or not whole yet")
 
 
 def send(api: Api, left: Left, tell: Callable[[str], None], moved: Callable[[int], None]) -> Sums:
-    """Send all of it. `moved` hears how many bytes are left. Denied; Unavailable after some tries."""
+    """Send all of it. `moved` hears how many bytes are left. Denied; Unavailable after some tries.
+
+    Where its process may still be writing, the last frame may not be whole: that is told, and left for another time.
+    """
     delivery = Delivery(api, left.run_id, left.outbox, tell)
     failures = 0
 
@@ -53,11 +56,17 @@ def send(api: Api, left: Left, tell: Callable[[str], None], moved: Callable[[int
 
     while True:
         try:
-            delivery.deliver(ended=True, sent=sent)
+            delivery.deliver(ended=is_settled(left.outbox), sent=sent)
         except Unavailable as error:  # noqa: PERF203  a request takes longer than any try
             failures += 1
             if failures >= _TRIES:
                 raise
             time.sleep(max(backoff(failures - 1, random.random()), error.retry_after or 0.0))  # noqa: S311  no secret
         else:
+            _tell_unfinished(left.outbox, tell)
             return delivery.sums
+
+
+def _tell_unfinished(outbox: Outbox, tell: Callable[[str], None]) -> None:
+    if (size := outbox.unsent_bytes()) and next(outbox.items(outbox.sent(), ended=False), None) is None:
+        tell(f"{outbox.folder}: its last {size} bytes are not whole yet; if it is still being written, run this again")

@@ -192,12 +192,12 @@ def test_a_folder_that_cannot_be_made_holds_everything_in_memory(tmp_path: Path)
     assert "file" in spool.failure
     assert not spool.close()
     assert spool.held() == (0, [note(1), note(2)])
-    spool.let_go(1)
+    spool.let_go(0, 1)
     assert spool.held() == (1, [note(2)])
     (tmp_path / "file").unlink()
     assert spool.write()
     assert numbers(Outbox(tmp_path / "file" / "spool"), ended=False) == [2]
-    spool.let_go(2)  # written meanwhile: nothing is let go twice
+    spool.let_go(1, 1)  # written meanwhile: nothing is let go twice
     assert spool.append(note(3))
     assert spool.close()
     assert numbers(Outbox(tmp_path / "file" / "spool")) == [2, 3]
