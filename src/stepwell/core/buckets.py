@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stepwell.core.series import F64, I64, INT64_MAX, INT64_MIN, Points, value_keys
+from stepwell.core.series import F64, I64, INT64_MAX, INT64_MIN, Points, distinct, value_keys
 
 HUGE = 2.0**900  # from here on sums are taken of values scaled down, because they could overflow
 SCALE = 2.0**-64
@@ -229,7 +229,7 @@ def _first_equal(keys: I64, wanted: I64, starts: I64, ends: I64) -> I64:
 
 def _pieces(starts: I64, ends: I64) -> list[tuple[int, int, I64]]:
     """The buckets in groups of about PIECE points or one bucket: first point, end, and edges counted from point 0."""
-    first = np.unique(np.searchsorted(starts, np.arange(0, int(ends[-1]), PIECE)).clip(max=len(starts) - 1))
+    first = distinct(np.searchsorted(starts, np.arange(0, int(ends[-1]), PIECE)).clip(max=len(starts) - 1))
     upto = np.append(first[1:], len(starts))
     return [
         (int(starts[a]), int(ends[b - 1]), np.append(starts[a:b], ends[b - 1]))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stepwell.core.buckets import Buckets, Samples
-from stepwell.core.series import I64, Points, ascending, value_keys
+from stepwell.core.series import I64, Points, ascending, distinct, value_keys
 from stepwell.core.summary import Sample, Summary
 
 __all__ = [
@@ -52,7 +52,7 @@ def snapped_edges(counts: I64, budget: int) -> I64:
     wanted = rank_edges(int(upto[-1]), budget)
     right = np.searchsorted(upto, wanted).clip(max=len(counts))
     nearer_left = (right > 0) & (wanted - upto[right - 1] < upto[right] - wanted)
-    return np.unique(right - nearer_left)
+    return distinct(right - nearer_left)
 
 
 def spread(buckets: Buckets, budget: int) -> Samples:

@@ -206,7 +206,7 @@ def test_nodes_are_as_small_as_promised():
     buckets = Buckets.of(points, np.arange(0, FULL + 1, nodes.WIDTH))
     payload = nodes.encode(buckets, PACKER)
     assert len(payload) / FULL <= 0.35
-    assert str(bucket_rows(nodes.decode(payload, PACKER))) == str(bucket_rows(buckets))
+    assert str(bucket_rows(nodes.decode(payload, PACKER).buckets())) == str(bucket_rows(buckets))
 
 
 @pytest.mark.parametrize("time", [0, 1, 999, 1000, -1, -1000, 2**63 - 1, -(2**63)])
@@ -214,7 +214,7 @@ def test_nodes_are_as_small_as_promised():
 def test_nodes_keep_times_of_any_fineness(time, other):
     points = points_of([(0, other, 1.0), (1, time, 2.0), (2, other, 0.0), (3, other, 0.5)])
     buckets = Buckets.of(points, np.array([0, 2, 4]))
-    assert bucket_rows(nodes.decode(nodes.encode(buckets, PACKER), PACKER)) == bucket_rows(buckets)
+    assert bucket_rows(nodes.decode(nodes.encode(buckets, PACKER), PACKER).buckets()) == bucket_rows(buckets)
 
 
 @pytest.mark.parametrize("count", [1, codec.MAX_POINTS])
@@ -317,7 +317,7 @@ def test_nodes_too_random_to_compress_are_stored_as_they_are():
     buckets = Buckets(finite_count=finite, mean=random.normal(size=1), m2=random.random(1) * np.pi, **counts, **ends)
     payload = nodes.encode(buckets, PACKER)
     assert payload[2] & 2
-    assert bucket_rows(nodes.decode(payload, PACKER)) == bucket_rows(buckets)
+    assert bucket_rows(nodes.decode(payload, PACKER).buckets()) == bucket_rows(buckets)
     with pytest.raises(Corrupt):
         nodes.decode(whole_payload(payload[:-5]), PACKER)
 

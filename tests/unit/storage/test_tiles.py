@@ -114,6 +114,37 @@ def test_buckets_are_those_of_the_points(shelf: Shelf, window: Window, budget: i
     assert_true(shelf, grown(shelf), window, budget)
 
 
+@pytest.mark.parametrize(
+    "window",
+    [Window(min_step=1_000, max_step=1_500), Window(min_step=37, max_step=500), Window(min_time=4_000, max_time=8_499)],
+)
+@pytest.mark.parametrize("budget", [4, 10, 50])
+def test_a_short_window_is_told_by_finer_nodes(
+    shelf: Shelf, window: Window, budget: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has fewer nodes than a chart needs and too many points to count one by one each time it is asked for."""
+    for module in (nodes, reading):
+        monkeypatch.setattr(module, "FINE", 2)
+    truth = grown(shelf)
+    cache = embedded(shelf)._cache
+    assert_true(shelf, truth, window, budget)
+    assert any(number < 0 for number in cache._nodes._items)
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "_payload", None)  # nothing is opened again
+        assert_true(shelf, truth, window, budget)
+    add(shelf.store, rows(range(400, 1_200, 7), offset=3))  # among the others, in memory
+    assert_true(shelf, truth + rows(range(400, 1_200, 7), offset=3), window, budget)
+
+
+def test_what_is_below_a_tile_is_looked_up_once(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    truth = grown(shelf)
+    window = Window(min_step=1_003, max_step=2_997)
+    assert_true(shelf, truth, window)
+    monkeypatch.setattr(blocks, "children", None)
+    assert_true(shelf, truth, window)
+    assert_true(shelf, truth, Window(min_step=1_005, max_step=2_995))
+
+
 def test_a_chart_opens_few_blocks(shelf: Shelf) -> None:
     grown(shelf)
     store = shelf.revive()  # nothing is decoded yet

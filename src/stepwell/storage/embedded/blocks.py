@@ -17,6 +17,7 @@ from stepwell.core.errors import Corrupt
 from stepwell.core.series import I64, Points
 from stepwell.storage.embedded import codec, nodes
 from stepwell.storage.embedded.head import Row
+from stepwell.storage.embedded.nodes import NodeTable
 from stepwell.storage.embedded.packing import Packer
 from stepwell.storage.embedded.statements import POINTS as SQL
 
@@ -26,7 +27,8 @@ TOGETHER: Final = 32_768  # points of several blocks that are made at once: thei
 NODES_FROM: Final = 1024  # points; a smaller block is decoded as fast as its nodes
 CACHE_BYTES: Final = 48 * 2**20
 _POINT_BYTES: Final = 40
-_NODE_BYTES: Final = 19 * 8
+_NODE_BYTES: Final = 20 * 8
+_HEADER_BYTES: Final = 600  # of memory, about
 
 
 class Header(NamedTuple):
@@ -60,7 +62,8 @@ class Blocks:
         self._packer = packer
         self._lock = threading.Lock()
         self._points: _Cache[Points] = _Cache(CACHE_BYTES)
-        self._nodes: _Cache[Buckets] = _Cache(CACHE_BYTES)
+        self._nodes: _Cache[NodeTable] = _Cache(CACHE_BYTES)  # by block; fine ones by its negative
+        self._below: _Cache[list[Header]] = _Cache(CACHE_BYTES // 8)
         self.opened = 0  # payloads decoded since the start
         self.bytes_read = 0
 
@@ -77,19 +80,38 @@ class Blocks:
                 self._points.put(header.id, found, len(found) * _POINT_BYTES)
         return found
 
-    def nodes(self, connection: apsw.Connection, header: Header) -> Buckets:
-        """The nodes of a block in key order."""
+    def nodes(self, connection: apsw.Connection, header: Header) -> NodeTable:
+        """The nodes of a block or a tile in key order. Raises Corrupt, naming it."""
+        return self._kept(header.id, lambda: self._load_nodes(connection, header))
+
+    def fine(self, connection: apsw.Connection, header: Header) -> NodeTable:
+        """The same of nodes.FINE points each, made of the points of a block."""
+        return self._kept(-header.id, lambda: NodeTable.of(nodes_of(self.points(connection, header), nodes.FINE)))
+
+    def _kept(self, number: int, make: Callable[[], NodeTable]) -> NodeTable:
         with self._lock:
-            found = self._nodes.get(header.id)
+            found = self._nodes.get(number)
         if found is None:
-            found = self._load_nodes(connection, header)
+            found = make()
             with self._lock:
-                self._nodes.put(header.id, found, len(found) * _NODE_BYTES)
+                self._nodes.put(number, found, len(found) * _NODE_BYTES)
         return found
 
-    def _load_nodes(self, connection: apsw.Connection, header: Header) -> Buckets:
+    def below(self, connection: apsw.Connection, tile: Header) -> list[Header]:
+        """What a tile stands for, one level down, which never changes as long as the tile is there. Raises Corrupt
+        unless it adds up.
+        """
+        with self._lock:
+            found = self._below.get(tile.id)
+        if found is None:
+            found = children(connection, tile)
+            with self._lock:
+                self._below.put(tile.id, found, len(found) * _HEADER_BYTES)
+        return found
+
+    def _load_nodes(self, connection: apsw.Connection, header: Header) -> NodeTable:
         if header.length < NODES_FROM and not header.level:
-            return nodes_of(self.points(connection, header))
+            return NodeTable.of(nodes_of(self.points(connection, header)))
         # What a tile holds are nodes and nothing else.
         payload = self._payload(connection, "block_data" if header.level else "block_nodes", header)
         found = _decoded(lambda: nodes.decode(payload, self._packer), header)
@@ -131,11 +153,19 @@ def headers_of_many(connection: apsw.Connection, series_keys: Iterable[int]) -> 
     return [header_from(row) for row in SQL.all(connection, "headers_of_many", (json.dumps(list(series_keys)),))]
 
 
-def nodes_of(points: Points) -> Buckets:
-    """Nodes of points in key order."""
+def children(connection: apsw.Connection, tile: Header) -> list[Header]:
+    """What a tile stands for, one level down. Raises Corrupt unless it adds up."""
+    found = [header_from(row) for row in SQL.all(connection, "headers_below", (tile.series_key, tile.id))]
+    if sum(header.length for header in found) != tile.length:
+        raise Corrupt(f"what is below tile {tile.id} of series {tile.series_key} does not hold the points it counts")
+    return found
+
+
+def nodes_of(points: Points, width: int | None = None) -> Buckets:
+    """Nodes of points in key order; `width`: points of each, else nodes.WIDTH."""
     if not len(points):
         return Buckets.empty()
-    return Buckets.of(points, np.append(np.arange(0, len(points), nodes.WIDTH), len(points)))
+    return Buckets.of(points, np.append(np.arange(0, len(points), width or nodes.WIDTH), len(points)))
 
 
 def encode(series_key: int, points: Points, packer: Packer) -> list[Encoded]:
@@ -207,15 +237,16 @@ def says(header: Header, points: Points) -> bool:
     return header_of(header.series_key, points)._replace(id=header.id, parent=header.parent) == header
 
 
-def describes(header: Header, found: Buckets) -> bool:
+def describes(header: Header, found: NodeTable) -> bool:
     """Whether nodes are those of a block, as far as its header tells."""
+    rows = found.numbers
     return bool(
         len(found)
-        and int(found.count.sum()) == header.length
-        and found.first.step[0] == header.min_step
-        and found.last.step[-1] == header.max_step
-        and found.min_time.min() == header.min_time
-        and found.max_time.max() == header.max_time
+        and int(rows[nodes.COUNT].sum()) == header.length
+        and rows[nodes.FIRST_STEP, 0] == header.min_step
+        and rows[nodes.LAST_STEP, -1] == header.max_step
+        and rows[nodes.MIN_TIME].min() == header.min_time
+        and rows[nodes.MAX_TIME].max() == header.max_time
     )
 
 

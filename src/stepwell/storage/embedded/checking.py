@@ -124,7 +124,7 @@ def _tile(connection: apsw.Connection, header: Header, packer: Packer) -> Iterat
     place, cost = f"tile {header.id} of series {name_of(connection, header.series_key)}", "charts of this series fail"
     try:
         with database_errors():
-            below = tiles.children(connection, header)
+            below = blocks.children(connection, header)
             row = SQL.one(connection, "block_data", (header.id,))
     except Corrupt as error:
         yield Damage(place=place, cost=f"reads of this series fail: {error.message}")

@@ -217,7 +217,7 @@ class Expirer:
             opened.append(more)
 
     def _summary(self, connection: apsw.Connection, roots: list[Header], stays: Points, repeated: bool) -> Summary:
-        nodes = (self._cache.nodes(connection, root) for root in roots)
+        nodes = (self._cache.nodes(connection, root).buckets() for root in roots)
         found = [Summary.rows(each.merge(np.array([0, len(each)])), np.array([repeated]))[0] for each in nodes]
         if len(stays):
             found.append(Summary.of(stays))
@@ -290,7 +290,7 @@ class _Forest:
     def _open(self, tile: Header) -> None:
         del self._roots[tile.id]
         self.opened.append(tile)
-        for child in tiles.children(self._connection, tile):
+        for child in blocks.children(self._connection, tile):
             root = child._replace(parent=0)
             self._roots[root.id] = root
             heapq.heappush(self._waiting, (_low(root), root.id))

@@ -240,7 +240,7 @@ class Flusher:
             if not above:
                 return opened, gone
             try:
-                below = [child._replace(parent=0) for tile in above for child in tiles.children(connection, tile)]
+                below = [child._replace(parent=0) for tile in above for child in blocks.children(connection, tile)]
             except Corrupt as error:
                 _log.error(error.message, extra={"action": "block_damaged"})
                 return [], []

@@ -9,8 +9,11 @@ most (256 points: 13 %).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
-from numpy.typing import NDArray
 
 from stepwell.core.buckets import Buckets, Samples
 from stepwell.core.errors import Corrupt
@@ -19,15 +22,62 @@ from stepwell.storage.embedded.codec import opened, sealed
 from stepwell.storage.embedded.packing import U64, Packer, fold, unfold, varint, widened
 
 WIDTH = 128  # points of a node, but for the last one of a block
+FINE = 16  # of one that is made of points when a chart needs finer ones; none of these is stored
 MAX_NODES = 65_536
 NODES_V1 = 0xA1
 
 _NARROW, _PLAIN = 1, 2
+COUNT, FIRST_STEP, LAST_STEP, MIN_TIME, MAX_TIME = 0, 1, 3, 9, 10  # rows of numbers
 _ROWS = 20
 _TIMES = slice(6, 11)  # rows of times told from the first point's
 _STEPS = slice(3, 6)
 _NUMBERS = slice(0, 14)
 _FLOATS = slice(14, 20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeTable:
+    """Nodes as two matrices, a column for each node. Of many blocks these are joined in a tenth of the time that it
+    takes with the columns of `Buckets`, of which there are nineteen.
+    """
+
+    numbers: I64  # (14, nodes), as `_number_rows` begins
+    values: F64  # (6, nodes), as `_float_rows` begins
+
+    def __len__(self) -> int:
+        return len(self.numbers[0])
+
+    @classmethod
+    def of(cls, nodes: Buckets) -> Self:
+        """The same nodes."""
+        return cls(numbers=_numbers(nodes), values=_values(nodes))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """The nodes of one part or more, one after another."""
+        return cls(
+            numbers=np.concatenate([part.numbers for part in parts], axis=1),
+            values=np.concatenate([part.values for part in parts], axis=1),
+        )
+
+    def buckets(self) -> Buckets:
+        """The same nodes, as windows of the matrices."""
+        rows, values = self.numbers, self.values
+        return Buckets(
+            count=rows[0],
+            first=Samples(step=rows[1], time=rows[2], value=values[0]),
+            last=Samples(step=rows[3], time=rows[6], value=values[1]),
+            min=Samples(step=rows[4], time=rows[7], value=values[2]),
+            max=Samples(step=rows[5], time=rows[8], value=values[3]),
+            finite_count=rows[0] - rows[11] - rows[12] - rows[13],
+            mean=values[4],
+            m2=values[5],
+            nan_count=rows[11],
+            pos_inf_count=rows[12],
+            neg_inf_count=rows[13],
+            min_time=rows[9],
+            max_time=rows[10],
+        )
 
 
 def encode(nodes: Buckets, packer: Packer) -> bytes:
@@ -45,7 +95,7 @@ def encode(nodes: Buckets, packer: Packer) -> bytes:
     return sealed(head + (raw if plain else frame))
 
 
-def decode(payload: bytes | memoryview, packer: Packer) -> Buckets:
+def decode(payload: bytes | memoryview, packer: Packer) -> NodeTable:
     """The nodes of a payload; Corrupt when it is not exactly what `encode` wrote."""
     reader, count = opened(payload, NODES_V1, MAX_NODES)
     flags = reader.take(1)[0]
@@ -57,12 +107,13 @@ def decode(payload: bytes | memoryview, packer: Packer) -> Buckets:
     raw = rest if flags & _PLAIN else packer.decompress(rest, size)
     planes = np.frombuffer(raw, np.uint8).reshape(_ROWS, 8, count)
     matrix = np.ascontiguousarray(planes.transpose(0, 2, 1)).view("<u8").reshape(_ROWS, count).astype("u8", copy=False)
-    return _buckets(_told(matrix[_NUMBERS], divisor), _floats(matrix[_FLOATS], narrow=bool(flags & _NARROW)))
+    return NodeTable(
+        numbers=_told(matrix[_NUMBERS], divisor), values=_floats(matrix[_FLOATS], narrow=bool(flags & _NARROW))
+    )
 
 
-def _number_rows(nodes: Buckets) -> tuple[I64, int]:
-    """Rows 0 to 13 of the matrix before they are folded, and the divisor of times."""
-    rows = np.stack(
+def _numbers(nodes: Buckets) -> I64:
+    return np.stack(
         [
             nodes.count,
             nodes.first.step,
@@ -80,6 +131,15 @@ def _number_rows(nodes: Buckets) -> tuple[I64, int]:
             nodes.neg_inf_count,
         ]
     )
+
+
+def _values(nodes: Buckets) -> F64:
+    return np.stack([nodes.first.value, nodes.last.value, nodes.min.value, nodes.max.value, nodes.mean, nodes.m2])
+
+
+def _number_rows(nodes: Buckets) -> tuple[I64, int]:
+    """Rows 0 to 13 of the matrix before they are folded, and the divisor of times."""
+    rows = _numbers(nodes)
     rows[_STEPS] -= rows[1]
     rows[_TIMES] -= rows[2]
     divisor = _divisor(rows)
@@ -109,8 +169,7 @@ def _told(words: U64, divisor: int) -> I64:
 
 def _float_rows(nodes: Buckets) -> tuple[U64, bool]:
     """Rows 14 to 19, and whether the values of points are float32 in them."""
-    values = np.stack([nodes.first.value, nodes.last.value, nodes.min.value, nodes.max.value, nodes.mean, nodes.m2])
-    values = canonical(values)
+    values = canonical(_values(nodes))
     words = values.view(np.uint64)
     with np.errstate(over="ignore", under="ignore"):
         small = values[:4].astype(np.float32)
@@ -129,21 +188,3 @@ def _floats(told: U64, *, narrow: bool) -> F64:
     if narrow:
         values[:4] = widened(words[:4].astype(np.uint32))
     return values
-
-
-def _buckets(rows: I64, values: NDArray[np.float64]) -> Buckets:
-    return Buckets(
-        count=rows[0],
-        first=Samples(step=rows[1], time=rows[2], value=values[0]),
-        last=Samples(step=rows[3], time=rows[6], value=values[1]),
-        min=Samples(step=rows[4], time=rows[7], value=values[2]),
-        max=Samples(step=rows[5], time=rows[8], value=values[3]),
-        finite_count=rows[0] - rows[11] - rows[12] - rows[13],
-        mean=values[4],
-        m2=values[5],
-        nan_count=rows[11],
-        pos_inf_count=rows[12],
-        neg_inf_count=rows[13],
-        min_time=rows[9],
-        max_time=rows[10],
-    )

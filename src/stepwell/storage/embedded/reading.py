@@ -27,7 +27,7 @@ from stepwell.storage.catalog import summaries
 from stepwell.storage.embedded import blocks, tiles
 from stepwell.storage.embedded.blocks import Blocks, Header, nodes_of
 from stepwell.storage.embedded.head import Moment
-from stepwell.storage.embedded.nodes import WIDTH
+from stepwell.storage.embedded.nodes import FINE, WIDTH, NodeTable
 from stepwell.storage.embedded.statements import POINTS as SQL
 
 EXACT_BELOW: Final = 65_536  # points: a window this small is bucketed point by point
@@ -153,17 +153,26 @@ def buckets(source: Source, *, window: Window, budget: int) -> Buckets:
     """At most `budget` buckets of the window's points, by rank."""
     whole, cut = _split(source, window)
     fresh = [p for p in (_within(p, window) for p in source.fresh) if len(p)]
+    total = sum(header.length for header in whole + cut) + sum(map(len, fresh))
     part = replace(source, headers=whole + cut, fresh=fresh)
-    total = sum(header.length for header in part.headers) + sum(map(len, fresh))
-    # Below a node for each bucket the nodes are too coarse: the chart would show fewer buckets than were asked for.
-    if total <= max(EXACT_BELOW, budget * WIDTH):
+    level = _level(total, budget)
+    if level is None:
         found = collect(part, window)
         return Buckets.of(found, rank_edges(len(found), budget))
+    nodes = [table for table in _nodes(source, whole + cut, fresh, window, level) if len(table)]
+    joined = NodeTable.joined(nodes).buckets() if nodes else Buckets.empty()
+    return joined.merge(snapped_edges(joined.count, budget))
+
+
+def _level(total: int, budget: int) -> int | None:
+    """Of the nodes that so many points are told by: that of tiles, 0 for blocks, -1 for fine ones; None is points."""
+    # Below a node for each bucket the nodes are too coarse: the chart would show fewer buckets than were asked for.
+    if total <= max(EXACT_BELOW, budget * WIDTH):
+        return -1 if total > max(EXACT_BELOW, NODES_A_BUCKET * budget * FINE) else None
     level = 0
     while total >= NODES_A_BUCKET * budget * tiles.node_points(level + 1):
         level += 1
-    nodes = Buckets.concat([found for found in _nodes(part, window, level) if len(found)])
-    return nodes.merge(snapped_edges(nodes.count, budget))
+    return level
 
 
 def _split(source: Source, window: Window) -> tuple[list[Header], list[Header]]:
@@ -177,42 +186,44 @@ def _split(source: Source, window: Window) -> tuple[list[Header], list[Header]]:
         if _inside(header, window):
             whole.append(header)
         elif header.level:
-            waiting += tiles.children(source.connection, header)
+            waiting += source.blocks.below(source.connection, header)
         else:
             cut.append(header)
     return whole, cut
 
 
-def _nodes(source: Source, window: Window, level: int) -> Iterator[Buckets]:
+def _nodes(
+    source: Source, headers: list[Header], fresh: list[Points], window: Window, level: int
+) -> Iterator[NodeTable]:
     """Nodes of the window's points in key order, of tiles up to a level. Tiles that cannot stand for their blocks, as
     others are among them, or are damaged, give way to what is below them.
     """
-    for cluster in _clusters(source.headers, source.fresh):
-        part = replace(source, headers=cluster.headers, fresh=cluster.fresh)
-        found = _stored_nodes(part, window, level)
+    for cluster in _clusters(headers, fresh):
+        found = _stored_nodes(source, cluster, window, level)
         if found is not None:
             yield found
         elif any(header.level for header in cluster.headers):
             below = [
                 child
                 for header in cluster.headers
-                for child in (tiles.children(source.connection, header) if header.level else [header])
+                for child in (source.blocks.below(source.connection, header) if header.level else [header])
                 if _meets(child, window)
             ]
-            yield from _nodes(replace(part, headers=below), window, level)
+            yield from _nodes(source, below, cluster.fresh, window, level)
         else:
-            yield nodes_of(collect(part, window))
+            points = collect(replace(source, headers=cluster.headers, fresh=cluster.fresh), window)
+            yield NodeTable.of(nodes_of(points, FINE if level < 0 else None))
 
 
-def _stored_nodes(part: Source, window: Window, level: int) -> Buckets | None:
-    """Those of the one header that a part consists of, when they tell just what is to be told."""
-    if len(part.headers) != 1 or part.fresh:
+def _stored_nodes(source: Source, cluster: _Cluster, window: Window, level: int) -> NodeTable | None:
+    """Those of the one header that a cluster consists of, when they tell just what is to be told."""
+    if len(cluster.headers) != 1 or cluster.fresh:
         return None
-    (header,) = part.headers
-    if header.level > level or header.max_arrival >= part.end or not _inside(header, window):
+    (header,) = cluster.headers
+    if header.level > max(level, 0) or header.max_arrival >= source.end or not _inside(header, window):
         return None
     try:
-        return part.blocks.nodes(part.connection, header)
+        return (source.blocks.fine if level < 0 else source.blocks.nodes)(source.connection, header)
     except Corrupt:
         if not header.level:
             raise

@@ -16,12 +16,11 @@ from typing import Any, Final
 import apsw
 import numpy as np
 
-from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import snapped_edges
-from stepwell.core.errors import Corrupt
 from stepwell.core.series import I64, Points
 from stepwell.storage.embedded import blocks, nodes
 from stepwell.storage.embedded.blocks import Blocks, Encoded, Header
+from stepwell.storage.embedded.nodes import NodeTable
 from stepwell.storage.embedded.packing import Packer
 from stepwell.storage.embedded.statements import POINTS as SQL
 
@@ -37,14 +36,6 @@ def node_points(level: int) -> int:
     return nodes.WIDTH << 2 * level
 
 
-def children(connection: apsw.Connection, tile: Header) -> list[Header]:
-    """What a tile stands for, one level down. Raises Corrupt unless it adds up."""
-    found = [blocks.header_from(row) for row in SQL.all(connection, "headers_below", (tile.series_key, tile.id))]
-    if sum(header.length for header in found) != tile.length:
-        raise Corrupt(f"what is below tile {tile.id} of series {tile.series_key} does not hold the points it counts")
-    return found
-
-
 def leaves(connection: apsw.Connection, headers: Sequence[Header], wanted: Wanted) -> Iterator[Header]:
     """The blocks below headers, those alone that are `wanted`, as all that is above them must be. In no order."""
     waiting = list(headers)
@@ -53,7 +44,7 @@ def leaves(connection: apsw.Connection, headers: Sequence[Header], wanted: Wante
         if not wanted(header):
             continue
         if header.level:
-            waiting += children(connection, header)
+            waiting += blocks.children(connection, header)
         else:
             yield header
 
@@ -97,7 +88,7 @@ class Frontier:
         """`low` of the next block; None when there is none."""
         while self._waiting and self._waiting[0][2].level:
             _, _, tile = heapq.heappop(self._waiting)
-            self._add(children(self._connection, tile))
+            self._add(blocks.children(self._connection, tile))
         return self._waiting[0][0] if self._waiting else None
 
     def take(self) -> Header:
@@ -144,7 +135,7 @@ def _high(header: Header) -> tuple[int, int]:
 
 def make(connection: apsw.Connection, cache: Blocks, packer: Packer, run: Sequence[Header]) -> Encoded:
     """The tile of a run of neighbours; it has no id yet. Raises Corrupt when the nodes of one cannot be read."""
-    joined = Buckets.concat([cache.nodes(connection, header) for header in run])
+    joined = NodeTable.joined([cache.nodes(connection, header) for header in run]).buckets()
     return Encoded(_above(run), nodes.encode(joined.merge(snapped_edges(joined.count, NODES)), packer), None)
 
 
@@ -178,6 +169,6 @@ def cover(connection: apsw.Connection, made: Sequence[tuple[Encoded, Sequence[He
 
 def uncover(connection: apsw.Connection, tile: Header) -> None:
     """Take a root away: what is below it are roots from now on."""
-    below = children(connection, tile)
+    below = blocks.children(connection, tile)
     SQL.each(connection, "set_parent", ((0, header.series_key, tile.id, header.id) for header in below))
     blocks.delete(connection, [tile])
