@@ -6,7 +6,6 @@ the same request is not.
 
 from __future__ import annotations
 
-import math
 import time
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from stepwell.client import records
+from stepwell.client import columns, records
 from stepwell.client.outbox import FILES, Broken, Item, Outbox, Place
 from stepwell.client.records import Note, Points, Series
-from stepwell.client.transport import Api, Refused, quoted
+from stepwell.client.transport import Api, Denied, Refused, Unavailable, quoted
 
 BATCH: Final = 50_000  # points of one request
 _SAMPLES: Final = 10_000  # of one request
+_UNKNOWN_FORM: Final = (400, 403, 415)  # how a server that does not know a form may answer, or what stands before it
 _CHANGES: Final = ("params", "set_tags", "remove_tags")
 
 
@@ -48,6 +48,7 @@ class Delivery:
         self._outbox = outbox
         self._tell = tell
         self._uploaded: list[Path] = []
+        self._raw = True  # until the server takes as JSON what it refused in the raw form
 
     def deliver(self, *, ended: bool = False, sent: Callable[[Place], None] = lambda _: None) -> bool:
         """Send all that is there; whether there was anything. `sent` hears each new place. Unavailable, Denied."""
@@ -196,18 +197,30 @@ class Delivery:
                 self.sums.others += len(part)
 
     def _series(self, series: Sequence[Series]) -> None:
-        message = {"series": [_column(each) for each in series]}
-        count = sum(len(each.steps) for each in series)
         try:
-            self._api.send("POST", f"{self._run}/points", message)
-            self.sums.points += count
+            self._points(series)
+            self.sums.points += sum(len(each.steps) for each in series)
         except Refused as error:
             halves = _halves(series, rows=error.status == 413)
             if not halves or error.status == 404:
-                self._set_aside("POST", f"{self._run}/points", message, error)
+                self._set_aside("POST", f"{self._run}/points", columns.message(series), error)
                 return
             for half in halves:
                 self._series(half)
+
+    def _points(self, series: Sequence[Series]) -> None:
+        """In the raw form, or as JSON to a server that takes only that: an older one, or one behind a strict proxy."""
+        path = f"{self._run}/points"
+        if self._raw:
+            try:
+                self._api.request("POST", path, columns.raw(series), columns.POINTS)
+            except (Refused, Denied, Unavailable) as error:
+                if error.status not in _UNKNOWN_FORM:
+                    raise
+            else:
+                return
+        self._api.send("POST", path, columns.message(series))
+        self._raw = False
 
     def _try(self, verb: str, path: str, message: Mapping[str, Any]) -> None:
         try:
@@ -267,22 +280,6 @@ def _halves(series: Sequence[Series], *, rows: bool) -> list[Sequence[Series]]:
         [Series(one.metric, one.steps[:middle], one.times[:middle], one.values[:middle])],
         [Series(one.metric, one.steps[middle:], one.times[middle:], one.values[middle:])],
     ]
-
-
-def _column(series: Series) -> dict[str, Any]:
-    values: list[Any] = series.values.tolist()
-    if not math.isfinite(sum(values)):
-        values = [value if math.isfinite(value) else _word(value) for value in values]
-    return {
-        "metric": series.metric,
-        "steps": series.steps.tolist(),
-        "values": values,
-        "times_us": series.times.tolist(),
-    }
-
-
-def _word(value: float) -> str:
-    return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
 
 
 def _parts(fields: Mapping[str, Any]) -> Iterable[dict[str, Any]]:

@@ -78,7 +78,7 @@ def encode_points(groups: Sequence[Group]) -> bytes:
     for group in groups:
         columns += [group.times, group.steps, *group.columns]
     line = json.dumps(head, separators=(",", ":")).encode()
-    return b"".join([line, b"\n", *(_little(column).tobytes() for column in columns)])
+    return b"".join([line, b"\n", *(little(column).tobytes() for column in columns)])
 
 
 def decode(payload: bytes) -> Note | Points:
@@ -104,7 +104,7 @@ def _groups(named: list[tuple[int, list[str]]], rest: bytes) -> Iterator[Group]:
             raise ValueError("columns are missing")
         found = array(code)
         found.frombytes(rest[begin:place])
-        return _little(found)
+        return little(found)
 
     for rows, metrics in named:
         times, steps = column("q", rows), column("q", rows)
@@ -113,7 +113,7 @@ def _groups(named: list[tuple[int, list[str]]], rest: bytes) -> Iterator[Group]:
         raise ValueError("there is more than the columns")
 
 
-def _little(column: array[Any]) -> array[Any]:
+def little(column: array[Any]) -> array[Any]:
     """Little-endian on every machine, and back."""
     if sys.byteorder == "big":
         column = column[:]

@@ -25,15 +25,20 @@ Body: TypeAlias = "bytes | Path | None"
 
 
 class Unavailable(Exception):
-    """Not now: try again, after `retry_after` seconds if the server said so."""
+    """Not now: try again, after `retry_after` seconds if the server said so. `status`: 0 where nobody answered."""
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, status: int = 0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.status = status
 
 
 class Denied(Exception):
     """The credential is missing, wrong, or not for this."""
+
+    def __init__(self, message: str, status: int = 401) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Refused(Exception):
@@ -155,13 +160,13 @@ class Api:
         told = problem if isinstance(problem, dict) else {}
         message = str(told.get("message") or f"HTTP status {status}")
         if status in _DENIED:
-            raise Denied(message)
+            raise Denied(message, status)
         if status == 413 or (
             400 <= status < 500 and status not in _LATER and told.get("code") not in (None, "unknown_path")
         ):
             raise Refused(status, str(told.get("code", "")), message)
         # 5xx and what says to come again; also whatever stands in the way and is no Stepwell, which may change.
-        raise Unavailable(f"{self.url}: {message}", _seconds(headers.get("Retry-After")))
+        raise Unavailable(f"{self.url}: {message}", _seconds(headers.get("Retry-After")), status)
 
 
 def quoted(part: str) -> str:

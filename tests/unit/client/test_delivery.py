@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import struct
 from array import array
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,18 +17,40 @@ from stepwell.client.delivery import Delivery
 from stepwell.client.outbox import Outbox
 from stepwell.client.records import Group, Note, Points, encode_note, encode_points
 from stepwell.client.spool import Spool
-from stepwell.client.transport import Refused, Unavailable
+from stepwell.client.transport import Denied, Refused, Unavailable
 
 Refuses = Callable[[str, str, Any], "Exception | None"]
 
 
-class Server:
-    """Takes all that `refuses` has no error for."""
+WORDS = {math.inf: "Infinity", -math.inf: "-Infinity"}
 
-    def __init__(self, refuses: Refuses = lambda *_: None) -> None:
+
+def unpacked(body: bytes) -> dict[str, Any]:
+    """The message of a raw body: written from its description alone."""
+    (size,) = struct.unpack_from("<Q", body)
+    assert size % 8 == 0
+    head: dict[str, Any] = json.loads(body[8 : 8 + size])
+    rows = [each["rows"] for each in head["series"]]
+    cells = iter(struct.unpack_from(f"<{sum(rows)}q{sum(rows)}d{sum(rows)}q", body, 8 + size))
+    assert len(body) == 8 + size + 24 * sum(rows)
+    for name in ("steps", "values", "times_us"):
+        for each, count in zip(head["series"], rows, strict=True):
+            each[name] = [next(cells) for _ in range(count)]
+    for each in head["series"]:
+        del each["rows"]
+        each["values"] = ["NaN" if value != value else WORDS.get(value, value) for value in each["values"]]
+    return head
+
+
+class Server:
+    """Takes all that `refuses` has no error for; the raw form unless it is `old`, which is what it says then."""
+
+    def __init__(self, refuses: Refuses = lambda *_: None, *, old: Exception | None = None) -> None:
         self.refuses = refuses
         self.taken: list[tuple[str, str, Any]] = []
         self.tried = 0
+        self.old = old
+        self.raw = 0
 
     def send(self, verb: str, path: str, message: Mapping[str, Any]) -> Any:
         self.tried += 1
@@ -40,8 +64,15 @@ class Server:
         assert path == "/experiments"
         return {"experiments": {"id": [7]}} if query["filter"] == "name = 'it''s'" else {"experiments": {"id": []}}
 
-    def request(self, verb: str, path: str, body: Path) -> Any:
-        self.taken.append((verb, path, body.read_bytes()))
+    def request(self, verb: str, path: str, body: Path | bytes, content_type: str = "") -> Any:
+        if isinstance(body, Path):
+            self.taken.append((verb, path, body.read_bytes()))
+            return None
+        assert content_type == "application/vnd.stepwell.points"
+        self.raw += 1
+        if self.old is not None:
+            raise self.old
+        return self.send(verb, path, unpacked(body))
 
 
 def group(metrics: str, *rows: tuple[int, float]) -> Group:
@@ -150,6 +181,53 @@ def test_what_is_too_large_is_sent_in_parts(outbox: Outbox) -> None:
     delivery, told = deliver(outbox, server)
     steps = [step for _, _, message in server.taken for step in message["series"][0]["steps"]]
     assert (steps, told, delivery.sums.points) == (list(range(7)), [], 7)
+
+
+@pytest.mark.parametrize(
+    "old",
+    [
+        Refused(400, "invalid", "the body is not JSON"),
+        Refused(415, "unknown_content_type", "what is this?"),
+        Unavailable("no Stepwell answers", status=415),
+        Denied("bodies of this kind are not let through", 403),
+    ],
+)
+def test_a_server_that_does_not_know_the_raw_form_gets_json(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch, old: Exception
+) -> None:
+    monkeypatch.setattr(delivery_module, "BATCH", 2)
+    rows = [(step, value) for step, value in enumerate([0.1, -0.0, math.inf, -math.inf, 5e-324, 1.7e308])]
+    fill(outbox, *(Points((group("a b", *rows[at : at + 2]),)) for at in (0, 2, 4)))
+    server, whole = Server(old=old), Server()
+    begin = outbox.sent()
+    delivery, told = deliver(outbox, server)
+    assert (server.raw, len(server.taken), told, delivery.sums.points) == (1, 3, [], 12)  # it is not asked again
+    outbox.mark(begin)
+    deliver(outbox, whole)
+    assert (whole.raw, whole.taken) == (3, server.taken)
+    assert "-0.0" in json.dumps(whole.taken)
+
+
+def test_bad_points_do_not_end_the_raw_form(outbox: Outbox) -> None:
+    def refuses(verb: str, path: str, message: Any) -> Exception | None:
+        bad = any(each["metric"] == "bad" for each in message.get("series", ()))
+        return Refused(400, "invalid", "no") if bad else None
+
+    fill(outbox, Points((group("bad good", (1, 1.0)),)), Note("change", {}), Points((group("good", (2, 1.0)),)))
+    server = Server(refuses)
+    delivery, _ = deliver(outbox, server)
+    assert (delivery.sums.points, delivery.sums.refused) == (2, 1)
+    assert [path for _, path, _ in server.taken].count("/runs/a%2Fb/points") == 2
+    assert (server.raw, server.tried) == (4, 7)  # what is refused is tried in both forms, what is good in one
+
+
+@pytest.mark.parametrize("error", [Unavailable("down"), Unavailable("busy", 1.0, 503), Denied("expired", 401)])
+def test_what_is_no_answer_to_the_form_is_not_asked_again_at_once(outbox: Outbox, error: Exception) -> None:
+    fill(outbox, Points((group("a", (1, 1.0)),)))
+    server = Server(lambda *_: error)
+    with pytest.raises(type(error)):
+        deliver(outbox, server)
+    assert (server.raw, server.tried) == (1, 1)
 
 
 def test_a_run_that_is_gone_is_not_asked_for_series_by_series(outbox: Outbox) -> None:

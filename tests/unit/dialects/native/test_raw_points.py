@@ -43,7 +43,11 @@ CHANGES = st.fixed_dictionaries(
 def series(draw: st.DrawFn) -> dict[str, Any]:
     """As in the JSON form, but with values that are floats."""
     count = draw(st.integers(0, 6))
-    found = {"metric": draw(TEXT), "steps": draw(column(INT64, count)), "values": draw(column(VALUE, count))}
+    found: dict[str, Any] = {
+        "metric": draw(TEXT),
+        "steps": draw(column(INT64, count)),
+        "values": draw(column(VALUE, count)),
+    }
     if draw(st.booleans()):
         found["times_us"] = draw(column(INT64, count))
     if draw(st.booleans()):
