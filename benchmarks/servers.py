@@ -59,9 +59,12 @@ class Running:
 
 
 def environment() -> dict[str, str]:
-    """Of the peers: nothing sent home, and no background jobs that have nothing to do with metrics."""
+    """Of the peers: nothing sent home, and no background jobs that have nothing to do with metrics.
+
+    Of all: what was compiled is kept, as an installer keeps it. A start that compiles takes twice as long.
+    """
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "STEPWELL_"))}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "STEPWELL_", "PYTHON"))}
     return {**kept, **quiet, "NO_PROXY": "127.0.0.1,localhost"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib.util import find_spec
 
@@ -9,6 +10,8 @@ from importlib.util import find_spec
 def main() -> int:
     """The exit status."""
     if sys.version_info >= (3, 11) and find_spec("apsw") is not None:
+        if sys.argv[1:2] == ["serve"]:
+            gc.disable()  # nothing that a start makes is garbage; the server turns it on (web.running)
         from stepwell.cli import main as run  # noqa: PLC0415  needs the server's packages
 
         return run()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -121,6 +120,8 @@ def _check_together(settings: Settings) -> None:
 
 
 def _read_file(path: Path) -> dict[str, object]:
+    import tomllib  # noqa: PLC0415  few starts need it
+
     try:
         content: dict[str, object] = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:

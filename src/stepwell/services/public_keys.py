@@ -1,15 +1,12 @@
-"""RSA public keys of credentials: taken in as PEM, kept as DER. A private key is refused before it is stored."""
+"""RSA public keys of credentials: taken in as PEM, kept as DER. A private key is refused before it is stored.
+
+What does the arithmetic is loaded with the first key or signature: most servers never see one.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Final
-
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
 
 from stepwell.core.errors import Invalid, TooLarge
 
@@ -35,6 +32,10 @@ def checked_id(key_id: str) -> str:
 
 def from_pem(pem: str) -> bytes:
     """The key as DER. Invalid: not an RSA public key of 2048 to 8192 bits."""
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415
+
     if "PRIVATE KEY" in pem:
         raise Invalid("this is a private key, which must stay with the client; give its public key", field="public_key")
     try:
@@ -52,7 +53,13 @@ def from_pem(pem: str) -> bytes:
 
 def signed_by(der: bytes, *, signature: bytes, message: bytes) -> bool:
     """Whether the owner of a key made this signature (RSASSA-PKCS1-v1_5 with SHA-256) of the message."""
-    key = serialization.load_der_public_key(der)
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
+
+    key = load_der_public_key(der)
     assert isinstance(key, RSAPublicKey), "only such keys are stored"
     try:
         key.verify(signature, message, PKCS1v15(), SHA256())

@@ -31,6 +31,7 @@ def run(
     # of short-lived rows need not wake it.
     gc.freeze()
     gc.set_threshold(*COLLECT)
+    gc.enable()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(control, server.serve(application, listener, ready=ready, certificate=certificate)))
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stepwell.services import sealing
 from stepwell.services.sealing import KEY_BYTES, ServerKey, Unsealable, new_key
 
 KEY = ServerKey(new_key())
@@ -44,6 +47,13 @@ def test_a_changed_bit_is_found(position: int):
 def test_a_cut_seal_is_found(length: int):
     with pytest.raises(Unsealable):
         KEY.unseal(KEY.seal(SECRET, owner="a")[:length], owner="a")
+
+
+@given(st.binary(min_size=KEY_BYTES, max_size=KEY_BYTES))
+def test_keys_are_derived_as_rfc_5869_says(material: bytes):
+    for use in (b"stepwell key name", b"stepwell sealed secrets", b"stepwell codes"):
+        truth = HKDF(algorithm=SHA256(), length=32, salt=None, info=use).derive(material)
+        assert sealing._derived(material, use) == truth
 
 
 def test_the_same_material_is_the_same_key():

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stepwell.core.errors import Corrupt
-from stepwell.core.series import I64, INT64_MAX, Order
+from stepwell.core.series import I64, INT64_MAX, Order, distinct
 from stepwell.storage.catalog import series as series_table
 from stepwell.storage.embedded import blocks, journal, mending
 from stepwell.storage.embedded.blocks import Blocks
@@ -100,7 +100,7 @@ class Backlog:
 
     def among(self, series_keys: Iterable[int]) -> I64:
         """Those of the series that wait, rising."""
-        places = _places(self._keys, np.unique(np.fromiter(series_keys, np.int64)))
+        places = _places(self._keys, distinct(np.fromiter(series_keys, np.int64)))
         return self._keys[places[self._waits[places]]]
 
     def bring_back(self, series_keys: Iterable[int], submit: Submit) -> None:
@@ -208,4 +208,4 @@ def _places(keys: I64, wanted: I64) -> I64:
 
 def _joined(columns: Sequence[NDArray[np.int64]]) -> I64:
     """What is in some of them, each once, rising."""
-    return np.unique(np.concatenate([np.empty(0, np.int64), *columns]))
+    return distinct(np.concatenate([np.empty(0, np.int64), *columns]))
