@@ -18,7 +18,10 @@ LIMIT = 20
 
 def filled(count: int) -> tuple[apsw.Connection, list[int]]:
     conn = database()
-    new = [NewRun(id=f"r{n}", name=f"r{n}", origin="test", at=n) for n in range(count)]
+    new = [
+        NewRun(id=f"r{n}", name=f"r{n}", origin="test", at=n, tags={"team": f"t{n % 9}"}, params={"seed": f"{n}"})
+        for n in range(count)
+    ]
     keys = [made.key for made in runs.create(conn, "w", new)]
     values = np.random.default_rng(1).permutation(count)
     for metric, numbers in (("loss", values), ("accuracy", values[::-1])):
@@ -82,3 +85,17 @@ def test_few_runs_are_all_looked_at() -> None:
     query = RunQuery(filter=(), order=parse_order(["metrics.loss"], schema=RUNS), limit=LIMIT)
     question, values = searching._asked(conn, 1, query, [])
     assert walking.choose(conn, question, values.metric_ids) is None
+
+
+def test_runs_of_other_tags_are_not_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of nine met runs eight are left at their tag: the tables of runs and of other conditions are not touched."""
+    conn, _ = filled(1_000)
+    monkeypatch.setattr(walking, "MANY", 200)
+    monkeypatch.setattr(searching, "FEW", 0)  # from a tag's value to the runs is another way
+    every, _ = steps(conn, "metrics.loss < 600", [], [])
+    some, found = steps(conn, "tags.team = 't3' and metrics.loss < 600", [], [])
+    few, same = steps(conn, "tags.team = 't3' and params.seed ILIKE '%' and metrics.loss < 600", [], [])
+    assert found
+    assert same == found
+    assert some < 0.7 * every
+    assert few < 1.2 * some

@@ -99,6 +99,7 @@ def compile_walk(
     stored = [
         f"SELECT {columns}",
         f"FROM run_metric AS walked{idiom.indexed.format('run_metric_by_last')}",
+        *_told_apart(question, bindings, idiom),
         f"{idiom.onward} run ON run.key = walked.run_key",
         *fields.joins,
         f"WHERE {' AND '.join([*_within(walk, question, bindings), *wheres])}",
@@ -122,6 +123,18 @@ def compile_walk(
         f"OFFSET {bindings.add(question.skip)}" if question.skip else "",
     ]
     return Statement(sql="\n".join(filter(None, lines)), bindings={**question.scope_values, **bindings.values})
+
+
+def _told_apart(question: Question, bindings: Bindings, idiom: Idiom) -> list[str]:
+    """Joins that leave out, before the run is looked up, those whose params and tags are others than the wanted."""
+    kinds = {Kind.PARAM: "param", Kind.TAG: question.table.tags}
+    wanted = [each for each in question.filter if each.op is Op.EQ and each.field.kind in kinds]
+    return [
+        f"{idiom.onward} {kinds[each.field.kind]} AS wanted{number} ON wanted{number}.run_key = walked.run_key"
+        f" AND wanted{number}.name = {bindings.add(each.field.key)}"
+        f" AND wanted{number}.value = {bindings.add(each.value)}"
+        for number, each in enumerate(wanted)
+    ]
 
 
 def _walkable(field: Field, metric_ids: Mapping[str, int]) -> bool:
