@@ -14,15 +14,15 @@ import pytest
 
 from stepwell.core.errors import Invalid, NotFound, StorageFailed
 from stepwell.core.model import RunWrite
-from stepwell.storage.warehouse import WarehouseStore, joining, journal
+from stepwell.storage.warehouse import WarehouseStore, joining, staging
 from stepwell.storage.warehouse.database import Connection
 from stepwell.storage.warehouse.names import KnownNames
 from stores import NOW, Shelf, W, add, batch, columns, make_runs, read_points, selector
 
 RUNS = tuple(f"r{number}" for number in range(5))
-# Of a transaction that writes points of known series: runs, summaries, arrival numbers, the change. Beginning and
+# Of a transaction that writes points of known series: runs; summaries and arrival numbers; the change. Beginning and
 # commit are not among them.
-STATEMENTS = 4
+STATEMENTS = 3
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_series_of_a_transaction_that_was_not_to_be_are_made_again(
         raise StorageFailed("no")
 
     with monkeypatch.context() as patch:
-        patch.setattr(journal, "take_arrivals", fails)
+        patch.setattr(staging, "_store", fails)
         assert isinstance(store.write(workspace=W, writes=[points(RUNS[0], 0)]).exception(), StorageFailed)
     assert store.list_series(workspace=W, run_id=RUNS[0]) == []
     add(store, [(1, 1, 1.0)], RUNS[0])

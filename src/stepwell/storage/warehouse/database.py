@@ -215,15 +215,13 @@ class Database:
                 "client_encoding": "utf8",
             },
             configure=_configure,
-            check=ConnectionPool.check_connection,
         )
         self._pool.open()
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """A connection that reads the database as it is at one moment."""
-        with told(), self._pool.connection() as raw:
-            raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        with told(), self._begun("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as raw:
             try:
                 yield Connection(raw, WORDINGS.reading)
             finally:
@@ -233,8 +231,7 @@ class Database:
     def changing(self) -> Iterator[Connection]:
         """A connection in a transaction that is committed at the end, unless something is raised: then nothing of it is
         stored, but for StorageFailed from the commit itself, after which that is not known."""
-        with told(), self._pool.connection() as raw:
-            raw.execute("BEGIN")
+        with told(), self._begun("BEGIN") as raw:
             try:
                 yield Connection(raw, WORDINGS.writing)
             except BaseException:
@@ -244,6 +241,21 @@ class Database:
                 raw.execute("COMMIT")
             except errors.OperationalError as error:
                 raise StorageFailed(f"PostgreSQL went away at a commit: {_first_line(error)}") from error
+
+    @contextmanager
+    def _begun(self, statement: str) -> Iterator[psycopg.Connection[Any]]:
+        """A connection in a transaction. One that has broken since it was used last is found out by it, and another
+        one taken."""
+        for attempt in range(self._pool.max_size + 1):
+            with self._pool.connection() as raw:
+                try:
+                    raw.execute(statement)
+                except errors.OperationalError:
+                    if attempt == self._pool.max_size or not raw.broken:
+                        raise
+                    continue
+                yield raw
+                return
 
     def close(self) -> None:
         """Close all connections."""

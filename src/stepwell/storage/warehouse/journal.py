@@ -62,12 +62,6 @@ def _columns(version: int, body: bytes, count: int) -> Sequence[I64]:
     raise Corrupt(f"a row of the journal has version {version}, which this program does not know")
 
 
-def take_arrivals(connection: Connection, count: int) -> int:
-    """The first of so many arrival numbers. Only for who has locked the rows of the runs that they are for."""
-    ((first,),) = connection.ask(SQL["take_arrivals"], {"count": count})
-    return int(first)
-
-
 def of_runs(connection: Connection, run_keys: Iterable[int]) -> Rows:
     """All that waits of some runs."""
     return rows_of(connection.ask(SQL["of_runs"], {"run_keys": np.array(list(run_keys), np.int64)}))

@@ -19,13 +19,12 @@ JOIN run ON run.workspace_key = workspace.key AND run.id = wanted.second
 ORDER BY run.key
 FOR UPDATE OF run;
 
--- name: take_arrivals
-SELECT take_arrivals(:count);
-
--- What is known of some series: nothing where they are gone.
+-- What is known of some series, and with each row the first of so many arrival numbers, taken once for all of them. Only
+-- for who has locked the rows of the runs that they are for.
 -- name: stored
-SELECT series.key, series.metric_id, metric.labelled, summary.body
-FROM unnest(CAST(:keys AS bigint[])) AS wanted(key)
+SELECT series.key, series.metric_id, metric.labelled, summary.body, taken.first
+FROM (SELECT take_arrivals(:count) AS first) AS taken
+CROSS JOIN unnest(CAST(:keys AS bigint[])) AS wanted(key)
 JOIN series ON series.key = wanted.key
 JOIN metric ON metric.id = series.metric_id
 LEFT JOIN summary ON summary.series_key = series.key;

@@ -79,7 +79,7 @@ class Stage:
         given = len(rows)
         if not given:
             return
-        stored = _load(connection, np.unique(rows.series))
+        stored, first = _load(connection, np.unique(rows.series), given)
         old = ~_above(rows, stored)
         if append:
             rows = _numbered(rows, _free(connection, self._tables, rows, old))
@@ -87,7 +87,7 @@ class Stage:
             rows, old = _once(rows, old)
             rows = rows.take(~_stored(connection, self._tables, rows, old))
         if len(rows):
-            _store(connection, rows, stored)
+            _store(connection, rows, stored, first)
         self._quotas.settled()  # whoever counts in this transaction sees them
         self.counters["points"] += len(rows)
         self.counters["duplicates"] += given - len(rows)
@@ -114,22 +114,25 @@ def _arrived(parts: Sequence[Rows]) -> Rows:
     return replace(rows, points=replace(rows.points, arrival=np.arange(len(rows))))
 
 
-def _load(connection: Connection, keys: I64) -> dict[int, _Series]:
-    return {
+def _load(connection: Connection, keys: I64, count: int) -> tuple[dict[int, _Series], int]:
+    """What is known of some series, and the first of so many arrival numbers. Those of repeats are given to nobody."""
+    found = connection.ask(journal.SQL["stored"], {"keys": keys, "count": count})
+    stored = {
         key: _Series(metric=metric, labelled=bool(labelled), summary=None if body is None else summaries.decode(body))
-        for key, metric, labelled, body in connection.ask(journal.SQL["stored"], {"keys": keys})
+        for key, metric, labelled, body, _ in found
     }
+    return stored, found[0][-1]
 
 
-def _store(connection: Connection, rows: Rows, stored: Mapping[int, _Series]) -> None:
-    """Give points their arrival numbers, and store them with what they change of the summaries."""
+def _store(connection: Connection, rows: Rows, stored: Mapping[int, _Series], first: int) -> None:
+    """Store points, numbered from the first number on, with what they change of the summaries."""
     merged = _merged(rows, stored)
     alone = [(key, run, each) for key, run, each in merged if not stored[key].labelled]
     runs, ends = _runs(rows)
-    firsts = journal.take_arrivals(connection, len(rows)) + ends[:-1]
+    firsts = first + ends[:-1]
     payloads = Blobs(
-        journal.encode(runs.take(slice(low, high)), run_key=int(runs.run[low]), first_arrival=first)
-        for (low, high), first in zip(pairwise(ends.tolist()), firsts.tolist(), strict=True)
+        journal.encode(runs.take(slice(low, high)), run_key=int(runs.run[low]), first_arrival=number)
+        for (low, high), number in zip(pairwise(ends.tolist()), firsts.tolist(), strict=True)
     )
     values: dict[str, Any] = {
         "runs": runs.run[ends[:-1]],
