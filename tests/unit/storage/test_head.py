@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stepwell.core.buckets import Buckets
 from stepwell.core.series import Order, Points
@@ -202,6 +204,35 @@ def test_a_commit_costs_no_series_anything_until_some_are_settled(monkeypatch: p
     assert appended == 200, "and those that somebody reads"
     assert [state.points().step.tolist() for _, state in found] == [list(range(31))] * 100
     assert {state.in_order for _, state in found} == {True}
+
+
+@pytest.mark.parametrize("part", [0, 10**6])  # each part copied alone, or all gathered row by row
+@given(commits=st.lists(st.dictionaries(st.integers(0, 5), st.lists(st.integers(0, 9), min_size=1), min_size=1)))
+def test_each_series_gets_its_rows_as_they_came(part: int, commits: list[dict[int, list[int]]]) -> None:
+    """Also late ones, and whether there are any."""
+    head = Head()
+    every = [Series(key=key, run_key=1, name=(f"m{key}", ()), stored=None) for key in range(6)]
+    for one in every:
+        head.admit(one)
+    came: dict[int, list[int]] = {key: [] for key in range(6)}
+    late: set[int] = set()
+    for commit in commits:
+        slots = sorted((every[key].slot, key) for key in commit)
+        for _, key in slots:
+            commit[key].sort()
+            if came[key] and max(came[key]) >= commit[key][0]:
+                late.add(key)
+            came[key] += commit[key]
+        edges = np.append(0, np.cumsum([len(commit[key]) for _, key in slots]))
+        steps = [step for _, key in slots for step in commit[key]]
+        piece = Piece(np.array([slot for slot, _ in slots]), edges, rows(steps, head.end))
+        head.publish([piece], end=head.end + len(steps))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(head_module, "PART", part)
+        states = [head.state(one) for one in every]
+    assert [state.rows[STEP, : state.n].tolist() for state in states] == [came[key] for key in range(6)]
+    assert all((np.diff(state.rows[ARRIVAL, : state.n]) > 0).all() for state in states)
+    assert all(not state.in_order for state, key in zip(states, range(6), strict=True) if key in late and state.n)
 
 
 def test_what_was_admitted_and_not_committed_is_forgotten() -> None:

@@ -34,6 +34,7 @@ NAMES_KEPT: Final = 200_000  # in lists of names as requests bring them again an
 UNSETTLED: Final = 64  # commits kept as they are, at most,
 UNSETTLED_SERIES: Final = 4_096  # with so many series, one counted for each commit: to settle them takes 10 ms
 UNSETTLED_POINTS: Final = 65_536
+PART: Final = 64  # points of a series in a commit from which on a copy of them alone is the fastest
 
 Name = tuple[str, Labels]
 
@@ -449,14 +450,33 @@ def _joined(unsettled: Sequence[_Unsettled]) -> tuple[Piece, NDArray[np.bool_]]:
     """All of it as one piece, rows of a series in the order in which they came; which series have late ones."""
     if len(unsettled) == 1:
         return unsettled[0]
-    which = np.concatenate([np.repeat(piece.slots, np.diff(piece.edges)) for piece, _ in unsettled])
-    order = np.argsort(which, kind="stable")
-    which = which[order]
-    rows = np.concatenate([piece.rows for piece, _ in unsettled], axis=1).take(order, axis=1)
-    edges = edges_of(which)
-    slots = which[edges[:-1]]
-    behind = [piece.slots[late] for piece, late in unsettled]
-    return Piece(slots, edges, rows), np.isin(slots, np.concatenate(behind))
+    pieces = [piece for piece, _ in unsettled]
+    slots = np.concatenate([piece.slots for piece in pieces])
+    order = np.argsort(slots, kind="stable")  # of parts: a part is what a commit has of a series
+    slots = slots[order]
+    lengths = np.concatenate([np.diff(piece.edges) for piece in pieces])[order]
+    ends = np.append(0, np.cumsum(lengths))
+    rows = _parts(pieces, order) if ends[-1] >= PART * len(order) else _gathered(pieces, order, lengths, ends)
+    groups = edges_of(slots)
+    late = np.concatenate([late for _, late in unsettled])[order]
+    return Piece(slots[groups[:-1]], ends[groups], rows), np.logical_or.reduceat(late, groups[:-1])
+
+
+def _parts(pieces: Sequence[Piece], order: I64) -> I64:
+    """The rows of all parts, in this order: a copy of each."""
+    parts = [piece.rows[:, start:end] for piece in pieces for start, end in pairwise(piece.edges.tolist())]
+    return np.concatenate([parts[place] for place in order.tolist()], axis=1)
+
+
+def _gathered(pieces: Sequence[Piece], order: I64, lengths: I64, ends: I64) -> I64:
+    """The same, row by row, where parts are too short for a copy of each. `lengths`, `ends`: in the order asked for."""
+    offsets = np.append(0, np.cumsum([piece.rows.shape[1] for piece in pieces]))
+    begins = np.concatenate([piece.edges[:-1] + offset for piece, offset in zip(pieces, offsets, strict=False)])
+    places = np.repeat(begins[order] - ends[:-1], lengths) + np.arange(ends[-1])
+    rows = np.empty((COLUMNS, len(places)), np.int64)
+    for number, row in enumerate(rows):
+        np.concatenate([piece.rows[number] for piece in pieces]).take(places, out=row, mode="clip")
+    return rows
 
 
 def edges_of(which: I64) -> I64:
