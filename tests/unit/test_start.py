@@ -38,6 +38,8 @@ LATER = (
     "numpy.ma",  # np.unique loads it
     "numpy.random",
     "tomllib",  # with a file of settings
+    "stepwell.dialects.native.docs",  # with the first look at the document
+    "stepwell.dialects.native.openapi",
     "stepwell.agent",
     "stepwell.storage.warehouse",
     "stepwell.storage.embedded.repairing",

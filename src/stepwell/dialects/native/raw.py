@@ -60,8 +60,7 @@ def buckets(answer: Table) -> bytes:
     series = answer["series"]
     tables = [each["buckets"] for each in series]
     names = [name for name in tables[0] if name != "non_finite"] if tables else []
-    columns = {name: np.concatenate([each[name] for each in tables]) for name in names}
-    types = {name: _TYPES[column.dtype.kind] for name, column in columns.items()}
+    types = {name: _TYPES[tables[0][name].dtype.kind] for name in names}
     head = orjson.dumps(
         {
             "series": [_named(each, table, names) for each, table in zip(series, tables, strict=True)],
@@ -69,7 +68,7 @@ def buckets(answer: Table) -> bytes:
         }
     )
     head += b" " * (-len(head) % _WORD)
-    cells = [column.astype(types[name][1], copy=False).tobytes() for name, column in columns.items()]
+    cells = (np.ascontiguousarray(each[name], types[name][1]).data for name in names for each in tables)
     return b"".join([len(head).to_bytes(_WORD, "little"), head, *cells])
 
 

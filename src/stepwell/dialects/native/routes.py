@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -12,7 +12,7 @@ from stepwell.core.access import Role
 from stepwell.core.ids import check_workspace
 from stepwell.core.model import RunWrite
 from stepwell.core.store import BlobWriter
-from stepwell.dialects.native import docs, endpoint_table, openapi, raw, translate
+from stepwell.dialects.native import endpoint_table, raw, translate
 from stepwell.dialects.native.asking import Ask
 from stepwell.dialects.native.decoding import Decoder
 from stepwell.dialects.native.errors import error_response
@@ -185,15 +185,37 @@ def _routes() -> list[Route]:
         for operation in OPERATIONS
         if operation.handler is not None or operation.id in own
     ]
-    document = openapi.document()
-    page = docs.page(document)
     return [
         *routes,
-        Route("GET", f"{PREFIX}/openapi.json", partial(_fixed, json_response(document))),
-        Route(
-            "GET", f"{PREFIX}/docs", partial(_fixed, Response(200, page.html, "text/html; charset=utf-8", page.headers))
-        ),
+        Route("GET", f"{PREFIX}/openapi.json", _MadeOnce(_document)),
+        Route("GET", f"{PREFIX}/docs", _MadeOnce(_page)),
     ]
+
+
+class _MadeOnce:
+    """An answer that never changes, made when it is first asked for: a start does not wait for what few read."""
+
+    def __init__(self, make: Callable[[], Response]) -> None:
+        self._make = make
+        self._answer: Response | None = None
+
+    async def __call__(self, call: Call) -> Response:
+        if self._answer is None:
+            self._answer = await call.run(self._make)
+        return await _fixed(self._answer, call)
+
+
+def _document() -> Response:
+    from stepwell.dialects.native import openapi  # noqa: PLC0415
+
+    return json_response(openapi.document())
+
+
+def _page() -> Response:
+    from stepwell.dialects.native import docs, openapi  # noqa: PLC0415
+
+    page = docs.page(openapi.document())
+    return Response(200, page.html, "text/html; charset=utf-8", page.headers)
 
 
 def _endpoint(operation: Operation) -> Endpoint:

@@ -317,11 +317,15 @@ class Head:
                 found = [s for s in names.values() if metric is None or s.metric == metric]
             return Moment(self.flushes, self.end), self._states(found)
 
-    def capture_runs(self, run_keys: Collection[int]) -> tuple[Moment, list[tuple[Series, State]]]:
-        """The dirty series of some runs, at one moment. Corrupt when one of them is damaged."""
+    def capture_runs(
+        self, run_keys: Collection[int], metrics: Collection[str] | None = None
+    ) -> tuple[Moment, list[tuple[Series, State]]]:
+        """The dirty series of some runs, and of these metrics (None: all), at one moment. Corrupt when one of them is
+        damaged.
+        """
         with self.lock:
             self._settle()
-            return Moment(self.flushes, self.end), self._states(self._matching(run_keys, None))
+            return Moment(self.flushes, self.end), self._states(self._matching(run_keys, metrics))
 
     def everything(self) -> tuple[int, list[tuple[Series, State]]]:
         """All dirty series but damaged ones, and the arrival number after their last point, at one moment."""

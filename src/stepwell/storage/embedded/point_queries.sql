@@ -47,6 +47,13 @@ DELETE FROM journal WHERE first_arrival = ?;
 -- name: damaged_journal
 SELECT first_arrival, count FROM journal_damaged ORDER BY first_arrival;
 
+-- name: series_asked
+SELECT :place, series.key
+FROM metric
+CROSS JOIN series ON series.run_key = :run_key AND series.metric_id = metric.id
+JOIN labels ON labels.id = series.labels_id
+WHERE metric.name = :metric AND (:labels IS NULL OR labels.body = :labels);
+
 -- name: headers
 SELECT series_key, id, count, min_step, max_step, min_time, max_time, min_arrival, max_arrival, parent, level
 FROM block WHERE series_key = ? AND parent = 0 ORDER BY id;

@@ -39,6 +39,7 @@ HEAD_POINTS: Final = 2_000_000  # of weight
 RUNS_KEPT: Final = 100_000
 ATTEMPTS: Final = 1_000  # at seeing head and database at one moment
 PAUSE: Final = 0.001  # seconds between them
+TOGETHER: Final = 64  # series that are read in one snapshot
 _POINT_BYTES: Final = 40
 
 Submit = Callable[[Request], Future[None]]
@@ -217,7 +218,7 @@ class PointTables:
         limit: int,
     ) -> PointPage:
         """See PointStore."""
-        with self._source(workspace, selector) as source:
+        with self._sources(workspace, [selector]) as (source,):
             return reading.page(source, order=order, window=window, after=after, limit=limit)
 
     def read_runs(
@@ -279,17 +280,17 @@ class PointTables:
     ) -> list[Buckets]:
         """See PointStore."""
         found = []
-        for selector in selectors:
-            with self._source(workspace, selector) as source:
-                found.append(reading.buckets(source, window=window, budget=budget))
+        for at in range(0, len(selectors), TOGETHER):
+            with self._sources(workspace, selectors[at : at + TOGETHER]) as sources:
+                found += [reading.buckets(source, window=window, budget=budget) for source in sources]
         return found
 
     def sample(self, *, workspace: str, selectors: Sequence[Selector], window: Window, limit: int) -> list[Sampled]:
         """See PointStore."""
         found = []
-        for selector in selectors:
-            with self._source(workspace, selector) as source:
-                found.append(reading.sampled(source, window=window, limit=limit))
+        for at in range(0, len(selectors), TOGETHER):
+            with self._sources(workspace, selectors[at : at + TOGETHER]) as sources:
+                found += [reading.sampled(source, window=window, limit=limit) for source in sources]
         return found
 
     def summaries(
@@ -323,25 +324,43 @@ class PointTables:
         return None if state is None else state.key
 
     @contextmanager
-    def _source(self, workspace: str, selector: Selector) -> Iterator[reading.Source]:
-        """Head first, then the snapshot: what a flush moves in between is in both, and never in neither."""
+    def _sources(self, workspace: str, selectors: Sequence[Selector]) -> Iterator[list[reading.Source]]:
+        """Of one moment. Head first, then the snapshot: what a flush moves in between is in both, and never in
+        neither.
+        """
+        run_ids = [selector.run_id for selector in selectors]
         with self._snapshot() as connection:
-            state = runs.find(connection, workspace, selector.run_id)
-        run_key = -1 if state is None else state.key
-        self._bring_back([run_key], [selector.metric])
-        taken, captured = self._head.capture(run_key, selector.metric, selector.labels)
+            known = runs.keys_of(connection, workspace, run_ids)
+        metrics = {selector.metric for selector in selectors}
+        self._bring_back(known.values(), metrics)
+        taken, captured = self._head.capture_runs(known.values(), metrics)
         with self._snapshot() as connection:
-            state = runs.find(connection, workspace, selector.run_id)
-            if state is None or state.key != run_key:  # purged meanwhile
-                captured, keys = [], []
-            elif selector.labels is not None:
-                keys = [
-                    k for k in series.find(connection, run_key, [(selector.metric, selector.labels)]) if k is not None
-                ]
-            else:
-                keys = [row.key for row in series.of_run(connection, run_key, selector.metric)]
-            fresh = {s.key: state.points() for s, state in captured}
-            yield reading.source(connection, self._cache, keys, fresh, taken)
+            there = runs.keys_of(connection, workspace, run_ids)
+            # A run that came meanwhile has no series yet, one that was purged has none any more.
+            keys = [there[run_id] if known.get(run_id) == there.get(run_id, -1) else -1 for run_id in run_ids]
+            asked = _series_asked(connection, keys, selectors)
+            wanted = {key for series_keys in asked for key in series_keys}
+            fresh = {s.key: state.points() for s, state in captured if s.key in wanted}
+            yield reading.sources(connection, self._cache, asked, fresh, taken)
+
+
+def _series_asked(
+    connection: apsw.Connection, run_keys: Sequence[int], selectors: Sequence[Selector]
+) -> list[list[int]]:
+    """The keys of the series that each selector means, in no order."""
+    found: list[list[int]] = [[] for _ in selectors]
+    wanted = (
+        {
+            "place": place,
+            "run_key": key,
+            "metric": selector.metric,
+            "labels": None if selector.labels is None else series.labels_text(selector.labels),
+        }
+        for place, (key, selector) in enumerate(zip(run_keys, selectors, strict=True))
+    )
+    for place, key in POINTS.each(connection, "series_asked", wanted):
+        found[place].append(key)
+    return found
 
 
 def _text_size(write: RunWrite) -> int:

@@ -56,16 +56,34 @@ class Source:
         return list(tiles.leaves(self.connection, self.headers, lambda header: _meets(header, window)))
 
 
-def source(
-    connection: apsw.Connection, cache: Blocks, series_keys: Sequence[int], fresh: dict[int, Points], taken: Moment
-) -> Source:
-    """`fresh`: series key -> the head's points, `taken` before the snapshot. Raises Corrupt when blocks are missing."""
-    headers = blocks.headers(connection, series_keys)
-    count(connection, series_keys, headers)
+def sources(
+    connection: apsw.Connection,
+    cache: Blocks,
+    asked: Sequence[Sequence[int]],
+    fresh: dict[int, Points],
+    taken: Moment,
+) -> list[Source]:
+    """For each of the lists of series keys. `fresh`: series key -> the head's points, `taken` before the snapshot.
+
+    Three statements, however many are asked for. Raises Corrupt when blocks are missing.
+    """
+    every = list(dict.fromkeys(key for keys in asked for key in keys))
+    headers = blocks.headers_of_many(connection, every)
+    count(connection, every, headers)
     found, fresh = at_one_moment(connection, headers, fresh, taken)
-    return Source(
-        connection=connection, blocks=cache, headers=found, fresh=[p for p in fresh.values() if len(p)], end=taken.end
-    )
+    by_series: dict[int, list[Header]] = {}
+    for header in found:
+        by_series.setdefault(header.series_key, []).append(header)
+    return [
+        Source(
+            connection=connection,
+            blocks=cache,
+            headers=[header for key in keys for header in by_series.get(key, ())],
+            fresh=[fresh[key] for key in keys if key in fresh and len(fresh[key])],
+            end=taken.end,
+        )
+        for keys in asked
+    ]
 
 
 def count(connection: apsw.Connection, series_keys: Sequence[int], headers: list[Header]) -> None:
@@ -142,11 +160,13 @@ def page(source: Source, *, order: Order, window: Window, after: Position | None
 
 def collect(source: Source, window: Window) -> Points:
     """All points of the window in key order. For windows that fit memory."""
-    meeting = sorted(source.meeting(window), key=lambda header: (_low(header, Order.KEY), header))
-    parts = [_within(source.points(header), window) for header in meeting]
-    parts += [_within(p, window) for p in source.fresh]
-    found = Points.concat([p for p in parts if len(p)])
-    return _in_order(found, _columns(found, Order.KEY))
+    fresh = [p for p in (_within(p, window) for p in source.fresh) if len(p)]
+    found = []
+    for cluster in _clusters(source.meeting(window), fresh):
+        parts = [*(_within(source.points(header), window) for header in cluster.headers), *cluster.fresh]
+        points = Points.concat([p for p in parts if len(p)])
+        found.append(points if len(parts) == 1 else _in_order(points, _columns(points, Order.KEY)))
+    return Points.concat([p for p in found if len(p)])
 
 
 def buckets(source: Source, *, window: Window, budget: int) -> Buckets:
