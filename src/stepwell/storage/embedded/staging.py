@@ -155,7 +155,8 @@ class Stage:
             append = np.repeat([added.append for added in self._added], [len(batch) for batch in batches])
         order = _order(which, columns[1 + STEP], columns[1 + TIME], key)
         if order is None:
-            return _Rows(came=columns, which=which, columns=columns[1:].copy(), key=key, append=append)
+            # One array for both: they differ in the arrival alone, which the journal does not write.
+            return _Rows(came=columns, which=which, columns=columns[1:], key=key, append=append)
         return _Rows(
             came=columns,
             which=which[order],
