@@ -117,6 +117,29 @@ def test_long_series_are_summed_up_as_they_grow(store: WarehouseStore) -> None:
     assert found.max.value.max() == 99.0
 
 
+def test_of_two_processes_that_saw_a_series_grow_one_sums_it_up(shelf: Shelf, store: WarehouseStore) -> None:
+    other = shelf.borrow(shelf.directory)
+    assert isinstance(other, WarehouseStore)
+    number = np.arange(150_000)
+    for part, mover in zip(np.array_split(number, 2), (store, other), strict=True):
+        change(store, points=columns(part, part, np.sin(part)))
+        mover.flush()
+    meanwhile, roll_up = [], store._roller._tables.roll_up
+
+    def rolled(**given: int) -> int:
+        other._roller.roll()
+        meanwhile.append(other.stats().counters["tiles_made"])
+        return roll_up(**given)
+
+    store._roller._tables.roll_up = rolled  # type: ignore[method-assign]
+    store._roller.roll()
+    assert meanwhile == [0]
+    assert store.stats().counters["tiles_made"] == 3
+    other._roller.roll()  # it stayed due, and is done
+    assert other.stats().counters["tiles_made"] == 0
+    assert not other._roller._growth
+
+
 def _rows_read(store: WarehouseStore) -> int:
     """How many rows ClickHouse answers for a chart."""
     select, read = store._clickhouse.select, 0

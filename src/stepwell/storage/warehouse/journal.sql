@@ -105,6 +105,10 @@ SELECT coalesce(
     (SELECT min(first_arrival) FROM journal WHERE journal.run_key = run.key AND moved_at IS NULL), next_arrival)
 FROM run WHERE key = ?;
 
+-- Whether nobody else sums up series of this run, until the end of the transaction.
+-- name: lock_tiles
+SELECT pg_try_advisory_xact_lock(1953066085, CAST(? % 2147483647 AS integer));
+
 -- name: drop
 DELETE FROM journal
 USING unnest(CAST(:run_keys AS bigint[]), CAST(:first_arrivals AS bigint[])) AS dropped(run_key, first_arrival)

@@ -22,7 +22,9 @@ Key: TypeAlias = tuple[int, int]  # run key, series key
 class Roller:
     """Remembers how series grow, and sums up those that grew by half a tile. By itself between `start` and `stop`.
 
-    Only this process's moves count: what it forgets when it ends is read point by point until the series grows again.
+    Several processes move points of one series, and each sees it grow: of those that would sum up series of one run at
+    once, one does. Only this process's moves count: what it forgets when it ends is read point by point until the series
+    grows again.
     """
 
     def __init__(self, database: Database, tables: PointTables) -> None:
@@ -62,12 +64,15 @@ class Roller:
         for run, series in due:
             if self._ended.is_set():
                 return
-            with self._lock:
-                self._growth.pop((run, series), None)
-            with self._database.snapshot() as connection:
+            with self._database.changing() as connection:
+                ((alone,),) = SQL.all(connection, "lock_tiles", (run,))
+                if not alone:  # it stays due, and there will be little left to do
+                    continue
+                with self._lock:
+                    self._growth.pop((run, series), None)
                 settled = SQL.one(connection, "settled", (run,))
-            if settled is not None:  # else the run was purged
-                self.counters["tiles_made"] += self._tables.roll_up(run=run, series=series, settled=settled[0])
+                if settled is not None:  # else the run was purged
+                    self.counters["tiles_made"] += self._tables.roll_up(run=run, series=series, settled=settled[0])
 
     def _work(self) -> None:
         while not self._ended.wait(PAUSE):
