@@ -71,7 +71,8 @@ def spread(buckets: Buckets, budget: int) -> Samples:
         return _distinct(ends[2 - budget :])
     if budget == 3:
         return _distinct([*ends, _farthest(buckets.merge(rank_edges(len(buckets), 1)))])
-    joined = buckets.merge(snapped_edges(buckets.count, (budget - 2) // 2))
+    most = (budget - 2) // 2
+    joined = buckets if len(buckets) <= most else buckets.merge(snapped_edges(buckets.count, most))
     some = joined.finite_count > 0
     return _distinct([*ends, joined.min.take(some), joined.max.take(some), joined.first.take(~some)])
 

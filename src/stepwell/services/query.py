@@ -89,10 +89,13 @@ def interval(
     """
     check_limit(budget, field="budget", limit=2 * limits.BUCKETS)
     found = buckets(store, workspace=workspace, selectors=selectors, window=window, budget=max(1, (budget - 2) // 2))
-    return [
-        _all(store, workspace, selector, window, budget) if rows.count.sum() <= budget else spread(rows, budget)
-        for selector, rows in zip(selectors, found, strict=True)
-    ]
+    fitting = [n for n, rows in enumerate(found) if len(rows) < (total := int(rows.count.sum())) and total <= budget]
+    if fitting:  # a bucket for each point is all of them
+        chosen = [selectors[n] for n in fitting]
+        every = store.read_buckets(workspace=workspace, selectors=chosen, window=window, budget=budget)
+        for n, rows in zip(fitting, every, strict=True):
+            found[n] = rows
+    return [spread(rows, budget) for rows in found]
 
 
 def sample(
@@ -127,9 +130,3 @@ def _position(order: Order, query: str, cursor: str | None) -> page.Position | N
     if after is not None and not (len(after) == _COLUMNS[order] and all(isinstance(part, int) for part in after)):
         raise Invalid("cursor is not one that this server gave", field="cursor")
     return after
-
-
-def _all(store: Store, workspace: str, selector: Selector, window: Window, limit: int) -> Samples:
-    """The points themselves; those that came since the buckets were read are left for the next time."""
-    found = store.read(workspace=workspace, selector=selector, order=Order.KEY, window=window, after=None, limit=limit)
-    return Samples.of(found.points, slice(None))

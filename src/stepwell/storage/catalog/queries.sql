@@ -176,7 +176,7 @@ LIMIT :limit;
 SELECT value FROM param WHERE run_key = ? AND name = ?;
 
 -- name: add_param
-INSERT INTO param (run_key, name, value) VALUES (?, ?, ?);
+INSERT INTO param (run_key, name, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING name;
 
 -- name: set_tag
 INSERT INTO tag (run_key, name, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value;

@@ -299,11 +299,10 @@ def _change(conn: Connection, key: int, write: RunWrite) -> None:
 
 
 def _add_params(conn: Connection, key: int, write: RunWrite) -> None:
+    made = {name for (name,) in _SQL.each(conn, "add_param", ((key, *param) for param in write.params.items()))}
     for name, value in write.params.items():
-        known = _SQL.one(conn, "find_param", (key, name))
-        if known is None:
-            _SQL.run(conn, "add_param", (key, name, value))
-        elif known[0] != value:
+        known = None if name in made else _SQL.one(conn, "find_param", (key, name))
+        if known is not None and known[0] != value:
             raise Conflict(
                 f"param {name!r} of run {write.run_id!r} is {_short(known[0])}; it cannot become {_short(value)}",
                 field="params",
