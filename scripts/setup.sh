@@ -7,6 +7,8 @@
 #   scripts/setup.sh warehouse  Debian's PostgreSQL and ClickHouse, which the tests of the warehouse start for themselves
 #   scripts/setup.sh clients    .cache/clients/NAME for each requirements/clients/NAME.txt: real clients, apart from ours;
 #                               and Debian's PostgreSQL, in which one of them keeps what is imported
+#   scripts/setup.sh frameworks .cache/frameworks with Lightning and Hugging Face's Trainer, beside Debian's PyTorch, which has
+#                               no gigabytes of CUDA with it
 #   scripts/setup.sh docs       .cache/docs/venv with what makes a site of the documents
 #
 # Each environment remembers the hash of what it was made from, so a second call does nothing. PYTHON=... names another
@@ -115,6 +117,22 @@ need_databases() {
     die "some tests need ${missing[*]}; install them (apt-get install ${missing[*]}), or name servers: STEPWELL_TEST_POSTGRES_URL, STEPWELL_TEST_CLICKHOUSE_URL"
 }
 
+# PyTorch as Debian has it, for the Python that Debian has it for.
+need_torch() {
+    local sudo="" attempt
+    /usr/bin/python3 -c 'import torch, venv, ensurepip' >/dev/null 2>&1 && return
+    [ "$(id -u)" = 0 ] || sudo="sudo -n"
+    if command -v apt-get >/dev/null && { [ -z "$sudo" ] || $sudo true 2>/dev/null; }; then
+        say "installing the Debian packages python3-torch and python3-venv"
+        for attempt in once again; do
+            $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3-torch python3-venv \
+                >/dev/null 2>&1 && return
+            $sudo apt-get update -qq >/dev/null 2>&1 || true
+        done
+    fi
+    die "tests of training libraries need PyTorch; install the packages python3-torch and python3-venv (apt-get install) and try again"
+}
+
 # make_venv DIRECTORY: an environment that works, made anew when its interpreter is gone or too old.
 make_venv() {
     is_new_enough "$1/bin/python" && "$1/bin/python" -m pip --version >/dev/null 2>&1 && return
@@ -172,7 +190,13 @@ for target in "${@:-serve}"; do
                 install ".cache/clients/$name" client "$lock"
             done
             ;;
+        frameworks)
+            need_torch
+            [ -x .cache/frameworks/bin/python ] || /usr/bin/python3 -m venv --system-site-packages .cache/frameworks
+            # Debian's calls itself 1.13.0a0, which to pip is older than 1.13; what each wants of others is in the lock.
+            PIP_NO_DEPS=1 install .cache/frameworks frameworks requirements/frameworks.txt
+            ;;
         docs) install .cache/docs/venv docs requirements/docs.txt ;;
-        *) die "unknown target $target: serve, test, browser, warehouse, clients or docs" ;;
+        *) die "unknown target $target: serve, test, browser, warehouse, clients, frameworks or docs" ;;
     esac
 done

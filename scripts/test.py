@@ -76,6 +76,13 @@ def contract(*options: str) -> Iterator[Command]:
     yield from pytest(folders("contract/cross"), *options, "-n", "0")
 
 
+def frameworks() -> list[Command]:
+    """Our own client under training libraries, in an environment that takes its time to make."""
+    python = ROOT / ".cache" / "frameworks" / "bin" / "python"
+    tests = pytest(folders("contract/frameworks"), "-W", "default", python=python)
+    return [[str(ROOT / "scripts" / "setup.sh"), "frameworks"], *tests] if tests else []
+
+
 def warehouse(*, everything: bool = False) -> list[Command]:
     """The storage suite, several servers at once, and clients, on a PostgreSQL and a ClickHouse started for them.
 
@@ -197,6 +204,7 @@ def parts() -> list[Part]:
                 *pytest(folders("property"), "--hypothesis-profile=long"),
                 *pytest([*quick, *folders("crash", "acceptance")], "-m", "long", "--hypothesis-profile=long"),
                 *([[setup, "clients"], *contract("-m", "long")] if clients else []),
+                *frameworks(),
                 *warehouse(everything=True),
             ],
         ),

@@ -1,7 +1,7 @@
 """The client under training libraries. TensorBoard's writer needs none of them.
 
 Lightning's and Hugging Face's are stood in for here, with the few classes that the integrations use: both need torch,
-gigabytes of it. They call the integrations as the real Trainers do.
+gigabytes of it. They call the integrations as the real Trainers do, which are in tests/contract/frameworks.
 """
 
 from __future__ import annotations
@@ -59,13 +59,38 @@ def test_what_a_summary_writer_does_not_keep_stops_nothing(stored: Stored) -> No
     writer.close()
     assert not run.ended  # it was given
     with pytest.raises(AttributeError):
-        writer.get_logdir  # noqa: B018  the look alone
+        writer.all_writers  # noqa: B018  the look alone
     assert run.finish()
     assert counts(stored, run.id) == {"loss": 1}
     assert sorted(problem.partition(" ")[0] for problem in run.problems) == [
         "SummaryWriter.add_histogram",
         "SummaryWriter.add_image",
     ]
+
+
+def test_a_summary_writer_takes_arguments_in_torchs_order_and_opens_again(stored: Stored) -> None:
+    writer = SummaryWriter("runs/one", "-c", 5, 10, 120, ".suffix")
+    assert writer.get_logdir() == writer.log_dir == "runs/one-c"
+    writer.add_scalar("loss", 1.0, 0, 1_700_000_000.0, True, True)
+    writer.add_text("note", "a text", 3, 1_700_000_001.5)
+    writer.add_hparams({"lr": 1}, {"best": 2.0}, None, "name", 4)
+    writer.close()
+    writer.add_scalar("loss", 2.0, 1)
+    writer.close()
+    assert counts(stored, writer.run.id) == {"loss": 2, "best": 1}
+    assert stored.get(f"/runs/{writer.run.id}/points?metric=best")["steps"] == [4]
+    assert stored.run(writer.run.id)["run"]["status"] == "FINISHED"
+    events = stored.get(f"/runs/{writer.run.id}/events")
+    assert (events["text"], events["time_us"]) == (["a text"], [1_700_000_001_500_000])
+
+
+def test_a_disabled_writer_begins_nothing_anew(spool: Path) -> None:
+    writer = SummaryWriter(mode="disabled")
+    run = writer.run
+    writer.add_scalar("loss", 1.0, 0)
+    assert writer.run is run
+    writer.close()
+    assert not spool.exists()
 
 
 @pytest.fixture(params=["lightning.pytorch", "pytorch_lightning"])
@@ -108,6 +133,20 @@ def test_a_lightning_training_is_a_run(lightning: Any, stored: Stored) -> None:
     assert counts(stored, logger.version) == {"x/loss": 6, "x/epoch": 5}
 
 
+@pytest.mark.parametrize(("error", "status"), [(RuntimeError("why"), "FAILED"), (KeyboardInterrupt(), "KILLED")])
+def test_lightning_says_failed_and_the_run_what_it_was(
+    lightning: Any, stored: Stored, error: BaseException, status: str
+) -> None:
+    logger = lightning.StepwellLogger()
+    logger.log_metrics({"loss": 1.0}, step=0)
+    try:
+        raise error
+    except type(error):
+        logger.finalize("failed")  # as the Trainer does, for both
+    found = stored.run(logger.version)["run"]
+    assert (found["status"], found["status_reason"]) == (status, f"{type(error).__name__}: {error}")
+
+
 def test_a_given_run_is_not_ended_by_lightning(lightning: Any) -> None:
     run = stepwell.init()
     logger = lightning.StepwellLogger(run)
@@ -147,6 +186,10 @@ def test_a_hugging_face_training_is_a_run(huggingface: Any, stored: Stored) -> N
     assert (found["run"]["name"], found["run"]["status"]) == ("mine", "FINISHED")
     assert found["params"] == {"train.learning_rate": "0.1", "model.hidden": "16", "model.pad_token_id": "0"}
     assert counts(stored, callback.run.id) == {"train/loss": 3, "train/epoch": 3, "eval/loss": 1}
+    callback.on_log(args, state, None, logs={"eval_loss": 0.125})  # evaluated by itself, after the training
+    found = stored.run(callback.run.id)
+    assert found["run"]["status"] == "FINISHED"
+    assert counts(stored, callback.run.id)["eval/loss"] == 2
     callback.on_train_begin(args, state, None)  # again, with the same callback
     callback.on_train_end(args, state, None)
     assert callback.run.id == found["run"]["id"]

@@ -109,7 +109,8 @@ class Run:
         self._last: Mapping[str, Any] = {}
         self._last_step: Any = None
         self._dropped = 0
-        self._closed = where.mode == "disabled"
+        self._disabled = where.mode == "disabled"
+        self._closed = False
         self._lock = threading.Lock()
         self._problems = Problems()
         self._pipe: Pipe | None = None
@@ -199,11 +200,16 @@ class Run:
         """Something that a person should look at: an event of the run. Never raises, never waits."""
         self.event("alert", title, {"level": level, "text": text})
 
-    def event(self, kind: str, text: str, detail: Mapping[str, Any] | None = None) -> None:
-        """Something that happened: `kind` is a short word, `text` for people, `detail` any JSON. Never raises."""
+    def event(
+        self, kind: str, text: str, detail: Mapping[str, Any] | None = None, *, time_us: int | None = None
+    ) -> None:
+        """Something that happened, now or at `time_us`: `kind` is a short word, `text` for people, `detail` any JSON.
+
+        Never raises.
+        """
         try:
             told = "" if detail is None else json.dumps(detail)
-            event = {"time_us": now(), "kind": kind, "text": text, "detail": told}
+            event = {"time_us": now() if time_us is None else time_us, "kind": kind, "text": text, "detail": told}
             self._put(Note(records.EVENT, {"event": event}))
         except Exception as error:  # noqa: BLE001  as in log
             self._problems.add(f"the event {kind!r} cannot be kept: {error}")
@@ -213,7 +219,7 @@ class Run:
 
         task: who they are of. collectors: all there are, where none are given. Never raises.
         """
-        if self._watch is not None or self._closed:
+        if self._watch is not None or self._closed or self._disabled:
             return
         try:
             watch = measuring.watch(self._keep, self._problems.add, task=task, interval=interval, collectors=collectors)
@@ -312,9 +318,10 @@ class Run:
     def _open(self) -> Pipe | None:
         """The pipe, made when this process has none yet; None once the run is closed."""
         with self._lock:
+            if self._disabled:
+                return None
             if self._closed:
-                if self._where.mode != "disabled":
-                    self._problems.add("something was logged after the run was closed")
+                self._problems.add("something was logged after the run was closed")
                 return None
             if self._pipe is None:
                 self._pipe = Pipe(self.id, self._where, self._problems, self._begin)

@@ -245,8 +245,13 @@ def test_marks_of_two_machines_do_not_meet_before_they_are_whole(tmp_path: Path)
     boxes = [Outbox(tmp_path) for _ in range(2)]  # the same number of a process, as on two machines
     written: list[str] = []
     replace = Path.replace
+
+    def noted(path: Path, to: Path) -> Path:
+        written.append(path.name)
+        return replace(path, to)
+
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(Path, "replace", lambda path, to: (written.append(path.name), replace(path, to))[1])
+        monkeypatch.setattr(Path, "replace", noted)
         for box in boxes:
             box.mark(Place(1, 7))
     assert len(set(written)) == 2

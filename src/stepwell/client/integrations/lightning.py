@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any, Final
@@ -71,6 +72,11 @@ class StepwellLogger(Logger):  # type: ignore[misc]  # Any where Lightning is no
 
     @rank_zero_only  # type: ignore[untyped-decorator]
     def finalize(self, status: str) -> None:
-        """The training, or a part of it, has ended."""
-        if self._run is not None and self._own:
+        """The training, or a part of it, has ended. Lightning calls this where it meets what ended it."""
+        if self._run is None or not self._own:
+            return
+        error = sys.exc_info()[1]
+        if status == "failed" and error is not None:
+            self._run.__exit__(type(error), error, error.__traceback__)  # FAILED and why, or KILLED by Ctrl-C
+        else:
             self._run.finish(_ENDS.get(status, "FINISHED"))
