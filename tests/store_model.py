@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 import numpy as np
 
+from stepwell.core.bounds import Kept
 from stepwell.core.errors import AlreadyExists, Conflict, NotFound, StepwellError
 from stepwell.core.filter_match import RowValues
 from stepwell.core.filters import Aggregate
@@ -97,6 +99,21 @@ class Model:
             if not equal or append:
                 series.append((step, time, key, equal, self.arrived))
                 self.arrived += 1
+
+    def expire(self, kept: Kept) -> int:
+        """Forget points that are not to be kept; how many."""
+        gone = 0
+        for run in self.runs.values():
+            for name, points in run.series.items():
+                ordered = sorted(points)
+                stays = [
+                    point
+                    for point in ordered
+                    if kept.since is None or point[1] >= kept.since or point[:3] == ordered[-1][:3]
+                ]
+                run.series[name] = sorted(stays[-(kept.latest or len(stays)) :], key=itemgetter(4))
+                gone += len(points) - len(run.series[name])
+        return gone
 
     def points(self, which: Selector) -> list[Stored]:
         """What a selector selects, in no order."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -35,7 +35,7 @@ from stepwell.web.commands import Commands, told_copied
 from stepwell.web.control import Arguments, Item
 from stepwell.web.control_server import ControlServer
 from stepwell.web.counters import Counters
-from stepwell.web.rates import Rates, WorkspaceRates
+from stepwell.web.rates import Limits
 from stepwell.web.routing import Dialect, Router
 from stepwell.web.tls import Certificate
 from stepwell.web.within import Within
@@ -43,6 +43,7 @@ from stepwell.web.work import Work
 
 WATCH_SECONDS: Final = 15.0
 RETENTION_SECONDS: Final = 900.0
+SHARING_SECONDS: Final = 0.5
 
 
 def dialects(key: ServerKey | None = None) -> list[Dialect]:
@@ -68,8 +69,10 @@ def build_app(
     key: ServerKey | None = None,
     clock: Clock = system_clock,
     traces: Tracing | None = None,
+    limits: Limits | None = None,
 ) -> Application:
     """The ASGI application over an open store. The caller closes `work` and the store. Without `key`, the key file's.
+    `limits`: those that the caller shares with other processes.
 
     Invalid, OSError: the key file cannot be used.
     """
@@ -96,8 +99,7 @@ def build_app(
         work=work,
         counters=counters,
         budget=budget,
-        rates=Rates(settings.rate_limit),
-        workspace_rates=WorkspaceRates(store),
+        limits=limits or Limits(store, per_second=settings.rate_limit),
         hops=settings.behind_proxy,
         slow=settings.slow_request / 1000 or math.inf,
         traces=traces,
@@ -118,9 +120,10 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
         work = Work()
         try:
             key = _key(settings)
-            with _watch(store), _retention(store):
+            limits = Limits(store, per_second=settings.rate_limit)
+            with _watch(store), _retention(store), _sharing(limits) if settings.store else nullcontext():
                 running.run(
-                    build_app(settings, store, work=work, key=key, traces=traces),
+                    build_app(settings, store, work=work, key=key, traces=traces, limits=limits),
                     listener,
                     # Only one process may have a directory open: commands ask it. A warehouse they open themselves.
                     control=None
@@ -165,6 +168,11 @@ def _watch(store: Store) -> Rounds:
 def _retention(store: Store) -> Rounds:
     """Removes what is not to be kept any more."""
     return Rounds("retention", lambda: retention.steps(store, now=system_clock()), seconds=RETENTION_SECONDS)
+
+
+def _sharing(limits: Limits) -> Rounds:
+    """Counts what other processes of the store let through, too."""
+    return Rounds("limits", limits.share, seconds=SHARING_SECONDS)
 
 
 def command(places: Settings, name: str, arguments: Arguments) -> Iterator[Item]:

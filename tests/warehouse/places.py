@@ -13,63 +13,83 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import psycopg
 
 from stepwell.core.clock import Clock
 from stepwell.core.store import Store
-from stepwell.storage.warehouse import Address, WarehouseStore, migrate
-from stepwell.storage.warehouse.points import SIZES, ClickHouse, Sizes
+from stepwell.storage.warehouse import Address, WarehouseStore, migrations
+from stepwell.storage.warehouse.database import Database
+from stepwell.storage.warehouse.points import SIZES, ClickHouse, PointTables, Sizes
 from warehouse.servers import clickhouse_url, postgres_url
 
 NAME = "databases"  # of the file that names them
+TABLES = ("points", "nodes", "tilings", "met")
 # What is done for long series happens to short ones.
 TIGHT = Sizes(at_once=4, exact_below=4, nodes=(4, 2, 1))
 
 
+class Names(NamedTuple):
+    """Of one database in each server."""
+
+    postgres: str
+    clickhouse: str
+
+
 class Servers:
-    """A PostgreSQL and a ClickHouse, and databases in them."""
+    """A PostgreSQL and a ClickHouse, and databases in them: in PostgreSQL copies of one that is migrated, in ClickHouse
+    what other tests have left, with nothing in it."""
 
     def __init__(self) -> None:
         with ExitStack() as running:
             self.clickhouse = running.enter_context(clickhouse_url())
             self.postgres = running.enter_context(postgres_url())
-            self.template = self.new(running)
+            self._root = running.enter_context(closing(ClickHouse(self.clickhouse)))
+            self._tables: list[str] = []
+            self._free: list[str] = []
+            self.template = f"test_{uuid.uuid4().hex}"
+            self._postgres(f"CREATE DATABASE {self.template} TEMPLATE template0")
+            with closing(Database(f"{self.postgres}/{self.template}", size=1)) as database:
+                migrations.migrate(database)
+            running.callback(self._forget)
             atexit.register(running.pop_all().close)
 
-    def new(self, until: ExitStack) -> str:
-        """Empty databases, migrated, of this name, which go at the end."""
-        name = self.create("template0")
-        until.callback(self.drop, name)
-        migrate(self.address(name, Path("unused")))
-        return name
-
-    def create(self, template: str | None = None) -> str:
-        """Databases of a new name: copies of those of a name, by default of empty ones."""
+    def create(self) -> Names:
+        """Empty databases, migrated."""
         name = f"test_{uuid.uuid4().hex}"
+        self._postgres(f"CREATE DATABASE {name} TEMPLATE {self.template}")
+        if self._free:
+            return Names(postgres=name, clickhouse=self._free.pop())
+        self._root.run(f"CREATE DATABASE {name}")
+        self._tables.append(name)
+        with closing(ClickHouse(f"{self.clickhouse}/{name}", size=1)) as clickhouse:
+            PointTables(clickhouse).migrate()
+        return Names(postgres=name, clickhouse=name)
+
+    def drop(self, names: Names) -> None:
+        """Nobody needs them any more."""
+        self._postgres(f"DROP DATABASE {names.postgres} WITH (FORCE)")
+        for table in TABLES:
+            self._root.run(f"TRUNCATE TABLE {names.clickhouse}.{table}")
+        self._free.append(names.clickhouse)
+
+    def address(self, names: Names, files: Path) -> Address:
+        """Where databases are."""
+        return Address(
+            clickhouse=f"{self.clickhouse}/{names.clickhouse}",
+            catalog=f"{self.postgres}/{names.postgres}",
+            files=files,
+        )
+
+    def _forget(self) -> None:
+        self._postgres(f"DROP DATABASE {self.template} WITH (FORCE)")
+        for name in self._tables:
+            self._root.run(f"DROP DATABASE {name}")
+
+    def _postgres(self, statement: str) -> None:
         with psycopg.connect(f"{self.postgres}/postgres", autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template or self.template}".encode())
-        self._clickhouse(f"CREATE DATABASE {name}")
-        return name
-
-    def fill(self, name: str) -> None:
-        """Make the tables of ClickHouse in a copy."""
-        migrate(self.address(name, Path("unused")))
-
-    def drop(self, name: str) -> None:
-        """Remove them."""
-        with psycopg.connect(f"{self.postgres}/postgres", autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
-        self._clickhouse(f"DROP DATABASE {name}")
-
-    def address(self, name: str, files: Path) -> Address:
-        """Where the databases of a name are."""
-        return Address(clickhouse=f"{self.clickhouse}/{name}", catalog=f"{self.postgres}/{name}", files=files)
-
-    def _clickhouse(self, statement: str) -> None:
-        with closing(ClickHouse(self.clickhouse)) as server:
-            server.run(statement)
+            connection.execute(statement.encode())
 
 
 @cache
@@ -85,7 +105,6 @@ class Warehouse:
     sizes: Sizes = SIZES
     lacks: ClassVar[Mapping[str, str]] = {
         "copies": "a warehouse is copied with the tools of its databases (ADR 24)",
-        "expiry": "points go only with their runs: rules for less are refused when they are set (ADR 24)",
         "one owner": "any number of processes serve a warehouse",
         "blocks": "points lie in ClickHouse, which does not count what it opens for us",
         "files of its own": "ClickHouse and PostgreSQL give space back when they see fit",
@@ -96,10 +115,8 @@ class Warehouse:
         directory.mkdir(parents=True, exist_ok=True)
         named = directory / NAME
         if not named.exists():
-            name = servers().create()
-            servers().fill(name)
-            named.write_text(name)
-        address = servers().address(named.read_text(), directory / "files")
+            named.write_text(" ".join(servers().create()))
+        address = servers().address(Names(*named.read_text().split()), directory / "files")
         return WarehouseStore(address, clock=clock, background=background, sizes=self.sizes)
 
     def copy(self, directory: Path, copy: Path) -> None:
@@ -107,5 +124,5 @@ class Warehouse:
 
     def remove(self, directory: Path) -> None:
         """See Engine."""
-        servers().drop((directory / NAME).read_text())
+        servers().drop(Names(*(directory / NAME).read_text().split()))
         shutil.rmtree(directory)

@@ -167,6 +167,9 @@ def postgres(folder: Path) -> Iterator[Process]:
         "unix_socket_directories": "",
         "shared_buffers": "32MB",
         "max_connections": 200,
+        # A killed process loses nothing by it, only a machine without power; and databases are made by the hundred.
+        "fsync": "off",
+        "full_page_writes": "off",
     }
     command = [*(become or ["setpriv"]), "--pdeathsig=INT", str(binaries / "postgres"), "-D", str(data)]
     for name, value in options.items():

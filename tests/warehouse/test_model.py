@@ -4,7 +4,7 @@ forgets what it has not written out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 import pytest
@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from property.test_model import StoreMachine
+from stepwell.core.bounds import Kept
 from stepwell.core.errors import Busy
 from stepwell.core.store import Store
 from stepwell.storage.warehouse import WarehouseStore
 from stepwell.storage.warehouse.points import Rows
+from stores import W
 
 
 def forget_connections(store: WarehouseStore) -> None:
@@ -39,6 +41,7 @@ class WarehouseMachine(StoreMachine):
         self.other = self.shelf.open(self.shelf.directory)
         self.turned = False
         self.trimmed = False
+        self.expired = False
 
     @property
     def store(self) -> Store:
@@ -59,6 +62,23 @@ class WarehouseMachine(StoreMachine):
     @rule()
     def turn(self) -> None:
         self.turned = not self.turned
+
+    def told(self, points: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
+        """What comes again after it has expired is one more of its equals as long as those are there."""
+        return [point[: 3 if self.expired else 4] for point in points]
+
+    @rule(since=st.none() | st.integers(-1, 4), latest=st.none() | st.integers(1, 20))
+    def expire(self, since: int | None, latest: int | None) -> None:
+        kept = Kept(since=since, latest=latest)
+        gone = self.model.expire(kept)
+        steps = self.store.expire_points(workspace=W, experiment_id=0, kept=kept)
+        assert sum(step.points for step in steps) == gone
+        self.expired |= gone > 0
+        self.readers = []  # who reads on may find a page behind what it has seen, or none
+
+    @rule()
+    def remove_what_expired(self) -> None:
+        self.one._remover.remove(at_once=True)
 
     @rule()
     def sum_up_long_series(self) -> None:

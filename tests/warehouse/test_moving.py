@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,7 +127,7 @@ def test_of_two_processes_that_saw_a_series_grow_one_sums_it_up(shelf: Shelf, st
         mover.flush()
     meanwhile, roll_up = [], store._roller._tables.roll_up
 
-    def rolled(**given: int) -> int:
+    def rolled(**given: Any) -> int:
         other._roller.roll()
         meanwhile.append(other.stats().counters["tiles_made"])
         return roll_up(**given)

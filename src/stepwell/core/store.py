@@ -302,6 +302,11 @@ class BoundStore(Protocol):
         """Sorted by workspace, experiment (those of all of it first), name."""
         ...
 
+    def share_requests(self, *, counts: Mapping[str, int]) -> Mapping[str, int]:
+        """Tell the other processes that serve the store how many requests were let through here since the last call, by
+        whatever they count for; what all of them together have told since. Nothing where there is only one process."""
+        ...
+
     def usage(self, *, workspace: str) -> Usage:
         """What a workspace has now; nothing, when there is none. Counted, which takes a while for millions of series.
         Writes keep to the quotas (core.bounds.QUOTAS but requests) that hold where they come in: QuotaExceeded."""

@@ -21,7 +21,7 @@ from stepwell.web.body import Body, BodyBudget, Receive
 from stepwell.web.call import Call, Context, Scope
 from stepwell.web.counters import Counters
 from stepwell.web.errors import HttpProblem, headers_of, internal
-from stepwell.web.rates import Rates, WorkspaceRates
+from stepwell.web.rates import Limits
 from stepwell.web.response import JSON, Response
 from stepwell.web.routing import Router
 from stepwell.web.work import Work
@@ -65,8 +65,7 @@ class Application:
         work: Work,
         counters: Counters,
         budget: BodyBudget,
-        rates: Rates | None = None,
-        workspace_rates: WorkspaceRates | None = None,
+        limits: Limits | None = None,
         hops: int = 0,
         slow: float = 1.0,
         traces: Tracing | None = None,
@@ -78,8 +77,7 @@ class Application:
         self._work = work
         self._counters = counters
         self._budget = budget
-        self._rates = rates or Rates()
-        self._workspace_rates = workspace_rates
+        self._limits = limits
         self._hops = hops
         self._slow = slow
         self._tracing = traces
@@ -160,15 +158,16 @@ class Application:
                     call.method, signed_path, scope["query_string"], headers=headers, body=body, work=self._work
                 )
             call.principal = principal
-            self._rates.take(principal.credential_id)
+            if self._limits is not None:
+                self._limits.credentials.take(principal.credential_id)
             if self._aliases.stale:
                 await self._aliases.refresh(self._work)
             call.workspace = workspace = match.dialect.workspace(call)
             require(principal, role=route.role, workspace=workspace)
-            if self._workspace_rates is not None:
-                if self._workspace_rates.stale:
-                    await self._workspace_rates.refresh(self._work)
-                self._workspace_rates.take(workspace)
+            if self._limits is not None:
+                if self._limits.workspaces.stale:
+                    await self._limits.workspaces.refresh(self._work)
+                self._limits.workspaces.take(workspace)
             acting.begin(call.actor)
         return await route.endpoint(call)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import cast
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from stepwell.core.bounds import Bound
 from stepwell.core.store import Store
 from stepwell.web.errors import HttpProblem
-from stepwell.web.rates import QUOTA, REMEMBER_SECONDS, Rates, WorkspaceRates
+from stepwell.web.rates import QUOTA, REMEMBER_SECONDS, Limits, Rates, WorkspaceRates
 from stepwell.web.work import Work
 
 
@@ -80,12 +82,17 @@ class Bounds:
 
 def limited(watch: Watch, **quotas: int) -> WorkspaceRates:
     rates = WorkspaceRates(cast("Store", Bounds(**quotas)), monotonic=watch)
+    know(rates)
+    return rates
+
+
+def know(rates: WorkspaceRates) -> None:
+    """Have the quotas read."""
     work = Work()
     try:
         asyncio.run(rates.refresh(work))
     finally:
         work.close()
-    return rates
 
 
 def test_a_workspace_has_its_quota_or_that_of_all() -> None:
@@ -100,6 +107,76 @@ def test_a_workspace_has_its_quota_or_that_of_all() -> None:
         assert caught.value.headers == (("retry-after", "1"),)
     for _ in range(100):
         rates.take("free")
+
+
+class Room:
+    """Where processes tell each other what they let through."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[int, dict[str, int]] = {}
+
+    def enter(self, **quotas: int) -> Store:
+        """The store of one more process."""
+        number = len(self.waiting)
+        self.waiting[number] = {}
+
+        class Process(Bounds):
+            def share_requests(process, *, counts: Mapping[str, int]) -> Mapping[str, int]:  # noqa: N805
+                for other, found in self.waiting.items():
+                    for key, count in counts.items() if other != number else ():
+                        found[key] = found.get(key, 0) + count
+                found, self.waiting[number] = self.waiting[number], {}
+                return found
+
+        return cast("Store", Process(**quotas))
+
+
+def through(rates: Rates | WorkspaceRates, key: str, attempts: int) -> int:
+    """How many of some requests are let through."""
+    found = 0
+    for _ in range(attempts):
+        with suppress(HttpProblem):
+            rates.take(key)
+            found += 1
+    return found
+
+
+def test_several_processes_let_through_what_one_would() -> None:
+    watch, room = Watch(), Room()
+    several = [Limits(room.enter(w=7), per_second=5, monotonic=watch) for _ in range(3)]
+    for limits in several:
+        know(limits.workspaces)
+    total = of_workspace = 0
+    for _ in range(200):  # half a second each
+        total += sum(through(limits.credentials, "a", 20) for limits in several)
+        of_workspace += sum(through(limits.workspaces, "w", 20) for limits in several)
+        for limits in [*several, *several]:
+            limits.share()
+        watch.now += 0.5
+    seconds = 200 * 0.5
+    assert 5 * seconds <= total <= 5 * (seconds + 3), "each begins with a second's worth"
+    assert 7 * seconds <= of_workspace <= 7 * (seconds + 3)
+
+
+def test_who_used_one_process_up_has_used_up_the_other() -> None:
+    watch, room = Watch(), Room()
+    one, other = (Limits(room.enter(), per_second=4, monotonic=watch) for _ in range(2))
+    assert through(one.credentials, "a", 9) == 4
+    one.share()
+    other.share()
+    assert refused(other.credentials, "a") == "1"
+    assert through(other.credentials, "b", 9) == 4
+    watch.now += 1
+    assert through(other.credentials, "a", 9) == 4
+
+
+def test_nobody_owes_for_ever() -> None:
+    watch = Watch()
+    rates = Rates(2, monotonic=watch)
+    rates.charge({"a": 1_000_000})
+    assert refused(rates, "a") == "11"
+    watch.now += 11
+    rates.take("a")
 
 
 def test_quotas_are_read_again_after_a_while() -> None:

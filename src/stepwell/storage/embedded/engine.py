@@ -218,6 +218,10 @@ class EmbeddedStore(PointTables, Catalog):
         super().put_bounds(workspace=workspace, experiment_id=experiment_id, values=values)
         self._quotas.forget()
 
+    def share_requests(self, *, counts: Mapping[str, int]) -> Mapping[str, int]:
+        """See BoundStore. Only one process may have a directory open."""
+        return {}
+
     def flush(self) -> None:
         """See Maintenance."""
         self._background.flush()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
 from stepwell.core import acting
-from stepwell.core.bounds import Kept
+from stepwell.core.bounds import Expired, Kept
 from stepwell.core.clock import Clock
 from stepwell.core.errors import Conflict, Corrupt, StepwellError
 from stepwell.core.model import Damage, Stats
@@ -18,15 +18,18 @@ from stepwell.storage.catalog import Catalog, runs, summaries
 from stepwell.storage.catalog.quotas import Quotas
 from stepwell.storage.catalog.runs import Purged
 from stepwell.storage.files import Files, RealFiles
-from stepwell.storage.warehouse import journal, migrations
+from stepwell.storage.warehouse import cuts, journal, migrations
 from stepwell.storage.warehouse.address import Address
 from stepwell.storage.warehouse.database import Connection, Database
+from stepwell.storage.warehouse.expiring import Expirer
 from stepwell.storage.warehouse.joining import JoinedWrites
 from stepwell.storage.warehouse.journal import SQL
 from stepwell.storage.warehouse.moving import KEPT, Mover
 from stepwell.storage.warehouse.point_store import PointReadsAndWrites
 from stepwell.storage.warehouse.points import SIZES, ClickHouse, PointTables, Sizes
 from stepwell.storage.warehouse.pulse import Pulse
+from stepwell.storage.warehouse.removing import Remover
+from stepwell.storage.warehouse.requests import RequestCounts
 from stepwell.storage.warehouse.rolling import Roller
 from stepwell.storage.warehouse.staging import Stage
 from stepwell.storage.warehouse.writer import BUCKETS, Writer
@@ -34,11 +37,6 @@ from stepwell.storage.warehouse.writer import BUCKETS, Writer
 _log = logging.getLogger("stepwell.storage")
 T = TypeVar("T")
 MOVING: Final = 3  # connections for what moves, sums up and puts back; who reads has others
-EXPIRY: Final = ("points_days", "points_per_series")  # of core.bounds.RETENTION
-NO_EXPIRY: Final = (
-    "a warehouse keeps all points of its runs: neither points_days nor points_per_series can be set; "
-    "deleted_runs_days can"
-)
 CHECKED: Final = 1_000  # rows that a check reads at once
 
 
@@ -69,16 +67,19 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             moved = PointTables(self._moving, sizes=sizes)
             moved.check_schema()
             self._roller = Roller(self._database, moved)
+            self._remover = Remover(self._database, moved)
             self._mover = Mover(self._database, moved, clock=clock, grown=self._roller.grown, kept=kept)
             self._clickhouse = ClickHouse(address.clickhouse, met=self._mover.put_back)
             undo.callback(self._clickhouse.close)
             self._tables = PointTables(self._clickhouse, sizes=sizes)
             self._clock = clock
             self._pulse = Pulse(address)
+            self._requests = RequestCounts(self._database)
             self._quotas = Quotas(count_points=_points_of)
             self._stage = Stage(self._tables, quotas=self._quotas)
             self._writer = Writer(self._database, quotas=self._quotas, joining=JoinedWrites(self._stage))
             undo.callback(self._writer.close)
+            self._expirer = Expirer(self._database, self._tables, self._writer, clock=clock)
             PointReadsAndWrites.__init__(
                 self,
                 database=self._database,
@@ -100,6 +101,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             if background:
                 self._mover.start()
                 self._roller.start()
+                self._remover.start()
                 self._pulse.start()
             undo.pop_all()
 
@@ -113,6 +115,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
         def run(connection: Connection) -> Purged:
             purged = runs.purge(connection, workspace, run_ids, at=self._clock(), deleted_before=deleted_before)
             SQL.each(connection, "drop_of_run", ((key,) for key in purged.run_keys))
+            cuts.forget(connection, purged.run_keys)
             SQL.each(connection, "add_garbage", ((key,) for key in purged.run_keys))
             return purged
 
@@ -129,16 +132,20 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             self._quotas.forget()
 
     def put_bounds(self, *, workspace: str, experiment_id: int | None, values: Mapping[str, int | None]) -> None:
-        """See BoundStore. Conflict: a warehouse keeps all points of its runs."""
-        for name in EXPIRY:
-            if values.get(name):
-                raise Conflict(NO_EXPIRY, field=name)
+        """See BoundStore."""
         super().put_bounds(workspace=workspace, experiment_id=experiment_id, values=values)
         self._quotas.forget()
 
-    def expire_points(self, *, workspace: str, experiment_id: int, kept: Kept, dry: bool = False) -> NoReturn:
-        """See BoundStore. Conflict: a warehouse keeps all points of its runs."""
-        raise Conflict(NO_EXPIRY, field="points_days" if kept.since is not None else "points_per_series")
+    def expire_points(self, *, workspace: str, experiment_id: int, kept: Kept, dry: bool = False) -> Iterator[Expired]:
+        """See BoundStore. The points go from ClickHouse later: nobody sees them any more."""
+        for step in self._expirer.expire(workspace, experiment_id, kept, dry=dry):
+            if not dry:
+                self._quotas.forget()
+            yield step
+
+    def share_requests(self, *, counts: Mapping[str, int]) -> Mapping[str, int]:
+        """See BoundStore."""
+        return self._requests.share(counts)
 
     def flush(self) -> None:
         """See Maintenance."""
@@ -149,6 +156,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
         self._mover.flush()
         self._roller.roll()
         self._mover.tidy(at_once=True)
+        self._remover.remove(at_once=True)
         self._tables.tidy()
         self.remove_files()
 
@@ -234,6 +242,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
         self._closed = True
         self._pulse.stop()
         self._roller.stop()
+        self._remover.stop()
         self._mover.stop()
         self._writer.close()
         try:

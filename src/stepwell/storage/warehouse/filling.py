@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from time import monotonic, sleep
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
-from stepwell.core.errors import Conflict
+from stepwell.core.errors import Busy, Conflict
+from stepwell.core.series import INT64_MAX
 from stepwell.storage.catalog import copying
 from stepwell.storage.catalog.sql import Connection, Row
 from stepwell.storage.files import RealFiles
 from stepwell.storage.publishing import Publisher
 from stepwell.storage.warehouse import migrations
 from stepwell.storage.warehouse.address import Address
-from stepwell.storage.warehouse.database import Database
+from stepwell.storage.warehouse.database import ANSWER_SECONDS, Database
 from stepwell.storage.warehouse.points import ClickHouse, PointTables, Rows, Waiting
 
 COUNTED: Final = {"workspace": "key", "run": "key", "metric": "id", "labels": "id", "series": "key", "record": "key"}
 _AUDIT: Final = "audit"
+_PAUSE: Final = 0.05  # seconds
 Table: TypeAlias = tuple[Sequence[str], Iterator[list[Row]]]  # columns, and rows in pages
 
 
@@ -93,6 +96,17 @@ class Filling:
         with self._database.changing() as connection:
             end = int(rows.points.arrival[-1]) + 1
             connection.execute("UPDATE run SET next_arrival = ? WHERE key = ?", (end, run))
+
+    def forget_points(self, run: int) -> None:
+        """Remove what was brought of a run: the next attempt begins anew with it."""
+        with self._database.changing() as connection:
+            connection.execute("UPDATE run SET next_arrival = 0 WHERE key = ?", (run,))
+        self._tables.delete_runs([run])
+        end = monotonic() + ANSWER_SECONDS
+        while len(self.stored_points(run, after=-1, limit=1, end=INT64_MAX)):
+            if monotonic() > end:
+                raise Busy("ClickHouse has not yet removed what was brought of a run; run the same command again later")
+            sleep(_PAUSE)
 
     def stored_points(self, run: int, *, after: int, limit: int, end: int) -> Rows:
         """Points of a run as ClickHouse has them, in the order of their arrival."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -20,7 +20,7 @@ from stepwell.core.series import Order
 from stepwell.core.store import PointPage, RunPoints
 from stepwell.core.summary import SummaryTable
 from stepwell.storage.catalog import quotas, records, run_rows, runs, series, summaries
-from stepwell.storage.warehouse import journal
+from stepwell.storage.warehouse import cuts, journal
 from stepwell.storage.warehouse.database import Connection, Database
 from stepwell.storage.warehouse.joining import PointWrites
 from stepwell.storage.warehouse.journal import SQL
@@ -150,7 +150,10 @@ class PointReadsAndWrites:
         with self._database.snapshot() as connection:
             known = runs.keys_of(connection, workspace, run_ids)
             names = {each.key: (each.metric, each.labels) for each in series.of_runs(connection, known.values())}
-            waiting = journal.of_runs(connection, known.values())
+            waiting = Waiting(
+                rows=journal.of_runs(connection, known.values()),
+                cuts=list(cuts.of_runs(connection, known.values()).values()),
+            )
             ends = journal.ends(connection, known.values())
             rows = {row.run.id: row for row in run_rows.read(connection, workspace, list(known.values()), columns)}
         answer: list[RunPoints] = []
@@ -159,7 +162,10 @@ class PointReadsAndWrites:
             key = known.get(run_id, -1)
             end = ends.get(key, 0) if high is None else min(high, ends.get(key, 0))
             found = self._tables.read_run(
-                run=key, after=-1 if low is None else low, limit=limit, waiting=Waiting(rows=waiting, end=end)
+                run=key,
+                after=-1 if low is None else low,
+                limit=limit,
+                waiting=replace(waiting, end=end),
             )
             keys, which = np.unique(found.series, return_inverse=True)
             answer.append(
@@ -217,6 +223,8 @@ class PointReadsAndWrites:
                 named = series.find(connection, state.key, [(selector.metric, selector.labels)])
                 keys = [key for key in named if key is not None]
             waiting = Waiting(
-                rows=journal.of_runs(connection, [state.key]), end=journal.ends(connection, [state.key])[state.key]
+                rows=journal.of_runs(connection, [state.key]),
+                end=journal.ends(connection, [state.key])[state.key],
+                cuts=list(cuts.of_series(connection, keys).values()),
             )
         return _Moment(run=state.key, series=tuple(keys) or NO_SERIES, waiting=waiting)

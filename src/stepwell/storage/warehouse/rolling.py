@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from stepwell.core.errors import StepwellError
+from stepwell.storage.warehouse import cuts
 from stepwell.storage.warehouse.database import Database
 from stepwell.storage.warehouse.journal import SQL
 from stepwell.storage.warehouse.points import PointTables, Rows
@@ -23,8 +24,8 @@ class Roller:
     """Remembers how series grow, and sums up those that grew by half a tile. By itself between `start` and `stop`.
 
     Several processes move points of one series, and each sees it grow: of those that would sum up series of one run at
-    once, one does. Only this process's moves count: what it forgets when it ends is read point by point until the series
-    grows again.
+    once, one does. Only this process's moves count: what it forgets when it ends is read point by point until the
+    series grows again.
     """
 
     def __init__(self, database: Database, tables: PointTables) -> None:
@@ -72,7 +73,10 @@ class Roller:
                     self._growth.pop((run, series), None)
                 settled = SQL.one(connection, "settled", (run,))
                 if settled is not None:  # else the run was purged
-                    self.counters["tiles_made"] += self._tables.roll_up(run=run, series=series, settled=settled[0])
+                    hiding = list(cuts.of_series(connection, [series]).values())
+                    self.counters["tiles_made"] += self._tables.roll_up(
+                        run=run, series=series, settled=settled[0], cuts=hiding
+                    )
 
     def _work(self) -> None:
         while not self._ended.wait(PAUSE):

@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from stepwell.core.buckets import Buckets
 from stepwell.core.model import PointBatch
-from stepwell.core.series import I64, INT64_MAX, Points, ascending, canonical, value_key, value_keys
+from stepwell.core.series import I64, Points, ascending, canonical, value_key, value_keys
 from stepwell.core.summary import Summary, repeated_steps
 from stepwell.storage.catalog import series, summaries
 from stepwell.storage.catalog.quotas import Quotas
 from stepwell.storage.catalog.series import Name
-from stepwell.storage.warehouse import journal
+from stepwell.storage.warehouse import cuts, journal
 from stepwell.storage.warehouse.database import Blobs, Connection
 from stepwell.storage.warehouse.names import KnownNames
-from stepwell.storage.warehouse.points import PointTables, Rows
+from stepwell.storage.warehouse.points import Cut, PointTables, Rows, hidden
 
 _PLACE: Final = 4  # columns of an identity but the occurrence
 _SEARCHED: Final = ("lasts", "mins", "maxs", "means", "metric_counts")  # as `summaries.searched` tells them
@@ -85,7 +85,12 @@ class Stage:
             rows = _numbered(rows, _free(connection, self._tables, rows, old))
         else:
             rows, old = _once(rows, old)
-            rows = rows.take(~_stored(connection, self._tables, rows, old))
+            hiding = list(cuts.of_series(connection, stored).values()) if old.any() else []
+            again = old & hidden(rows, hiding, whenever=True)
+            fresh = ~_stored(connection, self._tables, rows, old, hiding)
+            rows, again = rows.take(fresh), again[fresh]
+            if again.any():  # what is hidden has the same identity, and is perhaps still there
+                rows = _numbered(rows, _free(connection, self._tables, rows, again))
         if len(rows):
             _store(connection, rows, stored, first)
         self._quotas.settled()  # whoever counts in this transaction sees them
@@ -189,16 +194,20 @@ def _once(rows: Rows, old: NDArray[np.bool_]) -> tuple[Rows, NDArray[np.bool_]]:
     return rows.take(kept), old[kept]
 
 
-def _stored(connection: Connection, tables: PointTables, rows: Rows, old: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which points are stored already. The journal is read first: what is moved meanwhile is then in both."""
+def _stored(
+    connection: Connection, tables: PointTables, rows: Rows, old: NDArray[np.bool_], hiding: Sequence[Cut]
+) -> NDArray[np.bool_]:
+    """Which points are stored already, and not hidden. The journal is read first: what is moved meanwhile is then in
+    both."""
     found = np.zeros(len(rows), np.bool_)
     if not old.any():
         return found
     asked = rows.take(old)
-    waiting = {place[:_PLACE] for place in _places(_waiting(connection, asked))}
+    waits = _waiting(connection, asked)
+    waiting = {place[:_PLACE] for place in _places(waits.take(~hidden(waits, hiding)))}
     here = np.array([place[:_PLACE] in waiting for place in _places(asked)], np.bool_)
     if not here.all():
-        here[~here] = tables.arrivals(asked.take(~here)) != INT64_MAX
+        here[~here] = tables.stored(asked.take(~here), hiding)
     found[old] = here
     return found
 

@@ -1,8 +1,10 @@
 """The points of the warehouse, in ClickHouse. Runs, series and what waits in the journal are the catalog's."""
 
-from stepwell.storage.warehouse.points.rows import Rows, Waiting
+from stepwell.storage.warehouse.points.cuts import Cut, hidden
+from stepwell.storage.warehouse.points.rows import Rows
 from stepwell.storage.warehouse.points.server import ClickHouse
 from stepwell.storage.warehouse.points.summing import Sizes
 from stepwell.storage.warehouse.points.tables import SIZES, PointTables
+from stepwell.storage.warehouse.points.waiting import Waiting
 
-__all__ = ["SIZES", "ClickHouse", "PointTables", "Rows", "Sizes", "Waiting"]
+__all__ = ["SIZES", "ClickHouse", "Cut", "PointTables", "Rows", "Sizes", "Waiting", "hidden"]

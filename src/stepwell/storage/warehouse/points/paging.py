@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from stepwell.core.page import Position
 from stepwell.core.series import I64, INT64_MIN, Order
 from stepwell.core.store import PointPage
+from stepwell.storage.warehouse.points.cuts import hidden
 from stepwell.storage.warehouse.points.rows import Rows
 from stepwell.storage.warehouse.points.statements import Scope, age_of, arrival_of
 
@@ -63,16 +64,18 @@ def arrived(scope: Scope, *, after: int, limit: int, oldest: Oldest) -> Rows:
 def _stored(scope: Scope, order: Order, start: Bound | None, need: int) -> Iterator[tuple[Rows, Bound | None]]:
     """Rows of ClickHouse at `start` and behind it, and up to where these are all there are (None: to the end)."""
     for low, high, last in _reaches(scope, order, start, need):
-        wanted = need
+        begin, wanted = low, need
         while True:
-            rows = _ask(scope, order, start, low, high, wanted)
-            cut = len(rows) == wanted
-            if cut:
-                yield rows, tuple(int(column[-1]) for column in _columns(rows, order))
-                wanted *= MORE
-            else:
-                yield rows, None if last else (high,)
+            rows = _ask(scope, order, start, begin, high, wanted)
+            shown = rows.take(~hidden(rows, scope.cuts)) if scope.series is None else rows
+            if len(rows) < wanted:
+                yield shown, None if last else (high,)
                 break
+            bound = tuple(int(column[-1]) for column in _columns(rows, order))
+            yield shown, bound
+            wanted *= MORE
+            if order is Order.ARRIVAL and bound[0] > begin:  # what is behind is enough
+                begin, wanted = bound[0], min(wanted, max(need, scope.at_once))
 
 
 def _ask(scope: Scope, order: Order, start: Bound | None, low: int, high: int, limit: int) -> Rows:

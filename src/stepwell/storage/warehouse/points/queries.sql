@@ -1,11 +1,11 @@
 -- Statements that ClickHouse 18.16 and every later version answer alike. Windows are closed; `age` is what arrival lacks
 -- to the greatest int64, so `age > ...` leaves out what arrived from some number on. A cursor names a row: what lies at
--- it or behind it is answered, for rows that repeat the one named stand beside it.
+-- it or behind it is answered, for rows that repeat the one named stand beside it. `{alive}` leaves out what is cut.
 
 -- name: by_key
 SELECT series, step, time, value_key, occurrence, age
 FROM points
-WHERE run = %(run)s AND series IN %(series)s
+WHERE run = %(run)s AND series IN %(series)s {alive}
     AND step >= %(min_step)s AND step <= %(max_step)s AND time >= %(min_time)s AND time <= %(max_time)s
     AND age > %(end_age)s
     AND (step > %(a)s OR (step = %(a)s AND (time > %(b)s OR (time = %(b)s AND (value_key > %(c)s OR (value_key = %(c)s
@@ -17,7 +17,7 @@ LIMIT %(limit)s
 SELECT series, step, time, value_key, occurrence, age
 FROM points
 PREWHERE time >= %(min_time)s AND time <= %(max_time)s
-WHERE run = %(run)s AND series IN %(series)s
+WHERE run = %(run)s AND series IN %(series)s {alive}
     AND step >= %(min_step)s AND step <= %(max_step)s AND age > %(end_age)s
     AND (time > %(a)s OR (time = %(a)s AND (step > %(b)s OR (step = %(b)s AND (value_key > %(c)s OR (value_key = %(c)s
         AND occurrence >= %(d)s))))))
@@ -28,7 +28,7 @@ LIMIT %(limit)s
 SELECT series, step, time, value_key, occurrence, age
 FROM points
 PREWHERE age > %(end_age)s AND age <= %(begin_age)s
-WHERE run = %(run)s AND series IN %(series)s
+WHERE run = %(run)s AND series IN %(series)s {alive}
     AND step >= %(min_step)s AND step <= %(max_step)s AND time >= %(min_time)s AND time <= %(max_time)s
 ORDER BY age DESC
 LIMIT %(limit)s
@@ -44,25 +44,25 @@ LIMIT %(limit)s
 -- name: of_window
 SELECT series, step, time, value_key, occurrence, age
 FROM points
-WHERE run = %(run)s AND series IN %(series)s
+WHERE run = %(run)s AND series IN %(series)s {alive}
     AND step >= %(min_step)s AND step <= %(max_step)s AND time >= %(min_time)s AND time <= %(max_time)s
     AND age > %(end_age)s
 
 -- name: extent
 SELECT count(), min(step), max(step), min(time), max(time)
 FROM points
-WHERE run = %(run)s AND series IN %(series)s
+WHERE run = %(run)s AND series IN %(series)s {alive}
     AND step >= %(min_step)s AND step <= %(max_step)s AND time >= %(min_time)s AND time <= %(max_time)s
     AND age > %(end_age)s
 
 -- name: least_time
 SELECT count(), min(time)
 FROM points
-WHERE run = %(run)s AND series IN %(series)s AND step >= %(min_step)s AND step <= %(max_step)s
+WHERE run = %(run)s AND series IN %(series)s {alive} AND step >= %(min_step)s AND step <= %(max_step)s
     AND time >= %(min_time)s AND time <= %(max_time)s
 
 -- name: oldest
-SELECT count(), max(age) FROM points WHERE run = %(run)s AND series IN %(series)s
+SELECT count(), max(age) FROM points WHERE run = %(run)s AND series IN %(series)s {alive}
 
 -- name: oldest_of_run
 SELECT count(), max(age) FROM points WHERE run = %(run)s
@@ -71,7 +71,7 @@ SELECT count(), max(age) FROM points WHERE run = %(run)s
 -- name: steps_spread
 SELECT bitShiftRight(toUInt64(toUInt64(step) - %(low)s), %(shift)s) AS cell, count()
 FROM points
-WHERE run = %(run)s AND series IN %(series)s
+WHERE run = %(run)s AND series IN %(series)s {alive}
     AND step >= %(min_step)s AND step <= %(max_step)s AND time >= %(min_time)s AND time <= %(max_time)s
     AND age > %(end_age)s
 GROUP BY cell
@@ -80,7 +80,7 @@ ORDER BY cell
 -- name: times_spread
 SELECT bitShiftRight(toUInt64(toUInt64(time) - %(low)s), %(shift)s) AS cell, count()
 FROM points
-WHERE run = %(run)s AND series IN %(series)s
+WHERE run = %(run)s AND series IN %(series)s {alive}
     AND step >= %(min_step)s AND step <= %(max_step)s AND time >= %(min_time)s AND time <= %(max_time)s
     AND age > %(end_age)s
 GROUP BY cell
@@ -89,7 +89,7 @@ ORDER BY cell
 -- name: steps
 SELECT step
 FROM points
-WHERE run = %(run)s AND series IN %(series)s
+WHERE run = %(run)s AND series IN %(series)s {alive}
     AND step >= %(min_step)s AND step <= %(max_step)s AND time >= %(min_time)s AND time <= %(max_time)s
     AND age > %(end_age)s
 GROUP BY step
@@ -98,7 +98,7 @@ ORDER BY step
 -- name: latest_times
 SELECT step, max(time)
 FROM points
-WHERE run = %(run)s AND series IN %(series)s
+WHERE run = %(run)s AND series IN %(series)s {alive}
     AND step >= %(min_step)s AND step <= %(max_step)s AND time >= %(min_time)s AND time <= %(max_time)s
     AND age > %(end_age)s AND step IN %(steps)s
 GROUP BY step
@@ -107,7 +107,7 @@ ORDER BY step
 -- name: of_moments
 SELECT series, step, time, value_key, occurrence, age
 FROM points
-WHERE run = %(run)s AND series IN %(series)s AND step IN %(steps)s
+WHERE run = %(run)s AND series IN %(series)s {alive} AND step IN %(steps)s
     AND age > %(end_age)s AND (step, time) IN %(moments)s
 
 -- name: counts
@@ -134,6 +134,13 @@ WHERE run IN %(runs)s AND series IN %(series)s AND step >= %(min_step)s AND step
     AND (series, step, time, value_key, occurrence) IN %(identities)s
 GROUP BY series, step, time, value_key, occurrence
 
+-- name: rows_at_places
+SELECT series, step, time, value_key, occurrence, max(age)
+FROM points
+WHERE run IN %(runs)s AND series IN %(series)s AND step >= %(min_step)s AND step <= %(max_step)s
+    AND (series, step, time, value_key) IN %(identities)s
+GROUP BY series, step, time, value_key, occurrence
+
 -- name: greatest_occurrences
 SELECT series, step, time, value_key, max(occurrence)
 FROM points
@@ -149,6 +156,16 @@ WHERE run IN %(runs)s
 
 -- name: delete_runs
 ALTER TABLE points DELETE WHERE run IN (%(runs)s)
+
+-- name: hidden
+SELECT count() FROM points WHERE {hidden}
+
+-- name: delete_hidden
+ALTER TABLE points DELETE WHERE %(hidden)s
+
+-- name: delete_tiles
+ALTER TABLE nodes DELETE
+WHERE run = %(run)s AND series = %(series)s AND made <= %(made)s AND tile IN (%(tiles)s)
 
 -- name: count
 SELECT count() FROM points

@@ -1,9 +1,9 @@
-"""Points of many series as columns: what is inserted, and what still waits in the journal. No SQL."""
+"""Points of many series as columns: what is inserted, and what is found. No SQL."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -29,6 +29,10 @@ class Rows:
     def of_series(self, series: Sequence[int]) -> Self:
         """Those of some series."""
         return self.take(np.isin(self.series, np.asarray(series, np.int64)))
+
+    def first(self) -> Self:
+        """The same as the first of their equals."""
+        return replace(self, points=replace(self.points, occurrence=np.zeros(len(self), np.int64)))
 
     def identities(self) -> tuple[I64, ...]:
         """The columns that tell one point from another: series, step, time, value key, occurrence."""
@@ -79,21 +83,3 @@ class Rows:
             series=np.concatenate([part.series for part in parts]),
             points=Points.concat([part.points for part in parts]),
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """What the journal holds at one moment: rows that are perhaps not in ClickHouse yet, and the arrival number from
-    which on nothing is shown. Every point with an arrival below `end` is in `rows` or in ClickHouse, or in both.
-
-    Take it before ClickHouse is asked: what is moved meanwhile is then in both, and never in neither. `rows` may hold
-    points of other series, and points that are stored already; they may have no order.
-    """
-
-    rows: Rows
-    end: int = INT64_MAX
-
-    @classmethod
-    def none(cls) -> Self:
-        """Nothing waits."""
-        return cls(rows=Rows.empty())

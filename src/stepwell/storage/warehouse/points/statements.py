@@ -13,17 +13,19 @@ from numpy.typing import NDArray
 
 from stepwell.core.model import Window
 from stepwell.core.series import I64, INT64_MAX, Points, values_of
-from stepwell.storage.warehouse.points.rows import Rows, Waiting
+from stepwell.storage.warehouse.points.cuts import Cut, alive, hidden
+from stepwell.storage.warehouse.points.rows import Rows
 from stepwell.storage.warehouse.points.server import Server
+from stepwell.storage.warehouse.points.waiting import Waiting
 
 _NAME: Final = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 _PARTS: Final = _NAME.split(files(__package__).joinpath("queries.sql").read_text("utf-8"))
 SQL: Final[Mapping[str, str]] = dict(zip(_PARTS[1::2], _PARTS[2::2], strict=True))
 
 
-def select(server: Server, name: str, width: int, values: Mapping[str, Any]) -> list[I64]:
+def select(server: Server, name: str, width: int, values: Mapping[str, Any], cuts: Sequence[Cut] = ()) -> list[I64]:
     """The columns of a named statement's answer, `width` of them, as int64."""
-    columns = server.select(SQL[name], values, [np.int64] * width)
+    columns = server.select(SQL[name].replace("{alive}", alive(cuts)), values, [np.int64] * width)
     return [column.astype(np.int64, copy=False) for column in columns]
 
 
@@ -46,7 +48,8 @@ class Scope:
     run: int
     series: tuple[int, ...] | None  # None: all of the run
     window: Window
-    waiting: Rows  # of these series, in the window, with an arrival below `end`
+    waiting: Rows  # of these series, in the window, with an arrival below `end`, and not hidden
+    cuts: tuple[Cut, ...]  # of these series
     end: int
     at_once: int  # rows that are read into memory together
 
@@ -65,12 +68,15 @@ class Scope:
         rows = waiting.rows
         rows = rows.take(rows.run == run) if series is None else rows.of_series(series)
         rows = rows.take(rows.points.arrival < waiting.end)
+        cuts = tuple(cut for cut in waiting.cuts if cut.run == run and (series is None or cut.series in series))
+        rows = rows.take(~hidden(rows, cuts))
         return cls(
             server=server,
             run=run,
             series=None if series is None else tuple(series),
             window=window,
             waiting=rows.take(within(rows.points, window)),
+            cuts=cuts,
             end=waiting.end,
             at_once=at_once,
         )
@@ -97,6 +103,7 @@ class Scope:
                 "end_age": age_of(self.end),
                 **values,
             },
+            () if self.series is None else self.cuts,  # too many to be named where the whole run is asked for
         )
 
     def extent(self) -> Extent:

@@ -14,11 +14,13 @@ from stepwell.core.model import EVERYTHING
 from stepwell.core.series import I64, Order, Points
 from stepwell.core.summary import Summary, repeated_steps
 from stepwell.storage.warehouse.points import tiles
-from stepwell.storage.warehouse.points.rows import Rows, Waiting
+from stepwell.storage.warehouse.points.cuts import hidden
+from stepwell.storage.warehouse.points.rows import Rows
 from stepwell.storage.warehouse.points.server import Server
 from stepwell.storage.warehouse.points.spans import collect, parts
 from stepwell.storage.warehouse.points.statements import Scope, age_of, rows_of, select
 from stepwell.storage.warehouse.points.tiles import Segment, segments
+from stepwell.storage.warehouse.points.waiting import Waiting
 
 NODES_A_BUCKET: Final = 4  # in a longer one, so that edges are off by an eighth of a bucket at most
 NAMED: Final = 4_096  # series or steps named in one statement
@@ -108,16 +110,19 @@ def summaries(
     rows = rows.take(rows.points.arrival < waiting.end)
     found: dict[int, Summary] = {}
     for long in _tiled(server, runs, series):
-        found[long] = _long(server, runs, long, waiting, at_once)
+        found |= _long(server, runs, long, waiting, at_once)
     series = [one for one in series if one not in found]
     rows = rows.of_series(series)
     for some, count in _batches(server, runs, series, rows, end=waiting.end, at_once=at_once):
         if count > at_once and len(some) == 1:
-            found[some[0]] = _long(server, runs, some[0], waiting, at_once)
+            found |= _long(server, runs, some[0], waiting, at_once)
             continue
         values = {"runs": tuple(runs), "series": some, "end_age": age_of(waiting.end)}
         run, *columns = select(server, "of_series", 7, values)
-        every = Rows.concat([rows_of(columns, run), rows.of_series(some)]).distinct()
+        every = Rows.concat([rows_of(columns, run), rows.of_series(some)])
+        every = every.take(~hidden(every, waiting.cuts)).distinct()
+        if not len(every):
+            continue
         starts = np.flatnonzero(np.append(True, every.series[1:] != every.series[:-1]))
         edges = np.append(starts, len(every))
         summed = Summary.rows(Buckets.of(every.points, edges), repeated_steps(every.points, edges))
@@ -157,15 +162,14 @@ def _batches(
         yield tuple(batch), held
 
 
-def _long(server: Server, runs: Sequence[int], series: int, waiting: Waiting, at_once: int) -> Summary:
-    """The summary of one series whose points do not fit into memory."""
+def _long(server: Server, runs: Sequence[int], series: int, waiting: Waiting, at_once: int) -> dict[int, Summary]:
+    """The summary of one series whose points do not fit into memory; empty where it has none."""
     whole: Summary | None = None
     for run in runs:
         scope = Scope.of(server, run=run, series=[series], window=EVERYTHING, waiting=waiting, at_once=at_once)
         for one in _summed(scope):
             whole = one if whole is None else whole.merge(one)
-    assert whole is not None
-    return whole
+    return {} if whole is None else {series: whole}
 
 
 def _summed(scope: Scope) -> Iterator[Summary]:

@@ -12,18 +12,21 @@ from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import Sampled
 from stepwell.core.model import EVERYTHING, Window
 from stepwell.core.page import Position
-from stepwell.core.series import I64, INT64_MAX, Order
+from stepwell.core.series import I64, INT64_MAX, INT64_MIN, Order
 from stepwell.core.store import PointPage
 from stepwell.core.summary import Summary
 from stepwell.storage.warehouse.points import paging, schema, summing, tiles
-from stepwell.storage.warehouse.points.rows import Rows, Waiting
+from stepwell.storage.warehouse.points.cuts import Cut, conditions, hidden
+from stepwell.storage.warehouse.points.rows import Rows
 from stepwell.storage.warehouse.points.server import Server
 from stepwell.storage.warehouse.points.statements import SQL, Scope, rows_of, select
 from stepwell.storage.warehouse.points.summing import Sizes
+from stepwell.storage.warehouse.points.waiting import Waiting
 
 SIZES: Final = Sizes()
 NAMED: Final = 1_000  # points named in one statement
 NEAR: Final = 16  # rows read for each of them at most, before they are named in full
+_PLACE: Final = 4  # columns of an identity but the occurrence
 
 
 class PointTables:
@@ -85,14 +88,24 @@ class PointTables:
             found[begin : begin + len(some)] = some.oldest(self._like(some))
         return found
 
-    def _like(self, some: Rows) -> Rows:
-        """Stored rows, among them all that are the same points as some."""
+    def stored(self, rows: Rows, cuts: Sequence[Cut]) -> NDArray[np.bool_]:
+        """Which rows are stored and not hidden, whatever their occurrence."""
+        found = np.zeros(len(rows), np.bool_)
+        for begin, some in _pieces(rows):
+            there = self._like(some, "rows_at_places")
+            there = there.take(~hidden(there, cuts))
+            found[begin : begin + len(some)] = some.first().oldest(there.first()) != INT64_MAX
+        return found
+
+    def _like(self, some: Rows, name: str = "oldest_rows") -> Rows:
+        """Stored rows, among them all that are the same points as some; `rows_at_places`: but for the occurrence."""
         steps = tuple(np.unique(some.points.step).tolist())
         values = _named(some, "steps", steps) | {"limit": NEAR * len(some)}
         columns = select(self._server, "at_steps", 6, values)
         if len(columns[0]) == values["limit"]:  # too many points of one step: name each point
-            wanted = tuple(zip(*(column.tolist() for column in some.identities()), strict=True))
-            columns = select(self._server, "oldest_rows", 6, _named(some, "identities", wanted))
+            width = _PLACE if name == "rows_at_places" else _PLACE + 1
+            wanted = tuple(zip(*(column.tolist() for column in some.identities()[:width]), strict=True))
+            columns = select(self._server, name, 6, _named(some, "identities", wanted))
         return rows_of(columns, -1)
 
     def occurrences(self, rows: Rows) -> I64:
@@ -126,6 +139,28 @@ class PointTables:
             values = {"runs": ", ".join(str(int(run)) for run in runs)}
             for name in ("delete_tilings", "delete_nodes", "delete_runs"):
                 self._server.run(SQL[name] % values)
+
+    def remove(self, cuts: Sequence[Cut]) -> None:
+        """Begin to remove what cuts hide, and what was summed up with it, which was summed up again before. It is not
+        gone when this returns (`left`). Nobody reads without the cuts any more."""
+        for cut in cuts:
+            whole = tiles.level(self._of(cut), 0, INT64_MIN, INT64_MAX, every=True)
+            spoilt = whole.take(cut.touches(whole.nodes) & (whole.made <= cut.made))
+            for begin in range(0, len(spoilt.tile), NAMED):
+                some = ", ".join(map(str, spoilt.tile[begin : begin + NAMED].tolist()))
+                values = {"run": cut.run, "series": cut.series, "made": cut.made, "tiles": some}
+                self._server.run(SQL["delete_tiles"] % values)
+        if cuts:
+            self._server.run(SQL["delete_hidden"] % {"hidden": " OR ".join(conditions(cuts))})
+
+    def left(self, cut: Cut) -> bool:
+        """Whether anything is stored that a cut hides, or was summed up with that."""
+        (count,) = self._server.select(SQL["hidden"].replace("{hidden}", cut.condition), {}, [np.int64])
+        whole = tiles.level(self._of(cut), 0, INT64_MIN, INT64_MAX, every=True)
+        return bool(count[0]) or bool((cut.touches(whole.nodes) & (whole.made <= cut.made)).any())
+
+    def _of(self, cut: Cut) -> Scope:
+        return self._scope(cut.run, [cut.series], EVERYTHING, Waiting.none())
 
     # Reading. `series` are keys of series of the run `run`; what is not there is empty. `waiting` as in its class.
 
@@ -165,11 +200,11 @@ class PointTables:
 
     # Care
 
-    def roll_up(self, *, run: int, series: int, settled: int) -> int:
+    def roll_up(self, *, run: int, series: int, settled: int, cuts: Sequence[Cut] = ()) -> int:
         """Sum up what is new of a long series, so that reads of it need not look at every point; how many tiles were
         made. Every point of it that arrived before `settled` must be in ClickHouse, and not only in the journal. Reads
         are exact without it; a series of fewer points than two tiles hold needs none."""
-        waiting = Waiting(rows=Rows.empty(), end=settled)
+        waiting = Waiting(rows=Rows.empty(), end=settled, cuts=cuts)
         return tiles.roll_up(self._scope(run, [series], EVERYTHING, waiting), self._sizes.nodes)
 
     def count(self) -> int:

@@ -80,6 +80,7 @@ def segments(scope: Scope) -> list[Segment]:
         return [Segment(scope=scope, tiles=None)]
     fresh = np.concatenate([fresh, scope.waiting.points.step])
     good[_hit(whole, fresh)] = False
+    good &= ~cut(scope, whole)
     return list(_stretches(scope, whole, good, inside))
 
 
@@ -100,13 +101,14 @@ def _stretches(scope: Scope, whole: Tiles, good: NDArray[np.bool_], inside: NDAr
         yield Segment(scope=_steps(scope, low, high), tiles=None)
 
 
-def level(scope: Scope, number: int, begin: int, end: int) -> Tiles:
-    """All nodes of a level, of tiles that begin from one step to another, each tile as it was made last."""
+def level(scope: Scope, number: int, begin: int, end: int, *, every: bool = False) -> Tiles:
+    """All nodes of a level, of tiles that begin from one step to another, each tile as it was made last, or `every`
+    time."""
     columns = scope.select("nodes", 26, level=number, begin=begin, end=end)
     tile, place, made = columns[:3]
     order = np.lexsort((place, tile))
     tile, made = tile[order], made[order]
-    if len(tile):
+    if len(tile) and not every:
         starts = np.flatnonzero(np.append(True, tile[1:] != tile[:-1]))
         lengths = np.diff(np.append(starts, len(tile)))
         order = order[made == np.repeat(np.maximum.reduceat(made, starts), lengths)]
@@ -179,11 +181,17 @@ def _mend(scope: Scope, end: int, checked: int, widths: tuple[int, ...]) -> int:
     """Make again the tiles that points came to after they were made."""
     whole = level(scope, 0, INT64_MIN, end)
     late = _late(scope, end, checked)
-    bad = np.unique(_hit(whole, late)) if late is not None else np.arange(len(whole.tile))
-    for at in bad.tolist():
+    bad = cut(scope, whole)
+    if late is None:
+        bad[:] = True
+    else:
+        bad[_hit(whole, late)] = True
+    for at in np.flatnonzero(bad).tolist():
         again = _steps(scope, int(whole.tile[at]), int(whole.end[at]))
-        _store([(again, collect(again))], widths)
-    return len(bad)
+        points = collect(again)
+        if len(points):  # else all of it is cut, and it goes with its points
+            _store([(again, points)], widths)
+    return int(bad.sum())
 
 
 def _store(tiles: list[Made], widths: tuple[int, ...]) -> None:
@@ -210,6 +218,14 @@ def _store(tiles: list[Made], widths: tuple[int, ...]) -> None:
                 columns.setdefault(name, []).append(whole)
     server = tiles[0][0].server
     server.insert("nodes", {name: np.concatenate(column) for name, column in columns.items()})
+
+
+def cut(scope: Scope, whole: Tiles) -> NDArray[np.bool_]:
+    """Which tiles may have points in their sums that are hidden now."""
+    found = np.zeros(len(whole.tile), np.bool_)
+    for one in scope.cuts:
+        found |= one.touches(whole.nodes) & (whole.made <= one.made)
+    return found
 
 
 def _tiling(scope: Scope) -> tuple[int | None, int]:
