@@ -21,7 +21,6 @@ from servers import HOST, STEPWELL, environment, free_port, stop
 
 NULL = Path(__file__).with_name("null_server.py")
 TIMES = 21  # that a request is asked; the median counts
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +73,7 @@ class Asking:
 
     def cpu(self) -> float:
         """Seconds of processor time that the server used so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return time.clock_gettime((~self.process.pid << 3) | 2)  # the kernel's name for the clock of a process
 
     def memory(self) -> float:
         """MB that the server has to itself."""
