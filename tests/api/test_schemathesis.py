@@ -14,9 +14,11 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from serving import Server
-from stepwell.dialects.native import openapi
+from stepwell.dialects.native import openapi, raw
 
 pytestmark = pytest.mark.slow  # some hundred requests to each route
+
+schemathesis.serializer.alias(raw.POINTS, "application/octet-stream")
 
 SCHEMA = schemathesis.openapi.from_dict(openapi.document())
 # Without the systematic walk over every edge of every field: once, on things that exist, is enough.
