@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final, Self
 
-import numpy as np
 import psycopg
-from numpy.typing import NDArray
 from psycopg import ClientCursor, errors
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper, Loader
-from psycopg.pq import Format
 from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from stepwell.core.errors import Busy, Invalid, StepwellError, StorageFailed, StorageFull
 from stepwell.storage.catalog.sql import Idiom, Statements
+from stepwell.storage.warehouse.prepared import PreparingConnection, Value
 
 CONNECT_SECONDS: Final = 5
 ANSWER_SECONDS: Final = 120
 BATCH: Final = 500  # statements that are sent at once
-_ARRAY: Final = struct.Struct(">5i")  # dimensions, whether any is NULL, type of the items, how many, first number
-_LONG: Final = np.dtype([("size", ">i4"), ("value", ">i8")])
 _PLACE: Final = re.compile(r"'[^']*'|\?|(?<![:\w]):([a-z_]\w*)|%")
 _ESCAPED: Final = re.compile("[\0\1]")
 _UNESCAPED: Final = re.compile("\1([\1\2])")
@@ -73,35 +68,6 @@ class _Bool(Dumper):
         return self.dump(obj)
 
 
-class Blobs(tuple[bytes, ...]):
-    """Values of the type bytea, for one array of them."""
-
-    __slots__ = ()
-
-
-class _Blobs(Dumper):
-    """An array of bytea in PostgreSQL's own bytes: a header, and each item behind its size."""
-
-    format = Format.BINARY
-    oid = 1001
-
-    def dump(self, obj: Blobs) -> Buffer:
-        items = (part for item in obj for part in (len(item).to_bytes(4, "big"), item))
-        return b"".join((_ARRAY.pack(1, 0, 17, len(obj), 1), *items))
-
-
-class _Longs(Dumper):
-    """The same of a column of integers as bigint."""
-
-    format = Format.BINARY
-    oid = 1016
-
-    def dump(self, obj: NDArray[Any]) -> Buffer:
-        items = np.empty(len(obj), _LONG)
-        items["size"], items["value"] = 8, obj
-        return _ARRAY.pack(1, 0, 20, len(obj), 1) + items.tobytes()
-
-
 @lru_cache(maxsize=4096)
 def placed(statement: str) -> str:
     """The statement with its places for values (`?` and `:name`) as psycopg writes them."""
@@ -136,7 +102,7 @@ class Connection:
 
     idiom = POSTGRES
 
-    def __init__(self, raw: psycopg.Connection[Any], wording: Mapping[str, str]) -> None:
+    def __init__(self, raw: PreparingConnection, wording: Mapping[str, str]) -> None:
         self.wording = wording
         self._cursor = ClientCursor(raw, row_factory=tuple_row)
         self._raw = raw
@@ -176,12 +142,9 @@ class Connection:
             if not self._cursor.nextset():
                 return
 
-    def ask(self, statement: str, bindings: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """The rows of a statement that is run often, none where it answers none. PostgreSQL keeps it prepared, and its
-        values go beside it as they are: integers, bytes, Blobs, arrays of int64, and JSON for texts."""
-        cursor = self._raw.execute(placed(statement), bindings, prepare=True, binary=True)
-        self._changes = cursor.rowcount
-        return cursor.fetchall() if cursor.description else []
+    def ask(self, statement: str, bindings: Mapping[str, Value]) -> list[tuple[Any, ...]]:
+        """The rows of a statement that is run often, and kept prepared: see `PreparingConnection`."""
+        return self._raw.ask(statement, bindings)
 
     def script(self, statements: str) -> None:
         """Run statements that have no places for values and answer nothing."""
@@ -203,6 +166,7 @@ class Database:
             raise Invalid("the URL of the catalog is none that PostgreSQL's library takes", field="store") from None
         self._pool = ConnectionPool(
             url,
+            connection_class=PreparingConnection,
             min_size=1,
             max_size=size,
             timeout=CONNECT_SECONDS,
@@ -213,6 +177,7 @@ class Database:
                 "connect_timeout": CONNECT_SECONDS,
                 "options": f"-c statement_timeout={ANSWER_SECONDS}s -c client_min_messages=warning",
                 "client_encoding": "utf8",
+                "prepare_threshold": None,  # psycopg would forget after each ROLLBACK what is prepared, ours too
             },
             configure=_configure,
         )
@@ -243,7 +208,7 @@ class Database:
                 raise StorageFailed(f"PostgreSQL went away at a commit: {_first_line(error)}") from error
 
     @contextmanager
-    def _begun(self, statement: str) -> Iterator[psycopg.Connection[Any]]:
+    def _begun(self, statement: str) -> Iterator[PreparingConnection]:
         """A connection in a transaction. One that has broken since it was used last is found out by it, and another
         one taken."""
         for attempt in range(self._pool.max_size + 1):
@@ -263,7 +228,7 @@ class Database:
 
 
 def _configure(raw: psycopg.Connection[Any]) -> None:
-    for type_, dumper in ((str, _Text), (bool, _Bool), (np.ndarray, _Longs), (Blobs, _Blobs)):
+    for type_, dumper in ((str, _Text), (bool, _Bool)):
         raw.adapters.register_dumper(type_, dumper)
     for name in ("text", "varchar", "name", 705):  # 705: a literal
         raw.adapters.register_loader(name, _TextLoader)

@@ -22,9 +22,10 @@ from stepwell.storage.catalog import series, summaries
 from stepwell.storage.catalog.quotas import Quotas
 from stepwell.storage.catalog.series import Name
 from stepwell.storage.warehouse import cuts, journal
-from stepwell.storage.warehouse.database import Blobs, Connection
+from stepwell.storage.warehouse.database import Connection
 from stepwell.storage.warehouse.names import KnownNames
 from stepwell.storage.warehouse.points import Cut, PointTables, Rows, hidden
+from stepwell.storage.warehouse.prepared import Blobs
 
 _PLACE: Final = 4  # columns of an identity but the occurrence
 _SEARCHED: Final = ("lasts", "mins", "maxs", "means", "metric_counts")  # as `summaries.searched` tells them
