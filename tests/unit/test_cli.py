@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import socket
@@ -14,6 +15,7 @@ import pytest
 
 from signing import PrivateKey
 from stepwell import __version__, app, cli
+from stepwell.client import commands as client_commands
 from stepwell.core.errors import Conflict, Corrupt, Invalid
 from stepwell.core.model import Damage
 from stepwell.settings import load
@@ -83,6 +85,14 @@ def test_a_bad_flag_is_one_line_and_2(run: Any, argv: tuple[str, ...]):
     assert (status, out) == (2, "")
     assert err.startswith("stepwell")
     assert err.count("\n") == 1
+
+
+def test_the_client_alone_knows_which_commands_need_the_server(capsys: pytest.CaptureFixture[str]):
+    (every,) = (each.choices for each in cli.parser()._actions if isinstance(each, argparse._SubParsersAction))
+    alone = {"sync", "agent", "runs", "metrics", "tail", "import", "export", "version"}
+    for command in sorted(set(every) - alone):
+        assert client_commands.main([command]) == 2
+        assert f"{command} needs the server" in capsys.readouterr().err
 
 
 def test_a_credential_is_made_listed_and_revoked(run: Any, store: ClosingStore, tmp_path: Path):

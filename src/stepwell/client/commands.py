@@ -26,7 +26,7 @@ from stepwell.client.sync import Left, send, unsent
 from stepwell.client.transport import Api, Denied, Unavailable
 
 _AGENT_PATIENCE = 10.0  # seconds; what is not sent by then stays in the spool
-_SERVERS = "serve credential workspace check gc backup restore".split()
+_SERVERS = "serve credential workspace check gc backup audit retention quota restore migrate migrate-store".split()
 
 
 def main(argv: Sequence[str] | None = None, *others: Callable[[Any], None]) -> int:

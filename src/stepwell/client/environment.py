@@ -6,7 +6,7 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from stepwell.agent.tasks import is_first_here, task_name
 from stepwell.agent.watch import INTERVAL
@@ -80,6 +80,11 @@ def task(given: str | None = None) -> str:
     if wrong:
         raise ValueError(f"task {name!r}: {wrong}")
     return name
+
+
+def coloured(out: TextIO) -> bool:
+    """Whether colours are wanted there: on a terminal that has some, where NO_COLOR is not set."""
+    return out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def cuda_visible() -> str | None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any, Final
 
+from stepwell.client import environment, tables
 from stepwell.client.environment import target
 from stepwell.client.frames import restored
 from stepwell.client.patience import patiently
@@ -28,7 +29,6 @@ _SERIES: Final = 1000  # of one request
 _ONGOING: Final = frozenset({"RUNNING", "SCHEDULED"})
 _RUN_COLUMNS: Final = ("id", "name", "status", "start_time_us", "end_time_us")
 _METRIC_COLUMNS: Final = ("metric", "labels", "count", "last_step", "last_value", "min_value", "max_value", "mean")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def add(commands: Any) -> None:
@@ -156,8 +156,8 @@ def _print_point(point: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         print(_json(point))
     else:
-        name = point["metric"] + (f" {_text(point['labels'])}" if point["labels"] else "")
-        print(f"{_moment(point['time_us'])}  {point['step']:>8}  {name} = {point['value']!r}")
+        name = tables.text(point["metric"]) + (f" {tables.text(point['labels'])}" if point["labels"] else "")
+        print(f"{tables.moment(point['time_us'])}  {point['step']:>8}  {name} = {point['value']!r}")
 
 
 def _table(columns: Mapping[str, Sequence[Any]], names: Sequence[str], *, as_json: bool) -> None:
@@ -166,31 +166,8 @@ def _table(columns: Mapping[str, Sequence[Any]], names: Sequence[str], *, as_jso
         for row in zip(*columns.values()):  # noqa: B905  columns of one table
             print(_json({name: cell for name, cell in zip(columns, row) if cell is not None}))  # noqa: B905
         return
-    titles = [name.removesuffix("_us").replace("_", " ") for name in names]
-    texts = [
-        [_moment(cell) if name.endswith("_us") else _text(cell) for cell in columns.get(name, [])] for name in names
-    ]
-    widths = [max(map(len, [title, *column])) for title, column in zip(titles, texts)]  # noqa: B905
-    for line in [tuple(titles), *zip(*texts)]:  # noqa: B905
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())  # noqa: B905
-
-
-def _text(cell: Any) -> str:
-    if cell is None or cell == {}:
-        return ""
-    if isinstance(cell, dict):
-        return ",".join(f"{name}={value}" for name, value in sorted(cell.items()))
-    return f"{cell:.6g}" if isinstance(cell, float) else str(cell)
-
-
-def _moment(time_us: int | None) -> str:
-    """UTC to the second; the microseconds themselves where no calendar has them."""
-    if time_us is None:
-        return ""
-    try:
-        return (_EPOCH + timedelta(microseconds=time_us)).strftime("%Y-%m-%d %H:%M:%S")
-    except OverflowError:
-        return str(time_us)
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    sys.stdout.write(tables.lines(columns, names, room=room, coloured=environment.coloured(sys.stdout)))
 
 
 def _json(found: Mapping[str, Any]) -> str:
