@@ -205,6 +205,12 @@ class Server:
             assert status == 0, f"the server stopped with {status}:\n{self.log()}"
         return self.start(wait=wait)
 
+    def set_quota(self, workspace: str, **quotas: int) -> None:
+        """How much a workspace may have: set_quota("w", points=3). It holds at once; of requests, within a second."""
+        flags = [each for name, value in quotas.items() for each in (f"--{name.replace('_', '-')}", str(value))]
+        command = [str(self.program), "quota", "set", "--workspace", workspace, *self.place, *flags]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+
     def log(self) -> str:
         """All that it has printed so far, earlier runs included."""
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""

@@ -36,7 +36,14 @@ _OF_DOMAIN: Final[tuple[tuple[type[StepwellError], int, str], ...]] = (
     (Unavailable, 503, "ModelArts.0010"),
     (Corrupt, 500, "ModelArts.0010"),
 )
-_OF_HTTP: Final = {403: "APIGW.0302", 404: "ModelArts.2836", 405: "ModelArts.2836", 500: "ModelArts.0010"}
+_OF_HTTP: Final = {
+    403: "APIGW.0302",
+    404: "ModelArts.2836",
+    405: "ModelArts.2836",
+    413: "APIGW.0201",
+    429: "APIGW.0308",
+    500: "ModelArts.0010",
+}
 
 
 def error_response(error: StepwellError | HttpProblem, call: Call) -> Response:

@@ -79,4 +79,4 @@ def test_an_error_has_the_code_that_the_readme_says(error: StepwellError | HttpP
 
 
 def test_the_table_of_codes_was_found() -> None:
-    assert len(CODES) == 12
+    assert len(CODES) == 13

@@ -13,6 +13,7 @@ from stepwell.core.errors import (
     Forbidden,
     Invalid,
     NotFound,
+    QuotaExceeded,
     StepwellError,
     StorageFull,
     Unauthenticated,
@@ -33,6 +34,7 @@ _OF_DOMAIN: Final[tuple[tuple[type[StepwellError], int, str], ...]] = (
     (Conflict, 400, "InvalidParameter"),  # a 409 would be tried again, and nothing would change
     (Unauthenticated, 401, "NotAuthenticated"),
     (Forbidden, 403, "NotAuthorized"),
+    (QuotaExceeded, 400, "QuotaExceeded"),  # the client would send any 5xx again for minutes
     (StorageFull, 507, "ServiceUnavailable"),
     (Unavailable, 503, "ServiceUnavailable"),
     (Corrupt, 500, "InternalServerError"),
