@@ -24,7 +24,7 @@ from stepwell.services import liveness, retention
 from stepwell.services.rounds import Rounds
 from stepwell.services.sealing import ServerKey, new_key
 from stepwell.settings import Settings
-from stepwell.storage import folder_of, open_store, relocate_store, repair_store, restore_store
+from stepwell.storage import clock_of, folder_of, open_store, relocate_store, repair_store, restore_store
 from stepwell.web import key_file, oauth, operations, running, server
 from stepwell.web.aliases import Aliases
 from stepwell.web.application import Application, Tracing
@@ -116,19 +116,20 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
         host = f"[{settings.host}]" if ":" in settings.host and "[" not in settings.host else settings.host
         certificate = _certificate(settings)
         traces = _traces(settings)
-        store = open_store(settings.place, clock=system_clock)
+        clock = clock_of(settings.place)
+        store = open_store(settings.place, clock=clock)
         work = Work()
         try:
             key = _key(settings)
             limits = Limits(store, per_second=settings.rate_limit)
-            with _watch(store), _retention(store), _sharing(limits) if settings.store else nullcontext():
+            with _watch(store, clock), _retention(store, clock), _sharing(limits) if settings.store else nullcontext():
                 running.run(
-                    build_app(settings, store, work=work, key=key, traces=traces, limits=limits),
+                    build_app(settings, store, work=work, key=key, clock=clock, traces=traces, limits=limits),
                     listener,
                     # Only one process may have a directory open: commands ask it. A warehouse they open themselves.
                     control=None
                     if settings.store
-                    else ControlServer(settings.data_dir, _commands(store, lambda: key, settings).run),
+                    else ControlServer(settings.data_dir, _commands(store, lambda: key, settings, clock).run),
                     ready=partial(ready, f"{'https' if certificate else 'http'}://{host}:{port}"),
                     certificate=certificate,
                 )
@@ -159,15 +160,20 @@ def _certificate(settings: Settings) -> Certificate | None:
     return Certificate(settings.tls_cert, settings.tls_key)
 
 
-def _watch(store: Store) -> Rounds:
+def _watch(store: Store, clock: Clock) -> Rounds:
     """Looks for runs that went silent, from now on."""
-    since = system_clock()
-    return Rounds("watch", lambda: liveness.fail_silent(store, now=system_clock(), since=since), seconds=WATCH_SECONDS)
+    hearing = liveness.Hearing(clock)
+
+    def look() -> int:
+        since = hearing.since()
+        return liveness.fail_silent(store, now=clock(), since=since)
+
+    return Rounds("watch", look, seconds=WATCH_SECONDS)
 
 
-def _retention(store: Store) -> Rounds:
+def _retention(store: Store, clock: Clock) -> Rounds:
     """Removes what is not to be kept any more."""
-    return Rounds("retention", lambda: retention.steps(store, now=system_clock()), seconds=RETENTION_SECONDS)
+    return Rounds("retention", lambda: retention.steps(store, now=clock()), seconds=RETENTION_SECONDS)
 
 
 def _sharing(limits: Limits) -> Rounds:
@@ -178,9 +184,10 @@ def _sharing(limits: Limits) -> Rounds:
 def command(places: Settings, name: str, arguments: Arguments) -> Iterator[Item]:
     """Run a command on a data directory that no server has open, or on a warehouse. StepwellError, OSError."""
     acting.begin(lambda: acting.COMMAND)
-    store = open_store(places.place, clock=system_clock, background=False)
+    clock = clock_of(places.place)
+    store = open_store(places.place, clock=clock, background=False)
     try:
-        yield from _commands(store, partial(_key, places), places).run(name, arguments)
+        yield from _commands(store, partial(_key, places), places, clock).run(name, arguments)
     finally:
         store.close()
 
@@ -223,11 +230,11 @@ def _relocate(store: Store, places: Settings, url: str) -> Iterator[Copied]:
         key_file.carry(places.data_dir / places.key_file, folder_of(url) / places.key_file)
 
 
-def _commands(store: Store, key: Callable[[], ServerKey], places: Settings) -> Commands:
+def _commands(store: Store, key: Callable[[], ServerKey], places: Settings, clock: Clock) -> Commands:
     return Commands(
         store=store,
         key=key,
-        clock=system_clock,
+        clock=clock,
         dialects=lambda: [each.name for each in dialects()],
         relocate=partial(_relocate, store, places),
     )

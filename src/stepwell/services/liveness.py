@@ -6,11 +6,13 @@ Only runs that are watched can be found silent. Nothing here knows how often `fa
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
+from stepwell.core.clock import Clock
 from stepwell.core.errors import Conflict
 from stepwell.core.model import NO_COLUMNS, Event, Lifecycle, Record, RunRow, RunWrite, Status
 from stepwell.core.page import Position
@@ -20,6 +22,7 @@ WATCH: Final = "watch"
 SILENT_AFTER: Final = 150_000_000  # microseconds without a sign of life, for a run that ever gave a beat
 SILENT_AFTER_NO_BEAT: Final = 1_800_000_000  # for one that never did
 NOTED_EVERY: Final = 10_000_000  # a later sign is not stored before this: a beat each four seconds need not be a commit
+CHANGED: Final = 10_000_000  # microseconds by which a clock goes wrong that nobody changed, from one look to the next
 REASON: Final = "no sign of life"
 _PAGE: Final = 500
 _ON: Final = {"watched": "yes"}
@@ -32,6 +35,28 @@ class Signs:
 
     seen_at: int
     beat_at: int | None = None
+
+
+class Hearing:
+    """Since when this server could hear anything: since its start, or since its clock was changed, for nobody is to be
+    blamed for an hour that has not been."""
+
+    def __init__(self, clock: Clock, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._monotonic = monotonic
+        self._ahead = self._difference()
+        self._since = clock()
+
+    def since(self) -> int:
+        """To be asked before each look for silent runs."""
+        ahead = self._difference()
+        if abs(ahead - self._ahead) > CHANGED:
+            self._since = self._clock()
+        self._ahead = ahead
+        return self._since
+
+    def _difference(self) -> int:
+        return self._clock() - int(self._monotonic() * 1_000_000)
 
 
 def watched(run_id: str, *, at: int) -> Record:
@@ -66,7 +91,7 @@ def note(store: Store, *, workspace: str, run_id: str, now: int, beat: bool) -> 
     known = signs_of(record)
     first = beat and known.beat_at is None
     last = known.beat_at if beat and known.beat_at is not None else known.seen_at
-    if not first and now - last < NOTED_EVERY:
+    if not first and 0 <= now - last < NOTED_EVERY:  # less: the clock was put back
         return
     signs = Signs(seen_at=max(now, known.seen_at), beat_at=now if beat else known.beat_at)
     new = _changed(record, body=_body(signs), indexed=_ON, at=now)

@@ -7,12 +7,21 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeAlias
 
-from stepwell.core.clock import Clock
+from stepwell.core.clock import Clock, system_clock
 from stepwell.core.errors import Conflict, Invalid
 from stepwell.core.model import Copied, Damage
 from stepwell.core.store import Store
 
 Place: TypeAlias = Path | str  # a directory, or the URL of a warehouse (`warehouse://...`)
+
+
+def clock_of(place: Place) -> Clock:
+    """The clock for the store in a directory, or of the warehouse at a URL: what is told of it is in its time. Give it
+    to `open_store` before it is asked. Invalid."""
+    if isinstance(place, str):
+        found: Clock = _warehouse().SharedClock()
+        return found
+    return system_clock
 
 
 def open_store(place: Place, *, clock: Clock, background: bool = True) -> Store:

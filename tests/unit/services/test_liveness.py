@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from stepwell.core.model import NO_COLUMNS, Lifecycle, Run, RunWrite, Status
+from stepwell.core.model import NO_COLUMNS, Lifecycle, Record, Run, RunWrite, Status
 from stepwell.core.store import Store
 from stepwell.services import liveness
-from stepwell.services.liveness import NOTED_EVERY, SILENT_AFTER, SILENT_AFTER_NO_BEAT
+from stepwell.services.liveness import NOTED_EVERY, SILENT_AFTER, SILENT_AFTER_NO_BEAT, Hearing
 from stores import Shelf, W, change, make_runs, new_run
 
 T0 = 1_700_000_000_000_000
@@ -170,3 +170,35 @@ def test_many_runs_in_many_workspaces(store: Store, monkeypatch: pytest.MonkeyPa
     note(store, now, beat=True, run_id="run1")
     assert fails(store, now) == 3 + 3 + 1  # without a beat, with an old one, in the other workspace
     assert run_of(store, "run1").status is Status.RUNNING
+
+
+def test_nobody_is_blamed_for_a_step_of_the_clock() -> None:
+    now, counted = T0, 1_000.0
+    hearing = Hearing(lambda: now, monotonic=lambda: counted)
+    for _ in range(100):  # a clock that is a little fast is not one that was changed
+        now, counted = now + 16 * SECOND, counted + 15.0
+        assert hearing.since() == T0
+    for step in (3_600 * SECOND, -7_200 * SECOND):
+        now, counted = now + step + 15 * SECOND, counted + 15.0
+        assert hearing.since() == now
+        changed = now
+        now, counted = now + 15 * SECOND, counted + 15.0
+        assert hearing.since() == changed
+
+
+def test_signs_are_noted_after_the_clock_was_put_back(store: Store) -> None:
+    """Else the run would count as silent once it is put right."""
+    watched_run(store)
+    note(store, T0 + SECOND, beat=True)
+    earlier = T0 - 3_600 * SECOND
+    note(store, earlier, beat=True)
+    assert liveness.signs_of(found(store)).beat_at == earlier
+    assert liveness.signs_of(found(store)).seen_at == T0 + SECOND
+    note(store, T0 + 2 * SECOND, beat=True)
+    assert liveness.signs_of(found(store)).beat_at == T0 + 2 * SECOND
+
+
+def found(store: Store) -> Record:
+    (record,) = store.get_records(workspace=W, kind=liveness.WATCH, ids=("w1",))
+    assert record is not None
+    return record

@@ -3,5 +3,6 @@
 from stepwell.storage.warehouse.address import Address
 from stepwell.storage.warehouse.engine import WarehouseStore
 from stepwell.storage.warehouse.migrating import migrate
+from stepwell.storage.warehouse.shared_clock import SharedClock
 
-__all__ = ["Address", "WarehouseStore", "migrate"]
+__all__ = ["Address", "SharedClock", "WarehouseStore", "migrate"]

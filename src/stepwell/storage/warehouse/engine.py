@@ -31,6 +31,7 @@ from stepwell.storage.warehouse.pulse import Pulse
 from stepwell.storage.warehouse.removing import Remover
 from stepwell.storage.warehouse.requests import RequestCounts
 from stepwell.storage.warehouse.rolling import Roller
+from stepwell.storage.warehouse.shared_clock import SharedClock
 from stepwell.storage.warehouse.staging import Stage
 from stepwell.storage.warehouse.writer import BUCKETS, Writer
 
@@ -63,6 +64,9 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             self._database = Database(address.catalog)
             undo.callback(self._database.close)
             migrations.check(self._database)
+            shared = clock if isinstance(clock, SharedClock) else None
+            if shared is not None:
+                shared.hear(self._database)
             self._moving = undo.enter_context(closing(ClickHouse(address.clickhouse, size=MOVING)))
             moved = PointTables(self._moving, sizes=sizes)
             moved.check_schema()
@@ -73,7 +77,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             undo.callback(self._clickhouse.close)
             self._tables = PointTables(self._clickhouse, sizes=sizes)
             self._clock = clock
-            self._pulse = Pulse(address)
+            self._pulse = Pulse(address, clock=shared)
             self._requests = RequestCounts(self._database)
             self._quotas = Quotas(count_points=_points_of)
             self._stage = Stage(self._tables, quotas=self._quotas)

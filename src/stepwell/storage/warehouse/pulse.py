@@ -13,6 +13,7 @@ from stepwell.core.errors import StepwellError
 from stepwell.storage.warehouse.address import Address
 from stepwell.storage.warehouse.database import Database
 from stepwell.storage.warehouse.points import ClickHouse
+from stepwell.storage.warehouse.shared_clock import SharedClock
 
 PAUSE: Final = 0.5  # seconds between two rounds
 LATE: Final = 15.0  # seconds after which a round that has no end counts as no answer
@@ -21,8 +22,10 @@ LATE: Final = 15.0  # seconds after which a round that has no end counts as no a
 class Pulse:
     """Asks on connections of its own: it tells of the servers, not of how much this process asks of them."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, *, clock: SharedClock | None = None) -> None:
+        """`clock` is to hear PostgreSQL each time."""
         self._address = address
+        self._clock = clock
         self._trouble = ""
         self._looked = monotonic()
         self._ended = threading.Event()
@@ -51,15 +54,17 @@ class Pulse:
             closing(ClickHouse(self._address.clickhouse, size=1)) as clickhouse,
         ):
             while not self._ended.wait(PAUSE):
-                self._trouble = _ask(database, clickhouse)
+                self._trouble = self._ask(database, clickhouse)
                 self._looked = monotonic()
 
-
-def _ask(database: Database, clickhouse: ClickHouse) -> str:
-    try:
-        with database.snapshot() as connection:
-            connection.execute("SELECT 1")
-        clickhouse.select("SELECT 1", {}, [np.int64])
-    except StepwellError as error:
-        return error.message
-    return ""
+    def _ask(self, database: Database, clickhouse: ClickHouse) -> str:
+        try:
+            if self._clock is not None:
+                self._clock.hear(database)
+            else:
+                with database.snapshot() as connection:
+                    connection.execute("SELECT 1")
+            clickhouse.select("SELECT 1", {}, [np.int64])
+        except StepwellError as error:
+            return error.message
+        return ""
