@@ -4,7 +4,8 @@
 #   scripts/setup.sh serve      .venv with what the server needs, and the package itself (editable)
 #   scripts/setup.sh test       .venv with the tools and tests as well, and nginx, behind which some tests put the server
 #   scripts/setup.sh browser    Debian's Chromium, with which tests look at the web page
-#   scripts/setup.sh warehouse  Debian's PostgreSQL and ClickHouse, which the tests of the warehouse start for themselves
+#   scripts/setup.sh warehouse  Debian's PostgreSQL, ClickHouse and ZooKeeper, which the tests of the warehouse start for
+#                               themselves, and what puts clocks wrong and makes networks for them
 #   scripts/setup.sh clients    .cache/clients/NAME for each requirements/clients/NAME.txt: real clients, apart from ours;
 #                               and Debian's PostgreSQL, in which one of them keeps what is imported
 #   scripts/setup.sh frameworks .cache/frameworks with Lightning and Hugging Face's Trainer, beside Debian's PyTorch, which has
@@ -100,6 +101,9 @@ need_databases() {
     local sudo="" missing=() package attempt
     for package in "$@"; do
         case "$package" in
+            zookeeper) [ -f /usr/share/java/zookeeper.jar ] && command -v java >/dev/null ;;
+            faketime) compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null ;;
+            iproute2) PATH="$PATH:/usr/sbin" command -v ip >/dev/null ;;
             postgresql) [ -n "${STEPWELL_TEST_POSTGRES_URL:-}" ] || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null ;;
             *) [ -n "${STEPWELL_TEST_CLICKHOUSE_URL:-}" ] || PATH="$PATH:/usr/sbin" command -v "$package" >/dev/null ;;
         esac || missing+=("$package")
@@ -181,7 +185,7 @@ for target in "${@:-serve}"; do
             ;;
         warehouse)
             install .venv test requirements/dev.txt
-            need_databases postgresql clickhouse-server
+            need_databases postgresql clickhouse-server zookeeper faketime iproute2
             ;;
         clients)
             need_databases postgresql

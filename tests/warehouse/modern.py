@@ -26,6 +26,11 @@ class Chdb:
         text = str(self._session.query("SELECT version()", "TSV")).strip()
         return tuple(int(part) for part in text.split(".")[:3])
 
+    @property
+    def cluster(self) -> str:
+        """It is none."""
+        return ""
+
     def run(self, statement: str) -> None:
         """Run a statement that answers nothing."""
         self._session.query(statement)
@@ -44,6 +49,10 @@ class Chdb:
         names = ", ".join(columns)
         shape = ", ".join(f"{name} Int64" for name in columns)
         self.run(f"INSERT INTO {table} ({names}) SELECT {names} FROM file('{file}', 'RowBinary', '{shape}')")
+
+    def settled(self, table: str) -> bool:
+        """There is no other replica."""
+        return True
 
     def close(self) -> None:
         """End it."""

@@ -17,7 +17,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 READY_SECONDS = 60
 CLICKHOUSE = "STEPWELL_TEST_CLICKHOUSE_URL"
@@ -29,7 +31,7 @@ POSTGRES_BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda
 CONFIG = """<yandex>
   <logger><level>warning</level><console>1</console></logger>
   <tcp_port>{port}</tcp_port>
-  <listen_host>127.0.0.1</listen_host>
+  <listen_host>{address}</listen_host>
   <path>{folder}/data/</path>
   <tmp_path>{folder}/tmp/</tmp_path>
   <users_config>users.xml</users_config>
@@ -44,11 +46,23 @@ CONFIG = """<yandex>
 USERS = """<yandex>
   <profiles><default><max_memory_usage>2000000000</max_memory_usage></default></profiles>
   <users><default>
-    <password></password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota>
+    <password></password><networks><ip>{network}</ip></networks><profile>default</profile><quota>default</quota>
   </default></users>
   <quotas><default/></quotas>
 </yandex>
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """Where a server runs: its address, and what starts a program there."""
+
+    address: str = "127.0.0.1"
+    network: str = "127.0.0.1"  # from which others may come
+    enter: tuple[str, ...] = ()
+
+
+HERE: Final = Host()
 
 
 def free_port() -> int:
@@ -61,8 +75,11 @@ def free_port() -> int:
 class Process:
     """A server process that can be killed and started again on the same folder and port."""
 
-    def __init__(self, command: list[str], *, port: int, log: Path, stop: signal.Signals) -> None:
+    def __init__(
+        self, command: list[str], *, port: int, log: Path, stop: signal.Signals, address: str = HERE.address
+    ) -> None:
         self.port = port
+        self.address = address
         self._command = command
         self._log = log
         self._stop = stop
@@ -91,7 +108,11 @@ class Process:
         if self._process.poll() is not None:
             raise RuntimeError(f"{self._command[0]} ended: {self._log.read_text(errors='replace')[-2000:]}")
         with socket.socket() as one:
-            return one.connect_ex(("127.0.0.1", self.port)) == 0
+            return one.connect_ex((self.address, self.port)) == 0
+
+    def ended(self) -> bool:
+        """Whether it has come to its end by itself."""
+        return self._process is None or self._process.poll() is not None
 
     def kill(self) -> None:
         """End it as a power switch would."""
@@ -128,17 +149,17 @@ def wait_until(ready: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def clickhouse(folder: Path, *, more: str = "") -> Iterator[Process]:
+def clickhouse(folder: Path, *, more: str = "", host: Host = HERE, port: int = 0) -> Iterator[Process]:
     """A running ClickHouse server; `more` is what else its configuration says."""
     for name in ("data", "tmp"):
-        (folder / name).mkdir(parents=True)
-    port = free_port()
-    (folder / "config.xml").write_text(CONFIG.format(port=port, folder=folder, more=more))
-    (folder / "users.xml").write_text(USERS)
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    port = port or free_port()
+    (folder / "config.xml").write_text(CONFIG.format(port=port, folder=folder, more=more, address=host.address))
+    (folder / "users.xml").write_text(USERS.format(network=host.network))
     # An empty password and this address only: nothing outside this machine can reach it.
     program = shutil.which("clickhouse-server") or "/usr/sbin/clickhouse-server"
-    command = [*WITH_US, program, f"--config-file={folder / 'config.xml'}"]
-    server = Process(command, port=port, log=folder / "log", stop=signal.SIGTERM)
+    command = [*host.enter, *WITH_US, program, f"--config-file={folder / 'config.xml'}"]
+    server = Process(command, port=port, log=folder / "log", stop=signal.SIGTERM, address=host.address)
     server.start()
     try:
         yield server
@@ -147,10 +168,10 @@ def clickhouse(folder: Path, *, more: str = "") -> Iterator[Process]:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[Process]:
+def postgres(folder: Path, *, host: Host = HERE) -> Iterator[Process]:
     """A running PostgreSQL server with the user `postgres` and no password."""
     binaries, data, port = POSTGRES_BINARIES[-1], folder / "data", free_port()
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     become: list[str] = []
     if os.geteuid() == 0:  # it refuses to run as root
         user = pwd.getpwnam("postgres")
@@ -161,8 +182,11 @@ def postgres(folder: Path) -> Iterator[Process]:
         check=True,
         capture_output=True,
     )
+    if host is not HERE:
+        with (data / "pg_hba.conf").open("a") as file:
+            file.write(f"host all all {host.network} trust\n")
     options = {
-        "listen_addresses": "127.0.0.1",
+        "listen_addresses": host.address,
         "port": port,
         "unix_socket_directories": "",
         "shared_buffers": "32MB",
@@ -171,13 +195,15 @@ def postgres(folder: Path) -> Iterator[Process]:
         "fsync": "off",
         "full_page_writes": "off",
     }
-    command = [*(become or ["setpriv"]), "--pdeathsig=INT", str(binaries / "postgres"), "-D", str(data)]
+    command = [*host.enter, *(become or ["setpriv"]), "--pdeathsig=INT", str(binaries / "postgres"), "-D", str(data)]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]
-    server = Process(command, port=port, log=folder.parent / f"{folder.name}.log", stop=signal.SIGINT)
+    server = Process(
+        command, port=port, log=folder.parent / f"{folder.name}.log", stop=signal.SIGINT, address=host.address
+    )
     server.start()
     try:
-        ready = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+        ready = [str(binaries / "pg_isready"), "-q", "-h", host.address, "-p", str(port)]
         wait_until(lambda: subprocess.run(ready, check=False).returncode == 0)  # it listens before it answers
         yield server
     finally:

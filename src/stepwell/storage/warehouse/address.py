@@ -22,7 +22,7 @@ _FORM: Final = (
 _HOST: Final = r"(?:[\w.-]*|\[[\da-fA-F:.]+\])(?::\d{1,5})?"
 _PLACE: Final = rf"//(?:[^@/?\s]+@)?(?P<place>{_HOST}(?:,{_HOST})*(?:/[^@/?\s]*)?)"
 _SERVERS: Final = {
-    "clickhouse": re.compile(rf"clickhouse:{_PLACE}"),
+    "clickhouse": re.compile(rf"clickhouse:{_PLACE}(?:\?cluster=\w+)?"),
     "catalog": re.compile(rf"postgres(?:ql)?:{_PLACE}(?:\?[^@/\s]*)?"),
 }
 

@@ -18,10 +18,13 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from stepwell.core.errors import Busy, Invalid, StepwellError, StorageFailed, StorageFull
 from stepwell.storage.catalog.sql import Idiom, Statements
+from stepwell.storage.warehouse.patience import BoundedConnection, Watch, bounded
 from stepwell.storage.warehouse.prepared import PreparingConnection, Value
 
 CONNECT_SECONDS: Final = 5
 ANSWER_SECONDS: Final = 120
+UNHURRIED: Final = "SET LOCAL idle_in_transaction_session_timeout = 0"  # for who waits for something else meanwhile
+STUCK_SECONDS: Final = ANSWER_SECONDS + 10  # a server that works would have ended the statement itself
 BATCH: Final = 500  # statements that are sent at once
 _PLACE: Final = re.compile(r"'[^']*'|\?|(?<![:\w]):([a-z_]\w*)|%")
 _ESCAPED: Final = re.compile("[\0\1]")
@@ -164,22 +167,23 @@ class Database:
             psycopg.conninfo.conninfo_to_dict(url)
         except psycopg.ProgrammingError:  # whose words repeat what was not understood, passwords too
             raise Invalid("the URL of the catalog is none that PostgreSQL's library takes", field="store") from None
+        self._watch = Watch(STUCK_SECONDS)
         self._pool = ConnectionPool(
             url,
-            connection_class=PreparingConnection,
             min_size=1,
             max_size=size,
             timeout=CONNECT_SECONDS,
             reconnect_timeout=CONNECT_SECONDS,  # it waits longer and longer; who asks next begins anew
             open=False,
+            connection_class=BoundedConnection,
             kwargs={
                 "autocommit": True,
                 "connect_timeout": CONNECT_SECONDS,
-                "options": f"-c statement_timeout={ANSWER_SECONDS}s -c client_min_messages=warning",
                 "client_encoding": "utf8",
                 "prepare_threshold": None,  # psycopg would forget after each ROLLBACK what is prepared, ours too
+                **bounded(ANSWER_SECONDS),
             },
-            configure=_configure,
+            configure=self._configure,
         )
         self._pool.open()
 
@@ -208,13 +212,14 @@ class Database:
                 raise StorageFailed(f"PostgreSQL went away at a commit: {_first_line(error)}") from error
 
     @contextmanager
-    def _begun(self, statement: str) -> Iterator[PreparingConnection]:
+    def _begun(self, statement: str) -> Iterator[BoundedConnection]:
         """A connection in a transaction. One that has broken since it was used last is found out by it, and another
         one taken."""
         for attempt in range(self._pool.max_size + 1):
             with self._pool.connection() as raw:
                 try:
-                    raw.execute(statement)
+                    with raw.waiting(CONNECT_SECONDS):
+                        raw.execute(statement)
                 except errors.OperationalError:
                     if attempt == self._pool.max_size or not raw.broken:
                         raise
@@ -225,13 +230,14 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self._pool.close()
+        self._watch.stop()
 
-
-def _configure(raw: psycopg.Connection[Any]) -> None:
-    for type_, dumper in ((str, _Text), (bool, _Bool)):
-        raw.adapters.register_dumper(type_, dumper)
-    for name in ("text", "varchar", "name", 705):  # 705: a literal
-        raw.adapters.register_loader(name, _TextLoader)
+    def _configure(self, raw: BoundedConnection) -> None:
+        for type_, dumper in ((str, _Text), (bool, _Bool)):
+            raw.adapters.register_dumper(type_, dumper)
+        for name in ("text", "varchar", "name", 705):  # 705: a literal
+            raw.adapters.register_loader(name, _TextLoader)
+        self._watch.add(raw)
 
 
 def _end(raw: psycopg.Connection[Any], statement: str) -> None:

@@ -57,6 +57,9 @@ ON CONFLICT (metric_id, run_key) DO UPDATE SET
 -- name: of_runs
 SELECT run_key, first_arrival, payload FROM journal
 WHERE run_key = ANY (CAST(:run_keys AS bigint[])) AND moved_at IS NULL
+UNION ALL
+SELECT run_key, first_arrival, payload FROM journal
+WHERE run_key = ANY (CAST(:run_keys AS bigint[])) AND moved_at > now()
 ORDER BY run_key, first_arrival;
 
 -- name: ends
@@ -82,6 +85,12 @@ UPDATE journal SET moved_at = now()
 FROM unnest(CAST(:run_keys AS bigint[]), CAST(:first_arrivals AS bigint[])) AS moved(run_key, first_arrival)
 WHERE journal.run_key = moved.run_key AND journal.first_arrival = moved.first_arrival;
 
+-- Some replicas may not have them before that.
+-- name: mark_inserted
+UPDATE journal SET moved_at = now() + interval '300 seconds'
+FROM unnest(CAST(:run_keys AS bigint[]), CAST(:first_arrivals AS bigint[])) AS moved(run_key, first_arrival)
+WHERE journal.run_key = moved.run_key AND journal.first_arrival = moved.first_arrival;
+
 -- name: moved_after
 SELECT run_key, first_arrival, count FROM journal
 WHERE moved_at IS NOT NULL AND (run_key, first_arrival) > (:run_key, :first_arrival)
@@ -101,8 +110,10 @@ ORDER BY journal.run_key, journal.first_arrival;
 
 -- Before which number nothing of a run waits to be moved.
 -- name: settled
-SELECT coalesce(
-    (SELECT min(first_arrival) FROM journal WHERE journal.run_key = run.key AND moved_at IS NULL), next_arrival)
+SELECT least(
+    (SELECT min(first_arrival) FROM journal WHERE journal.run_key = run.key AND moved_at IS NULL),
+    (SELECT min(first_arrival) FROM journal WHERE journal.run_key = run.key AND moved_at > now()),
+    next_arrival)
 FROM run WHERE key = ?;
 
 -- Whether nobody else sums up series of this run, until the end of the transaction.

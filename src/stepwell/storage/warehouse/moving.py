@@ -111,7 +111,7 @@ class Mover:
                 return False
             rows = journal.of_keys(connection, keys)
             self._tables.insert(rows)
-            _change(connection, "mark_moved", keys)
+            _change(connection, "mark_moved" if self._tables.settled() else "mark_inserted", keys)
         self.counters["flushes"] += 1
         self.counters["points_moved"] += len(rows)
         self._grown(rows)
@@ -127,6 +127,7 @@ class Mover:
                 extra={"action": "points_put_back"},
             )
             self._tables.insert(missing)
+            self._tables.settled()
             self.counters["points_put_back"] += len(missing)
 
     def _work(self) -> None:

@@ -51,6 +51,8 @@ class Remover:
                 found = cuts.numbered(cuts.SQL.all(connection, "to_remove", asked))
                 left = {number: cut for number, cut in found.items() if self._tables.left(cut)}
                 ready = {number: cut for number, cut in left.items() if self._sum_up(connection, cut)}
+                if not self._tables.settled(*PointTables.TABLES):
+                    return  # a replica may have what another has not any more
                 self._tables.remove(list(ready.values()))
                 cuts.SQL.each(connection, "asked", ((number,) for number in ready))
                 cuts.drop(connection, found.keys() - left.keys())

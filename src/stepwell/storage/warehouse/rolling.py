@@ -10,7 +10,7 @@ import numpy as np
 
 from stepwell.core.errors import StepwellError
 from stepwell.storage.warehouse import cuts
-from stepwell.storage.warehouse.database import Database
+from stepwell.storage.warehouse.database import UNHURRIED, Database
 from stepwell.storage.warehouse.journal import SQL
 from stepwell.storage.warehouse.points import PointTables, Rows
 
@@ -67,6 +67,7 @@ class Roller:
                 return
             with self._database.changing() as connection:
                 ((alone,),) = SQL.all(connection, "lock_tiles", (run,))
+                connection.execute(UNHURRIED)
                 if not alone:  # it stays due, and there will be little left to do
                     continue
                 with self._lock:

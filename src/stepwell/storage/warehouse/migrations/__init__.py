@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Final
 
 from stepwell.core.errors import Invalid
-from stepwell.storage.warehouse.database import Connection, Database
+from stepwell.storage.warehouse.database import UNHURRIED, Connection, Database
 
 _NAME: Final = re.compile(r"(\d{4})_\w+\.sql")
 _LOCK: Final = 0x73746570  # "step": of the advisory lock that one who migrates holds
@@ -30,6 +30,7 @@ def alone(database: Database) -> Iterator[Connection]:
     """A transaction while which nobody else migrates; others wait for its end."""
     with database.changing() as connection:
         connection.execute("SELECT pg_advisory_xact_lock(?)", (_LOCK,))
+        connection.execute(UNHURRIED)
         yield connection
 
 

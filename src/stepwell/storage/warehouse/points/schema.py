@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from stepwell.core.errors import StorageFailed
+from stepwell.core.errors import Invalid, StorageFailed
 from stepwell.storage.warehouse.points.server import Server
 
 CODECS_SINCE: Final = (19, 14)
@@ -38,9 +38,24 @@ def done(server: Server) -> set[int]:
     return {int(number) for number in numbers}
 
 
+def fits(server: Server) -> None:
+    """Raises Invalid where there are tables of a single server and the URL names a cluster, or the other way round."""
+    (engines,) = server.select(
+        "SELECT engine FROM system.tables WHERE database = currentDatabase() AND name = 'points'", {}, [str]
+    )
+    if len(engines) and (engines[0] == "Distributed") != bool(server.cluster):
+        found, wanted = ("a single server", "with") if server.cluster else ("a cluster", "without")
+        raise Invalid(
+            f"the tables in ClickHouse are those of {found}, and the URL is one {wanted} ?cluster=; "
+            "it must be the one with which they were made",
+            field="store",
+        )
+
+
 def migrate(server: Server) -> list[int]:
     """Do what is missing; the numbers of what was done. What a failure left undone is repeated, so each statement must
     bear being done twice."""
+    fits(server)
     before = done(server)
     server.run(_TABLE)
     missing = {number: text for number, text in migrations().items() if number not in before}
@@ -53,6 +68,7 @@ def migrate(server: Server) -> list[int]:
 
 def check(server: Server) -> None:
     """Raises StorageFailed where the tables are not those that this code knows."""
+    fits(server)
     found, known = done(server), set(migrations())
     if known - found:
         raise StorageFailed(

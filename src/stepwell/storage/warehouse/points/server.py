@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import queue
-import re
 import secrets
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Final, Protocol
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
 from clickhouse_driver import Client
-from clickhouse_driver.errors import Error, ServerException
+from clickhouse_driver.errors import Error, NetworkError, ServerException
 from numpy.typing import NDArray
 
-from stepwell.core.errors import Busy, Invalid, StepwellError, StorageFailed, StorageFull
+from stepwell.core.errors import Busy, StepwellError, StorageFailed, StorageFull
+from stepwell.storage.warehouse.points import clusters
+from stepwell.storage.warehouse.points.hosts import CUT_SECONDS, Place, Replicas
 
-PORT: Final = 9000
-CONNECT_SECONDS: Final = 5
-ANSWER_SECONDS: Final = 120
 FULL: Final = frozenset({243})  # NOT_ENOUGH_SPACE
 # Errors of a server that is alive and may well do it a little later: timeouts, too many queries or parts, no memory
-# left, a replica that is read-only, too few live replicas, no keeper.
-LATER: Final = frozenset({159, 202, 209, 210, 225, 241, 242, 252, 254, 285, 286, 319, 394, 999})
+# left, a replica that is read-only, no shard's replica that answers or is up to date, no keeper.
+LATER: Final = frozenset({159, 202, 203, 209, 210, 225, 241, 242, 252, 254, 279, 285, 286, 319, 369, 394, 999})
 
 Column = NDArray[Any]
 # A table in the server's memory alone: who finds there what it has left knows that the server was not started since.
 _KNOWN: Final = "SELECT count() FROM met WHERE token = %(token)s"
 _LEFT: Final = "INSERT INTO met (token) VALUES"
-_HOST: Final = re.compile(r"[^:]+(:\d{1,5})?")
 
 
 class Server(Protocol):
@@ -40,6 +38,11 @@ class Server(Protocol):
     @property
     def version(self) -> tuple[int, ...]:
         """The first two or three numbers of the server's version."""
+        ...
+
+    @property
+    def cluster(self) -> str:
+        """The name of the cluster; "" for a single server."""
         ...
 
     def run(self, statement: str) -> None:
@@ -54,34 +57,43 @@ class Server(Protocol):
         """Insert rows; the server has them when it returns."""
         ...
 
+    def settled(self, table: str) -> bool:
+        """Whether every replica is known to have all rows of a table that were inserted before the call."""
+        ...
+
 
 @dataclass(slots=True)
 class _Link:
-    """A connection, and its socket as it was when the server behind it was last looked at."""
+    """A connection, its socket as it was when the server behind it was last looked at, and when that was."""
 
     client: Client
     socket: object = None
+    looked: float = 0.0
 
 
 class ClickHouse:
     """A pool of connections to `clickhouse://user:password@host1:9000,host2:9000/database`. Threads may share it.
 
-    Further hosts are tried in their order when one does not answer. Raises Invalid for a URL that says something else.
+    Further hosts are tried in their order when one does not answer. With `?cluster=NAME` they are the servers of that
+    cluster: connections are spread over them, tables are made on all (clusters.py), and what was asked of a server that
+    went away is asked of another one. Raises Invalid for a URL that says something else.
     """
 
     def __init__(self, url: str, *, size: int = 8, met: Callable[[], None] | None = None) -> None:
         """Connects when it is first asked. `size` is how many statements may run at a time; more wait. `met` is called
         before anything is asked of a server that was started since the last time, or is another one: after a power cut
         it may not have all that it was given."""
-        self._options = _options(url)
+        self._place = Place.of(url)
         self._free: queue.LifoQueue[_Link | None] = queue.LifoQueue()
         self._version: tuple[int, ...] | None = None
         for _ in range(size):
             self._free.put(None)
         self._size = size
+        self._turn = 0  # the host with which the next connection begins
         self._met = met
         self._tokens: dict[tuple[str, int], int] = {}  # what was left in the memory of the server at a host and port
         self._meeting = threading.Lock()
+        self._replicas = Replicas(self._place)
 
     @property
     def version(self) -> tuple[int, ...]:
@@ -91,10 +103,21 @@ class ClickHouse:
             self._version = tuple(int(part) for part in str(found[0]).split(".")[:3])
         return self._version
 
+    @property
+    def cluster(self) -> str:
+        """The name of the cluster; "" for a single server."""
+        return self._place.cluster
+
     def run(self, statement: str) -> None:
-        """Run a statement that answers nothing."""
-        with self._link() as link:
-            link.client.execute(statement)
+        """Run a statement that answers nothing. One that makes or changes a table does it on all servers of a cluster;
+        those that are away change theirs later."""
+        statements, settings = [statement], None
+        if self.cluster:
+            statements = clusters.worded(statement, cluster=self.cluster, database=self._place.database)
+            settings = None if clusters.waits(statement) else clusters.NOT_WAITING
+        for each in statements:
+            with self._link() as link:
+                link.client.execute(each, settings=settings)
 
     def select(self, statement: str, values: Mapping[str, Any], types: Sequence[type]) -> list[Column]:
         """The columns of the answer, as many as `types`, which are those of the columns when there is no row."""
@@ -106,15 +129,33 @@ class ClickHouse:
         words, given = f"INSERT INTO {table} ({', '.join(columns)}) VALUES", list(columns.values())
         self._repeated(lambda client: client.execute(words, given, columnar=True))
 
+    def settled(self, table: str) -> bool:
+        """Whether every server of a cluster is known to have the rows of a table that were inserted before the call."""
+        if not self.cluster:
+            return True
+        (count,) = self.select(clusters.SERVERS, {"cluster": self.cluster}, [np.int64])
+        return int(count[0]) <= len(self._place.hosts) and self._replicas.have_all(table)
+
     def close(self) -> None:
         """Close all connections, when the last statement has ended."""
         for _ in range(self._size):
             link = self._free.get()
             if link is not None:
                 link.client.disconnect()
+        self._replicas.close()
 
     def _repeated(self, work: Callable[[Client], Any]) -> Any:
-        """What work says; done again where the driver connected anew in it, perhaps to a server not met before."""
+        """What work says; done again where the driver connected anew in it, perhaps to a server not met before, and on
+        another connection where the server of a cluster goes away."""
+        for _ in range(len(self._place.hosts) if self.cluster else 0):
+            try:
+                return self._once(work)
+            except Busy as error:
+                if not isinstance(error.__cause__, NetworkError | EOFError | ConnectionError):
+                    raise
+        return self._once(work)
+
+    def _once(self, work: Callable[[Client], Any]) -> Any:
         with self._link() as link:
             found = work(link.client)
             if link.client.connection.socket is not link.socket:
@@ -127,7 +168,10 @@ class ClickHouse:
         connection = link.client.connection
         if not connection.connected:
             connection.connect()
+        if self.cluster:
+            self._find_fit(link)
         link.socket = connection.socket
+        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, CUT_SECONDS * 1_000)
         if self._met is None:
             return
         place = (connection.host, connection.port)
@@ -136,8 +180,22 @@ class ClickHouse:
                 return
             token = secrets.randbits(63)
             link.client.execute(_LEFT, [np.array([token], np.int64)], columnar=True)
+            if self.cluster:  # it fetches from the others what it lost, when it lost something
+                link.client.execute(clusters.CATCH_UP, settings=clusters.CATCHING_UP)
             self._met()
             self._tokens[place] = token
+
+    def _find_fit(self, link: _Link) -> None:
+        """Go on to a server that knows of what the others are given, where the one behind a link does not."""
+        connection = link.client.connection
+        for _ in self._place.hosts:
+            link.looked = monotonic()
+            if not link.client.execute(clusters.UNFIT)[0][0]:
+                return
+            connection.disconnect()
+            connection.hosts.rotate(-1)
+            connection.connect()
+        raise Busy("ClickHouse: no server of the cluster reaches its ZooKeeper")
 
     @contextmanager
     def _link(self) -> Iterator[_Link]:
@@ -146,8 +204,11 @@ class ClickHouse:
         whole = False
         try:
             if link is None:
-                link = _Link(Client(**self._options))
+                self._turn += 1
+                link = _Link(Client(**self._place.options(self._turn)))
                 self._meet(link)
+            elif self.cluster and monotonic() - link.looked > clusters.LOOKED_SECONDS:
+                self._find_fit(link)
             yield link
             whole = True
         except ServerException as error:
@@ -159,27 +220,6 @@ class ClickHouse:
                 link.client.disconnect()
                 link = None
             self._free.put(link)
-
-
-def _options(url: str) -> dict[str, Any]:
-    parts = urlsplit(url)
-    user, _, place = parts.netloc.rpartition("@")
-    hosts = [_HOST.fullmatch(host) for host in place.split(",")]
-    if parts.scheme != "clickhouse" or not all(hosts) or parts.query or parts.fragment:
-        raise Invalid("a ClickHouse URL is clickhouse://[user:password@]host[:port][,host...][/database]")
-    name, _, password = user.partition(":")
-    host, _, port = place.split(",")[0].partition(":")
-    return {
-        "host": host,
-        "port": int(port or PORT),
-        "alt_hosts": place.partition(",")[2] or None,
-        "user": unquote(name) or "default",
-        "password": unquote(password),
-        "database": unquote(parts.path.strip("/")) or "default",
-        "connect_timeout": CONNECT_SECONDS,
-        "send_receive_timeout": ANSWER_SECONDS,
-        "settings": {"use_numpy": True},
-    }
 
 
 def _told(error: ServerException) -> StepwellError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ class PointTables:
 
     Errors: Busy when ClickHouse does not answer or has too much to do, StorageFull, StorageFailed.
     """
+
+    TABLES: ClassVar = ("points", "nodes", "tilings")
 
     def __init__(self, server: Server, *, sizes: Sizes = SIZES) -> None:
         self._server = server
@@ -79,6 +81,11 @@ class PointTables:
             "age": INT64_MAX - rows.points.arrival,
         }
         self._server.insert("points", columns)
+
+    def settled(self, *tables: str) -> bool:
+        """Whether all replicas are known to have what was inserted into some tables before the call, by default into
+        that of points. Waits for those that answer."""
+        return all(self._server.settled(table) for table in tables or ("points",))
 
     def arrivals(self, rows: Rows) -> I64:
         """For each row the arrival of the stored point with its identity, INT64_MAX where there is none. Points above

@@ -146,7 +146,8 @@ def roll_up(scope: Scope, widths: tuple[int, ...]) -> int:
         _store(tiles, widths)
         made += len(tiles)
         end = tiles[-1][0].window.max_step
-    if end is not None:
+    # A replica that had this row and older tiles would take them for newer than they are.
+    if end is not None and scope.server.settled("nodes"):
         assert scope.series is not None
         row = {"run": scope.run, "series": scope.series[0], "end_step": end, "checked": scope.end}
         scope.server.insert("tilings", {name: np.array([value], np.int64) for name, value in row.items()})

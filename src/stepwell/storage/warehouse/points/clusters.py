@@ -1,0 +1,68 @@
+"""What a statement that makes or changes a table says where ClickHouse is a cluster. No connections.
+
+A table T with points or sums is then two on every server: `T_local`, which the replicas of a shard share by way of
+ZooKeeper, and `T` itself, which has no rows and asks one replica of each shard. What reads or inserts names `T`, and
+need not know of it. A table that belongs to no series has the same rows on all servers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+# All rows of a series are on one shard, as long as there are as many of them. No read relies on it.
+SHARDED_BY: Final = "series"
+DELAY: Final = 10  # seconds by which a replica may be behind that is asked
+SETTINGS: Final[Mapping[str, Any]] = {
+    "insert_distributed_sync": 1,  # an insert has come to its shard when it is answered
+    "insert_deduplicate": 0,  # what is inserted again was perhaps lost since
+    "max_replica_delay_for_distributed_queries": DELAY,
+    "fallback_to_stale_replicas_for_distributed_queries": 0,
+}
+NOT_WAITING: Final[Mapping[str, Any]] = {"distributed_ddl_task_timeout": 0}
+LOOKED_SECONDS: Final = 1.0  # for which a server is taken to know what the others are given
+SERVERS: Final = "SELECT count() FROM system.clusters WHERE cluster = %(cluster)s"
+UNFIT: Final = (
+    "SELECT count() FROM system.replicas WHERE database = currentDatabase() AND "
+    f"(is_readonly OR is_session_expired OR absolute_delay > {DELAY})"
+)
+CATCH_UP: Final = "SYSTEM SYNC REPLICA points_local"
+CATCHING_UP: Final[Mapping[str, Any]] = {"receive_timeout": DELAY}
+_MADE: Final = re.compile(
+    r"CREATE TABLE IF NOT EXISTS (?P<table>\w+)(?P<columns>.*?)ENGINE = ReplacingMergeTree(?:\((?P<version>\w+)\))?",
+    re.S,
+)
+_IN_MEMORY: Final = re.compile(r"CREATE TABLE IF NOT EXISTS (?P<table>\w+)(?=.*ENGINE = Memory)", re.S)
+_CHANGED: Final = re.compile(r"\A(?P<verb>ALTER|OPTIMIZE) TABLE (?P<table>\w+)")
+
+
+def worded(statement: str, *, cluster: str, database: str) -> list[str]:
+    """The statements that do on all servers of a cluster what one does on a single server. Others stay as they are."""
+    if found := _MADE.search(statement):
+        return _made(found, statement[found.end() :], cluster, database)
+    if found := _IN_MEMORY.search(statement):
+        return [f"{statement[: found.end()]} ON CLUSTER {cluster}{statement[found.end() :]}"]
+    return [_CHANGED.sub(rf"\g<verb> TABLE \g<table>_local ON CLUSTER {cluster}", statement)]
+
+
+def waits(statement: str) -> bool:
+    """Whether what it does must have been done when it returns: a change may come to a server that is away later."""
+    return not _CHANGED.match(statement)
+
+
+def _made(found: re.Match[str], rest: str, cluster: str, database: str) -> list[str]:
+    table, columns = found["table"], found["columns"]
+    version = f", {found['version']}" if found["version"] else ""
+    sharded = f"\n    {SHARDED_BY} " in columns
+    # {shard} and {replica} are told by the configuration of each server.
+    where = f"{{shard}}/{table}', '{{replica}}" if sharded else f"{table}', '{{shard}}-{{replica}}"
+    engine = f"ENGINE = ReplicatedReplacingMergeTree('/stepwell/{database}/{where}'{version})"
+    local = f"{table}_local" if sharded else table
+    made = [f"CREATE TABLE IF NOT EXISTS {local} ON CLUSTER {cluster} {columns}{engine}{rest}"]
+    if sharded:
+        made.append(
+            f"CREATE TABLE IF NOT EXISTS {table} ON CLUSTER {cluster} AS {database}.{local} "
+            f"ENGINE = Distributed({cluster}, {database}, {local}, {SHARDED_BY})"
+        )
+    return made

@@ -1,0 +1,120 @@
+"""Where the servers of ClickHouse are, and whether those of a cluster have what was inserted. No rows are read here."""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Final, Self
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from clickhouse_driver import Client
+from clickhouse_driver.errors import Error
+
+from stepwell.core.errors import Invalid
+from stepwell.storage.warehouse.points import clusters
+
+PORT: Final = 9000
+CONNECT_SECONDS: Final = 5
+ANSWER_SECONDS: Final = 30  # without a sign of life: a server that works on something gives one every tenth of a second
+CUT_SECONDS: Final = 15  # until a connection counts as gone whose other end says nothing at all
+CATCH_UP_SECONDS: Final = 5
+AWAY_SECONDS: Final = 10.0  # for which a server that was away is not asked again
+_HOST: Final = re.compile(r"[^:]+(:\d{1,5})?")
+_CLUSTER: Final = re.compile(r"[A-Za-z_]\w*")
+Host = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Place:
+    """What a URL of ClickHouse says."""
+
+    hosts: tuple[Host, ...]
+    user: str
+    password: str
+    database: str
+    cluster: str  # "" without one
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        """Raises Invalid for what is no such URL; its words do not repeat it."""
+        parts = urlsplit(url)
+        user, _, place = parts.netloc.rpartition("@")
+        hosts = place.split(",")
+        query = parse_qs(parts.query, keep_blank_values=True, separator="&")
+        names = query.pop("cluster", [""])
+        fine = parts.scheme == "clickhouse" and all(map(_HOST.fullmatch, hosts)) and not (query or parts.fragment)
+        if not fine or len(names) > 1 or (parts.query and not _CLUSTER.fullmatch(names[0])):
+            raise Invalid(
+                "a ClickHouse URL is clickhouse://[user:password@]host[:port][,host...][/database][?cluster=NAME]"
+            )
+        name, _, password = user.partition(":")
+        pairs = (host.partition(":") for host in hosts)
+        return cls(
+            hosts=tuple((host, int(port or PORT)) for host, _, port in pairs),
+            user=unquote(name) or "default",
+            password=unquote(password),
+            database=unquote(parts.path.strip("/")) or "default",
+            cluster=names[0],
+        )
+
+    def options(self, turn: int) -> dict[str, Any]:
+        """What the driver wants to know for a connection. With a cluster it begins with the host whose turn it is."""
+        first = turn % len(self.hosts) if self.cluster else 0
+        hosts = [*self.hosts[first:], *self.hosts[:first]]
+        return self._of(hosts) | {"alt_hosts": ",".join(f"{host}:{port}" for host, port in hosts[1:]) or None}
+
+    def only(self, host: Host) -> dict[str, Any]:
+        """The same for one of the hosts."""
+        return self._of([host])
+
+    def _of(self, hosts: list[Host]) -> dict[str, Any]:
+        return {
+            "host": hosts[0][0],
+            "port": hosts[0][1],
+            "user": self.user,
+            "password": self.password,
+            "database": self.database,
+            "connect_timeout": CONNECT_SECONDS,
+            "send_receive_timeout": ANSWER_SECONDS,
+            "tcp_keepalive": (CUT_SECONDS // 3, CUT_SECONDS // 3, 2),
+            "settings": {"use_numpy": True, **(clusters.SETTINGS if self.cluster else {})},
+        }
+
+
+class Replicas:
+    """Asks every server of a cluster by itself. Threads may share it, and take turns."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._clients: dict[Host, Client] = {}
+        self._away: dict[Host, float] = {}
+        self._lock = threading.Lock()
+
+    def have_all(self, table: str) -> bool:
+        """Whether all have what was inserted into a table before the call. Waits for those that answer."""
+        with self._lock:
+            found = [self._has_all(host, table) for host in self._place.hosts]
+            return all(found)
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._lock:
+            for client in self._clients.values():
+                client.disconnect()
+            self._clients.clear()
+
+    def _has_all(self, host: Host, table: str) -> bool:
+        if monotonic() - self._away.get(host, -AWAY_SECONDS) < AWAY_SECONDS:
+            return False
+        client = self._clients.get(host) or Client(**self._place.only(host))
+        self._clients[host] = client
+        try:
+            client.execute(f"SYSTEM SYNC REPLICA {table}_local", settings={"receive_timeout": CATCH_UP_SECONDS})
+        except (Error, OSError, EOFError):
+            client.disconnect()
+            self._away[host] = monotonic()
+            return False
+        self._away.pop(host, None)
+        return True
