@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from stepwell.core.buckets import Buckets
 from stepwell.core.errors import Corrupt
-from stepwell.core.series import I64, INT64_MAX, Key, Labels, Order, Points, ascending, float_of, value_key
+from stepwell.core.series import I64, INT64_MAX, Key, Labels, Order, Points, float_of, value_key
 from stepwell.core.summary import Summary, repeated_steps
 from stepwell.storage.embedded.slots import Slots
 
@@ -432,21 +432,21 @@ def sum_up(captured: Sequence[tuple[Series, State]]) -> list[Summary | None]:
     for at in range(0, len(due), SUMMED_UP):
         some = due[at : at + SUMMED_UP]
         parts = [captured[place][1].rows[:, done : captured[place][1].n] for place, done in some]
-        for (place, _), fresh in zip(some, _summaries(parts), strict=True):
+        in_order = all(captured[place][1].in_order for place, _ in some)
+        for (place, _), fresh in zip(some, _summaries(parts, in_order=in_order), strict=True):
             series, state = captured[place]
             found[place] = series.add_up(state, found[place], fresh)
     return found
 
 
-def _summaries(parts: Sequence[I64]) -> list[Summary]:
-    """One for each, of its rows in whatever order."""
+def _summaries(parts: Sequence[I64], *, in_order: bool) -> list[Summary]:
+    """One for each, of its rows. `in_order`: those of each stand in key order."""
     lengths = np.array([part.shape[1] for part in parts])
     edges = np.append(0, np.cumsum(lengths))
     points = points_of(parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1))
-    which = np.repeat(np.arange(len(parts)), lengths)
-    columns = (which, *points.sort_columns(Order.KEY))
-    if not ascending(columns).all():
-        points = points.take(np.lexsort(columns[::-1]))
+    if not in_order:
+        which = np.repeat(np.arange(len(parts)), lengths)
+        points = points.take(np.lexsort((which, *points.sort_columns(Order.KEY))[::-1]))
     return Summary.rows(Buckets.of(points, edges), repeated_steps(points, edges))
 
 
