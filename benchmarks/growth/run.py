@@ -112,7 +112,7 @@ def _settled(server: Asking) -> float:
     while True:
         time.sleep(2.5)
         used = server.cpu()
-        if b"\nstepwell_head_points 0\n" in server.ask("GET", "/metrics"):
+        if b"\nstepwell_head_points 0\n" in server.another().ask("GET", "/metrics"):
             return used
 
 
