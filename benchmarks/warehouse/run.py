@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/warehouse/run.py [--tiny] [--only PART ...]
 
 Writes benchmarks/results/warehouse-<date>-<commit>.json and .md; what is there of other parts stays. The parts: ingest,
-single, charts, search. Exits with 1 when a target is missed.
+single, charts, search, keys. Exits with 1 when a target is missed.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "growth"))
 
 import following
 import ingesting
+import ordering
 import reading
 import searching
 from asking import Row
@@ -34,6 +35,7 @@ PARTS = {
     "single": following.single,
     "charts": reading.charts,
     "search": searching.search,
+    "keys": ordering.keys,
 }
 
 

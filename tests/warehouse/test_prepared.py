@@ -8,7 +8,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from stepwell.storage.warehouse.prepared import Blobs, PreparingConnection
+from stepwell.storage.warehouse.prepared import Blobs, PreparingConnection, Value
 
 SAME = "SELECT CAST(:number AS bigint), :bytes, length(:text), CAST(NULL AS bigint), :number + 1"
 LISTS = """
@@ -26,7 +26,7 @@ def connection(postgres_database: str) -> Iterator[PreparingConnection]:
 
 def test_values_come_back(connection: PreparingConnection) -> None:
     for number in (0, -1, 2**63 - 1 - 1, -(2**63)):
-        given = {"number": number, "bytes": b"\x00\xff", "text": "zwölf"}
+        given: dict[str, Value] = {"number": number, "bytes": b"\x00\xff", "text": "zwölf"}
         assert connection.ask(SAME, given) == [(number, b"\x00\xff", 5, None, number + 1)]
 
 

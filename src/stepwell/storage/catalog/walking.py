@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isqrt
 from typing import Final
 
 from stepwell.core.filters import Aggregate, Comparison, Field, Kind, Op, complete_order
@@ -28,7 +29,8 @@ from stepwell.storage.catalog.search import (
 from stepwell.storage.catalog.sql import SQLITE, Connection, Idiom, fetch
 
 FEW: Final = 4_000  # stored runs within a metric's bounds, up to which these are sorted instead of walked in order
-FEWER: Final = 400  # the same where a walk in order is the other way: to count them takes time too
+FEWER: Final = 400  # the same where a walk in order is the other way: to count them takes time too,
+SHARE: Final = 2  # but up to this part of those of which a walk in order meets as many before its page is full
 MANY: Final = 5_000  # runs in scope, below which looking at all of them is as quick
 _VALUE: Final = "CASE walked.last WHEN -1 THEN 0 ELSE walked.last END"  # of the index: both zeros are one
 _BOUNDS: Final = frozenset({Op.GT, Op.GE, Op.EQ, Op.LE, Op.LT})
@@ -60,9 +62,13 @@ def choose(conn: Connection, question: Question, metric_ids: Mapping[str, int], 
             bounded.setdefault(each.field.key, []).append(each)
     first = question.order[0].field if question.order else None
     ordered = first if first is not None and _walkable(first, metric_ids) and _among_numbers(question) else None
-    if not (bounded or ordered) or not _has_many(conn, question):
+    if not (bounded or ordered):
         return None
-    fewest, chosen = FEW if ordered is None else FEWER, None
+    many, runs = _how_many(conn, question)
+    if not many:
+        return None
+    # Of `runs`, a walk in order meets limit * runs / n before it has found a page of those n that are within bounds.
+    fewest, chosen = FEW if ordered is None else max(FEWER, isqrt(question.limit * runs) // SHARE), None
     for metric, bounds in bounded.items():
         walk = Walk(metric=metric, metric_id=metric_ids[metric], bounds=bounds, ordered=False)
         if (count := _count(conn, walk, fewest, idiom)) < fewest:
@@ -147,10 +153,12 @@ def _among_numbers(question: Question) -> bool:
     return isinstance(first, int) and first < MISSING - 1
 
 
-def _has_many(conn: Connection, question: Question) -> bool:
-    sql = f"SELECT count(*) FROM (SELECT 1 FROM run WHERE {' AND '.join(question.scope)} LIMIT {MANY}) AS few"
-    ((count,),) = fetch(conn, sql, question.scope_values)
-    return bool(count >= MANY)
+def _how_many(conn: Connection, question: Question) -> tuple[bool, int]:
+    """Whether there are many runs in scope, and about how many there are in all: as many as ever were."""
+    few = f"SELECT 1 FROM run WHERE {' AND '.join(question.scope)} LIMIT {MANY}"
+    sql = f"SELECT count(*), coalesce((SELECT max(key) FROM run), 0) FROM ({few}) AS few"
+    ((count, runs),) = fetch(conn, sql, question.scope_values)
+    return bool(count >= MANY), int(runs)
 
 
 def _count(conn: Connection, walk: Walk, most: int, idiom: Idiom) -> int:
