@@ -90,28 +90,28 @@ def warehouse(*, everything: bool = False) -> list[Command]:
     """
     if not (TESTS / "warehouse").is_dir():
         return []
-    python = str(BIN / "python")
-    databases = [python, "tests/warehouse/servers.py"]
-    served = [*databases, "env", "STEPWELL_TEST_ENGINE=warehouse"]
+    databases = [str(BIN / "python"), "tests/warehouse/servers.py"]  # one pair for all workers
+    served = "--engine=warehouse"
     if everything:
-        suite = pytest(folders("conformance"), "--engine=warehouse", "--hypothesis-profile=long")
+        suite = pytest(folders("conformance"), served, "--hypothesis-profile=long")
         several = pytest(folders("warehouse"), "--hypothesis-profile=long")
         native = [f"tests/api/test_native_{name}.py" for name in ("catalog", "files", "points")]
-        clients = [*contract(), *pytest(native)]
+        clients = [*contract(served), *pytest(native, served)]
     else:
         names = ("append", "catalog", "delete", "read", "search", "summaries")
         quick = ("-m", "not slow and not long", "--hypothesis-profile=quick")
-        suite = pytest([f"tests/conformance/test_{name}.py" for name in names], "--engine=warehouse", *quick)
+        suite = pytest([f"tests/conformance/test_{name}.py" for name in names], served, *quick)
         several = pytest(folders("warehouse"), "-m", "not long", "--hypothesis-profile=quick")
         mlflow = ["tests/contract/mlflow/test_client.py"]
         clients = [
-            *pytest(mlflow, "-W", "default", python=CLIENTS / "mlflow" / "bin" / "python"),
-            *pytest(folders("contract/cross"), "-n", "0"),
+            *pytest(mlflow, "-W", "default", served, python=CLIENTS / "mlflow" / "bin" / "python"),
+            *pytest(folders("contract/cross"), served, "-n", "0"),
         ]
     return [
         [str(ROOT / "scripts" / "setup.sh"), "warehouse", "clients"],
-        *([*databases, *command] for command in (*suite, *several)),
-        *([*served, *command] for command in clients),
+        *suite,
+        *([*databases, *command] for command in several),
+        *clients,
     ]
 
 

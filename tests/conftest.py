@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from serving import Server
+from serving import ENGINE, Server
+from warehouse.servers import CLICKHOUSE, POSTGRES, clickhouse_url, postgres_url
 
 # A deadline would time the machine; data that is slow to make is a matter for whoever wrote the strategy.
 settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,16 +31,23 @@ settings.load_profile("dev")
 
 HOSTS = ip_network("198.18.0.0/15")  # kept for tests: what tests/warehouse/hosts.py makes inside this machine
 FOREIGN = ("STEPWELL_", "MLFLOW_")
+# What the engines run on: those that a variable names, or those that are started.
+DATABASES = (
+    (CLICKHOUSE, {"warehouse", "tight warehouse"}, clickhouse_url),
+    (POSTGRES, {"warehouse", "tight warehouse", "chdb"}, postgres_url),
+)
 KEPT = ("STEPWELL_BIN", "STEPWELL_TEST_")  # say what is under test
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--engine NAME`, more than once if wanted: the storage suite runs on these engines alone."""
-    parser.addoption("--engine", action="append", default=None, help="run tests/conformance on this engine only")
+    """`--engine NAME`, more than once if wanted: the storage suite runs on these engines alone. With `warehouse` every
+    server under test has a warehouse in the place of its directory."""
+    parser.addoption("--engine", action="append", default=[], help="run the tests on this engine only")
 
 
-def pytest_configure() -> None:
-    """Forgets what the shell says about servers, and keeps the tests on this machine."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Forgets what the shell says about servers, and keeps the tests on this machine. Starts the databases that the
+    engines need, once for all processes of the tests."""
     for name in [name for name in os.environ if name.startswith(FOREIGN) and not name.startswith(KEPT)]:
         del os.environ[name]
     # A proxy of the shell's is for the world outside, not for servers under test.
@@ -49,6 +57,15 @@ def pytest_configure() -> None:
     # Tests count what they logged; those of the agent ask for samples.
     os.environ["STEPWELL_SYSTEM"] = "0"
     sys.addaudithook(refuse_the_network)
+    engines = config.getoption("--engine")
+    if "warehouse" in engines:
+        os.environ[ENGINE] = "warehouse"
+    if not hasattr(config, "workerinput"):  # those of a worker are its controller's
+        running = ExitStack()
+        config.add_cleanup(running.close)
+        for variable, names, url in DATABASES:
+            if names & set(engines):
+                os.environ[variable] = running.enter_context(url())
 
 
 def refuse_the_network(event: str, args: tuple[Any, ...]) -> None:

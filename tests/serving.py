@@ -2,8 +2,8 @@
 
 Nothing here imports stepwell: contract tests run where only the vendor's client is installed. STEPWELL_BIN names the
 program under test; without it, the one beside the running Python, else the one in .venv. With STEPWELL_TEST_ENGINE
-`warehouse` a server serves databases of its own instead of a directory, of the database servers that two variables name
-(tests/warehouse/servers.py starts some for a command).
+`warehouse` a server serves databases of its own instead of a directory, of those servers that two variables name:
+`pytest --engine warehouse` sets all three (tests/conftest.py).
 """
 
 from __future__ import annotations

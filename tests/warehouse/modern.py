@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+import atexit
+import threading
+import uuid
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import cache
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
+LOCK = threading.RLock()  # a process has one session, which has one statement at a time
+
+
+@cache
+def session() -> Any:
+    """That of this process, in a folder that goes with it."""
+    from chdb.session import Session
+
+    folder = TemporaryDirectory(prefix="stepwell-chdb-")
+    found = Session(folder.name)
+    atexit.register(folder.cleanup)
+    atexit.register(found.close)
+    return found
+
 
 class Chdb:
-    """One database of a ClickHouse that runs in this process. Not for several threads."""
+    """One database of a ClickHouse that runs in this process. Threads may share it, and wait for each other."""
 
-    def __init__(self, folder: Path) -> None:
-        from chdb.session import Session
-
-        self._folder = folder
-        self._session = Session(str(folder / "data"))
-        self.run("CREATE DATABASE IF NOT EXISTS points ENGINE = Atomic")
-        self.run("USE points")
+    def __init__(self, name: str = "") -> None:
+        """The database of a name, by default one of its own."""
+        self.name = name or f"test_{uuid.uuid4().hex}"
+        self._session = session()
+        with LOCK:
+            self._session.query(f"CREATE DATABASE IF NOT EXISTS {self.name} ENGINE = Atomic")
 
     @property
     def version(self) -> tuple[int, ...]:
         """The first numbers of its version."""
-        text = str(self._session.query("SELECT version()", "TSV")).strip()
+        with LOCK:
+            text = str(self._session.query("SELECT version()", "TSV")).strip()
         return tuple(int(part) for part in text.split(".")[:3])
 
     @property
@@ -33,30 +51,33 @@ class Chdb:
 
     def run(self, statement: str) -> None:
         """Run a statement that answers nothing."""
-        self._session.query(statement)
+        with LOCK:
+            self._session.query(f"USE {self.name}")
+            self._session.query(statement)
 
     def select(self, statement: str, values: Mapping[str, Any], types: Sequence[type]) -> list[Any]:
         """The columns of an answer that has only whole numbers of 64 bits."""
         text = statement % {name: _literal(value) for name, value in values.items()}
-        raw = self._session.query(text, "RowBinary").bytes() or b""
+        with LOCK:
+            self._session.query(f"USE {self.name}")
+            raw = self._session.query(text, "RowBinary").bytes() or b""
         table = np.frombuffer(raw, np.int64).reshape(-1, len(types))
         return [np.ascontiguousarray(table[:, number]) for number in range(len(types))]
 
     def insert(self, table: str, columns: Mapping[str, Any]) -> None:
         """Insert rows."""
-        file = self._folder / "rows"
-        np.column_stack(list(columns.values())).astype(np.int64).tofile(file)
         names = ", ".join(columns)
         shape = ", ".join(f"{name} Int64" for name in columns)
-        self.run(f"INSERT INTO {table} ({names}) SELECT {names} FROM file('{file}', 'RowBinary', '{shape}')")
+        with NamedTemporaryFile(prefix="stepwell-rows-") as file:
+            np.column_stack(list(columns.values())).astype(np.int64).tofile(file.name)
+            self.run(f"INSERT INTO {table} ({names}) SELECT {names} FROM file('{file.name}', 'RowBinary', '{shape}')")
 
     def settled(self, table: str) -> bool:
         """There is no other replica."""
         return True
 
     def close(self) -> None:
-        """End it."""
-        self._session.close()
+        """As of a connection: the database stays."""
 
 
 def _literal(value: Any) -> str:

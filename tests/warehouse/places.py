@@ -8,7 +8,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +21,8 @@ from stepwell.core.clock import Clock
 from stepwell.core.store import Store
 from stepwell.storage.warehouse import Address, WarehouseStore, migrations
 from stepwell.storage.warehouse.database import Database
-from stepwell.storage.warehouse.points import SIZES, ClickHouse, PointTables, Sizes
+from stepwell.storage.warehouse.points import SIZES, ClickHouse, Connect, PointTables, Sizes
+from warehouse.modern import Chdb
 from warehouse.servers import clickhouse_url, postgres_url
 
 NAME = "databases"  # of the file that names them
@@ -39,13 +40,14 @@ class Names(NamedTuple):
 
 class Servers:
     """A PostgreSQL and a ClickHouse, and databases in them: in PostgreSQL copies of one that is migrated, in ClickHouse
-    what other tests have left, with nothing in it."""
+    what other tests have left, with nothing in it. `modern`: the ClickHouse of this process, by chdb."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, modern: bool = False) -> None:
         with ExitStack() as running:
-            self.clickhouse = running.enter_context(clickhouse_url())
+            self.clickhouse = "clickhouse://nowhere" if modern else running.enter_context(clickhouse_url())
             self.postgres = running.enter_context(postgres_url())
-            self._root = running.enter_context(closing(ClickHouse(self.clickhouse)))
+            self.connect: Connect = chdb if modern else ClickHouse
+            self._root = running.enter_context(closing(self.connect(f"{self.clickhouse}/default")))
             self._tables: list[str] = []
             self._free: list[str] = []
             self.template = f"test_{uuid.uuid4().hex}"
@@ -63,7 +65,7 @@ class Servers:
             return Names(postgres=name, clickhouse=self._free.pop())
         self._root.run(f"CREATE DATABASE {name}")
         self._tables.append(name)
-        with closing(ClickHouse(f"{self.clickhouse}/{name}", size=1)) as clickhouse:
+        with closing(self.connect(f"{self.clickhouse}/{name}", size=1)) as clickhouse:
             PointTables(clickhouse).migrate()
         return Names(postgres=name, clickhouse=name)
 
@@ -92,17 +94,23 @@ class Servers:
             connection.execute(statement.encode())
 
 
+def chdb(url: str, *, size: int = 8, met: Callable[[], None] | None = None) -> Chdb:
+    """The database of this process that a URL names: Implements points.Connect."""
+    return Chdb(url.rpartition("/")[2])
+
+
 @cache
-def servers() -> Servers:
+def servers(*, modern: bool = False) -> Servers:
     """Those of this process."""
-    return Servers()
+    return Servers(modern=modern)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Warehouse:
-    """Implements stores.Engine. `sizes`: how much is done together."""
+    """Implements stores.Engine. `sizes`: how much is done together; `modern`: on chdb."""
 
     sizes: Sizes = SIZES
+    modern: bool = False
     lacks: ClassVar[Mapping[str, str]] = {
         "copies": "a warehouse is copied with the tools of its databases (ADR 24)",
         "one owner": "any number of processes serve a warehouse",
@@ -112,17 +120,18 @@ class Warehouse:
 
     def open(self, directory: Path, clock: Clock, *, background: bool) -> Store:
         """See Engine."""
+        place = servers(modern=self.modern)
         directory.mkdir(parents=True, exist_ok=True)
         named = directory / NAME
         if not named.exists():
-            named.write_text(" ".join(servers().create()))
-        address = servers().address(Names(*named.read_text().split()), directory / "files")
-        return WarehouseStore(address, clock=clock, background=background, sizes=self.sizes)
+            named.write_text(" ".join(place.create()))
+        address = place.address(Names(*named.read_text().split()), directory / "files")
+        return WarehouseStore(address, clock=clock, background=background, sizes=self.sizes, connect=place.connect)
 
     def copy(self, directory: Path, copy: Path) -> None:
         """See Engine. Only stores that hold nothing are copied: another empty one is as good."""
 
     def remove(self, directory: Path) -> None:
         """See Engine."""
-        servers().drop(Names(*(directory / NAME).read_text().split()))
+        servers(modern=self.modern).drop(Names(*(directory / NAME).read_text().split()))
         shutil.rmtree(directory)

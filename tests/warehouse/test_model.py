@@ -17,12 +17,13 @@ from stepwell.core.bounds import Kept
 from stepwell.core.errors import Busy
 from stepwell.core.store import Store
 from stepwell.storage.warehouse import WarehouseStore
-from stepwell.storage.warehouse.points import Rows
+from stepwell.storage.warehouse.points import ClickHouse, Rows
 from stores import W
 
 
 def forget_connections(store: WarehouseStore) -> None:
     """As when the server behind them has ended."""
+    assert isinstance(store._clickhouse, ClickHouse)
     free = store._clickhouse._free
     for _ in range(free.qsize()):
         link = free.get()

@@ -51,11 +51,10 @@ Row = tuple[int, int, int, float, int]  # which series, step, time, value, occur
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
-def tables(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PointTables]:
+def tables(request: pytest.FixtureRequest) -> Iterator[PointTables]:
     """Tables of one database for all tests."""
     if request.param == "chdb":
-        with closing(Chdb(tmp_path_factory.mktemp("chdb"))) as modern:
-            yield migrated(modern)
+        yield migrated(Chdb())
         return
     url = request.getfixturevalue("clickhouse_server")
     name = f"points_{uuid.uuid4().hex}"

@@ -26,7 +26,7 @@ from stepwell.storage.warehouse.joining import JoinedWrites
 from stepwell.storage.warehouse.journal import SQL
 from stepwell.storage.warehouse.moving import KEPT, Mover
 from stepwell.storage.warehouse.point_store import PointReadsAndWrites
-from stepwell.storage.warehouse.points import SIZES, ClickHouse, PointTables, Sizes
+from stepwell.storage.warehouse.points import SIZES, ClickHouse, Connect, PointTables, Sizes
 from stepwell.storage.warehouse.pulse import Pulse
 from stepwell.storage.warehouse.removing import Remover
 from stepwell.storage.warehouse.requests import RequestCounts
@@ -53,9 +53,11 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
         background: bool = True,
         sizes: Sizes = SIZES,
         kept: int = KEPT,
+        connect: Connect = ClickHouse,
     ) -> None:
         """Connect. Invalid: the tables are not there yet, or of a newer program. Without `background` nothing is moved
-        or tidied but when asked. `kept`: seconds for which points stay in the journal after they were moved."""
+        or tidied but when asked. `kept`: seconds for which points stay in the journal after they were moved.
+        `connect`: what speaks to ClickHouse."""
         address.files.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._closed = False
         for driver in ("clickhouse_driver", "psycopg.pool"):  # what goes wrong we say ourselves, and once
@@ -67,17 +69,17 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             shared = clock if isinstance(clock, SharedClock) else None
             if shared is not None:
                 shared.hear(self._database)
-            self._moving = undo.enter_context(closing(ClickHouse(address.clickhouse, size=MOVING)))
+            self._moving = undo.enter_context(closing(connect(address.clickhouse, size=MOVING)))
             moved = PointTables(self._moving, sizes=sizes)
             moved.check_schema()
             self._roller = Roller(self._database, moved)
             self._remover = Remover(self._database, moved)
             self._mover = Mover(self._database, moved, clock=clock, grown=self._roller.grown, kept=kept)
-            self._clickhouse = ClickHouse(address.clickhouse, met=self._mover.put_back)
+            self._clickhouse = connect(address.clickhouse, met=self._mover.put_back)
             undo.callback(self._clickhouse.close)
             self._tables = PointTables(self._clickhouse, sizes=sizes)
             self._clock = clock
-            self._pulse = Pulse(address, clock=shared)
+            self._pulse = Pulse(address, connect, clock=shared)
             self._requests = RequestCounts(self._database)
             self._quotas = Quotas(count_points=_points_of)
             self._stage = Stage(self._tables, quotas=self._quotas)

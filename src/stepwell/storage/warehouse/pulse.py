@@ -12,7 +12,7 @@ import numpy as np
 from stepwell.core.errors import StepwellError
 from stepwell.storage.warehouse.address import Address
 from stepwell.storage.warehouse.database import Database
-from stepwell.storage.warehouse.points import ClickHouse
+from stepwell.storage.warehouse.points import Connect, Server
 from stepwell.storage.warehouse.shared_clock import SharedClock
 
 PAUSE: Final = 0.5  # seconds between two rounds
@@ -22,9 +22,10 @@ LATE: Final = 15.0  # seconds after which a round that has no end counts as no a
 class Pulse:
     """Asks on connections of its own: it tells of the servers, not of how much this process asks of them."""
 
-    def __init__(self, address: Address, *, clock: SharedClock | None = None) -> None:
+    def __init__(self, address: Address, connect: Connect, *, clock: SharedClock | None = None) -> None:
         """`clock` is to hear PostgreSQL each time."""
         self._address = address
+        self._connect = connect
         self._clock = clock
         self._trouble = ""
         self._looked = monotonic()
@@ -51,13 +52,13 @@ class Pulse:
     def _work(self) -> None:
         with (
             closing(Database(self._address.catalog, size=1)) as database,
-            closing(ClickHouse(self._address.clickhouse, size=1)) as clickhouse,
+            closing(self._connect(self._address.clickhouse, size=1)) as clickhouse,
         ):
             while not self._ended.wait(PAUSE):
                 self._trouble = self._ask(database, clickhouse)
                 self._looked = monotonic()
 
-    def _ask(self, database: Database, clickhouse: ClickHouse) -> str:
+    def _ask(self, database: Database, clickhouse: Server) -> str:
         try:
             if self._clock is not None:
                 self._clock.hear(database)

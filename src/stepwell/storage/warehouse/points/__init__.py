@@ -2,9 +2,20 @@
 
 from stepwell.storage.warehouse.points.cuts import Cut, hidden
 from stepwell.storage.warehouse.points.rows import Rows
-from stepwell.storage.warehouse.points.server import ClickHouse
+from stepwell.storage.warehouse.points.server import ClickHouse, Connect, Server
 from stepwell.storage.warehouse.points.summing import Sizes
 from stepwell.storage.warehouse.points.tables import SIZES, PointTables
 from stepwell.storage.warehouse.points.waiting import Waiting
 
-__all__ = ["SIZES", "ClickHouse", "Cut", "PointTables", "Rows", "Sizes", "Waiting", "hidden"]
+__all__ = [
+    "SIZES",
+    "ClickHouse",
+    "Connect",
+    "Cut",
+    "PointTables",
+    "Rows",
+    "Server",
+    "Sizes",
+    "Waiting",
+    "hidden",
+]

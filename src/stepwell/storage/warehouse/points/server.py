@@ -62,6 +62,22 @@ class Server(Protocol):
         ...
 
 
+class Connected(Server, Protocol):
+    """The same, of one's own."""
+
+    def close(self) -> None:
+        """Let go of it, when the last statement has ended."""
+        ...
+
+
+class Connect(Protocol):
+    """Makes such a thing: by default `ClickHouse`."""
+
+    def __call__(self, url: str, *, size: int = 8, met: Callable[[], None] | None = None) -> Connected:
+        """As `ClickHouse`."""
+        ...
+
+
 @dataclass(slots=True)
 class _Link:
     """A connection, its socket as it was when the server behind it was last looked at, and when that was."""
