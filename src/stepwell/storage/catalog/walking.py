@@ -71,7 +71,8 @@ def choose(conn: Connection, question: Question, metric_ids: Mapping[str, int], 
     fewest, chosen = FEW if ordered is None else max(FEWER, isqrt(question.limit * runs) // SHARE), None
     for metric, bounds in bounded.items():
         walk = Walk(metric=metric, metric_id=metric_ids[metric], bounds=bounds, ordered=False)
-        if (count := _count(conn, walk, fewest, idiom)) < fewest:
+        most = min(fewest, FEWER) if ordered is not None and ordered.key == metric else fewest  # in order it ends soon
+        if (count := _count(conn, walk, most, idiom)) < most:
             fewest, chosen = count, walk
     if chosen is None and ordered is not None:
         bounds = bounded.get(ordered.key, [])
