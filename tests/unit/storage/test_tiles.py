@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from stepwell.core.buckets import Buckets
+from stepwell.core.downsample import sample
 from stepwell.core.errors import Corrupt
 from stepwell.core.model import EVERYTHING, Lifecycle, Window
 from stepwell.core.series import Order
 from stepwell.storage.embedded import EmbeddedStore, blocks, flushing, nodes, reading, tiles
-from stores import LOSS, RUN, Row, Shelf, W, add, change, make_runs, read_points, rows_told, selector, told
+from stores import LOSS, RUN, Row, Shelf, Told, W, add, change, make_runs, read_points, rows_told, selector, told
 
 pytestmark = pytest.mark.slow  # series long enough for tiles
 
@@ -155,6 +156,30 @@ def test_a_chart_opens_few_blocks(shelf: Shelf) -> None:
     bucket(shelf, Window(min_step=1_003, max_step=2_997))
     assert embedded(shelf)._cache.opened - before - whole <= 24
     assert store is shelf.store
+
+
+def test_a_sample_opens_what_it_shows(shelf: Shelf) -> None:
+    truth = grown(shelf)
+    store = shelf.revive()
+    before = embedded(shelf)._cache.opened
+    (found,) = store.sample(workspace=W, selectors=[selector()], window=Window(min_step=8, max_step=3_990), limit=5)
+    assert found.rows == 3_983
+    assert {(step, key) for step, _, key in told(found.points)} <= {(step, key) for step, _, key in rows_told(truth)}
+    assert embedded(shelf)._cache.opened - before <= 5, "of 125 blocks; the window cuts the first and the last"
+    add(store, [(step, 10 * step, 0.5) for step in range(1_000, 1_400)])  # once more each, in blocks and in memory
+    assert sampled(shelf) == wanted(shelf)
+    store.flush()
+    assert sampled(shelf) == wanted(shelf)
+
+
+def sampled(shelf: Shelf, limit: int = 300) -> tuple[list[Told], int, int]:
+    (found,) = shelf.store.sample(workspace=W, selectors=[selector()], window=EVERYTHING, limit=limit)
+    return told(found.points), found.rows, found.width
+
+
+def wanted(shelf: Shelf, limit: int = 300) -> tuple[list[Told], int, int]:
+    found = sample(read_points(shelf.store, selector()), limit)
+    return told(found.points), found.rows, found.width
 
 
 def test_a_page_opens_what_it_shows(shelf: Shelf) -> None:

@@ -200,6 +200,12 @@ def counts(conn: Connection, series_keys: Iterable[int]) -> dict[int, int | None
     return {key: _count(body) for key, body in rows}
 
 
+def without_repeats(conn: Connection, series_keys: Iterable[int]) -> set[int]:
+    """Those of the series of which a sound summary says that no step has two points."""
+    rows = _SQL.all(conn, "load_summaries", (json.dumps(list(series_keys)),))
+    return {key for key, body in rows if _is_sound(body) and not body[1] & 1}
+
+
 def _count(body: bytes) -> int | None:
     if not _is_sound(body):
         return None

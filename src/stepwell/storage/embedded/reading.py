@@ -251,13 +251,14 @@ def _stored_nodes(source: Source, cluster: _Cluster, window: Window, level: int)
 
 
 def sampled(source: Source, *, window: Window, limit: int) -> Sampled:
-    """The sample of the window's points. They are read twice, to count the rows and to take the chosen ones: all at
-    once need not fit in memory.
+    """The sample of the window's points. Blocks that a row is chosen from are opened; others only where their headers
+    do not tell how many rows they have. Those are read twice, to count and to take: all at once need not fit in memory.
     """
     meeting = source.meeting(window)
     fresh = [p for p in (_within(p, window) for p in source.fresh) if len(p)]
     parts = [replace(source, headers=c.headers, fresh=c.fresh) for c in _clusters(meeting, fresh, columns=1)]
-    edges = np.concatenate([[0], np.cumsum([len(_rows(part, window)) for part in parts], dtype=np.int64)])
+    single = summaries.without_repeats(source.connection, {header.series_key for header in meeting})
+    edges = np.concatenate([[0], np.cumsum([_row_count(part, window, single) for part in parts], dtype=np.int64)])
     ranks, width = sample_ranks(int(edges[-1]), limit)
     places = np.searchsorted(ranks, edges)
     found = [
@@ -266,6 +267,15 @@ def sampled(source: Source, *, window: Window, limit: int) -> Sampled:
         if begin < end
     ]
     return Sampled(points=Points.concat(found), rows=int(edges[-1]), width=width)
+
+
+def _row_count(part: Source, window: Window, single: set[int]) -> int:
+    """How many rows `_rows` has. single: series of which no step has two points in blocks."""
+    if len(part.headers) == 1 and not part.fresh:
+        (header,) = part.headers
+        if header.series_key in single and header.max_arrival < part.end and _inside(header, window):
+            return header.length
+    return len(_rows(part, window))
 
 
 def _rows(part: Source, window: Window) -> Points:
