@@ -102,6 +102,19 @@ def assert_each_has_all(ships: Fleet, trainers: Sequence[Trainer]) -> None:
     until(lambda: ships.waiting() == 0 and same(), "the same on all replicas")
 
 
+def test_a_replica_ends_while_clients_write(ships: Fleet, tmp_path: Path) -> None:
+    with serving(ships.address, tmp_path) as pair:
+        ports = [server.port for server in pair]
+        with training(pair, 2) as trainers, watched(ports[:1], trainers):
+            ships.replicas[0].kill()
+            wait_for_more(trainers)
+            ships.replicas[0].start()
+            wait_for_more(trainers)
+        assert_whole(ports, trainers)
+        assert_each_has_all(ships, trainers)
+
+
+@pytest.mark.long
 def test_a_replica_is_killed_and_comes_back(ships: Fleet, tmp_path: Path) -> None:
     """The others answer meanwhile; then it has caught up, and answers alone."""
     with serving(ships.address, tmp_path) as pair:

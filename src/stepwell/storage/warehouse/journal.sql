@@ -80,6 +80,10 @@ WHERE moved_at IS NULL AND first_arrival < :before
 ORDER BY run_key, first_arrival LIMIT :limit
 FOR UPDATE;
 
+-- Nobody else moves until the end of the transaction.
+-- name: lock_moves
+SELECT pg_advisory_xact_lock(1836021349);
+
 -- name: mark_moved
 UPDATE journal SET moved_at = now()
 FROM unnest(CAST(:run_keys AS bigint[]), CAST(:first_arrivals AS bigint[])) AS moved(run_key, first_arrival)

@@ -106,6 +106,8 @@ class Mover:
     def _move(self, statement: str, *, before: int = INT64_MAX) -> bool:
         """Move some rows that arrived before some number; whether there are more."""
         with self._database.changing() as connection:
+            if self._tables.clustered:
+                SQL.all(connection, "lock_moves")
             keys, more = _some(SQL.all(connection, statement, {"before": before, "limit": ROWS}))
             if not keys:
                 return False

@@ -13,7 +13,13 @@ from typing import Any, Final
 
 # All rows of a series are on one shard, as long as there are as many of them. No read relies on it.
 SHARDED_BY: Final = "series"
-DELAY: Final = 10  # seconds by which a replica may be behind that is asked
+DELAY: Final = 120  # seconds by which a replica may be behind that is asked: PostgreSQL tells of more than these
+CATCH_UP_SECONDS: Final = 10
+# On two replicas, or none: what one alone has when it ends, the others would wait for until it is back. Where there are
+# no two, an insert goes on without.
+QUORUM: Final[Mapping[str, Any]] = {"insert_quorum": 2, "insert_quorum_timeout": 10_000}
+GUARDED: Final = frozenset({"points"})
+NO_QUORUM: Final = frozenset({285, 286, 319})  # too few replicas, an earlier insert waits for one, this one waited
 SETTINGS: Final[Mapping[str, Any]] = {
     "insert_distributed_sync": 1,  # an insert has come to its shard when it is answered
     "insert_deduplicate": 0,  # what is inserted again was perhaps lost since
@@ -28,7 +34,7 @@ UNFIT: Final = (
     f"(is_readonly OR is_session_expired OR absolute_delay > {DELAY})"
 )
 CATCH_UP: Final = "SYSTEM SYNC REPLICA points_local"
-CATCHING_UP: Final[Mapping[str, Any]] = {"receive_timeout": DELAY}
+CATCHING_UP: Final[Mapping[str, Any]] = {"receive_timeout": CATCH_UP_SECONDS}
 _MADE: Final = re.compile(
     r"CREATE TABLE IF NOT EXISTS (?P<table>\w+)(?P<columns>.*?)ENGINE = ReplacingMergeTree(?:\((?P<version>\w+)\))?",
     re.S,

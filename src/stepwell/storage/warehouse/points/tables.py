@@ -82,6 +82,11 @@ class PointTables:
         }
         self._server.insert("points", columns)
 
+    @property
+    def clustered(self) -> bool:
+        """Whether there may be several replicas, of which each takes one insert at a time."""
+        return bool(self._server.cluster)
+
     def settled(self, *tables: str) -> bool:
         """Whether all replicas are known to have what was inserted into some tables before the call, by default into
         that of points. Waits for those that answer."""
