@@ -22,7 +22,7 @@ from stepwell.storage.warehouse.points.statements import Scope, age_of, rows_of,
 from stepwell.storage.warehouse.points.tiles import Segment, segments
 from stepwell.storage.warehouse.points.waiting import Waiting
 
-NODES_A_BUCKET: Final = 4  # in a longer one, so that edges are off by an eighth of a bucket at most
+NODES_A_BUCKET: Final = 3  # in a longer one, so that edges are off by a sixth of a bucket at most
 NAMED: Final = 4_096  # series or steps named in one statement
 
 
