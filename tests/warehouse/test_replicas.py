@@ -22,11 +22,11 @@ from stepwell.storage.warehouse.points import ClickHouse
 from warehouse.clusters import Cluster, cluster
 from warehouse.servers import Process, temporary_folder
 from warehouse.test_server_faults import health, training, until, wait_for_more
-from warehouse.trainers import Trainer, assert_whole
+from warehouse.trainers import MLFLOW, Trainer, ask, assert_whole
 from warehouse.watching import watched
 
 AWAY = 12.0  # seconds: more than ZooKeeper waits for a server
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +75,12 @@ def on(running: Cluster, postgres: str, files: Path) -> Address:
     address = Address(clickhouse=running.url(name), catalog=f"{postgres}/{name}", files=files)
     migrate(address)
     return address
+
+
+def readable(port: int, trainer: Trainer) -> bool:
+    """Whether a history is answered: a server that has just started does not know yet whether it is behind."""
+    path = f"{MLFLOW}/metrics/get-history?run_id={trainer.run_id}&metric_key=loss&max_results=1"
+    return ask(port, "GET", path).status == 200
 
 
 @pytest.fixture(params=[1, pytest.param(2, marks=pytest.mark.long)])
@@ -132,8 +138,10 @@ def test_a_replica_is_killed_and_comes_back(ships: Fleet, tmp_path: Path) -> Non
         assert_each_has_all(ships, trainers)
         for gone in ships.replicas[:2]:
             gone.kill()
+            until(lambda: all(readable(port, trainers[0]) for port in ports), "an answer of the others")
             assert_whole(ports, trainers)
             gone.start()
+            until(lambda: all(readable(port, trainers[0]) for port in ports), "an answer of all")
 
 
 @pytest.mark.long
