@@ -151,6 +151,24 @@ def _captured(dialect: str) -> list[dict[str, Any]]:
     return found
 
 
+def _oracle() -> list[dict[str, Any]]:
+    """MLflow's requests where Oracle has them, and the header that tells a request from one sent again."""
+    base = "/20260430/aiDataPlatforms/platform/workspaces/default/mlops/api/2.0/"
+    moved = [
+        {**each, "target": base + each["target"].removeprefix("/api/2.0/"), "headers": {
+            **each["headers"], **({"opc-retry-token": "once"} if "/create" in each["target"] else {})}}
+        for each in _captured("mlflow") if each["target"].startswith("/api/2.0/")
+    ]  # fmt: skip
+    models = "/20260430/aiDataPlatforms/platform/mlops/api/2.0"
+    return [
+        *(_request("POST", "/api/v1/runs", {"id": run}) for run in (RUN, OTHER)),
+        *moved,
+        _request("GET", f"{models}/registered-models/summary?limit=5&page="),
+        _request("POST", f"{models}/model-deployments/search", {"max_results": 5, "filter": "name = 'a'"}),
+        _request("POST", f"{models}/mlflow/registered-models/m/actions/managePermission", {"permissions": ["READ"]}),
+    ]
+
+
 def _conversation() -> list[dict[str, Any]]:
     lines = (CAPTURES / "pluto" / "captures" / "conversation.jsonl").read_text("utf-8").splitlines()
     sent = [json.loads(line) for line in lines]
@@ -288,6 +306,7 @@ TARGETS: Final[dict[str, Callable[[], Target]]] = {
     "order": lambda: Decoder(_order, [b"metrics.loss DESC,attributes.start_time ASC,params.lr"]),
     "native": lambda: Requests(_native()),
     "mlflow": lambda: Requests(_captured("mlflow")),
+    "oracle": lambda: Requests(_oracle()),
     "sap": lambda: Requests(_captured("sap")),
     "modelarts": lambda: Requests(_captured("modelarts")),
     "pluto": lambda: Requests(_conversation()),
