@@ -7,6 +7,8 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeAlias
 
 from stepwell.client.environment import target
@@ -76,6 +78,10 @@ def _api(asked: Mapping[str, Any], opened: Open | None, *, make: bool) -> Iterat
             yield api
     elif opened is None:
         raise ValueError("--data-dir needs the server: pip install 'stepwell[server]', Python 3.11+")
+    elif make and asked["dry_run"] and not Path(directory).exists():
+        # as empty as the one that would be made
+        with TemporaryDirectory(prefix="stepwell-") as scratch, opened(f"{scratch}/data", make=True) as ask:
+            yield DirectoryApi(directory, ask, workspace=where.workspace)
     else:
         with opened(directory, make=make and not asked["dry_run"]) as ask:
             yield DirectoryApi(directory, ask, workspace=where.workspace)
