@@ -54,9 +54,9 @@ def test_a_step_that_meets_damage_moves_nothing_and_the_others_move(shelf: Shelf
     assert len(read_points(store, selector(metric="other"))) == 1
 
 
-def at_a_bad_moment(store: EmbeddedStore, patch: pytest.MonkeyPatch, capture: str) -> None:
+def at_a_bad_moment(store: EmbeddedStore, patch: pytest.MonkeyPatch) -> None:
     """After the next read took the head two points come, and the flush that follows has moved the younger one."""
-    taken = getattr(store._head, capture)
+    taken = store._head.capture_runs
 
     def then(*args: Any) -> Any:
         found = taken(*args)
@@ -66,7 +66,7 @@ def at_a_bad_moment(store: EmbeddedStore, patch: pytest.MonkeyPatch, capture: st
         store._flusher._step([item for item in store._head.dirty() if item[0].labels == A])
         return found
 
-    patch.setattr(store._head, capture, then)
+    patch.setattr(store._head, "capture_runs", then)
 
 
 def test_a_live_reader_is_shown_no_point_before_an_older_one(shelf: Shelf) -> None:
@@ -77,7 +77,7 @@ def test_a_live_reader_is_shown_no_point_before_an_older_one(shelf: Shelf) -> No
         add(store, [(0, 0, 0.0)], labels=labels)
     before = read_points(store, order=Order.ARRIVAL).arrival
     with pytest.MonkeyPatch.context() as patch:
-        at_a_bad_moment(store, patch, "capture")
+        at_a_bad_moment(store, patch)
         options: Any = {"selector": selector(), "order": Order.ARRIVAL, "window": EVERYTHING, "limit": 10}
         page = store.read(workspace=W, after=(int(before[-1]),), **options)
     assert page.points.step.tolist() == []
@@ -90,7 +90,7 @@ def test_whole_runs_show_no_point_before_an_older_one(shelf: Shelf) -> None:
     assert isinstance(store, EmbeddedStore)
     add(store, [(0, 0, 0.0)], labels=A)
     with pytest.MonkeyPatch.context() as patch:
-        at_a_bad_moment(store, patch, "capture_runs")
+        at_a_bad_moment(store, patch)
         (run,) = store.read_runs(workspace=W, run_ids=[RUN], columns=NO_COLUMNS, limit=10)
     assert run.points.step.tolist() == [0, 1, 2]
 
@@ -121,7 +121,7 @@ def test_charts_and_samples_are_of_one_moment(shelf: Shelf, budget: int) -> None
         patch.setattr(reading, "EXACT_BELOW", 1)
         for ask in (chart, sample):
             with pytest.MonkeyPatch.context() as moment:
-                at_a_bad_moment(store, moment, "capture")
+                at_a_bad_moment(store, moment)
                 assert ask(store, budget) == 2_000
             assert ask(store, budget) == 2_002
             store.purge_runs(workspace=W, run_ids=[RUN])
