@@ -25,7 +25,7 @@ settings.register_profile("dev", max_examples=50, deadline=None, suppress_health
 settings.register_profile("ci", settings.get_profile("dev"), derandomize=True)
 # Of the same examples the first few: what is broken for all of them is seen within a minute.
 settings.register_profile("quick", settings.get_profile("ci"), max_examples=10, stateful_step_count=25)
-settings.register_profile("engine", settings.get_profile("ci"), max_examples=250)
+settings.register_profile("engine", settings.get_profile("ci"), max_examples=150)
 settings.register_profile("long", settings.get_profile("dev"), max_examples=10_000, stateful_step_count=200)
 settings.load_profile("dev")
 
