@@ -132,6 +132,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
                     else ControlServer(settings.data_dir, _commands(store, lambda: key, settings, clock).run),
                     ready=partial(ready, f"{'https' if certificate else 'http'}://{host}:{port}"),
                     certificate=certificate,
+                    connections=settings.max_connections,
                 )
         finally:
             work.close()

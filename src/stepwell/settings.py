@@ -34,6 +34,7 @@ class Settings:
     tls_key: Path | None = None
     behind_proxy: int = 0  # how many proxies before the server are trusted
     rate_limit: int = 0  # requests per second of one credential; 0: any number
+    max_connections: int = 4096  # of all clients together; 0: as many as files may be open
     slow_request: int = 1000  # milliseconds after which a request is logged; 0: however long it takes, none is
     trace_to: str | None = None  # the OTLP endpoint that gets traces; without it none are made
     log_level: str = "info"
@@ -198,6 +199,7 @@ _READERS: Final[Mapping[str, Callable[[object, str], object]]] = {
     "tls_key": _path,
     "behind_proxy": _number("a number of proxies", 9),
     "rate_limit": _number("a number of requests", 9_999_999),
+    "max_connections": _number("a number of connections", 999_999),
     "slow_request": _number("a number of milliseconds", 9_999_999),
     "trace_to": _url,
     "log_level": _one_of(LOG_LEVELS),

@@ -1,6 +1,7 @@
 """A program: the server's own connection handling, and endpoints that read, wait or ignore their body.
 
-It is given how many seconds it waits for the rest of a request, and prints its port.
+It is given how many seconds it waits for the rest of a request, and how many connections it may have; it prints its
+port.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from stepwell.web.routing import Dialect, Route, Router
 from stepwell.web.work import Work
 
 LIMIT = 1 << 20
+FEW = 9  # connections: with so few it is not idleness that ends one
 
 
 async def size(call: Call) -> Response:
@@ -106,8 +108,11 @@ def main() -> None:
         counters=Counters(),
         budget=BodyBudget(),
     )
-    patience = float(sys.argv[1])
-    limits = Limits(head_seconds=patience, body_seconds=patience, idle_seconds=2.0, sweep_seconds=0.1)
+    patience, connections = float(sys.argv[1]), int(sys.argv[2])
+    idle = 2.0 if connections > FEW else patience
+    limits = Limits(
+        head_seconds=patience, body_seconds=patience, idle_seconds=idle, sweep_seconds=0.1, connections=connections
+    )
     with server.listen("127.0.0.1", 0) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         port = listener.getsockname()[1]
         runner.run(server.serve(app, listener, ready=lambda: print(port, flush=True), limits=limits))

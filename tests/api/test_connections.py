@@ -31,9 +31,9 @@ HASTY = 5.0
 class Program:
     """connection_server.py as a process, which waits so many seconds for the rest of a request."""
 
-    def __init__(self, patience: float = PATIENT) -> None:
+    def __init__(self, patience: float = PATIENT, connections: int = 4096) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("connection_server.py")), str(patience)],
+            [sys.executable, str(Path(__file__).with_name("connection_server.py")), str(patience), str(connections)],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
@@ -224,6 +224,55 @@ def test_a_target_is_read_in_both_of_its_forms(program: Program, target: str):
     got = everything(program.raw(asked("GET", target, "Connection: close")))
     told = json.loads(got.partition(b"\r\n\r\n")[2])
     assert told == {"path": "/address/a/b", "raw": "/address/a%2Fb", "q": [["x", "1"]]}
+
+
+@pytest.fixture
+def small() -> Iterator[Program]:
+    """With room for three."""
+    started = Program(connections=3)
+    yield started
+    started.end()
+
+
+def answered(program: Program) -> socket.socket:
+    """A connection that has its answer, and is kept."""
+    connection = program.raw(asked("POST", "/size", "Content-Length: 1") + b"x")
+    while not (got := connection.recv(65536)).endswith(b"1"):
+        assert got, "an answer"
+    return connection
+
+
+def test_one_connection_too_many_takes_the_place_of_who_was_idle_longest(small: Program):
+    first, second, third = answered(small), answered(small), answered(small)
+    fourth = answered(small)
+    assert everything(first) == b""
+    for kept in (second, third, fourth):
+        kept.sendall(asked("POST", "/size", "Content-Length: 2") + b"xy")
+        assert kept.recv(65536).startswith(b"HTTP/1.1 200 ")
+        kept.close()
+
+
+def test_who_only_connects_keeps_nobody_out(small: Program):
+    silent = [small.raw(b"") for _ in range(3)]
+    for _ in range(4):
+        answered(small).close()
+    for connection in silent:
+        connection.close()
+
+
+def test_while_all_are_answered_one_more_is_told_to_come_back(small: Program):
+    waiting = [small.raw(asked("POST", "/size", "Content-Length: 1", "Expect: 100-continue")) for _ in range(3)]
+    for connection in waiting:
+        assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
+    refused = everything(small.raw(b""))
+    assert refused.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nretry-after: 1\r\n" in refused
+    told = json.loads(refused.partition(b"\r\n\r\n")[2])["error"]
+    assert told["message"] == "the server has the 3 connections that it may have"
+    for connection in waiting:
+        connection.sendall(b"x")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        connection.close()
 
 
 def test_a_connection_that_asks_nothing_more_is_let_go(program: Program):

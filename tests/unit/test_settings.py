@@ -32,6 +32,7 @@ def test_every_setting_can_come_from_each_source(tmp_path: Path):
         insecure_http=True,
         behind_proxy=2,
         rate_limit=7,
+        max_connections=9,
         log_level="warning",
         log_format="json",
     )
@@ -44,6 +45,7 @@ def test_every_setting_can_come_from_each_source(tmp_path: Path):
         "insecure_http": "true",
         "behind_proxy": "2",
         "rate_limit": "7",
+        "max_connections": "9",
         "log_level": "warning",
         "log_format": "json",
     }

@@ -42,6 +42,7 @@ class Limits:
     idle_seconds: float = 75.0
     stop_seconds: float = 20.0  # for requests in flight when the server is told to stop
     sweep_seconds: float = 5.0  # how often slow connections are looked for
+    connections: int = 4096  # of all clients together
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,6 +56,17 @@ class Home:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     stopping: bool = False
     _date: tuple[int, bytes] = (0, b"")
+
+    def make_room(self, newcomer: Connection) -> None:
+        """Let go of the client for which nothing has been done for longest; where all are being answered, the newcomer
+        is told to come back."""
+        idle = [each for each in self.connections if each.idle_since is not None and each is not newcomer]
+        if not idle:
+            newcomer.turn_away()
+            return
+        longest = min(idle, key=lambda each: each.idle_since or 0.0)
+        self.connections.discard(longest)  # it is gone a moment later
+        longest.close()
 
     def date(self) -> bytes:
         """The line that says when an answer was made."""
@@ -101,6 +113,8 @@ class Connection(asyncio.Protocol):
         self._home.connections.add(self)
         if self._home.stopping:
             transport.close()
+        elif len(self._home.connections) > self._home.limits.connections:
+            self._home.make_room(self)
 
     def data_received(self, data: bytes) -> None:
         """Bytes came. One read may hold a small head and a large body, so what it adds is judged at the next."""
@@ -281,6 +295,16 @@ class Connection(asyncio.Protocol):
         elif self._last is not None and self._reading and now - self._read_at > limits.body_seconds:
             self._last.give_up(limits.body_seconds)
 
+    @property
+    def idle_since(self) -> float | None:
+        """Since when it is the client's turn to say what it wants; None while it is answered."""
+        return self._head_since if self._head_since is not None else None if self._answering else self._idle_since
+
+    def turn_away(self) -> None:
+        """Tell the client to come back."""
+        most = self._home.limits.connections
+        self._refuse(503, "too_many_connections", f"the server has the {most} connections that it may have")
+
     def _head_too_large(self) -> tuple[int, str, str]:
         limit = self._home.limits.head_bytes
         return 431, "head_too_large", f"the request's head is larger than the limit of {limit} bytes"
@@ -294,7 +318,8 @@ class Connection(asyncio.Protocol):
             return
         body = json.dumps({"error": {"code": code, "message": message}}).encode()
         head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-        self.write(_STATUS_LINES[status] + head + body)
+        later = b"retry-after: 1\r\n" if status == HTTPStatus.SERVICE_UNAVAILABLE else b""
+        self.write(_STATUS_LINES[status] + later + head + body)
         self._transport.close()
 
 

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import socket
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Final
 
 import uvloop
@@ -25,15 +26,19 @@ def run(
     control: ControlServer | None,
     ready: Callable[[], None],
     certificate: Certificate | None = None,
+    connections: int = 0,
 ) -> None:
-    """Serve on the listening socket until SIGTERM or SIGINT. `ready` is called once requests are answered."""
+    """Serve on the listening socket until SIGTERM or SIGINT. `ready` is called once requests are answered; connections:
+    how many there may be (0: any number)."""
     # What was made so far lives as long as the server: the collector need not look at it again, and pages of thousands
     # of short-lived rows need not wake it.
     gc.freeze()
     gc.set_threshold(*COLLECT)
     gc.enable()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(control, server.serve(application, listener, ready=ready, certificate=certificate)))
+        limits = replace(server.DEFAULT, connections=server.room(connections))
+        serving = server.serve(application, listener, ready=ready, certificate=certificate, limits=limits)
+        runner.run(_serve(control, serving))
 
 
 async def _serve(control: ControlServer | None, serving: Coroutine[None, None, None]) -> None:

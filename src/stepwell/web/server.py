@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 import time
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from stepwell.web.tls import LOOK_SECONDS, Certificate
 
 _BACKLOG: Final = 2048
 _HANDSHAKE_SECONDS: Final = 10.0
+_FILES: Final = 256  # that are open besides connections: of the store, and uploads on their way
+_MANY: Final = 1_000_000
 DEFAULT: Final = Limits()
 
 
@@ -34,6 +37,18 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def room(wanted: int) -> int:
+    """How many connections there may be: as many as wanted (0: any number), if the process may open a file for each and
+    those of its own. Its limit of open files is raised for them as far as it may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = (wanted or _MANY) + _FILES
+    if hard != resource.RLIM_INFINITY:
+        files = min(files, hard)
+    if soft != resource.RLIM_INFINITY and soft < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return max(files - _FILES, 1)
 
 
 async def serve(
