@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import disks
 from crash.powerloss import PowerLossDisk
 from crash.reopening import checker, marking, on_disk
 from crash.story import Create, Put, Story, Write, files_of
@@ -164,13 +164,8 @@ def _line(number: int) -> Write:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own in memory."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", folder], check=True)
-    try:
+    with disks.small_disk(tmp_path / "disk", "200m") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def load(folder: Path) -> Path:

@@ -19,11 +19,12 @@ from pathlib import Path
 import pytest
 
 from crash.soak.faults import FAULTS, Site, until
-from crash.soak.machine import GROUPS, MIB, Certificates, Encrypted, Levers, memory_group, small_disk, used
+from crash.soak.machine import GROUPS, MIB, Certificates, Encrypted, Levers, memory_group, used
 from crash.soak.memory import SECOND, Fate, Found, compare
 from crash.soak.talking import Secured
 from crash.soak.writers import WRITERS, Pluto, Trimmed
 from crash.traffic import Gone
+from disks import small_disk
 from serving import free_port
 
 DISK = 512 * MIB
@@ -62,7 +63,7 @@ def site(folder: Path, *, seed: int, factor: int) -> Iterator[Site]:
     """A server with its writers, who have begun."""
     levers, certificates = Levers(folder, factor=factor), Certificates(folder)
     limited = memory_group() if GROUPS.is_dir() else nullcontext(None)
-    with small_disk(folder / "disk", DISK) as disk, limited as group:
+    with small_disk(folder / "disk", str(DISK)) as disk, limited as group:
         tls = ("--tls-cert", str(certificates.cert), "--tls-key", str(certificates.key), "--auth", "required")
         server = Encrypted(disk / "data", port=free_port(), args=tls, env=levers.env())
         server.log_file = folder / "log"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from disks import small_disk
 from stepwell.storage.warehouse import Address
 from warehouse.making import make
 from warehouse.servers import clickhouse, postgres, temporary_folder
@@ -22,17 +22,6 @@ from warehouse.watching import watched
 MIB = 2**20
 FULL = 507  # Insufficient Storage
 pytestmark = pytest.mark.slow
-
-
-@contextmanager
-def disk(folder: Path, size: str) -> Iterator[Path]:
-    """A file system of its own in memory."""
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", folder], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def fill(folder: Path) -> Path:
@@ -60,7 +49,7 @@ def test_clickhouse_has_no_room(postgres_server: str, tmp_path: Path) -> None:
     """Everything is taken meanwhile, and waits in PostgreSQL."""
     with ExitStack() as running:
         folder = running.enter_context(temporary_folder())
-        place = running.enter_context(disk(folder / "disk", "64m"))
+        place = running.enter_context(small_disk(folder / "disk", "64m"))
         house = running.enter_context(clickhouse(place / "clickhouse"))
         address = make(
             clickhouse=f"clickhouse://127.0.0.1:{house.port}", postgres=postgres_server, files=tmp_path / "files"
@@ -84,7 +73,7 @@ def test_postgresql_has_no_room(clickhouse_server: str, tmp_path: Path) -> None:
     """Nothing is taken meanwhile, and whoever writes is told. PostgreSQL itself may end then: it is started again."""
     with ExitStack() as running:
         folder = running.enter_context(temporary_folder())
-        place = running.enter_context(disk(folder / "disk", "400m"))
+        place = running.enter_context(small_disk(folder / "disk", "400m"))
         catalog = running.enter_context(postgres(place / "postgres"))
         address = make(
             clickhouse=clickhouse_server,

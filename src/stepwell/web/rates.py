@@ -41,6 +41,8 @@ class _Buckets:
             now, left = self._now(key, rate)
             if left >= 1.0:
                 self._keep(key, left - 1.0, now)
+                if key not in self._taken and len(self._taken) >= _REMEMBERED:
+                    self._taken.clear()  # nobody asks where one process serves the store
                 self._taken[key] = self._taken.get(key, 0) + 1
                 return
         wait = max(1, math.ceil((1.0 - left) / rate))

@@ -154,17 +154,6 @@ class Encrypted(Server):
 
 
 @contextmanager
-def small_disk(folder: Path, size: int) -> Iterator[Path]:
-    """A file system of its own in memory."""
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-@contextmanager
 def memory_group() -> Iterator[Path]:
     """A control group whose memory can be limited."""
     group = GROUPS / f"stepwell-soak-{os.getpid()}"

@@ -63,6 +63,7 @@ def test_many_credentials_are_not_remembered_for_ever() -> None:
     for number in range(70_000):
         rates.take(str(number))
     assert refused(rates, "69999") == "1"
+    assert len(rates.taken()) <= 65_536
 
 
 class Bounds:
