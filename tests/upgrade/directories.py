@@ -1,7 +1,7 @@
 """What is in the committed data directories: written by one release, read by every later one.
 
 `python tests/upgrade/directories.py FOLDER` writes the directory of the present release. A directory is committed once,
-with the release whose format it shows, and never written again.
+with the release whose format it shows, and never written again; so is a backup of it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""A data directory of every format that was ever released opens with this release, and nothing in it is lost."""
+"""A data directory of every format that was ever released opens with this release, and so does what a backup of one is
+restored to; nothing in it is lost."""
 
 from __future__ import annotations
 
@@ -15,19 +16,27 @@ from stepwell.core.errors import Invalid
 from stepwell.core.model import ALL_COLUMNS, EVERYTHING, Lifecycle, Selector, Status
 from stepwell.core.series import Order, value_keys
 from stepwell.storage.embedded import EmbeddedStore
+from stepwell.storage.embedded.backing import restore
 from stepwell.storage.embedded.database import CHECKSUMS, FILE, load_checksums, pragma
 from stepwell.storage.embedded.recovery import FORMAT
 from upgrade.directories import LONG, SECRET, SPECIAL, T0, TILED, WORKSPACE, long_series, write
 
 HERE = Path(__file__).parent
 FORMATS = sorted(path.name for path in HERE.glob("format-*"))
+# Made by the first release of all and by the first that made one file.
+BACKUPS = sorted(path.name for path in HERE.glob("backup-*"))
+# of the first release, and of the first that made one file
 
 
-@pytest.fixture(params=[*FORMATS, "present"])
+@pytest.fixture(params=[*FORMATS, *BACKUPS, "present"])
 def directory(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A copy of a committed directory, and one written just now, so that the committed ones show what they should."""
+    """A copy of a committed directory, what a committed backup is restored to, and one written just now, so that the
+    committed ones show what they should."""
     target = tmp_path / "data"
-    if request.param == "present":
+    if request.param in BACKUPS:
+        copied = list(restore(HERE / request.param, target, form=FORMAT))
+        assert copied[-1].done == copied[-1].total > 0
+    elif request.param == "present":
         written = tmp_path / "written"
         write(written)
         shutil.copytree(written, target, ignore=shutil.ignore_patterns("lock", "reserve"))
@@ -57,6 +66,7 @@ def form_of(directory: Path) -> int:
 
 def test_every_format_is_committed() -> None:
     assert [f"format-{form}" for form in range(1, FORMAT + 1)] == FORMATS
+    assert {Path(name).stem for name in BACKUPS} == {f"backup-{form}" for form in range(1, FORMAT + 1)}
 
 
 def test_a_start_brings_a_directory_to_the_present_format(directory: Path) -> None:
