@@ -25,7 +25,6 @@ HERE = Path(__file__).parent
 FORMATS = sorted(path.name for path in HERE.glob("format-*"))
 # Made by the first release of all and by the first that made one file.
 BACKUPS = sorted(path.name for path in HERE.glob("backup-*"))
-# of the first release, and of the first that made one file
 
 
 @pytest.fixture(params=[*FORMATS, *BACKUPS, "present"])
