@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stepwell.storage.embedded import head
+from stepwell.storage.embedded import head, pieces
 from stores import RUN, Shelf, add, make_runs
 
 
@@ -14,7 +14,7 @@ def test_a_block_whose_points_are_out_of_order_is_named(tmp_path: Path, monkeypa
         make_runs(shelf.store, RUN)
         add(shelf.store, [(5, 0, 0.0), (9, 0, 0.0)])
         add(shelf.store, [(7, 0, 0.0)])
-        monkeypatch.setattr(head.State, "points", lambda state: head.points_of(state.rows[:, : state.n]))
+        monkeypatch.setattr(head.State, "points", lambda state: pieces.points_of(state.rows[:, : state.n]))
         shelf.store.flush()
         found = list(shelf.store.check())
         assert [(d.place, d.cost.partition(":")[0]) for d in found] == [

@@ -9,7 +9,10 @@ from stepwell.core.buckets import Buckets
 from stepwell.core.series import Order, Points
 from stepwell.core.summary import Summary
 from stepwell.storage.embedded import head as head_module
-from stepwell.storage.embedded.head import ARRIVAL, BITS, COLUMNS, STEP, Head, Piece, Series, points_of, sum_up
+from stepwell.storage.embedded import pieces
+from stepwell.storage.embedded.head import Head, Series
+from stepwell.storage.embedded.pieces import ARRIVAL, BITS, COLUMNS, STEP, Piece, points_of
+from stepwell.storage.embedded.summing import sum_up
 
 
 def rows(steps: list[int], first_arrival: int) -> np.ndarray:
@@ -33,7 +36,7 @@ def put_rows(head: Head, series: Series, part: np.ndarray) -> None:
 
 
 def summary(head: Head, series: Series) -> Summary:
-    found = series.summary(head.state(series))
+    (found,) = sum_up([(series, head.state(series))])
     assert found is not None
     return found
 
@@ -168,7 +171,7 @@ def test_many_series_are_summed_up_at_once_and_as_each_alone(monkeypatch: pytest
         captured, calls = head.dirty(), 0
         totals = sum_up(captured)
         assert calls == 1
-        assert [repr(one.summary(state)) for one, state in captured] == [repr(total) for total in totals]
+        assert [repr(sum_up([each])[0]) for each in captured] == [repr(total) for total in totals]
         assert calls == 1, "what was summed up is remembered"
         for (_, state), total in zip(captured, totals, strict=True):
             assert total is not None
@@ -228,7 +231,7 @@ def test_each_series_gets_its_rows_as_they_came(part: int, commits: list[dict[in
         piece = Piece(np.array([slot for slot, _ in slots]), edges, rows(steps, head.end))
         head.publish([piece], end=head.end + len(steps))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(head_module, "PART", part)
+        patch.setattr(pieces, "PART", part)
         states = [head.state(one) for one in every]
     assert [state.rows[STEP, : state.n].tolist() for state in states] == [came[key] for key in range(6)]
     assert all((np.diff(state.rows[ARRIVAL, : state.n]) > 0).all() for state in states)

@@ -24,7 +24,8 @@ from stepwell.storage.catalog import series as series_table
 from stepwell.storage.embedded import blocks, journal, mending
 from stepwell.storage.embedded.blocks import Blocks
 from stepwell.storage.embedded.database import database_errors
-from stepwell.storage.embedded.head import ARRIVAL, Head, Piece, Series, points_of
+from stepwell.storage.embedded.head import Head, Series
+from stepwell.storage.embedded.pieces import ARRIVAL, Piece, points_of
 from stepwell.storage.embedded.staging import Stage
 from stepwell.storage.embedded.writer import Request
 

@@ -16,9 +16,9 @@ from stepwell.core.buckets import Buckets
 from stepwell.core.errors import Corrupt
 from stepwell.core.series import I64, Points
 from stepwell.storage.embedded import codec, nodes
-from stepwell.storage.embedded.head import Row
 from stepwell.storage.embedded.nodes import NodeTable
 from stepwell.storage.embedded.packing import Packer
+from stepwell.storage.embedded.pieces import Row
 from stepwell.storage.embedded.statements import POINTS as SQL
 
 T = TypeVar("T")

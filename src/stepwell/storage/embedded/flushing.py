@@ -23,10 +23,11 @@ from stepwell.storage.catalog import summaries
 from stepwell.storage.embedded import blocks, journal, mending, tiles
 from stepwell.storage.embedded.backlog import Backlog
 from stepwell.storage.embedded.blocks import POINTS, Blocks, Encoded, Header, headers_of_many
-from stepwell.storage.embedded.head import Head, Series, State, sum_up
+from stepwell.storage.embedded.head import Head, Series, State
 from stepwell.storage.embedded.packing import Packer
 from stepwell.storage.embedded.staging import Stage
 from stepwell.storage.embedded.statements import POINTS as SQL
+from stepwell.storage.embedded.summing import sum_up
 from stepwell.storage.embedded.writer import Request
 
 STEP_POINTS: Final = 65_536

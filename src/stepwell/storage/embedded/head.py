@@ -15,38 +15,22 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stepwell.core.buckets import Buckets
 from stepwell.core.errors import Corrupt
-from stepwell.core.series import I64, INT64_MAX, Key, Labels, Order, Points, float_of, value_key
-from stepwell.core.summary import Summary, repeated_steps
+from stepwell.core.series import I64, Key, Labels, Order, Points, float_of, value_key
+from stepwell.core.summary import Summary
+from stepwell.storage.embedded.pieces import COLUMNS, Piece, Row, Unsettled, identities, joined, points_of, sort_keys
 from stepwell.storage.embedded.slots import Slots
 
-STEP, TIME, BITS, OCCURRENCE, ARRIVAL = range(5)  # rows of the array of a series; BITS are the float64's bits
-COLUMNS: Final = 5
 _NONE: Final = np.empty((COLUMNS, 0), np.int64)
-_IDENTITY: Final = 4  # rows that identify a point: all but the arrival
 SERIES_WEIGHT: Final = 8  # points that a series weighs beside its own: names and objects take about 1 KiB
-SUMMED_UP: Final = 1_000  # series at a time: their rows are copied
 SERIES_KEPT: Final = 200_000  # clean series remembered, so that the next write need not look them up
 NAMES_KEPT: Final = 200_000  # in lists of names as requests bring them again and again
 UNSETTLED: Final = 64  # commits kept as they are, at most,
 UNSETTLED_SERIES: Final = 4_096  # with so many series, one counted for each commit: to settle them takes 10 ms
 UNSETTLED_POINTS: Final = 65_536
-PART: Final = 64  # points of a series in a commit from which on a copy of them alone is the fastest
 
 Name = tuple[str, Labels]
-
-
-class Row(NamedTuple):
-    """One point, as in `Points`."""
-
-    step: int
-    time: int
-    value: float
-    occurrence: int
-    arrival: int
 
 
 class State(NamedTuple):
@@ -115,17 +99,13 @@ class Series:
             self.state = State(_NONE, 0, True, stored, epoch + 1)
             return
         rest = rows[:, n:total].copy()
-        ordered = total - n < 2 or bool((np.diff(np.lexsort(_keys(rest))) == 1).all())
+        ordered = total - n < 2 or bool((np.diff(np.lexsort(sort_keys(rest))) == 1).all())
         self.state = State(rest, total - n, ordered, stored, epoch + 1)
 
     def restate(self, stored: Summary) -> None:
         """Another summary of what is in blocks."""
         rows, total, ordered, _, epoch = self.state
         self.state = State(rows, total, ordered, stored, epoch + 1)
-
-    def summary(self, state: State) -> Summary | None:
-        """Of all points, in blocks and in `state`. Summed up when asked, never while writing; remembered."""
-        return sum_up([(self, state)])[0]
 
     def summed_up(self, state: State) -> tuple[int, Summary | None]:
         """How many points of `state` are summed up, and the summary of these and of what is in blocks."""
@@ -139,21 +119,6 @@ class Series:
         total = fresh if base is None else base.merge(fresh)
         self._live = (state.epoch, state.n, total)
         return total
-
-
-class Piece(NamedTuple):
-    """Points that became durable, sorted by series and key: those of `slots[i]`, each once, are the rows between
-    `edges[i]` and `edges[i+1]`.
-    """
-
-    slots: I64
-    edges: I64
-    rows: I64
-
-
-class _Unsettled(NamedTuple):
-    piece: Piece
-    late: NDArray[np.bool_]  # of each series: whether it reaches back behind an earlier point of it
 
 
 class Moment(NamedTuple):
@@ -178,7 +143,7 @@ class Head:
         self._lists: dict[tuple[int, tuple[Name, ...]], I64] = {}  # slots of a run's series, as requests name them
         self._listed = 0
         self._admitted: list[Series] = []
-        self._unsettled: list[_Unsettled] = []
+        self._unsettled: list[Unsettled] = []
         self._unsettled_points = self._unsettled_series = 0
         self._dirty: dict[int, Series] = {}
         self._dirty_of: dict[str, dict[int, Series]] = {}  # by metric: a search asks for few of many
@@ -272,7 +237,7 @@ class Head:
             self._add(self._at(slot))
         self.slots.add(slots, edges[1:] - edges[:-1], identities(rows, edges[1:] - 1))
         self._points += rows.shape[1]
-        self._unsettled.append(_Unsettled(piece, late))
+        self._unsettled.append(Unsettled(piece, late))
         self._unsettled_points += rows.shape[1]
         self._unsettled_series += len(slots)
         if (
@@ -291,7 +256,7 @@ class Head:
         """Give the rows of commits to their series."""
         if not self._unsettled:
             return
-        (slots, edges, rows), late = _joined(self._unsettled)
+        (slots, edges, rows), late = joined(self._unsettled)
         self._unsettled.clear()
         self._unsettled_points = self._unsettled_series = 0
         for slot, (start, end), behind in zip(slots.tolist(), pairwise(edges.tolist()), late.tolist(), strict=True):
@@ -418,105 +383,9 @@ class Head:
                     self.slots.take_back(series.slot)
 
 
-def sum_up(captured: Sequence[tuple[Series, State]]) -> list[Summary | None]:
-    """`Series.summary` of each, those that several points were added to all at once: a hundred times as fast."""
-    found: list[Summary | None] = []
-    due: list[tuple[int, int]] = []  # place in `captured`, first row to be summed up
-    for place, (series, state) in enumerate(captured):
-        done, base = series.summed_up(state)
-        if done + 1 < state.n:
-            due.append((place, done))
-        elif done < state.n:
-            base = series.add_up(state, base, Summary.of_one(*state.one(done)[:3]))
-        found.append(base)
-    for at in range(0, len(due), SUMMED_UP):
-        some = due[at : at + SUMMED_UP]
-        parts = [captured[place][1].rows[:, done : captured[place][1].n] for place, done in some]
-        in_order = all(captured[place][1].in_order for place, _ in some)
-        for (place, _), fresh in zip(some, _summaries(parts, in_order=in_order), strict=True):
-            series, state = captured[place]
-            found[place] = series.add_up(state, found[place], fresh)
-    return found
-
-
-def _summaries(parts: Sequence[I64], *, in_order: bool) -> list[Summary]:
-    """One for each, of its rows. `in_order`: those of each stand in key order."""
-    lengths = np.array([part.shape[1] for part in parts])
-    edges = np.append(0, np.cumsum(lengths))
-    points = points_of(parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1))
-    if not in_order:
-        which = np.repeat(np.arange(len(parts)), lengths)
-        points = points.take(np.lexsort((which, *points.sort_columns(Order.KEY))[::-1]))
-    return Summary.rows(Buckets.of(points, edges), repeated_steps(points, edges))
-
-
-def _joined(unsettled: Sequence[_Unsettled]) -> tuple[Piece, NDArray[np.bool_]]:
-    """All of it as one piece, rows of a series in the order in which they came; which series have late ones."""
-    if len(unsettled) == 1:
-        return unsettled[0]
-    pieces = [piece for piece, _ in unsettled]
-    slots = np.concatenate([piece.slots for piece in pieces])
-    order = np.argsort(slots, kind="stable")  # of parts: a part is what a commit has of a series
-    slots = slots[order]
-    lengths = np.concatenate([np.diff(piece.edges) for piece in pieces])[order]
-    ends = np.append(0, np.cumsum(lengths))
-    rows = _parts(pieces, order) if ends[-1] >= PART * len(order) else _gathered(pieces, order, lengths, ends)
-    groups = edges_of(slots)
-    late = np.concatenate([late for _, late in unsettled])[order]
-    return Piece(slots[groups[:-1]], ends[groups], rows), np.logical_or.reduceat(late, groups[:-1])
-
-
-def _parts(pieces: Sequence[Piece], order: I64) -> I64:
-    """The rows of all parts, in this order: a copy of each."""
-    parts = [piece.rows[:, start:end] for piece in pieces for start, end in pairwise(piece.edges.tolist())]
-    return np.concatenate([parts[place] for place in order.tolist()], axis=1)
-
-
-def _gathered(pieces: Sequence[Piece], order: I64, lengths: I64, ends: I64) -> I64:
-    """The same, row by row, where parts are too short for a copy of each. `lengths`, `ends`: in the order asked for."""
-    offsets = np.append(0, np.cumsum([piece.rows.shape[1] for piece in pieces]))
-    begins = np.concatenate([piece.edges[:-1] + offset for piece, offset in zip(pieces, offsets, strict=False)])
-    places = np.repeat(begins[order] - ends[:-1], lengths) + np.arange(ends[-1])
-    rows = np.empty((COLUMNS, len(places)), np.int64)
-    for number, row in enumerate(rows):
-        np.concatenate([piece.rows[number] for piece in pieces]).take(places, out=row, mode="clip")
-    return rows
-
-
-def edges_of(which: I64) -> I64:
-    """Where another number begins, and the end, of at least one number."""
-    inner = np.flatnonzero(which[1:] != which[:-1])
-    edges = np.empty(len(inner) + 2, np.int64)
-    edges[0], edges[-1] = 0, len(which)
-    np.add(inner, 1, out=edges[1:-1])
-    return edges
-
-
-def identities(rows: I64, places: I64) -> I64:
-    """What identifies the points at some places: int64 array (4, n) of step, time, value key, occurrence."""
-    found: I64 = rows[:_IDENTITY].take(places, axis=1)
-    found[BITS] ^= (found[BITS] >> 63) & INT64_MAX  # the bits of a number are the key of its value, but for its sign
-    return found
-
-
-def points_of(rows: I64) -> Points:
-    """Rows of the head as points."""
-    return Points(
-        step=rows[STEP],
-        time=rows[TIME],
-        value=rows[BITS].view(np.float64),
-        occurrence=rows[OCCURRENCE],
-        arrival=rows[ARRIVAL],
-    )
-
-
 def key_of(summary: Summary | None) -> Key | None:
     """An upper bound of the identities in a series: its last point with the greatest occurrence there can be."""
     if summary is None:
         return None
     last = summary.last
     return (last.step, last.time, value_key(last.value), 2**63 - 1)
-
-
-def _keys(rows: I64) -> tuple[I64, ...]:
-    return points_of(rows).sort_columns(Order.KEY)[::-1]

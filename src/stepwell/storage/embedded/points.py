@@ -30,9 +30,10 @@ from stepwell.storage.embedded import mending, reading
 from stepwell.storage.embedded.arrivals import BEFORE_ALL, RunParts
 from stepwell.storage.embedded.backlog import Backlog
 from stepwell.storage.embedded.blocks import Blocks, headers_of_many
-from stepwell.storage.embedded.head import Head, Moment, Name, Series, State, sum_up
+from stepwell.storage.embedded.head import Head, Moment, Name, Series, State
 from stepwell.storage.embedded.staging import Stage
 from stepwell.storage.embedded.statements import POINTS
+from stepwell.storage.embedded.summing import sum_up
 from stepwell.storage.embedded.writer import Request
 
 HEAD_POINTS: Final = 2_000_000  # of weight
@@ -196,13 +197,14 @@ class PointTables:
         if run_key is None:
             return []
         self._bring_back([run_key], None if metric is None else [metric])
-        live = {s.key: (s, state) for s, state in self._head.capture(run_key, metric, None)[1]}
+        captured = self._head.capture(run_key, metric, None)[1]
+        live = {s.key: total for (s, _), total in zip(captured, sum_up(captured), strict=True)}
         with self._snapshot() as connection:
             rows = series.of_run(connection, run_key, metric, prefixes)
             stored = summaries.load(connection, [row.key for row in rows if row.key not in live])
         found = []
         for row in rows:
-            summary = live[row.key][0].summary(live[row.key][1]) if row.key in live else stored.get(row.key)
+            summary = live[row.key] if row.key in live else stored.get(row.key)
             if summary is not None:
                 found.append(SeriesInfo(metric=row.metric, labels=row.labels, summary=summary))
         return found

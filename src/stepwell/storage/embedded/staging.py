@@ -19,17 +19,15 @@ from stepwell.core.series import I64, Points, canonical, value_keys
 from stepwell.core.summary import Summary
 from stepwell.storage.embedded import journal
 from stepwell.storage.embedded.blocks import having
-from stepwell.storage.embedded.head import (
+from stepwell.storage.embedded.head import Head, Name, Series
+from stepwell.storage.embedded.pieces import (
     ARRIVAL,
     BITS,
     COLUMNS,
     OCCURRENCE,
     STEP,
     TIME,
-    Head,
-    Name,
     Piece,
-    Series,
     edges_of,
     identities,
     points_of,
