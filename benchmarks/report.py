@@ -57,10 +57,21 @@ def questions(history: int, long: int, writers: int) -> list[Question]:
                 field="secs",
                 more=False,
                 digits=3,
-                target=50,
+                target=target,
             )
             for points, label in ((history, short), (long, tall))
-            for how, way in (("whole", "whole"), ("in pages of 25,000", "paged"))
+            for how, way, target in (
+                ("whole", "whole", 50),
+                ("in pages of 25,000 that the client reads into objects", "paged", None),
+            )
+        ),
+        Question(
+            title="history of 100,000 points, in pages of 25,000, seconds",
+            row="history of 100000 in pages",
+            field="secs",
+            more=False,
+            digits=3,
+            target=50,
         ),
         Question(title=load, row=f"{tall} load", field="points_s", more=True),
         Question(
