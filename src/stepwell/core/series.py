@@ -167,4 +167,6 @@ def ascending(columns: tuple[I64, ...]) -> NDArray[np.bool_]:
         left, right = column[:-1], column[1:]
         below |= equal & (left < right)
         equal &= left == right
+        if not equal.any():  # as a rule the first columns tell
+            break
     return below

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -17,14 +18,14 @@ from numpy.typing import NDArray
 from stepwell.core.buckets import Buckets
 from stepwell.core.model import PointBatch
 from stepwell.core.series import I64, Points, ascending, canonical, value_key, value_keys
-from stepwell.core.summary import Summary, repeated_steps
+from stepwell.core.summary import Sample, Summary, repeated_steps
 from stepwell.storage.catalog import series, summaries
 from stepwell.storage.catalog.quotas import Quotas
 from stepwell.storage.catalog.series import Name
 from stepwell.storage.warehouse import cuts, journal
 from stepwell.storage.warehouse.database import Connection
 from stepwell.storage.warehouse.names import KnownNames
-from stepwell.storage.warehouse.points import Cut, PointTables, Rows, hidden
+from stepwell.storage.warehouse.points import Cut, PointTables, Rows, hidden, rising
 from stepwell.storage.warehouse.prepared import Blobs
 
 _PLACE: Final = 4  # columns of an identity but the occurrence
@@ -73,30 +74,70 @@ class Stage:
             self._names.meet(server)
         ensure = series.ensure if server is None else self._names.ensure
         parts = [
-            _rows(run_key, _keys(ensure, connection, run_key, batch), batch) if len(batch) else Rows.empty()
-            for run_key, batch in writes
+            _rows(run_key, _keys(ensure, connection, run_key, batch), batch)
+            for run_key, batch in sorted(writes, key=itemgetter(0))
+            if len(batch)
         ]
         rows = _arrived(parts)
         given = len(rows)
         if not given:
             return
-        stored, first = _load(connection, np.unique(rows.series), given)
-        old = ~_above(rows, stored)
-        if append:
-            rows = _numbered(rows, _free(connection, self._tables, rows, old))
-        else:
-            rows, old = _once(rows, old)
-            hiding = list(cuts.of_series(connection, stored).values()) if old.any() else []
-            again = old & hidden(rows, hiding, whenever=True)
-            fresh = ~_stored(connection, self._tables, rows, old, hiding)
-            rows, again = rows.take(fresh), again[fresh]
-            if again.any():  # what is hidden has the same identity, and is perhaps still there
-                rows = _numbered(rows, _free(connection, self._tables, rows, again))
+        grouped = _Grouped.of(rows)
+        stored, first = _load(connection, grouped.keys, given)
+        if not grouped.follows(stored):
+            rows = self._freed(connection, rows, stored, append=append)
+            grouped = _Grouped.of(rows)
         if len(rows):
-            _store(connection, rows, stored, first)
+            _store(connection, rows, grouped, stored, first)
         self._quotas.settled()  # whoever counts in this transaction sees them
         self.counters["points"] += len(rows)
         self.counters["duplicates"] += given - len(rows)
+
+    def _freed(self, connection: Connection, rows: Rows, stored: Mapping[int, _Series], *, append: bool) -> Rows:
+        """Those that are not stored yet; with `append` all, with the occurrences that they get."""
+        old = ~_above(rows, stored)
+        if append:
+            return _numbered(rows, _free(connection, self._tables, rows, old))
+        rows, old = _once(rows, old)
+        hiding = list(cuts.of_series(connection, stored).values()) if old.any() else []
+        again = old & hidden(rows, hiding, whenever=True)
+        fresh = ~_stored(connection, self._tables, rows, old, hiding)
+        rows, again = rows.take(fresh), again[fresh]
+        if again.any():  # what is hidden has the same identity, and is perhaps still there
+            rows = _numbered(rows, _free(connection, self._tables, rows, again))
+        return rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Grouped:
+    """Points by run, series and key: from one edge to the next those of one series."""
+
+    rows: Rows
+    edges: I64
+    different: bool  # whether no two are known to be the same
+
+    @classmethod
+    def of(cls, rows: Rows) -> _Grouped:
+        columns = (rows.run, *rows.identities())
+        places = rising(columns, lead=2)
+        grouped = rows.take(np.lexsort(columns[::-1]) if places is None else places)
+        begins = np.flatnonzero(grouped.series[1:] != grouped.series[:-1]) + 1
+        edges = np.concatenate([[0], begins, [len(rows)]]).astype(np.int64) if len(rows) else np.zeros(1, np.int64)
+        return cls(rows=grouped, edges=edges, different=places is not None)
+
+    @property
+    def keys(self) -> I64:
+        """Of the series, each once."""
+        return self.rows.series[self.edges[:-1]]
+
+    def follows(self, stored: Mapping[int, _Series]) -> bool:
+        """Whether all are different and above the greatest of their series: then none of them can be stored yet."""
+        firsts = self.rows.take(self.edges[:-1])
+        columns = (firsts.series, firsts.points.step, firsts.points.time, value_keys(firsts.points.value))
+        return self.different and all(
+            (summary := stored[key].summary) is None or (step, time, value) > _place(summary.last)
+            for key, step, time, value in zip(*(column.tolist() for column in columns), strict=True)
+        )
 
 
 def _keys(ensure: Ensure, connection: Connection, run_key: int, batch: PointBatch) -> I64:
@@ -130,18 +171,18 @@ def _load(connection: Connection, keys: I64, count: int) -> tuple[dict[int, _Ser
     return stored, found[0][-1]
 
 
-def _store(connection: Connection, rows: Rows, stored: Mapping[int, _Series], first: int) -> None:
+def _store(connection: Connection, rows: Rows, grouped: _Grouped, stored: Mapping[int, _Series], first: int) -> None:
     """Store points, numbered from the first number on, with what they change of the summaries."""
-    merged = _merged(rows, stored)
+    merged = _merged(grouped, stored)
     alone = [(key, run, each) for key, run, each in merged if not stored[key].labelled]
-    runs, ends = _runs(rows)
+    ends = _ends(rows)
     firsts = first + ends[:-1]
     payloads = Blobs(
-        journal.encode(runs.take(slice(low, high)), run_key=int(runs.run[low]), first_arrival=number)
+        journal.encode(rows.take(slice(low, high)), run_key=int(rows.run[low]), first_arrival=number)
         for (low, high), number in zip(pairwise(ends.tolist()), firsts.tolist(), strict=True)
     )
     values: dict[str, Any] = {
-        "runs": runs.run[ends[:-1]],
+        "runs": rows.run[ends[:-1]],
         "firsts": firsts,
         "counts": np.diff(ends),
         "ends": firsts + np.diff(ends),
@@ -159,12 +200,9 @@ def _store(connection: Connection, rows: Rows, stored: Mapping[int, _Series], fi
         summaries.store(connection, shared)
 
 
-def _runs(rows: Rows) -> tuple[Rows, I64]:
-    """The rows of each run together, as they arrived, and where each run begins and the last one ends."""
-    if (rows.run != rows.run[0]).any():
-        rows = rows.take(np.argsort(rows.run, kind="stable"))
-    begins = np.concatenate([[0], np.flatnonzero(rows.run[1:] != rows.run[:-1]) + 1, [len(rows)]])
-    return rows, begins.astype(np.int64)
+def _ends(rows: Rows) -> I64:
+    """Where each run begins, and the last one ends. The rows of each run stand together."""
+    return np.concatenate([[0], np.flatnonzero(rows.run[1:] != rows.run[:-1]) + 1, [len(rows)]]).astype(np.int64)
 
 
 def _above(rows: Rows, stored: Mapping[int, _Series]) -> NDArray[np.bool_]:
@@ -172,9 +210,9 @@ def _above(rows: Rows, stored: Mapping[int, _Series]) -> NDArray[np.bool_]:
     keys, which = np.unique(rows.series, return_inverse=True)
     found = [stored[key].summary for key in keys.tolist()]
     known = np.array([summary is not None for summary in found], np.bool_)
-    lasts = [(0, 0, 0.0) if summary is None else summary.last for summary in found]
+    lasts = [(0, 0, 0) if summary is None else _place(summary.last) for summary in found]
     above, equal = ~known[which], known[which]
-    bounds = [np.array(column, np.int64) for column in zip(*((s, t, value_key(v)) for s, t, v in lasts), strict=True)]
+    bounds = [np.array(column, np.int64) for column in zip(*lasts, strict=True)]
     columns = (rows.points.step, rows.points.time, value_keys(rows.points.value))
     for column, bound in zip(columns, bounds, strict=True):
         above |= equal & (column > bound[which])
@@ -239,25 +277,19 @@ def _numbered(rows: Rows, free: I64) -> Rows:
     return replace(rows, points=replace(rows.points, occurrence=occurrence))
 
 
-def _merged(rows: Rows, stored: Mapping[int, _Series]) -> list[tuple[int, int, Summary]]:
+def _merged(grouped: _Grouped, stored: Mapping[int, _Series]) -> list[tuple[int, int, Summary]]:
     """The keys of the series with new points, those of their runs, and their summaries with these points."""
-    order = _ordered(rows)
-    rows = rows if order is None else rows.take(order)
-    keys, points = rows.series, rows.points
-    begins = np.concatenate([[0], np.flatnonzero(keys[1:] != keys[:-1]) + 1])
-    edges = np.append(begins, len(keys)).astype(np.int64)
+    points, edges = grouped.rows.points, grouped.edges
     fresh = Summary.rows(Buckets.of(points, edges), repeated_steps(points, edges))
-    named = zip(keys[begins].tolist(), rows.run[begins].tolist(), fresh, strict=True)
+    named = zip(grouped.keys.tolist(), grouped.rows.run[edges[:-1]].tolist(), fresh, strict=True)
     return [
         (key, run, summary if (last := stored[key].summary) is None else last.merge(summary))
         for key, run, summary in named
     ]
 
 
-def _ordered(rows: Rows) -> I64 | None:
-    """The rows by series and key; None where they stand so."""
-    columns = rows.identities()
-    return None if ascending(columns).all() else np.lexsort(columns[::-1])
+def _place(last: Sample) -> tuple[int, int, int]:
+    return last.step, last.time, value_key(last.value)
 
 
 def _waiting(connection: Connection, asked: Rows) -> Rows:

@@ -3,6 +3,7 @@
 from stepwell.storage.warehouse.points.cuts import Cut, hidden
 from stepwell.storage.warehouse.points.rows import Rows
 from stepwell.storage.warehouse.points.server import ClickHouse, Connect, Server
+from stepwell.storage.warehouse.points.stretches import rising
 from stepwell.storage.warehouse.points.summing import Sizes
 from stepwell.storage.warehouse.points.tables import SIZES, PointTables
 from stepwell.storage.warehouse.points.waiting import Waiting
@@ -18,4 +19,5 @@ __all__ = [
     "Sizes",
     "Waiting",
     "hidden",
+    "rising",
 ]

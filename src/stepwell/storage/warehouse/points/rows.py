@@ -8,7 +8,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from stepwell.core.series import I64, INT64_MAX, Points, ascending, value_keys
+from stepwell.core.series import I64, INT64_MAX, Points, value_keys
+from stepwell.storage.warehouse.points.stretches import rising
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +41,11 @@ class Rows:
         return self.series, points.step, points.time, value_keys(points.value), points.occurrence
 
     def distinct(self) -> Self:
-        """Each point once, by the row with the least arrival, in the order of series and key."""
-        columns = [column for column in self.identities() if len(column) and (column != column[0]).any()]
-        if not columns or ascending(tuple(columns)).all():
-            return self if columns else self._oldest()
+        """Each point once, by the row with the least arrival, in the order of run, series and key."""
+        columns = (self.run, *self.identities())
+        places = rising(columns, lead=2)
+        if places is not None:
+            return self if isinstance(places, slice) else self.take(places)
         order = np.lexsort((self.points.arrival, *columns[::-1]))
         fresh = np.ones(len(order), np.bool_)
         sorted_columns = [column[order] for column in columns]
@@ -62,10 +64,6 @@ class Rows:
         group[order] = np.cumsum(fresh) - 1
         least = np.minimum.reduceat(arrivals[order], np.flatnonzero(fresh)) if len(order) else arrivals
         return least[group[: len(self)]]
-
-    def _oldest(self) -> Self:
-        """Of rows that all repeat one point the one with the least arrival."""
-        return self.take([int(self.points.arrival.argmin())]) if len(self) else self
 
     @classmethod
     def empty(cls) -> Self:
