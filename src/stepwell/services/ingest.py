@@ -33,11 +33,14 @@ def write(store: Store, *, workspace: str, write: RunWrite) -> Future[None]:
 def write_many(store: Store, *, workspace: str, writes: Sequence[RunWrite]) -> Future[None]:
     """Apply the changes of several runs in one transaction, all or none; otherwise as `write`."""
     check_count(len(writes), field="runs", limit=limits.RUNS_PER_WRITE)
-    check_count(sum(len(w.points) for w in writes if w.points), field="points", limit=limits.POINTS_PER_WRITE)
+    points = 0
     for each in writes:
         check_write(each)
-    if any(each.make is not None for each in writes):
-        check_workspace(workspace)
+        if each.points is not None:
+            points += len(each.points)
+        if each.make is not None:
+            check_workspace(workspace)
+    check_count(points, field="points", limit=limits.POINTS_PER_WRITE)
     return store.write(workspace=workspace, writes=writes)
 
 

@@ -53,7 +53,7 @@ class Home:
     limits: Limits
     loop: asyncio.AbstractEventLoop
     connections: set[Connection] = field(default_factory=set)
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    tasks: dict[Exchange, asyncio.Task[None]] = field(default_factory=dict)  # of the requests in flight
     stopping: bool = False
     _date: tuple[int, bytes] = (0, b"")
 
@@ -229,9 +229,12 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, exchange: Exchange) -> None:
         self._answering = exchange
-        task = self._home.loop.create_task(exchange.run(self._home.application))
-        self._home.tasks.add(task)
-        task.add_done_callback(self._home.tasks.discard)
+        self._home.tasks[exchange] = self._home.loop.create_task(exchange.run(self._home.application))
+
+    def ended(self, exchange: Exchange) -> None:
+        """All that was to be done for a request is done. No callback of its task tells so: that would be one more turn
+        of the loop for each."""
+        self._home.tasks.pop(exchange, None)
 
     def answered(self, exchange: Exchange) -> None:
         """The answer is written; the next request may begin."""
@@ -366,6 +369,7 @@ class Exchange:
         finally:
             if not self.complete:
                 self._connection.close()
+            self._connection.ended(self)
 
     # --- the request ------------------------------------------------------------------------------------------------
 

@@ -101,8 +101,8 @@ async def _finish(home: Home, hurried: asyncio.Event) -> None:
     hurry = asyncio.create_task(hurried.wait())
     deadline = home.loop.time() + home.limits.stop_seconds
     while home.tasks and not hurry.done() and (left := deadline - home.loop.time()) > 0:
-        await asyncio.wait([hurry, *home.tasks], timeout=left, return_when=asyncio.FIRST_COMPLETED)
-    unfinished = list(home.tasks)
+        await asyncio.wait([hurry, *home.tasks.values()], timeout=left, return_when=asyncio.FIRST_COMPLETED)
+    unfinished = list(home.tasks.values())
     for task in unfinished:
         task.cancel()
     await asyncio.gather(*unfinished, return_exceptions=True)

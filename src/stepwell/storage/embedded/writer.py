@@ -18,6 +18,7 @@ import apsw
 from stepwell.core.errors import Busy, Corrupt, StepwellError, StorageFailed, StorageFull
 from stepwell.storage.embedded.database import translated
 from stepwell.storage.embedded.staging import Stage
+from stepwell.storage.promise import Promise
 
 GROUP_POINTS: Final = 100_000
 GROUP_REQUESTS: Final = 1_024
@@ -44,7 +45,7 @@ class Request:
     outside: bool = False  # runs outside any transaction (checkpoints); such a request is always alone
     guarded: bool = True  # needs a savepoint: it may fail after it changed a table
     committed: Callable[[Any], None] | None = None
-    future: Future[Any] = field(default_factory=Future)
+    future: Future[Any] = field(default_factory=Promise)
     result: Any = None
     refusal: Exception | None = None
 
@@ -108,7 +109,6 @@ class Writer:
                 raise StorageFull
             if self.queued_bytes + request.size > QUEUE_BYTES and self._queue and not request.essential:
                 raise Busy
-            request.future.set_running_or_notify_cancel()
             self._queue.append(request)
             self.queued_bytes += request.size
             self._wake.notify()
