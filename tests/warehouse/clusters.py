@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from warehouse.servers import HERE, WITH_US, Host, Process, clickhouse, free_port
+from warehouse.servers import HERE, WITH_US, Host, Process, clickhouse, free_port, wait_until
 
 NAME = "fleet"
 JAR = Path("/usr/share/java/zookeeper.jar")  # as Debian has it; it names all that it needs itself
@@ -29,7 +30,6 @@ CONFIG = """
     <session_timeout_ms>10000</session_timeout_ms>
   </zookeeper>
   <macros><shard>{shard}</shard><replica>{replica}</replica></macros>
-  <distributed_ddl><path>/ddl</path></distributed_ddl>
   <remote_servers><{name}>{shards}</{name}></remote_servers>
 """
 SHARD = "<shard><internal_replication>true</internal_replication>{replicas}</shard>"
@@ -60,9 +60,17 @@ def zookeeper(folder: Path, *, host: Host = HERE) -> Iterator[Process]:
     server = Process(command, port=port, log=folder / "log", stop=signal.SIGTERM, address=host.address)
     server.start()
     try:
+        wait_until(lambda: _serves(server))  # it listens before it answers
         yield server
     finally:
         server.stop()
+
+
+def _serves(keeper: Process) -> bool:
+    with suppress(ConnectionError), socket.create_connection((keeper.address, keeper.port)) as one:
+        one.sendall(b"srvr")
+        return b"Mode: " in one.recv(4_096)
+    return False
 
 
 @contextmanager

@@ -1,23 +1,27 @@
-"""Where the servers of ClickHouse are, and whether those of a cluster have what was inserted. No rows are read here."""
+"""Where the servers of ClickHouse are, what is run on each of them, and whether each has what was inserted. No rows are
+read here.
+"""
 
 from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from clickhouse_driver import Client
-from clickhouse_driver.errors import Error
 
-from stepwell.core.errors import Invalid
+from stepwell.core.errors import Invalid, StepwellError
 from stepwell.storage.warehouse.points import clusters
+from stepwell.storage.warehouse.points.errors import SILENT, told
 
 PORT: Final = 9000
 CONNECT_SECONDS: Final = 5
 ANSWER_SECONDS: Final = 30  # without a sign of life: a server that works on something gives one every tenth of a second
+CHANGE_SECONDS: Final = 120  # the same of who makes or changes a table, and says nothing before it is done
 CUT_SECONDS: Final = 15  # until a connection counts as gone whose other end says nothing at all
 CATCH_UP_SECONDS: Final = 5
 AWAY_SECONDS: Final = 10.0  # for which a server that was away is not asked again
@@ -83,6 +87,49 @@ class Place:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A server of a cluster, as the cluster's configuration has it."""
+
+    host: Host
+    shard: int
+    replica: int
+
+    def __str__(self) -> str:
+        name, port = self.host
+        return f"ClickHouse at {name}:{port} (shard {self.shard}, replica {self.replica})"
+
+
+def run_on_all(place: Place, members: Sequence[Member], statement: str) -> None:
+    """Run a statement on every server, one after the other. The error names the first that does not do it."""
+    for member in members:
+        _run(place, member, statement)
+
+
+def run_on_shards(place: Place, members: Sequence[Member], statement: str) -> None:
+    """Run a statement on one replica of each shard, the first that does it. Raises what the last one said of a shard of
+    which none does."""
+    for shard in sorted({member.shard for member in members}):
+        replicas = [member for member in members if member.shard == shard]
+        for member in replicas:
+            try:
+                _run(place, member, statement)
+                break
+            except StepwellError:
+                if member is replicas[-1]:
+                    raise
+
+
+def _run(place: Place, member: Member, statement: str) -> None:
+    client = Client(**place.only(member.host) | {"send_receive_timeout": CHANGE_SECONDS})
+    try:
+        client.execute(statement)
+    except SILENT as error:
+        raise told(error, str(member)) from error
+    finally:
+        client.disconnect()
+
+
 class Replicas:
     """Asks every server of a cluster by itself. Threads may share it, and take turns."""
 
@@ -112,7 +159,7 @@ class Replicas:
         self._clients[host] = client
         try:
             client.execute(f"SYSTEM SYNC REPLICA {table}_local", settings={"receive_timeout": CATCH_UP_SECONDS})
-        except (Error, OSError, EOFError):
+        except SILENT:
             client.disconnect()
             self._away[host] = monotonic()
             return False

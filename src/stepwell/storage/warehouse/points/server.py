@@ -14,17 +14,13 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 from clickhouse_driver import Client
-from clickhouse_driver.errors import Error, NetworkError, ServerException
+from clickhouse_driver.errors import NetworkError
 from numpy.typing import NDArray
 
-from stepwell.core.errors import Busy, StepwellError, StorageFailed, StorageFull
-from stepwell.storage.warehouse.points import clusters
-from stepwell.storage.warehouse.points.hosts import CUT_SECONDS, Place, Replicas
-
-FULL: Final = frozenset({243})  # NOT_ENOUGH_SPACE
-# Errors of a server that is alive and may well do it a little later: timeouts, too many queries or parts, no memory
-# left, a replica that is read-only, no shard's replica that answers or is up to date, no keeper.
-LATER: Final = frozenset({159, 202, 203, 209, 210, 225, 241, 242, 252, 254, 279, 285, 286, 319, 369, 394, 999})
+from stepwell.core.errors import Busy, Invalid
+from stepwell.storage.warehouse.points import clusters, hosts
+from stepwell.storage.warehouse.points.errors import SILENT, told
+from stepwell.storage.warehouse.points.hosts import CUT_SECONDS, Member, Place, Replicas
 
 Column = NDArray[Any]
 # A table in the server's memory alone: who finds there what it has left knows that the server was not started since.
@@ -125,15 +121,25 @@ class ClickHouse:
         return self._place.cluster
 
     def run(self, statement: str) -> None:
-        """Run a statement that answers nothing. One that makes or changes a table does it on all servers of a cluster;
-        those that are away change theirs later."""
-        statements, settings = [statement], None
+        """Run a statement that answers nothing. One that makes a table does it on all servers of a cluster, and raises
+        Busy where one is away; what changes rows is given to one replica of each shard, and the others follow."""
         if self.cluster:
-            statements = clusters.worded(statement, cluster=self.cluster, database=self._place.database)
-            settings = None if clusters.waits(statement) else clusters.NOT_WAITING
-        for each in statements:
-            with self._link() as link:
-                link.client.execute(each, settings=settings)
+            self._run_on_cluster(statement)
+            return
+        with self._link() as link:
+            link.client.execute(statement)
+
+    def _run_on_cluster(self, statement: str) -> None:
+        columns = self.select(clusters.MEMBERS, {"cluster": self.cluster}, [str, np.int64, np.int64, np.int64])
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        members = [Member(host=(name, port), shard=shard, replica=replica) for name, port, shard, replica in rows]
+        if not members:
+            raise Invalid(f"ClickHouse has no cluster {self.cluster!r} in its configuration", field="store")
+        for each in clusters.worded(statement, cluster=self.cluster, database=self._place.database):
+            if clusters.makes(statement):
+                hosts.run_on_all(self._place, members, each)
+            else:
+                hosts.run_on_shards(self._place, members, each)
 
     def select(self, statement: str, values: Mapping[str, Any], types: Sequence[type]) -> list[Column]:
         """The columns of the answer, as many as `types`, which are those of the columns when there is no row."""
@@ -235,24 +241,10 @@ class ClickHouse:
                 self._find_fit(link)
             yield link
             whole = True
-        except ServerException as error:
-            raise _told(error) from error
-        except (Error, OSError, EOFError) as error:
-            raise Busy(f"ClickHouse does not answer: {_first_line(error)}") from error
+        except SILENT as error:
+            raise told(error) from error
         finally:
             if not whole and link is not None:
                 link.client.disconnect()
                 link = None
             self._free.put(link)
-
-
-def _told(error: ServerException) -> StepwellError:
-    text = f"ClickHouse: {_first_line(error)}"
-    if error.code in FULL:
-        return StorageFull(text)
-    return Busy(text) if error.code in LATER else StorageFailed(text)
-
-
-def _first_line(error: Exception) -> str:
-    message = getattr(error, "message", None) or str(error)
-    return str(message).partition("\n")[0].partition(" Stack trace:")[0][:300] or type(error).__name__
