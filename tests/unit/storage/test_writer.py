@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from stepwell.core.errors import AlreadyExists, Busy, Conflict, StorageFailed, StorageFull
-from stepwell.core.model import NewExperiment, RunWrite
-from stepwell.storage.embedded import EmbeddedStore, points
+from stepwell.core.model import NewExperiment, PointBatch, RunWrite
+from stepwell.storage.embedded import EmbeddedStore, pacing, points
+from stepwell.storage.embedded.pacing import Pace
 from stepwell.storage.embedded.writer import Request
 from stepwell.web.work import Work
 from stores import NOW, RUN, W, add, make_runs, read_rows
@@ -96,6 +97,96 @@ def test_a_refusal_is_alone(store: EmbeddedStore) -> None:
         second.result(60)
     add(store, [(1, 1, 1.0)])
     assert len(read_rows(store)) == 1
+
+
+class Slow(Pace):
+    """A pace at which nothing more is taken after the first points, as long as somebody says so."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: 0)
+        self.committed: list[int] = []
+        self.pausing = threading.Event()
+        self.over = False
+
+    def took(self, points: int) -> None:
+        self.committed.append(points)
+
+    def left(self) -> float:
+        if self.over or not any(self.committed):
+            return 0.0
+        self.pausing.set()
+        return 3_600.0
+
+
+@contextmanager
+def pausing(store: EmbeddedStore) -> Iterator[Slow]:
+    """The writer pauses, after one point."""
+    store._writer._pace = slow = Slow()
+    add(store, [(1, 1, 1.0)])
+    assert slow.pausing.wait(60)
+    yield slow
+    slow.over = True
+
+
+def some(value: float) -> RunWrite:
+    return RunWrite(run_id=RUN, points=PointBatch.single("loss", step=2, time=2, value=value), at=NOW)
+
+
+def test_points_wait_while_the_writer_pauses(store: EmbeddedStore) -> None:
+    with pausing(store) as slow:
+        futures = [store.write(workspace=W, writes=[some(float(n))]) for n in range(5)]
+        assert not any(future.done() for future in futures)
+        assert slow.committed == [1]
+        slow.over = True
+        store._writer.submit(Request(run=lambda connection, stage: None, essential=True)).result(60)
+    for future in futures:
+        future.result(60)
+    assert slow.committed == [1, 5], "they are one commit"
+
+
+@pytest.mark.parametrize("kind", ["essential", "alone"])
+def test_no_pause_keeps_the_background_waiting(store: EmbeddedStore, kind: str) -> None:
+    with pausing(store) as slow:
+        before = store.write(workspace=W, writes=[some(2.0)])
+        request = Request(run=lambda connection, stage: None, essential=kind == "essential", alone=kind == "alone")
+        store._writer.submit(request).result(60)
+        before.result(60)
+        after = store.write(workspace=W, writes=[some(3.0)])
+        assert not after.done(), "what came late was not taken with it"
+        store.flush()
+        assert after.done()
+        assert store.stats().gauges["head_points"] <= 1
+        assert not slow.over
+
+
+def test_a_store_is_closed_during_a_pause(tmp_path: Path) -> None:
+    store = EmbeddedStore(tmp_path, clock=lambda: NOW, background=False)
+    make_runs(store, RUN)
+    with pausing(store):
+        future = store.write(workspace=W, writes=[some(2.0)])
+        store._writer.close()
+        assert future.result(0) is None
+    store.close()
+
+
+@pytest.mark.parametrize(("state", "yes", "no"), [("full", True, False), ("failed", "a sync failed", "")])
+def test_a_writer_that_takes_nothing_does_not_pause(store: EmbeddedStore, state: str, yes: object, no: object) -> None:
+    with pausing(store):
+        future = store.write(workspace=W, writes=[some(2.0)])
+        writer = store._writer
+        setattr(writer, state, yes)
+        with writer._wake:
+            writer._wake.notify()
+        with pytest.raises(StorageFull if state == "full" else StorageFailed):
+            future.result(60)
+        setattr(writer, state, no)
+
+
+def test_what_was_put_off_is_counted(store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert store.stats().counters["paced_seconds"] == 0
+    monkeypatch.setattr(pacing, "EASY", -1)
+    add(store, [(1, 1, 1.0)])
+    assert store.stats().counters["paced_seconds"] > 0
 
 
 class Disk:

@@ -38,6 +38,7 @@ from stepwell.storage.embedded.expiring import Expirer
 from stepwell.storage.embedded.flushing import Flusher
 from stepwell.storage.embedded.head import Head
 from stepwell.storage.embedded.journal import Compressor
+from stepwell.storage.embedded.pacing import Pace
 from stepwell.storage.embedded.packing import Packer
 from stepwell.storage.embedded.points import PointCount, PointTables, RunCache, SeriesRows
 from stepwell.storage.embedded.reserve import Reserve
@@ -98,11 +99,13 @@ class EmbeddedStore(PointTables, Catalog):
             return Stage(head=self._head, table=SeriesRows(self._cache, backlog), stored=stored, compressor=compressor)
 
         self._quotas = Quotas(count_points=PointCount(self._head, backlog))
+        self._pace = Pace(lambda: self._head.weight)
         self._writer = Writer(
             connection,
             new_stage=new_stage,
             next_arrival=self._head.end,
             space=DiskSpace(reserve, files),
+            pace=self._pace,
             committed=self._committed,
             undone=known_runs.forget,
         )
@@ -263,6 +266,7 @@ class EmbeddedStore(PointTables, Catalog):
             "commit_requests": writer.counters["requests"],
             "points": writer.counters["points"],
             "duplicates": writer.counters["duplicates"],
+            "paced_seconds": self._pace.seconds,
             "blocks_read": self._cache.opened,
             "blocks_read_bytes": self._cache.bytes_read,
             **flusher.counters,

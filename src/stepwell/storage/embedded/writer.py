@@ -17,6 +17,7 @@ import apsw
 
 from stepwell.core.errors import Busy, Corrupt, StepwellError, StorageFailed, StorageFull
 from stepwell.storage.embedded.database import translated
+from stepwell.storage.embedded.pacing import Pace
 from stepwell.storage.embedded.staging import Stage
 from stepwell.storage.promise import Promise
 
@@ -72,6 +73,7 @@ class Writer:
         new_stage: Callable[[], Stage],
         next_arrival: int,
         space: Space,
+        pace: Pace,
         committed: Callable[[apsw.Connection], None],
         undone: Callable[[], None],
     ) -> None:
@@ -79,12 +81,15 @@ class Writer:
         self._connection = connection
         self._new_stage = new_stage
         self._space = space
+        self._pace = pace
         self._after_commit = committed
         self._undone = undone
         self._queue: deque[Request] = deque()
         self._wake = threading.Condition()
         self._closing = False
         self._look = False  # whether somebody wants to know if the disk has room again
+        self._urgent = 0  # requests in the queue that no pause is kept for
+        self._pausing = False
         self.next_arrival = next_arrival
         self.queued_bytes = 0
         self.full = False
@@ -111,7 +116,9 @@ class Writer:
                 raise Busy
             self._queue.append(request)
             self.queued_bytes += request.size
-            self._wake.notify()
+            self._urgent += _is_urgent(request)
+            if self._urgent or not self._pausing:
+                self._wake.notify()
         return request.future
 
     def look_for_room(self) -> bool:
@@ -140,6 +147,7 @@ class Writer:
     def _loop(self) -> None:
         while True:
             with self._wake:
+                self._pause()
                 while not (self._queue or self._closing or self._look):
                     self._wake.wait()
                 look, self._look = self._look, False
@@ -156,6 +164,13 @@ class Writer:
                 self.failed = "internal error after a commit; restart the server"
                 _release(group, StorageFailed(self.failed))
 
+    def _pause(self) -> None:
+        """Leave the processor to who moves points into blocks, who must not be kept waiting for it."""
+        while not (self._urgent or self._closing or self.full or self.failed) and (left := self._pace.left()):
+            self._pausing = True
+            self._wake.wait(left)
+        self._pausing = False
+
     def _find_room(self) -> None:
         try:
             self.full = not self._space.recovered()
@@ -170,6 +185,7 @@ class Writer:
                 break
             request = self._queue.popleft()
             self.queued_bytes -= request.size
+            self._urgent -= _is_urgent(request)
             points += request.points
             group.append(request)
         return group
@@ -200,6 +216,7 @@ class Writer:
             return _release(group, StorageFailed(f"internal error while writing: {type(error).__name__}"))
         self.next_arrival += new
         stage.publish()
+        self._pace.took(new)
         self._measure(perf_counter() - started, group, new, stage.duplicates)
         for request in accepted:
             if request.committed is not None:
@@ -307,6 +324,11 @@ class Writer:
         self.counters["requests"] += len(group)
         self.counters["points"] += new
         self.counters["duplicates"] += duplicates
+
+
+def _is_urgent(request: Request) -> bool:
+    """Whether the background, or what makes room, waits for it."""
+    return request.alone or request.essential
 
 
 def _of_request(error: Exception) -> bool:
