@@ -22,6 +22,7 @@ OWN: Final = "stepwell"
 # Where the installed metadata has no SPDX expression: what the package's licence file says.
 LICENCES: Final = {
     "apsw": "Zlib",  # or any that OSI approves, as it likes
+    "botocore": "Apache-2.0",
     "clickhouse-driver": "MIT",
     "nvidia-ml-py": "BSD-3-Clause",
     "psycopg": "LGPL-3.0-only",

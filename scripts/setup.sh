@@ -5,7 +5,8 @@
 #   scripts/setup.sh test       .venv with the tools and tests as well, and nginx, behind which some tests put the server
 #   scripts/setup.sh browser    Debian's Chromium, with which tests look at the web page
 #   scripts/setup.sh warehouse  Debian's PostgreSQL, ClickHouse and ZooKeeper, which the tests of the warehouse start for
-#                               themselves, and what puts clocks wrong and makes networks for them
+#                               themselves, and what puts clocks wrong and makes networks for them; and .cache/swift with
+#                               OpenStack Swift, whose buckets they keep files in
 #   scripts/setup.sh clients    .cache/clients/NAME for each requirements/clients/NAME.txt: real clients, apart from ours;
 #                               and Debian's PostgreSQL, in which one of them keeps what is imported
 #   scripts/setup.sh frameworks .cache/frameworks with Lightning and Hugging Face's Trainer, beside Debian's PyTorch, which has
@@ -185,6 +186,7 @@ for target in "${@:-serve}"; do
             ;;
         warehouse)
             install .venv test requirements/dev.txt
+            install .cache/swift swift requirements/swift.txt
             need_databases postgresql clickhouse-server zookeeper faketime iproute2
             ;;
         clients)

@@ -18,6 +18,7 @@ from stepwell.core.summary import Summary
 from stepwell.storage.catalog import Catalog, runs
 from stepwell.storage.catalog.live import Live
 from stepwell.storage.catalog.runs import Purged
+from stepwell.storage.contents import Folder
 from stepwell.storage.embedded import tables
 from stepwell.storage.files import RealFiles
 
@@ -44,7 +45,7 @@ class Bench:
             submit=self._submit,
             snapshot=self._snapshot,
             live=self._live,
-            files=RealFiles(folder),
+            contents=Folder(RealFiles(folder), alone=True),
         )
 
     def purge(self, workspace: str, run_ids: Sequence[str]) -> Purged:

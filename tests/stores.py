@@ -84,6 +84,7 @@ ENGINES: Final[Mapping[str, Engine]] = {
     "embedded": Embedded(),
     "warehouse": Warehouse(),
     "tight warehouse": Warehouse(sizes=TIGHT),
+    "bucket warehouse": Warehouse(in_bucket=True),
     "chdb": Warehouse(modern=True),
 }
 USUAL: Final = ("embedded",)  # engines that need no servers

@@ -152,7 +152,10 @@ def _traces(settings: Settings) -> Tracing | None:
 
 
 def _key(settings: Settings) -> ServerKey:
-    return key_file.load(folder_of(settings.place) / settings.key_file)
+    folder = folder_of(settings.place)
+    if folder is None:  # each server would make a key of its own
+        return key_file.load(settings.key_file, make=False)
+    return key_file.load(folder / settings.key_file)
 
 
 def _certificate(settings: Settings) -> Certificate | None:
@@ -227,8 +230,9 @@ def repair(directory: Path) -> Iterator[Damage]:
 def _relocate(store: Store, places: Settings, url: str) -> Iterator[Copied]:
     """Move a store, and its server's key, without which credentials could not sign there."""
     yield from relocate_store(store, url)
-    if not places.key_file.is_absolute():
-        key_file.carry(places.data_dir / places.key_file, folder_of(url) / places.key_file)
+    folder = folder_of(url)
+    if folder is not None and not places.key_file.is_absolute():
+        key_file.carry(places.data_dir / places.key_file, folder / places.key_file)
 
 
 def _commands(store: Store, key: Callable[[], ServerKey], places: Settings, clock: Clock) -> Commands:

@@ -20,8 +20,10 @@ import psycopg
 from stepwell.core.clock import Clock
 from stepwell.core.store import Store
 from stepwell.storage.warehouse import Address, WarehouseStore, migrations
+from stepwell.storage.warehouse.address import Bucket
 from stepwell.storage.warehouse.database import Database
 from stepwell.storage.warehouse.points import SIZES, ClickHouse, Connect, PointTables, Sizes
+from warehouse.buckets import below, bucket
 from warehouse.modern import Chdb
 from warehouse.servers import clickhouse_url, postgres_url
 
@@ -76,7 +78,7 @@ class Servers:
             self._root.run(f"TRUNCATE TABLE {names.clickhouse}.{table}")
         self._free.append(names.clickhouse)
 
-    def address(self, names: Names, files: Path) -> Address:
+    def address(self, names: Names, files: Path | Bucket) -> Address:
         """Where databases are."""
         return Address(
             clickhouse=f"{self.clickhouse}/{names.clickhouse}",
@@ -105,12 +107,22 @@ def servers(*, modern: bool = False) -> Servers:
     return Servers(modern=modern)
 
 
+@cache
+def shared_bucket() -> Bucket:
+    """One for this process."""
+    with ExitStack() as running:
+        found = running.enter_context(bucket())
+        atexit.register(running.pop_all().close)
+    return found
+
+
 @dataclass(frozen=True, kw_only=True)
 class Warehouse:
-    """Implements stores.Engine. `sizes`: how much is done together; `modern`: on chdb."""
+    """Implements stores.Engine. `sizes`: how much is done together; `modern`: on chdb; `in_bucket`: where files are."""
 
     sizes: Sizes = SIZES
     modern: bool = False
+    in_bucket: bool = False
     lacks: ClassVar[Mapping[str, str]] = {
         "copies": "a warehouse is copied with the tools of its databases (ADR 24)",
         "one owner": "any number of processes serve a warehouse",
@@ -125,7 +137,9 @@ class Warehouse:
         named = directory / NAME
         if not named.exists():
             named.write_text(" ".join(place.create()))
-        address = place.address(Names(*named.read_text().split()), directory / "files")
+        names = Names(*named.read_text().split())
+        files = below(shared_bucket(), names.postgres) if self.in_bucket else directory / "files"
+        address = place.address(names, files)
         return WarehouseStore(address, clock=clock, background=background, sizes=self.sizes, connect=place.connect)
 
     def copy(self, directory: Path, copy: Path) -> None:

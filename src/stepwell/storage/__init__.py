@@ -40,12 +40,13 @@ def open_store(place: Place, *, clock: Clock, background: bool = True) -> Store:
     return EmbeddedStore(place, clock=clock, background=background)
 
 
-def folder_of(place: Place) -> Path:
-    """The folder that all servers of a store share: its directory, or where a warehouse keeps files. Invalid."""
+def folder_of(place: Place) -> Path | None:
+    """The folder that all servers of a store share: its directory, or where a warehouse keeps files; None where that
+    is a bucket. Invalid."""
     if isinstance(place, Path):
         return place
-    found: Path = _warehouse().Address.of(place).files
-    return found
+    found = _warehouse().Address.of(place).files
+    return found if isinstance(found, Path) else None
 
 
 def told(place: Place) -> str:

@@ -19,13 +19,13 @@ from stepwell.core.series import I64, Labels
 from stepwell.core.store import Store
 from stepwell.storage.catalog import copying, series, summaries
 from stepwell.storage.catalog.sql import Connection, Row
+from stepwell.storage.contents import FOLDER
 from stepwell.storage.warehouse.address import Address
 from stepwell.storage.warehouse.filling import COUNTED, Filling, Table
 from stepwell.storage.warehouse.points import Rows
 
 POINTS: Final = 200_000  # at once
 LONG: Final = 65_536  # points of a series that is summed up
-BLOBS: Final = "blobs"
 _CHUNK: Final = 1 << 20
 
 
@@ -60,7 +60,7 @@ class _Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
-    """A file of a run: its name below the folder of all, and what it holds."""
+    """The content of a file: its name, and what it is."""
 
     name: str
     size: int
@@ -82,8 +82,8 @@ def relocate(store: Source, address: Address) -> Iterator[Copied]:
         total, done = 2 * sum(run.points for run in runs), 0
         yield Copied(done=0, total=total, name="catalog")
         for file in files:
-            if not filling.has(f"{BLOBS}/{file.name}", file.sha256):
-                filling.file(f"{BLOBS}/{file.name}", _chunks(store.directory / BLOBS / file.name))
+            if not filling.has(file.name, file.sha256):
+                filling.content(file.name, _chunks(store.directory / FOLDER / file.name))
             yield Copied(done=0, total=total, name=f"file {file.name}")
         for run, end in _with_ends(filling, runs):
             for rows in _points(store, run, after=end - 1):
@@ -179,7 +179,7 @@ def _compare_rest(store: Source, filling: Filling, names: Mapping[str, Sequence[
             if copying.checksum(connection, table, columns) != filling.checksum(table, columns):
                 raise _written_to(f"the table {table}")
     for file in files:
-        if not filling.has(f"{BLOBS}/{file.name}", file.sha256):
+        if not filling.has(file.name, file.sha256):
             raise Corrupt(f"the file {file.name} is not what the catalog says; `stepwell check` says whose it is")
 
 

@@ -17,11 +17,20 @@ _OTHERS: Final = 0o007
 _log = logging.getLogger("stepwell.key")
 
 
-def load(path: Path) -> ServerKey:
-    """The key in the file. Invalid: the file holds something else, or everybody may read it; OSError."""
+def load(path: Path, *, make: bool = True) -> ServerKey:
+    """The key in the file, which is made when it is missing. Invalid: the file holds something else, or everybody may
+    read it; without `make` also: its path is not whole, or it is missing. OSError."""
+    if not make and not path.is_absolute():
+        raise Invalid(
+            "files of this warehouse are in a bucket, so key_file must be the whole path of the servers' key, the same "
+            "on every server (openssl rand -hex 32)",
+            field="key_file",
+        )
     try:
         text = _read(path)
     except FileNotFoundError:
+        if not make:
+            raise Invalid(f"there is no key file {path}: all servers need the same", field="key_file") from None
         _make(path, new_key().hex() + "\n")
         text = _read(path)
     if not _KEY.fullmatch(text):

@@ -1,4 +1,4 @@
-"""The blob store: contents in files of their own, which are never changed, and rows that say what is where.
+"""The blob store: contents, which are never changed, and rows that say what is where.
 
 A content is durable before the row that names it is written, and goes after the row is gone; what an interruption
 leaves without a row is swept.
@@ -12,17 +12,15 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
-from typing import BinaryIO, Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
-from stepwell.core.errors import Corrupt, NotFound, StepwellError, StorageFailed, StorageFull
+from stepwell.core.errors import Busy, Corrupt, NotFound, StepwellError, StorageFailed, StorageFull
 from stepwell.core.model import BlobInfo, Damage
 from stepwell.storage.catalog import audit, blob_rows
 from stepwell.storage.catalog.blob_rows import Stored, check_path
 from stepwell.storage.catalog.sql import Connection
-from stepwell.storage.files import Files, Kind
-from stepwell.storage.publishing import Publisher, Unfinished, mapped
+from stepwell.storage.contents import FOLDER, Arriving, Content, Contents
 
-FOLDER: Final = "blobs"
 _CHUNK: Final = 1 << 20
 _BATCH: Final = 500
 _TRIES: Final = 3  # a file may be replaced between its row and its content
@@ -55,10 +53,10 @@ class Writer:
     """Implements core.store.BlobWriter."""
 
     def __init__(
-        self, blobs: Blobs, unfinished: Unfinished, *, file: str, put: Callable[[BlobInfo], None], path: str, at: int
+        self, blobs: Blobs, arriving: Arriving, *, file: str, put: Callable[[BlobInfo], None], path: str, at: int
     ) -> None:
         self._blobs = blobs
-        self._unfinished = unfinished
+        self._arriving = arriving
         self._file = file
         self._put = put
         self._path = path
@@ -69,13 +67,13 @@ class Writer:
     def write(self, chunk: bytes) -> None:
         """See BlobWriter."""
         with self._blobs.guarded():
-            self._unfinished.write(chunk)
+            self._arriving.write(chunk)
         self._hash.update(chunk)
 
     def commit(self) -> BlobInfo:
         """See BlobWriter."""
         with self._blobs.guarded():
-            size = self._unfinished.commit()
+            size = self._arriving.commit()
         info = BlobInfo(path=self._path, size=size, sha256=self._hash.digest(), stored_at=self._at)
         try:
             self._put(info)
@@ -92,30 +90,26 @@ class Writer:
         """See BlobWriter."""
         if not self._done:
             self._done = True
-            self._unfinished.abort()
+            self._arriving.abort()
             self._blobs.finished(self._file)
 
 
 class Reader:
     """Implements core.store.BlobReader."""
 
-    def __init__(self, info: BlobInfo, content: BinaryIO) -> None:
+    def __init__(self, info: BlobInfo, content: Content) -> None:
         self.info = info
         self._content = content
 
     def chunks(self, size: int = _CHUNK) -> Iterator[bytes]:
         """See BlobReader."""
         digest, length = hashlib.sha256(), 0
-        while chunk := self._read(size):
+        while chunk := self._content.read(size):
             digest.update(chunk)
             length += len(chunk)
             yield chunk
         if length != self.info.size or digest.digest() != self.info.sha256:
             raise Corrupt(f"the content of file {self.info.path!r} fails its checksum", field="path")
-
-    def _read(self, size: int) -> bytes:
-        with mapped(self.info.path):
-            return self._content.read(size)
 
     def close(self) -> None:
         """See BlobReader."""
@@ -127,30 +121,24 @@ class Blobs:
 
     def __init__(
         self,
-        files: Files,
+        contents: Contents,
         *,
         submit: Submit,
         snapshot: Snapshot,
         full: Callable[[], bool],
         admit: AdmitFile,
-        shared: bool = False,
     ) -> None:
-        """`files` is rooted in the data directory, whose lock this process holds. `full`: whether what space is left
-        is kept for what makes room. `admit`: called in the transaction of a new file, of a workspace and with a size;
-        once its row is there; it may refuse."""
+        """`full`: whether what space is left is kept for what makes room. `admit`: called in the transaction of a new
+        file, of a workspace and with a size; once its row is there; it may refuse."""
         self.failed = ""  # why nothing may be written any more
         self.full = full
-        self._files = files
+        self._contents = contents
         self._submit = submit
         self._snapshot = snapshot
         self._admit = admit
-        self._publisher = Publisher(files)
         self._lock = threading.Lock()
         self._underway: set[str] = set()  # contents whose rows are still to come
         self._unwanted: set[str] = set()
-        self._swept = shared  # what has no row may be on its way in another process
-        if not shared:
-            self._publisher.discard_unfinished()
 
     def open_blob(self, *, workspace: str, owner: str, path: str, at: int) -> Writer:
         """See BlobStore."""
@@ -166,7 +154,7 @@ class Blobs:
             self._underway.add(file)
         try:
             with self.guarded():
-                unfinished = self._publisher.begin(f"{FOLDER}/{file}")
+                arriving = self._contents.begin(file)
         except BaseException:
             self.finished(file)
             raise
@@ -180,7 +168,7 @@ class Blobs:
             replaced = self._submit(lambda conn: stored(conn, info)).result()
             self.remove([] if replaced is None else [replaced])
 
-        return Writer(self, unfinished, file=file, put=put, path=path, at=at)
+        return Writer(self, arriving, file=file, put=put, path=path, at=at)
 
     def get_blob(self, *, workspace: str, owner: str, path: str) -> Reader:
         """See BlobStore."""
@@ -191,8 +179,8 @@ class Blobs:
             if stored == before:
                 break
             before = stored
-            with suppress(NotFound), mapped(path):
-                return Reader(stored.info, self._files.open(f"{FOLDER}/{stored.file}"))
+            with suppress(NotFound):
+                return Reader(stored.info, self._contents.open(stored.file))
         raise Corrupt(f"the content of file {path!r} is missing", field="path")
 
     def list_blobs(self, *, workspace: str, owner: str, folder: str) -> list[BlobInfo]:
@@ -224,19 +212,15 @@ class Blobs:
         """Remove contents that no row names any more. What cannot be removed now is tried again by `sweep`."""
         for file in names:
             try:
-                self._files.unlink(f"{FOLDER}/{file}")
-            except FileNotFoundError:
-                continue
-            except OSError:
+                self._contents.remove(file)
+            except StepwellError:
                 with self._lock:
                     self._unwanted.add(file)
 
     def sweep(self) -> None:
-        """Remove what interruptions left: at first whatever has no row, later what `remove` could not."""
-        if not self._swept:
-            for folder in self._folders():
-                self._sweep_folder(folder)
-            self._swept = True
+        """Remove what interruptions left and has no row, and what `remove` could not."""
+        for names in self._contents.leftovers():
+            self._sweep(set(names))
         with self._lock:
             unwanted, self._unwanted = self._unwanted, set()
         self.remove(unwanted)
@@ -270,17 +254,8 @@ class Blobs:
             raise NotFound(f"there is no file {path!r}", field="path")
         return stored
 
-    def _folders(self) -> list[str]:
-        try:
-            return [entry.name for entry in self._files.entries(FOLDER) if entry.kind is Kind.FOLDER]
-        except FileNotFoundError:
-            return []
-
-    def _sweep_folder(self, folder: str) -> None:
+    def _sweep(self, names: set[str]) -> None:
         """Names first, then what is under way, then the rows: what gets its row meanwhile is in one of the two."""
-        with mapped(folder):
-            entries = self._files.entries(f"{FOLDER}/{folder}")
-        names = {f"{folder}/{entry.name}" for entry in entries if entry.kind is Kind.FILE}
         with self._lock:
             names -= self._underway
         with self._snapshot() as conn:
@@ -290,8 +265,9 @@ class Blobs:
     def _check(self, stored: Stored) -> Iterator[Damage]:
         place = f"file {stored.info.path!r} ({FOLDER}/{stored.file})"
         try:
-            with mapped(stored.info.path):
-                reader = Reader(stored.info, self._files.open(f"{FOLDER}/{stored.file}"))
+            reader = Reader(stored.info, self._contents.open(stored.file))
+        except Busy:
+            raise  # nobody knows what it holds
         except StepwellError as error:
             if self._is_current(stored):
                 yield Damage(place=place, cost=f"its content cannot be read: {error.message}")
@@ -299,6 +275,8 @@ class Blobs:
         try:
             for _ in reader.chunks():
                 pass
+        except Busy:
+            raise
         except StepwellError as error:
             yield Damage(place=place, cost=error.message)
         finally:

@@ -43,7 +43,7 @@ from stepwell.storage.catalog import records as record_rows
 from stepwell.storage.catalog.blobs import AdmitFile, Blobs, Reader, Snapshot, Submit, Writer, no_quota
 from stepwell.storage.catalog.live import LiveSeries
 from stepwell.storage.catalog.sql import Connection
-from stepwell.storage.files import Files
+from stepwell.storage.contents import Contents
 
 T = TypeVar("T")
 
@@ -60,19 +60,18 @@ class Catalog:
         submit: Submit,
         snapshot: Snapshot,
         live: LiveSeries,
-        files: Files,
+        contents: Contents,
         full: Callable[[], bool] = bool,
         admit_file: AdmitFile = no_quota,
-        shared: bool = False,
     ) -> None:
         """submit: runs a change inside a transaction of the writing thread; its Future resolves once it is durable.
-        snapshot: a reading connection. live: the series that wait in memory. files: rooted in the data directory.
+        snapshot: a reading connection. live: the series that wait in memory. contents: of files.
         full: whether the disk is (never, when not given). admit_file: may refuse a file of a workspace for its size, in
-        the transaction that names it. shared: whether other processes keep files there too."""
+        the transaction that names it."""
         self._catalog_submit = submit
         self._catalog_snapshot = snapshot
         self._catalog_live = live
-        self._blobs = Blobs(files, submit=submit, snapshot=snapshot, full=full, admit=admit_file, shared=shared)
+        self._blobs = Blobs(contents, submit=submit, snapshot=snapshot, full=full, admit=admit_file)
 
     def _done(self, run: Callable[[Connection], T]) -> T:
         return self._catalog_submit(run).result()

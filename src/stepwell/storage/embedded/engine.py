@@ -21,6 +21,7 @@ from stepwell.core.model import Copied, Damage, Stats
 from stepwell.storage.catalog import Catalog, audit, runs
 from stepwell.storage.catalog.quotas import Quotas
 from stepwell.storage.catalog.runs import Purged
+from stepwell.storage.contents import Folder
 from stepwell.storage.embedded import backing, checking, functions, recovery, tiles
 from stepwell.storage.embedded.blocks import Blocks
 from stepwell.storage.embedded.care import Background, Checkpoints, DiskSpace, wal_bytes
@@ -126,7 +127,7 @@ class EmbeddedStore(PointTables, Catalog):
             submit=lambda run: self._change(run, known_runs),
             snapshot=self._readers.snapshot,
             live=self.live,
-            files=files,
+            contents=Folder(files, alone=True),
             full=lambda: not self._writer.look_for_room(),
             admit_file=self._quotas.admit_file,
         )

@@ -17,11 +17,11 @@ from stepwell.core.model import Damage, Stats
 from stepwell.storage.catalog import Catalog, runs, summaries
 from stepwell.storage.catalog.quotas import Quotas
 from stepwell.storage.catalog.runs import Purged
-from stepwell.storage.files import Files, RealFiles
 from stepwell.storage.warehouse import cuts, journal, migrations
 from stepwell.storage.warehouse.address import Address
 from stepwell.storage.warehouse.database import Connection, Database
 from stepwell.storage.warehouse.expiring import Expirer
+from stepwell.storage.warehouse.holding import contents_of
 from stepwell.storage.warehouse.joining import JoinedWrites
 from stepwell.storage.warehouse.journal import SQL
 from stepwell.storage.warehouse.moving import KEPT, Mover
@@ -49,7 +49,6 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
         address: Address,
         *,
         clock: Clock,
-        files: Files | None = None,
         background: bool = True,
         sizes: Sizes = SIZES,
         kept: int = KEPT,
@@ -58,7 +57,6 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
         """Connect. Invalid: the tables are not there yet, or of a newer program. Without `background` nothing is moved
         or tidied but when asked. `kept`: seconds for which points stay in the journal after they were moved.
         `connect`: what speaks to ClickHouse."""
-        address.files.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._closed = False
         for driver in ("clickhouse_driver", "psycopg.pool"):  # what goes wrong we say ourselves, and once
             logging.getLogger(driver).setLevel(logging.ERROR)
@@ -99,9 +97,8 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
                 submit=self._submit,
                 snapshot=self._database.snapshot,
                 live=lambda _runs, _metrics: (),  # what is acknowledged is in the stored summaries
-                files=files or RealFiles(address.files),
+                contents=contents_of(address.files),
                 admit_file=self._quotas.admit_file,
-                shared=True,
             )
             self._background = background
             if background:

@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from time import monotonic, sleep
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
-from stepwell.core.errors import Busy, Conflict
+from stepwell.core.errors import Busy, Conflict, NotFound
 from stepwell.core.series import INT64_MAX
 from stepwell.storage.catalog import copying
 from stepwell.storage.catalog.sql import Connection, Row
-from stepwell.storage.files import RealFiles
-from stepwell.storage.publishing import Publisher
 from stepwell.storage.warehouse import migrations
 from stepwell.storage.warehouse.address import Address
 from stepwell.storage.warehouse.database import ANSWER_SECONDS, Database
+from stepwell.storage.warehouse.holding import contents_of
 from stepwell.storage.warehouse.points import ClickHouse, PointTables, Rows, Waiting
 
 COUNTED: Final = {"workspace": "key", "run": "key", "metric": "id", "labels": "id", "series": "key", "record": "key"}
 _AUDIT: Final = "audit"
 _PAUSE: Final = 0.05  # seconds
+_CHUNK: Final = 1 << 20
 Table: TypeAlias = tuple[Sequence[str], Iterator[list[Row]]]  # columns, and rows in pages
 
 
@@ -37,12 +38,10 @@ class Filling:
         self._database = Database(address.catalog, size=2)
         self._clickhouse = ClickHouse(address.clickhouse, size=2)
         self._tables = PointTables(self._clickhouse)
-        self._files = address.files
-        self._publisher = Publisher(RealFiles(address.files))
         try:
             migrations.check(self._database, filling=True)
             self._tables.check_schema()
-            address.files.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._contents = contents_of(address.files)
             with migrations.alone(self._database) as connection:
                 _begin(connection, source)
         except BaseException:
@@ -116,17 +115,27 @@ class Filling:
         """Make what reads of a long series need to be quick."""
         self._tables.roll_up(run=run, series=series, settled=end)
 
-    def file(self, name: str, chunks: Iterator[bytes]) -> None:
-        """Store a file durably."""
-        self._publisher.put(name, chunks)
+    def content(self, name: str, chunks: Iterator[bytes]) -> None:
+        """Store the content of a file durably."""
+        arriving = self._contents.begin(name)
+        try:
+            for chunk in chunks:
+                arriving.write(chunk)
+            arriving.commit()
+        finally:
+            arriving.abort()
 
     def has(self, name: str, sha256: bytes) -> bool:
-        """Whether a file is there and holds just that."""
+        """Whether the content of a file is there, and is just that."""
         try:
-            with (self._files / name).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").digest() == sha256
-        except FileNotFoundError:
+            content = self._contents.open(name)
+        except NotFound:
             return False
+        with closing(content):
+            digest = hashlib.sha256()
+            while chunk := content.read(_CHUNK):
+                digest.update(chunk)
+            return digest.digest() == sha256
 
     def checksum(self, table: str, names: Sequence[str]) -> tuple[int, str]:
         """As `copying.checksum`."""
