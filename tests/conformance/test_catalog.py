@@ -250,6 +250,8 @@ def test_columns_choose_what_comes_along(store: Store):
         assert (list(row.metrics), list(row.params), list(row.tags)) == (["m", "n"], ["p", "q"], ["t", "u"])
         row = get(store, columns=Columns(metrics=("n", "x"), params=("q",), tags=()))
         assert (list(row.metrics), list(row.params), list(row.tags)) == (["n"], ["q"], [])
+        row = get(store, columns=Columns(metrics=("n", "x"), last=True))
+        assert (row.metrics, list(row.last.metrics), row.last.values) == ({}, ["n"], [1.0])
         row = get(store, columns=NO_COLUMNS)
         assert (row.metrics, row.params, row.tags) == ({}, {}, {})
         store.flush()

@@ -152,7 +152,7 @@ def test_a_page_brings_what_was_asked_for(store: Store):
     make_runs(store, *(f"p{n}" for n in range(5)))
     for number in range(5):
         change(store, f"p{number}", params={key: key for key in KEYS if key}, set_tags={"t": str(number)})
-        for name in ("a", "b"):
+        for name in ("b", "a"):
             add(store, [(1, 1, float(number))], f"p{number}", metric=name)
         if number == 2:
             store.flush()
@@ -163,6 +163,8 @@ def test_a_page_brings_what_was_asked_for(store: Store):
     for number, row in enumerate(rows):
         assert row.metrics["b"].last.value == number
         assert (list(row.metrics), row.params, row.tags) == (["b"], {"ß": "ß"}, {"t": str(number)})
+    for number, row in enumerate(search(store, order=order, columns=Columns(last=True), page=2)[:5]):
+        assert (row.metrics, row.last.metrics, row.last.values) == ({}, ["a", "b"], [number, number])
     full = search(store, columns=ALL_COLUMNS, order=order)[0]
     assert list(full.params) == sorted(KEYS)
     assert list(full.metrics) == ["a", "b"]

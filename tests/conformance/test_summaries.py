@@ -56,6 +56,13 @@ def assert_all_agree(store: Store, run_id: str, metric: str) -> None:
         assert list(other) == [metric]
     for other in (named, row.metrics, chosen.metrics, found.metrics):
         assert repr(other[metric]) == repr(union)  # by repr, for NaN is not itself
+    (latest,) = store.get_runs(workspace=W, run_ids=[run_id], columns=Columns(last=True))
+    assert latest is not None
+    assert not latest.metrics
+    assert list(latest.last.metrics) == list(row.metrics)
+    columns = (latest.last.steps, latest.last.times, latest.last.values)
+    lasts = [Sample(*point) for point in zip(*columns, strict=True)]
+    assert list(map(one, lasts)) == [one(summary.last) for summary in row.metrics.values()]
     for info in store.list_series(workspace=W, run_id=run_id, metric=metric):
         assert_sums_up(info.summary, read_points(store, selector(run_id, metric, info.labels)))
 

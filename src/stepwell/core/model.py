@@ -13,7 +13,7 @@ import numpy as np
 from stepwell.core.filters import Filter, OrderBy
 from stepwell.core.page import Position
 from stepwell.core.series import F64, I64, INT64_MAX, INT64_MIN, Labels
-from stepwell.core.summary import Summary
+from stepwell.core.summary import NO_POINTS, LastPoints, Summary
 
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 DEFAULT_EXPERIMENT: Final = 0
@@ -266,10 +266,12 @@ class SeriesInfo:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
     """What of each run a search brings along: names, or None for all of that kind. Custom info, which may be
-    megabytes, only comes when it is asked for.
+    megabytes, only comes when it is asked for. last: of the metrics only their last points, which cost far less than
+    summaries.
     """
 
     metrics: tuple[str, ...] | None = None
+    last: bool = False
     params: tuple[str, ...] | None = None
     tags: tuple[str, ...] | None = None
     custom_info: tuple[str, ...] | None = ()
@@ -281,10 +283,14 @@ NO_COLUMNS: Final = Columns(metrics=(), params=(), tags=())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
-    """A run and what was asked of it. Names are sorted; a metric with labels appears as the union of its label sets."""
+    """A run and what was asked of it. Names are sorted; a metric with labels appears as the union of its label sets.
+
+    metrics: their summaries; last: instead of these their last points, where `Columns.last` asked for them.
+    """
 
     run: Run
     metrics: Mapping[str, Summary] = field(default_factory=dict)
+    last: LastPoints = NO_POINTS
     params: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     custom_info: Mapping[str, str] = field(default_factory=lambda: NOTHING)

@@ -233,6 +233,19 @@ class SummaryTable:
         return found
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastPoints:
+    """The last points, in key order, of a run's metrics: equally long lists, sorted by metric."""
+
+    metrics: Sequence[str] = ()
+    steps: Sequence[int] = ()
+    times: Sequence[int] = ()
+    values: Sequence[float] = ()
+
+
+NO_POINTS: Final = LastPoints()
+
+
 def columns_of(found: Sequence[Summary]) -> Buckets:
     """The opposite of `Summary.rows`, without what repeats."""
     columns: dict[str, Any] = {name: np.array([getattr(one, name) for one in found], np.int64) for name in _COUNTS}

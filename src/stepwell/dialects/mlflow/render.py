@@ -14,7 +14,6 @@ from stepwell.core.buckets import Samples
 from stepwell.core.entities import Links
 from stepwell.core.model import BlobInfo, Experiment, Run, RunRow
 from stepwell.core.series import F64, Points
-from stepwell.core.summary import Summary
 from stepwell.dialects.mlflow import lineage, translate, wire
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -41,9 +40,12 @@ def experiment(found: Experiment) -> wire.Experiment:
 
 
 def run(row: RunRow, links: Links = _NO_LINKS) -> wire.Run:
-    """A run with the latest value of each of its metrics, what it used and what it made."""
+    """A run with the latest value of each of its metrics (`row.last`), what it used and what it made."""
+    last = row.last
+    values = last.values if all(map(math.isfinite, last.values)) else map(double, last.values)
+    times = [time // 1000 for time in last.times]
     data = wire.RunData(
-        metrics=[_latest(key, summary) for key, summary in row.metrics.items()],
+        metrics=list(map(wire.Metric, last.metrics, values, times, last.steps)),
         params=pairs(row.params),
         tags=pairs(row.tags),
     )
@@ -137,8 +139,3 @@ def double(value: float) -> wire.Double:
     if value != value:
         return "NaN"
     return "Infinity" if value > 0 else "-Infinity"
-
-
-def _latest(key: str, summary: Summary) -> wire.Metric:
-    last = summary.last
-    return wire.Metric(key, double(last.value), last.time // 1000, last.step)

@@ -196,25 +196,41 @@ HAVING NOT ifnull(max(time = :time AND kind = :kind AND text = :text AND detail 
 SELECT time, kind, text, detail FROM event WHERE run_key = ? ORDER BY time, seq;
 
 -- name: params_of
-SELECT param.run_key, param.name, param.value
-FROM json_each(:keys) AS wanted JOIN param ON param.run_key = wanted.value
-WHERE :names IS NULL OR param.name IN (SELECT value FROM json_each(:names))
-ORDER BY param.run_key, param.name;
+-- Of each run one JSON object, names rising: a row for each pair takes five times as long.
+SELECT wanted.value, (
+    SELECT json_group_object(name, value)
+    FROM (
+        SELECT name, value FROM param
+        WHERE run_key = wanted.value AND (:names IS NULL OR name IN (SELECT value FROM json_each(:names)))
+        ORDER BY name
+    )
+)
+FROM json_each(:keys) AS wanted;
 
 -- name: tags_of
-SELECT tag.run_key, tag.name, tag.value
-FROM json_each(:keys) AS wanted JOIN tag ON tag.run_key = wanted.value
-WHERE :names IS NULL OR tag.name IN (SELECT value FROM json_each(:names))
-ORDER BY tag.run_key, tag.name;
+SELECT wanted.value, (
+    SELECT json_group_object(name, value)
+    FROM (
+        SELECT name, value FROM tag
+        WHERE run_key = wanted.value AND (:names IS NULL OR name IN (SELECT value FROM json_each(:names)))
+        ORDER BY name
+    )
+)
+FROM json_each(:keys) AS wanted;
 
 -- name: tag_value
 SELECT value FROM tag WHERE run_key = ? AND name = ?;
 
 -- name: custom_info_of
-SELECT info.run_key, info.name, info.value
-FROM json_each(:keys) AS wanted JOIN custom_info AS info ON info.run_key = wanted.value
-WHERE :names IS NULL OR info.name IN (SELECT value FROM json_each(:names))
-ORDER BY info.run_key, info.name;
+SELECT wanted.value, (
+    SELECT json_group_object(name, value)
+    FROM (
+        SELECT name, value FROM custom_info
+        WHERE run_key = wanted.value AND (:names IS NULL OR name IN (SELECT value FROM json_each(:names)))
+        ORDER BY name
+    )
+)
+FROM json_each(:keys) AS wanted;
 
 -- name: bury
 INSERT INTO tombstone (run_key, purged_at) VALUES (?, ?);

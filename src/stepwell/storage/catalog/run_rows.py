@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from operator import itemgetter
 from typing import Final
 
+import msgspec
+import numpy as np
+
 from stepwell.core.model import NOTHING, Columns, RunRow
-from stepwell.core.summary import Summary, SummaryTable
+from stepwell.core.summary import NO_POINTS, LastPoints, Summary, SummaryTable
 from stepwell.storage.catalog import runs, summaries
 from stepwell.storage.catalog.live import Live, metrics_of_runs
 from stepwell.storage.catalog.sql import Connection, Statements
 
 _SQL: Final = Statements.load("queries.sql")
+_PAIRS: Final = msgspec.json.Decoder(dict[str, str])
 
 
 def read(conn: Connection, workspace: str, keys: Sequence[int], columns: Columns) -> list[RunRow]:
@@ -35,12 +40,13 @@ def read(conn: Connection, workspace: str, keys: Sequence[int], columns: Columns
     ]
 
 
-def with_metrics(
-    conn: Connection, rows: Sequence[RunRow], metrics: Collection[str] | None, live: Sequence[Live]
-) -> list[RunRow]:
-    """The rows with their metrics, all or the named ones; `live` are the live series of these runs and metrics."""
+def with_metrics(conn: Connection, rows: Sequence[RunRow], columns: Columns, live: Sequence[Live]) -> list[RunRow]:
+    """The rows with their metrics, in the form that was asked for; `live` are the live series of these."""
     keys = [row.run.key for row in rows]
-    by_run = metrics_of(conn, keys, metrics, live)
+    if columns.last:
+        last = last_of(conn, keys, columns.metrics, live)
+        return [replace(row, last=last.get(row.run.key, NO_POINTS)) for row in rows]
+    by_run = metrics_of(conn, keys, columns.metrics, live)
     return [replace(row, metrics=by_run.get(row.run.key, {})) for row in rows]
 
 
@@ -55,6 +61,33 @@ def metrics_of(
     for (key, metric), union in unions.items():
         found.setdefault(key, {})[metric] = union
     return {key: dict(sorted(by_metric.items())) for key, by_metric in found.items()}
+
+
+def last_of(
+    conn: Connection, keys: Collection[int], metrics: Collection[str] | None, live: Sequence[Live]
+) -> dict[int, LastPoints]:
+    """Run key -> the last points of its metrics; runs without metrics are absent. No object for any of them."""
+    rows, unions = metrics_of_runs(conn, keys, metrics, live)
+    if not (rows or unions):
+        return {}
+    stored = summaries.decode_last([row[3] for row in rows])
+    points = np.concatenate((stored, np.array([union.last for union in unions.values()], stored.dtype)))
+    names = [row[1] for row in (*rows, *unions)]
+    rising = sorted(set(names))
+    rank = {name: number for number, name in enumerate(rising)}
+    ranks = np.array([rank[name] for name in names])
+    run_keys = np.array([row[0] for row in (*rows, *unions)])
+    order = np.lexsort((ranks, run_keys))
+    points, run_keys = points[order], run_keys[order]
+    columns = (np.array(rising, object)[ranks[order]], points["step"], points["time"], points["value"])
+    metrics_, steps, times, values = (column.tolist() for column in columns)
+    edges = np.flatnonzero(np.diff(run_keys, prepend=-1, append=-1)).tolist()
+    return {
+        int(run_keys[at]): LastPoints(
+            metrics=metrics_[at:end], steps=steps[at:end], times=times[at:end], values=values[at:end]
+        )
+        for at, end in pairwise(edges)
+    }
 
 
 def summary_table(
@@ -79,7 +112,4 @@ def _texts(
     if names is not None and not names:
         return {}
     bindings = {"keys": json.dumps(keys), "names": None if names is None else json.dumps(names)}
-    found: dict[int, dict[str, str]] = {}
-    for key, name, value in _SQL.all(conn, statement, bindings):
-        found.setdefault(key, {})[name] = value
-    return dict(found)
+    return {key: _PAIRS.decode(pairs) for key, pairs in _SQL.all(conn, statement, bindings)}

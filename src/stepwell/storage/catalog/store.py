@@ -193,7 +193,7 @@ class Catalog:
             return rows
         live = self._catalog_live([row.run.key for row in rows], columns.metrics)
         with self._catalog_snapshot() as conn:
-            return run_rows.with_metrics(conn, rows, columns.metrics, live)
+            return run_rows.with_metrics(conn, rows, columns, live)
 
     def read_events(self, *, workspace: str, run_id: str) -> list[Event]:
         """See CatalogStore."""

@@ -169,16 +169,27 @@ def decode(body: bytes) -> Summary:
 
 def decode_all(bodies: Sequence[bytes]) -> tuple[Buckets, NDArray[np.bool_]]:
     """The summaries behind `encode` as columns, and which of them repeat steps. No object for any. Raises Corrupt."""
+    rows = _sound(bodies)
+    numbers: dict[str, Any] = {name: rows[name].astype(np.int64) for name in _COUNTS}
+    ends: dict[str, Any] = {name: _samples(rows[name]) for name in _ENDS}
+    mean, m2 = rows["mean"].astype(np.float64), rows["m2"].astype(np.float64)
+    return Buckets(**numbers, **ends, mean=mean, m2=m2), (rows["flags"] & 1).astype(np.bool_)
+
+
+def decode_last(bodies: Sequence[bytes]) -> NDArray[Any]:
+    """Of the summaries behind `encode` the last points: rows with step, time and value. Raises Corrupt."""
+    found: NDArray[Any] = _sound(bodies)["last"]
+    return found
+
+
+def _sound(bodies: Sequence[bytes]) -> NDArray[Any]:
     if not {BODY.size}.issuperset(map(len, bodies)) or not {_RESIDUE}.issuperset(map(zlib.crc32, bodies)):
         raise Corrupt("a stored summary fails its checksum")
     rows = np.frombuffer(b"".join(bodies), _BODIES)
     versions = rows["version"]
     if (versions != VERSION).any():
         raise _unknown(int(versions[versions != VERSION][0]))
-    numbers: dict[str, Any] = {name: rows[name].astype(np.int64) for name in _COUNTS}
-    ends: dict[str, Any] = {name: _samples(rows[name]) for name in _ENDS}
-    mean, m2 = rows["mean"].astype(np.float64), rows["m2"].astype(np.float64)
-    return Buckets(**numbers, **ends, mean=mean, m2=m2), (rows["flags"] & 1).astype(np.bool_)
+    return rows
 
 
 def _samples(rows: NDArray[Any]) -> Samples:

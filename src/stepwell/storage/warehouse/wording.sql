@@ -119,22 +119,22 @@ SELECT :run_key, 1 + coalesce(max(seq), 0), :time, :kind, :text, :detail FROM ev
 HAVING NOT coalesce(bool_or(time = :time AND kind = :kind AND text = :text AND detail = :detail), false);
 
 -- name: params_of
-SELECT param.run_key, param.name, param.value
+SELECT param.run_key, json_object_agg(param.name, param.value ORDER BY param.name)::text
 FROM each_number(:keys) AS wanted JOIN param ON param.run_key = wanted.value
 WHERE :names IS NULL OR param.name IN (SELECT value FROM each_text(:names))
-ORDER BY param.run_key, param.name;
+GROUP BY param.run_key;
 
 -- name: tags_of
-SELECT tag.run_key, tag.name, tag.value
+SELECT tag.run_key, json_object_agg(tag.name, tag.value ORDER BY tag.name)::text
 FROM each_number(:keys) AS wanted JOIN tag ON tag.run_key = wanted.value
 WHERE :names IS NULL OR tag.name IN (SELECT value FROM each_text(:names))
-ORDER BY tag.run_key, tag.name;
+GROUP BY tag.run_key;
 
 -- name: custom_info_of
-SELECT info.run_key, info.name, info.value
+SELECT info.run_key, json_object_agg(info.name, info.value ORDER BY info.name)::text
 FROM each_number(:keys) AS wanted JOIN custom_info AS info ON info.run_key = wanted.value
 WHERE :names IS NULL OR info.name IN (SELECT value FROM each_text(:names))
-ORDER BY info.run_key, info.name;
+GROUP BY info.run_key;
 
 -- Series and summaries ------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stepwell.core.model import BlobInfo, Experiment, Lifecycle, Run, RunRow, Status
 from stepwell.core.series import Points
-from stepwell.core.summary import Summary
+from stepwell.core.summary import LastPoints
 from stepwell.dialects.mlflow import render, wire
 
 
@@ -51,7 +51,7 @@ RUN = Run(
 def test_a_run() -> None:
     row = RunRow(
         run=RUN,
-        metrics={"loss": Summary.of(points((1, 5_000, 1.0), (2, 6_999, math.nan)))},
+        last=LastPoints(metrics=["acc", "loss"], steps=[0, 2], times=[-1, 6_999], values=[0.5, math.nan]),
         params={"p": ""},
         tags={"t": "v"},
     )
@@ -69,7 +69,10 @@ def test_a_run() -> None:
                 "start_time": 1234,
             },
             "data": {
-                "metrics": [{"key": "loss", "value": "NaN", "timestamp": 6, "step": 2}],
+                "metrics": [
+                    {"key": "acc", "value": 0.5, "timestamp": -1, "step": 0},
+                    {"key": "loss", "value": "NaN", "timestamp": 6, "step": 2},
+                ],
                 "params": [{"key": "p", "value": ""}],
                 "tags": [{"key": "t", "value": "v"}],
             },

@@ -9,7 +9,7 @@ from stepwell.core import ids
 from stepwell.core.access import Role
 from stepwell.core.entities import Links, ModelPoint
 from stepwell.core.errors import Conflict
-from stepwell.core.model import NO_COLUMNS, Lifecycle, RunRow, RunWrite
+from stepwell.core.model import NO_COLUMNS, Columns, Lifecycle, RunRow, RunWrite
 from stepwell.core.store import Store
 from stepwell.dialects.mlflow import lineage as links
 from stepwell.dialects.mlflow import render, rules, translate, wire
@@ -31,6 +31,7 @@ _LOG_BATCH: Final = Reader(wire.LogBatch)
 _SET_PAIR: Final = Reader(wire.SetPair)
 _DELETE_TAG: Final = Reader(wire.DeleteTag)
 _NO_LINKS: Final = Links()
+_LATEST: Final = Columns(last=True)
 
 
 async def log_metric(call: Call) -> Response:
@@ -139,7 +140,7 @@ async def get(call: Call) -> Response:
 
 
 def _get_answer(call: Call, run_id: str) -> Response:
-    row = service.get_run(call.context.store, workspace=call.workspace, run_id=run_id)
+    row = service.get_run(call.context.store, workspace=call.workspace, run_id=run_id, columns=_LATEST)
     (run,) = _rendered(call, [row])
     return answer(wire.RunAnswer(run=run))
 
@@ -167,6 +168,7 @@ def _search(call: Call, message: wire.SearchRuns) -> Response:
         visibility=translate.visibility(message.run_view_type, "run_view_type"),
         limit=rules.check_results(message.max_results, "max_results", rules.SEARCH_RESULTS),
         cursor=message.page_token or None,
+        columns=_LATEST,
         milliseconds=True,
     )
     return answer(wire.RunsAnswer(runs=_rendered(call, found), next_page_token=cursor or ""))
