@@ -135,13 +135,13 @@ def _process(command: list[str], folder: Path) -> Iterator[Asking]:
         )
     try:
         server = Asking(port, process)
-        _wait_ready(server)
+        _wait_ready(server, folder / "stepwell.log")
         yield server
     finally:
         stop(process)
 
 
-def _wait_ready(server: Asking) -> None:
+def _wait_ready(server: Asking, log: Path) -> None:
     end = time.monotonic() + READY_SECONDS
     while True:
         try:
@@ -149,7 +149,7 @@ def _wait_ready(server: Asking) -> None:
             return
         except OSError:
             if server.process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError("a server did not become ready") from None
+                raise RuntimeError(f"a server did not become ready: {log.read_text()[-2000:]}") from None
             time.sleep(0.05)
 
 

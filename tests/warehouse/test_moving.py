@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from stepwell.core.model import EVERYTHING
-from stepwell.storage.warehouse import WarehouseStore, moving
-from stepwell.storage.warehouse.points import Rows
+from stepwell.core.series import INT64_MAX
+from stepwell.storage.warehouse import WarehouseStore, journal, moving
+from stepwell.storage.warehouse.points import Rows, tiles
 from stores import RUN, Shelf, W, add, change, columns, make_runs, read_points, selector
 
 
@@ -74,15 +75,50 @@ def test_rows_that_another_process_moves_are_left_to_it(shelf: Shelf, store: War
     taken = []
     insert = store._mover._tables.insert
 
-    def meanwhile(rows: Rows) -> None:
-        taken.append(other._mover._move("next_to_move"))
-        insert(rows)
+    def meanwhile(rows: Rows) -> Rows:
+        taken.append(other._mover._move(lambda conn: moving._next(conn, "next_to_move", INT64_MAX)))
+        return insert(rows)
 
     store._mover._tables.insert = meanwhile  # type: ignore[method-assign]
     store.flush()
     assert taken == [False]
     assert other.stats().counters["points_moved"] == 0
     assert store._tables.count() == 3
+
+
+def test_what_this_process_wrote_is_not_read_back(store: WarehouseStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = np.arange(150_000)
+    for part in np.array_split(number, 3):
+        change(store, points=columns(part, part, np.sin(part)))
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "decode", _fails)
+        patch.setattr(tiles, "collect", _fails)
+        store._mover._round()
+        store._roller.roll()
+    assert all(moved for _, moved in journal_rows(store))
+    assert store.stats().counters["tiles_made"] == 3
+    (found,) = store.read_buckets(workspace=W, selectors=[selector()], window=EVERYTHING, budget=100)
+    assert int(found.count.sum()) == 150_000
+    assert np.allclose(found.mean @ found.count, np.sin(number).sum())
+
+
+def test_what_other_processes_wrote_is_left_to_them_for_some_rounds(shelf: Shelf, store: WarehouseStore) -> None:
+    other = shelf.borrow(shelf.directory)
+    assert isinstance(other, WarehouseStore)
+    add(store, steps(0, 3))
+    for _ in range(moving.OTHERS):
+        other._mover._round()
+    assert journal_rows(store) == [(3, False)]
+    add(store, steps(10, 2))
+    other._mover._round()
+    assert journal_rows(store) == [(3, True), (2, False)]
+    store._mover._round()
+    assert journal_rows(store) == [(3, True), (2, True)]
+    assert len(read_points(store)) == 5
+
+
+def _fails(*_: object, **__: object) -> object:
+    raise AssertionError("was read back")
 
 
 def test_what_a_purge_leaves_is_removed_later(store: WarehouseStore) -> None:

@@ -28,6 +28,7 @@ from stepwell.storage.warehouse.moving import KEPT, Mover
 from stepwell.storage.warehouse.point_store import PointReadsAndWrites
 from stepwell.storage.warehouse.points import SIZES, ClickHouse, Connect, PointTables, Sizes
 from stepwell.storage.warehouse.pulse import Pulse
+from stepwell.storage.warehouse.remembered import Remembered
 from stepwell.storage.warehouse.removing import Remover
 from stepwell.storage.warehouse.requests import RequestCounts
 from stepwell.storage.warehouse.rolling import Roller
@@ -72,7 +73,10 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             moved.check_schema()
             self._roller = Roller(self._database, moved)
             self._remover = Remover(self._database, moved)
-            self._mover = Mover(self._database, moved, clock=clock, grown=self._roller.grown, kept=kept)
+            remembered = Remembered()
+            self._mover = Mover(
+                self._database, moved, clock=clock, grown=self._roller.grown, remembered=remembered, kept=kept
+            )
             self._clickhouse = connect(address.clickhouse, met=self._mover.put_back)
             undo.callback(self._clickhouse.close)
             self._tables = PointTables(self._clickhouse, sizes=sizes)
@@ -80,7 +84,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             self._pulse = Pulse(address, connect, clock=shared)
             self._requests = RequestCounts(self._database)
             self._quotas = Quotas(count_points=_points_of)
-            self._stage = Stage(self._tables, quotas=self._quotas)
+            self._stage = Stage(self._tables, quotas=self._quotas, remembered=remembered)
             self._writer = Writer(self._database, quotas=self._quotas, joining=JoinedWrites(self._stage))
             undo.callback(self._writer.close)
             self._expirer = Expirer(self._database, self._tables, self._writer, clock=clock)

@@ -80,6 +80,14 @@ WHERE moved_at IS NULL AND first_arrival < :before
 ORDER BY run_key, first_arrival LIMIT :limit
 FOR UPDATE;
 
+-- name: named_to_move
+SELECT journal.run_key, journal.first_arrival, journal.count
+FROM unnest(CAST(:run_keys AS bigint[]), CAST(:first_arrivals AS bigint[])) AS wanted(run_key, first_arrival)
+JOIN journal ON journal.run_key = wanted.run_key AND journal.first_arrival = wanted.first_arrival
+WHERE journal.moved_at IS NULL
+ORDER BY journal.run_key, journal.first_arrival
+FOR UPDATE OF journal SKIP LOCKED;
+
 -- Nobody else moves until the end of the transaction.
 -- name: lock_moves
 SELECT pg_advisory_xact_lock(1836021349);

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
@@ -17,17 +18,19 @@ import numpy as np
 
 from stepwell.core.clock import Clock
 from stepwell.core.errors import StepwellError
-from stepwell.core.series import INT64_MAX
 from stepwell.storage.catalog.sql import Row
 from stepwell.storage.warehouse import journal
 from stepwell.storage.warehouse.database import ANSWER_SECONDS, Connection, Database
 from stepwell.storage.warehouse.journal import SQL
 from stepwell.storage.warehouse.points import PointTables, Rows
+from stepwell.storage.warehouse.prepared import Value
+from stepwell.storage.warehouse.remembered import Remembered
 
 ROWS: Final = 2_000  # of the journal in one move,
 POINTS: Final = 1 << 20  # and how many points they have unless one row has more
 GARBAGE: Final = 1_000  # purged runs that are removed at once
 PAUSE: Final = 1.0  # seconds between two rounds
+OTHERS: Final = 5  # rounds for which others' rows are left to them, who need not read them
 # Seconds for which moved rows are kept. Systems write out what they were given within half a minute, and ClickHouse
 # keeps what it has merged for eight minutes.
 KEPT: Final = 300
@@ -45,9 +48,11 @@ class Mover:
         *,
         clock: Clock,
         grown: Callable[[Rows], None],
+        remembered: Remembered,
         kept: int = KEPT,
     ) -> None:
-        """`grown` is told what was moved; `kept`: seconds for which moved rows are kept."""
+        """`grown` is told what was moved, by run, series and key; `remembered` has what this process wrote; `kept`:
+        seconds for which moved rows are kept."""
         self.counters = {"flushes": 0, "points_moved": 0, "points_put_back": 0}
         self.waiting = 0  # points in the journal, as of the last round
         self._database = database
@@ -55,6 +60,8 @@ class Mover:
         self._clock = clock
         self._kept = kept
         self._grown = grown
+        self._remembered = remembered
+        self._given: deque[int] = deque(maxlen=OTHERS)  # the next arrival number, as of each of the last rounds
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -73,7 +80,7 @@ class Mover:
         """Move all that was acknowledged before the call."""
         with self._database.snapshot() as connection:
             ((before,),) = SQL.all(connection, "arrivals_given")
-        while self._move("next_to_move_waiting", before=before):
+        while self._move(lambda connection: _next(connection, "next_to_move_waiting", before)):
             pass
 
     def put_back(self) -> None:
@@ -98,26 +105,36 @@ class Mover:
     def trim(self) -> bool:
         """Drop some rows that were kept long enough, and whose points are there; whether there are more."""
         with self._database.changing() as connection:
-            keys, more = _some(SQL.all(connection, "next_to_drop", {"seconds": self._kept, "limit": ROWS}))
-            self._ensure(journal.of_keys(connection, keys))
+            found = SQL.all(connection, "next_to_drop", {"seconds": self._kept, "limit": ROWS})
+            keys, more = _some(found)
+            spans = [(first, first + count) for _, first, count in found[: len(keys)]]
+            whole = self._tables.whole([run for run, _ in keys], spans)
+            self._ensure(
+                journal.of_keys(connection, [key for key, there in zip(keys, whole, strict=True) if not there])
+            )
             _change(connection, "drop", keys)
         return more
 
-    def _move(self, statement: str, *, before: int = INT64_MAX) -> bool:
-        """Move some rows that arrived before some number; whether there are more."""
+    def _move(self, choose: Callable[[Connection], Sequence[Row]]) -> bool:
+        """Move some of the rows (run key, first arrival, points) that are chosen; whether there are more."""
         with self._database.changing() as connection:
             if self._tables.clustered:
                 SQL.all(connection, "lock_moves")
-            keys, more = _some(SQL.all(connection, statement, {"before": before, "limit": ROWS}))
+            keys, more = _some(choose(connection))
             if not keys:
                 return False
-            rows = journal.of_keys(connection, keys)
-            self._tables.insert(rows)
+            known, others = self._remembered.pop(keys)
+            rows = self._tables.insert(Rows.concat([*known, journal.of_keys(connection, others)]))
             _change(connection, "mark_moved" if self._tables.settled() else "mark_inserted", keys)
         self.counters["flushes"] += 1
         self.counters["points_moved"] += len(rows)
         self._grown(rows)
         return more
+
+    def _own(self, connection: Connection) -> Sequence[Row]:
+        """Rows that this process wrote, and still has in memory."""
+        keys = self._remembered.keys(ROWS)
+        return connection.ask(SQL["named_to_move"], _named(keys)) if keys else ()
 
     def _ensure(self, rows: Rows) -> None:
         """Insert those points again that are not there."""
@@ -137,19 +154,30 @@ class Mover:
             self._carefully(self._round)
 
     def _round(self) -> None:
-        while self._move("next_to_move") and not self._ended.is_set():
+        while self._move(self._own) and not self._ended.is_set():
             pass
+        if len(self._given) == OTHERS:
+            before = self._given[0]
+            while self._move(lambda connection: _next(connection, "next_to_move", before)) and not self._ended.is_set():
+                pass
+            self._remembered.forget(before)
         while self.trim() and not self._ended.is_set():
             pass
         self.tidy(at_once=False)
         with self._database.snapshot() as connection:
             ((_, self.waiting),) = SQL.all(connection, "waiting")
+            ((given,),) = SQL.all(connection, "arrivals_given")
+        self._given.append(given)
 
     def _carefully(self, run: Callable[[], None]) -> None:
         try:
             run()
         except StepwellError as error:
             _log.warning(error.message, extra={"action": "move_failed"})
+
+
+def _next(connection: Connection, statement: str, before: int) -> Sequence[Row]:
+    return SQL.all(connection, statement, {"before": before, "limit": ROWS})
 
 
 def _some(found: Sequence[Row]) -> tuple[list[Key], bool]:
@@ -162,5 +190,9 @@ def _some(found: Sequence[Row]) -> tuple[list[Key], bool]:
 
 def _change(connection: Connection, statement: str, keys: Sequence[Key]) -> None:
     if keys:
-        runs, firsts = np.array(keys, np.int64).T
-        connection.ask(SQL[statement], {"run_keys": runs, "first_arrivals": firsts})
+        connection.ask(SQL[statement], _named(keys))
+
+
+def _named(keys: Sequence[Key]) -> dict[str, Value]:
+    runs, firsts = np.array(keys, np.int64).T
+    return {"run_keys": runs, "first_arrivals": firsts}

@@ -12,7 +12,7 @@ from stepwell.core.errors import StepwellError
 from stepwell.storage.warehouse import cuts
 from stepwell.storage.warehouse.database import UNHURRIED, Database
 from stepwell.storage.warehouse.journal import SQL
-from stepwell.storage.warehouse.points import PointTables, Rows
+from stepwell.storage.warehouse.points import Lately, PointTables, Rows
 
 PAUSE: Final = 5.0  # seconds between two rounds
 SERIES: Final = 100_000  # whose growth is remembered
@@ -21,7 +21,7 @@ Key: TypeAlias = tuple[int, int]  # run key, series key
 
 
 class Roller:
-    """Remembers how series grow, and sums up those that grew by half a tile. By itself between `start` and `stop`.
+    """Remembers how series grow, and sums up those that grew by a tile. By itself between `start` and `stop`.
 
     Several processes move points of one series, and each sees it grow: of those that would sum up series of one run at
     once, one does. Only this process's moves count: what it forgets when it ends is read point by point until the
@@ -34,6 +34,8 @@ class Roller:
         self._tables = tables
         self._lock = threading.Lock()
         self._growth: dict[Key, int] = {}
+        self._lately = Lately()
+        self._due = threading.Event()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -45,23 +47,30 @@ class Roller:
     def stop(self) -> None:
         """No more by itself. Idempotent."""
         self._ended.set()
+        self._due.set()
         if self._thread is not None:
             self._thread.join()
 
     def grown(self, rows: Rows) -> None:
-        """These were moved to ClickHouse."""
-        keys, first, counts = np.unique(rows.series, return_index=True, return_counts=True)
+        """These were moved to ClickHouse; the rows of each series stand together."""
+        self._lately.add(rows)
+        begins = np.flatnonzero(np.append(True, rows.series[1:] != rows.series[:-1])[: len(rows)])
+        counts = np.diff(np.append(begins, len(rows)))
         with self._lock:
-            for run, series, count in zip(rows.run[first].tolist(), keys.tolist(), counts.tolist(), strict=True):
+            for run, series, count in zip(
+                rows.run[begins].tolist(), rows.series[begins].tolist(), counts.tolist(), strict=True
+            ):
                 self._growth[run, series] = self._growth.get((run, series), 0) + count
             if len(self._growth) > SERIES:
                 most = sorted(self._growth, key=self._growth.__getitem__, reverse=True)[: SERIES // 2]
                 self._growth = {key: self._growth[key] for key in most}
+        if self._lately.crowded:
+            self._due.set()
 
     def roll(self) -> None:
         """Sum up what grew enough."""
         with self._lock:
-            due = [key for key, count in self._growth.items() if 2 * count >= self._tables.tile]
+            due = [key for key, count in self._growth.items() if count >= self._tables.tile]
         for run, series in due:
             if self._ended.is_set():
                 return
@@ -76,11 +85,13 @@ class Roller:
                 if settled is not None:  # else the run was purged
                     hiding = list(cuts.of_series(connection, [series]).values())
                     self.counters["tiles_made"] += self._tables.roll_up(
-                        run=run, series=series, settled=settled[0], cuts=hiding
+                        run=run, series=series, settled=settled[0], cuts=hiding, lately=self._lately
                     )
 
     def _work(self) -> None:
-        while not self._ended.wait(PAUSE):
+        while not self._ended.is_set():
+            self._due.wait(PAUSE)
+            self._due.clear()
             try:
                 self.roll()
             except StepwellError as error:

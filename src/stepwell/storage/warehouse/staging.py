@@ -27,6 +27,7 @@ from stepwell.storage.warehouse.database import Connection
 from stepwell.storage.warehouse.names import KnownNames
 from stepwell.storage.warehouse.points import Cut, PointTables, Rows, hidden, rising
 from stepwell.storage.warehouse.prepared import Blobs
+from stepwell.storage.warehouse.remembered import Remembered
 
 _PLACE: Final = 4  # columns of an identity but the occurrence
 _SEARCHED: Final = ("lasts", "mins", "maxs", "means", "metric_counts")  # as `summaries.searched` tells them
@@ -45,9 +46,11 @@ class _Series:
 class Stage:
     """Where points go from a transaction that has locked the rows of their runs. For the thread that writes."""
 
-    def __init__(self, tables: PointTables, *, quotas: Quotas) -> None:
+    def __init__(self, tables: PointTables, *, quotas: Quotas, remembered: Remembered) -> None:
+        """`remembered` is told what goes into the journal."""
         self._tables = tables
         self._quotas = quotas
+        self._remembered = remembered
         self._names = KnownNames()
         self.counters = {"points": 0, "duplicates": 0}
 
@@ -88,7 +91,8 @@ class Stage:
             rows = self._freed(connection, rows, stored, append=append)
             grouped = _Grouped.of(rows)
         if len(rows):
-            _store(connection, rows, grouped, stored, first)
+            for part, number in _store(connection, rows, grouped, stored, first):
+                self._remembered.add(part, first_arrival=number)
         self._quotas.settled()  # whoever counts in this transaction sees them
         self.counters["points"] += len(rows)
         self.counters["duplicates"] += given - len(rows)
@@ -171,15 +175,19 @@ def _load(connection: Connection, keys: I64, count: int) -> tuple[dict[int, _Ser
     return stored, found[0][-1]
 
 
-def _store(connection: Connection, rows: Rows, grouped: _Grouped, stored: Mapping[int, _Series], first: int) -> None:
-    """Store points, numbered from the first number on, with what they change of the summaries."""
+def _store(
+    connection: Connection, rows: Rows, grouped: _Grouped, stored: Mapping[int, _Series], first: int
+) -> list[tuple[Rows, int]]:
+    """Store points, numbered from the first number on, with what they change of the summaries. The points of each run,
+    and the first number of those."""
     merged = _merged(grouped, stored)
     alone = [(key, run, each) for key, run, each in merged if not stored[key].labelled]
     ends = _ends(rows)
     firsts = first + ends[:-1]
+    parts = [rows.take(slice(low, high)) for low, high in pairwise(ends.tolist())]
     payloads = Blobs(
-        journal.encode(rows.take(slice(low, high)), run_key=int(rows.run[low]), first_arrival=number)
-        for (low, high), number in zip(pairwise(ends.tolist()), firsts.tolist(), strict=True)
+        journal.encode(part, run_key=int(part.run[0]), first_arrival=number)
+        for part, number in zip(parts, firsts.tolist(), strict=True)
     )
     values: dict[str, Any] = {
         "runs": rows.run[ends[:-1]],
@@ -198,6 +206,7 @@ def _store(connection: Connection, rows: Rows, grouped: _Grouped, stored: Mappin
     shared = [(key, summary) for key, _, summary in merged if stored[key].labelled]
     if shared:  # what is searched of their metrics is the union of several
         summaries.store(connection, shared)
+    return list(zip(parts, firsts.tolist(), strict=True))
 
 
 def _ends(rows: Rows) -> I64:

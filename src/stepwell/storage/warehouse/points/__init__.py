@@ -1,6 +1,7 @@
 """The points of the warehouse, in ClickHouse. Runs, series and what waits in the journal are the catalog's."""
 
 from stepwell.storage.warehouse.points.cuts import Cut, hidden
+from stepwell.storage.warehouse.points.lately import Lately
 from stepwell.storage.warehouse.points.rows import Rows
 from stepwell.storage.warehouse.points.server import ClickHouse, Connect, Server
 from stepwell.storage.warehouse.points.stretches import rising
@@ -13,6 +14,7 @@ __all__ = [
     "ClickHouse",
     "Connect",
     "Cut",
+    "Lately",
     "PointTables",
     "Rows",
     "Server",

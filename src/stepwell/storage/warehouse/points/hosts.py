@@ -24,6 +24,9 @@ ANSWER_SECONDS: Final = 30  # without a sign of life: a server that works on som
 CHANGE_SECONDS: Final = 120  # the same of who makes or changes a table, and says nothing before it is done
 CUT_SECONDS: Final = 15  # until a connection counts as gone whose other end says nothing at all
 CATCH_UP_SECONDS: Final = 5
+# Rows that an insert sends at once: their columns are copied where memory was used before, which costs a third. The
+# server puts them together again; a table that passes rows on to shards does not, and would make more parts of them.
+PIECES: Final[dict[str, Any]] = {"insert_block_size": 1 << 16}
 AWAY_SECONDS: Final = 10.0  # for which a server that was away is not asked again
 _HOST: Final = re.compile(r"[^:]+(:\d{1,5})?")
 _CLUSTER: Final = re.compile(r"[A-Za-z_]\w*")
@@ -83,7 +86,7 @@ class Place:
             "connect_timeout": CONNECT_SECONDS,
             "send_receive_timeout": ANSWER_SECONDS,
             "tcp_keepalive": (CUT_SECONDS // 3, CUT_SECONDS // 3, 2),
-            "settings": {"use_numpy": True, **(clusters.SETTINGS if self.cluster else {})},
+            "settings": {"use_numpy": True, **(clusters.SETTINGS if self.cluster else PIECES)},
         }
 
 

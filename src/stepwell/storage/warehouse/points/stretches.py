@@ -12,6 +12,7 @@ import numpy as np
 from stepwell.core.series import I64, ascending
 
 SHORT: Final = 8  # rows of a stretch on the average: shorter ones are not laid one behind another, but sorted
+TRIED: Final = 2  # columns that tell the order of nearly all rows, and are sorted in a third of the time of all
 Places: TypeAlias = I64 | slice
 
 
@@ -19,7 +20,7 @@ def rising(columns: Sequence[I64], *, lead: int) -> Places | None:
     """The places at which rows stand in rising order of their columns, the first of which counts most.
 
     A slice where they stand so already. Else stretches that are equal in the first `lead` columns are laid one behind
-    another, or the rows are sorted by these columns alone; None where that is not enough, or some rows are equal.
+    another, or the rows are sorted by two columns alone; None where that is not enough, or some rows are equal.
     """
     below = ascending(tuple(columns))
     if below.all():
@@ -30,7 +31,10 @@ def rising(columns: Sequence[I64], *, lead: int) -> Places | None:
     found = _laid(columns, np.flatnonzero(ends) + 1)
     if found is not None:
         return found
-    order = np.lexsort(tuple(columns[:lead])[::-1])
+    varying = [column for column in columns if (column != column[0]).any()]
+    if not varying:
+        return None
+    order = np.lexsort(tuple(varying[:TRIED])[::-1])
     return order if ascending(tuple(column[order] for column in columns)).all() else None
 
 

@@ -17,6 +17,7 @@ from stepwell.core.store import PointPage
 from stepwell.core.summary import Summary
 from stepwell.storage.warehouse.points import paging, schema, summing, tiles
 from stepwell.storage.warehouse.points.cuts import Cut, conditions, hidden
+from stepwell.storage.warehouse.points.lately import Lately
 from stepwell.storage.warehouse.points.rows import Rows
 from stepwell.storage.warehouse.points.server import Server
 from stepwell.storage.warehouse.points.statements import SQL, Scope, rows_of, select
@@ -26,6 +27,7 @@ from stepwell.storage.warehouse.points.waiting import Waiting
 SIZES: Final = Sizes()
 NAMED: Final = 1_000  # points named in one statement
 NEAR: Final = 16  # rows read for each of them at most, before they are named in full
+SPREAD: Final = 16  # times as many numbers as points lie between the first and the last: beyond that each is looked for
 _PLACE: Final = 4  # columns of an identity but the occurrence
 
 
@@ -64,12 +66,13 @@ class PointTables:
 
     # Writing
 
-    def insert(self, rows: Rows) -> None:
-        """Store rows, in one block where the partitions allow. Inserting the same again, or a part of it, changes
-        nothing. After an error any part of it may be stored: insert all of it again."""
+    def insert(self, rows: Rows) -> Rows:
+        """Store rows, in one block where the partitions allow; each of them once, by run, series and key. Inserting the
+        same again, or a part of it, changes nothing. After an error any part of it may be stored: insert all of it
+        again."""
         rows = rows.distinct()  # a part of a table never repeats a point of its own
         if not len(rows):
-            return
+            return rows
         series, step, time, value_key, occurrence = rows.identities()
         columns = {
             "run": rows.run,
@@ -81,6 +84,7 @@ class PointTables:
             "age": INT64_MAX - rows.points.arrival,
         }
         self._server.insert("points", columns)
+        return rows
 
     @property
     def clustered(self) -> bool:
@@ -136,13 +140,26 @@ class PointTables:
         if not len(rows):
             return np.zeros(0, np.bool_)
         ages = INT64_MAX - rows.points.arrival
-        values = {
-            "runs": tuple(np.unique(rows.run).tolist()),
-            "end_age": int(ages.min()),
-            "begin_age": int(ages.max()),
-        }
+        return ~np.isin(ages, self._ages(rows.run, int(ages.min()), int(ages.max())))
+
+    def whole(self, runs: Sequence[int], spans: Sequence[tuple[int, int]]) -> list[bool]:
+        """For each span of arrivals, from one number to before another, of a run: whether a point with each of its
+        numbers is stored."""
+        if not spans:
+            return []
+        ends = np.array(spans, np.int64)
+        low, high = int(ends[:, 0].min()), int(ends[:, 1].max())
+        if high - low > SPREAD * int((ends[:, 1] - ends[:, 0]).sum()):
+            return [False] * len(spans)
+        there = np.zeros(high - low, np.bool_)
+        there[INT64_MAX - low - self._ages(runs, INT64_MAX - high + 1, INT64_MAX - low)] = True
+        return [bool(there[begin - low : end - low].all()) for begin, end in spans]
+
+    def _ages(self, runs: Sequence[int] | I64, low: int, high: int) -> I64:
+        """Those between two of what is stored of some runs."""
+        values = {"runs": tuple(np.unique(runs).tolist()), "end_age": low, "begin_age": high}
         (found,) = select(self._server, "there", 1, values)
-        return ~np.isin(ages, found)
+        return found
 
     def delete_runs(self, runs: Sequence[int]) -> None:
         """Begin to remove all points of these runs. They need not be gone when it returns: the caller has forgotten the
@@ -212,12 +229,15 @@ class PointTables:
 
     # Care
 
-    def roll_up(self, *, run: int, series: int, settled: int, cuts: Sequence[Cut] = ()) -> int:
+    def roll_up(
+        self, *, run: int, series: int, settled: int, cuts: Sequence[Cut] = (), lately: Lately | None = None
+    ) -> int:
         """Sum up what is new of a long series, so that reads of it need not look at every point; how many tiles were
         made. Every point of it that arrived before `settled` must be in ClickHouse, and not only in the journal. Reads
-        are exact without it; a series of fewer points than two tiles hold needs none."""
+        are exact without it; a series of fewer points than two tiles hold needs none. `lately` has points that were
+        inserted, and is freed of those that are summed up."""
         waiting = Waiting(rows=Rows.empty(), end=settled, cuts=cuts)
-        return tiles.roll_up(self._scope(run, [series], EVERYTHING, waiting), self._sizes.nodes)
+        return tiles.roll_up(self._scope(run, [series], EVERYTHING, waiting), self._sizes.nodes, lately)
 
     def count(self) -> int:
         """How many rows are stored, with those that repeat another."""

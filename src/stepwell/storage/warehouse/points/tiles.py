@@ -21,6 +21,7 @@ from stepwell.core.buckets import Buckets, Samples
 from stepwell.core.downsample import rank_edges
 from stepwell.core.series import I64, INT64_MAX, INT64_MIN, Points, value_keys, values_of
 from stepwell.core.summary import repeated_steps
+from stepwell.storage.warehouse.points.lately import Lately
 from stepwell.storage.warehouse.points.spans import collect, parts
 from stepwell.storage.warehouse.points.statements import Scope, age_of
 
@@ -131,18 +132,18 @@ def nodes(scope: Scope, whole: Tiles, number: int) -> Buckets | None:
     return found.nodes if same and (counts == whole.nodes.count).all() else None
 
 
-def roll_up(scope: Scope, widths: tuple[int, ...]) -> int:
+def roll_up(scope: Scope, widths: tuple[int, ...], lately: Lately | None = None) -> int:
     """Make the tiles of one series that are missing, and those again that points came to late; how many it were.
 
     `scope` has no window and nothing that waits, and every point that arrived before its end is stored. `widths`: how
-    many points a node of each level has, falling; the first is that of a tile.
+    many points a node of each level has, falling; the first is that of a tile. `lately`: points that need not be read.
     """
     end, checked = _tiling(scope)
     made = 0
     if end is not None:
         made += _mend(scope, end, checked, widths)
     low = INT64_MIN if end is None else end + 1
-    for tiles in _grown(scope, low, widths):
+    for tiles in _grown(scope, low, widths, lately or Lately()):
         _store(tiles, widths)
         made += len(tiles)
         end = tiles[-1][0].window.max_step
@@ -151,20 +152,23 @@ def roll_up(scope: Scope, widths: tuple[int, ...]) -> int:
         assert scope.series is not None
         row = {"run": scope.run, "series": scope.series[0], "end_step": end, "checked": scope.end}
         scope.server.insert("tilings", {name: np.array([value], np.int64) for name, value in row.items()})
+        if lately is not None:
+            lately.forget(scope.series[0], end)
     return made
 
 
-def _grown(scope: Scope, low: int, widths: tuple[int, ...]) -> Iterator[list[Made]]:
+def _grown(scope: Scope, low: int, widths: tuple[int, ...], lately: Lately) -> Iterator[list[Made]]:
     """Tiles for what lies from a step on. As many points as a tile has are left, for many come out of order."""
     if low > INT64_MAX:
         return
     scope = _steps(scope, low, INT64_MAX)
-    left = scope.extent().count - widths[0]
+    count = scope.extent().count
+    left = count - widths[0]
     if left < widths[0]:
         return
     pool = Points.empty()
-    for part in parts(scope, whole_steps=True):
-        pool = Points.concat([pool, collect(part)])
+    for some in _all(scope, count, lately):
+        pool = Points.concat([pool, some]) if len(pool) else some
         begin = 0
         tiles: list[Made] = []
         while left >= widths[0] and len(pool) - begin >= widths[0]:
@@ -178,10 +182,23 @@ def _grown(scope: Scope, low: int, widths: tuple[int, ...]) -> Iterator[list[Mad
             yield tiles
 
 
+def _all(scope: Scope, count: int, lately: Lately) -> Iterator[Points]:
+    """The points of a scope, so many, in key order and parts that end with a step. What is kept is stored, so it is all
+    of them where it is as many."""
+    kept = lately.of(scope)
+    if len(kept) == count:
+        yield kept
+        return
+    for part in parts(scope, whole_steps=True):
+        yield collect(part)
+
+
 def _mend(scope: Scope, end: int, checked: int, widths: tuple[int, ...]) -> int:
     """Make again the tiles that points came to after they were made."""
-    whole = level(scope, 0, INT64_MIN, end)
     late = _late(scope, end, checked)
+    if late is not None and not len(late) and not scope.cuts:
+        return 0
+    whole = level(scope, 0, INT64_MIN, end)
     bad = cut(scope, whole)
     if late is None:
         bad[:] = True

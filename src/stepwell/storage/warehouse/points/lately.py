@@ -1,0 +1,75 @@
+"""Points that this process has inserted lately, in memory: what is summed up soon need not be read back. No SQL.
+
+Nobody relies on it: who sums up counts what is stored, and reads that where it is not as many (tiles.py).
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+import numpy as np
+
+from stepwell.core.series import Order, Points
+from stepwell.storage.warehouse.points.cuts import hidden
+from stepwell.storage.warehouse.points.rows import Rows
+from stepwell.storage.warehouse.points.statements import Scope
+
+MOST: Final = 1 << 21  # points of all series together: 80 MB
+LEAST: Final = 1 << 10  # points of a series that are inserted at once before any of it are kept
+
+
+class Lately:
+    """For any number of threads."""
+
+    def __init__(self, *, most: int = MOST, least: int = LEAST) -> None:
+        self._most = most
+        self._least = least
+        self._lock = threading.Lock()
+        self._kept: dict[int, list[Points]] = {}  # series key -> parts in any order
+        self._count = 0
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there is so much that it should be summed up soon."""
+        return 2 * self._count > self._most
+
+    def add(self, rows: Rows) -> None:
+        """These were inserted, the rows of each series together. For them those of other series are forgotten to which
+        nothing came for the longest time."""
+        begins = np.flatnonzero(np.append(True, rows.series[1:] != rows.series[:-1])[: len(rows)])
+        ends = np.append(begins[1:], len(rows))
+        with self._lock:
+            for series, begin, end in zip(rows.series[begins].tolist(), begins.tolist(), ends.tolist(), strict=True):
+                if series in self._kept or end - begin >= self._least:
+                    self._add(series, rows.points.take(np.arange(begin, end)))  # not a view of a large block
+            while self._count > self._most:
+                self._drop(next(iter(self._kept)))
+
+    def _add(self, series: int, points: Points) -> None:
+        self._kept[series] = [*self._kept.pop(series, ()), points]
+        self._count += len(points)
+
+    def of(self, scope: Scope) -> Points:
+        """What is kept of the points of a scope of one series, in key order, each once."""
+        (series,) = scope.series or (-1,)
+        with self._lock:
+            points = Points.concat(list(self._kept.get(series, ())))
+        points = points.take((points.step >= scope.window.min_step) & (points.arrival < scope.end))
+        same = np.full(len(points), scope.run, np.int64)
+        rows = Rows(run=same, series=np.full(len(points), series, np.int64), points=points)
+        return rows.take(~hidden(rows, scope.cuts)).distinct().points if len(rows) else points.sorted(Order.KEY)
+
+    def forget(self, series: int, upto: int) -> None:
+        """Keep nothing of a series up to a step."""
+        with self._lock:
+            parts = [part.take(part.step > upto) for part in self._drop(series)]
+            parts = [part for part in parts if len(part)]
+            if parts:
+                self._kept[series] = parts
+                self._count += sum(map(len, parts))
+
+    def _drop(self, series: int) -> list[Points]:
+        parts = self._kept.pop(series, [])
+        self._count -= sum(map(len, parts))
+        return parts
