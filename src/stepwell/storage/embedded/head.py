@@ -231,11 +231,11 @@ class Head:
                     self._take(piece)
 
     def _take(self, piece: Piece) -> None:
-        slots, edges, rows = piece
-        late = self.slots.late(slots, identities(rows, edges[:-1]))
+        slots, edges, rows, rises = piece
+        late = np.zeros(len(slots), np.bool_) if rises else self.slots.late(slots, identities(rows, edges[:-1]))
         for slot in slots[self.slots.points[slots] == 0].tolist():
             self._add(self._at(slot))
-        self.slots.add(slots, edges[1:] - edges[:-1], identities(rows, edges[1:] - 1))
+        self.slots.add(slots, edges[1:] - edges[:-1], identities(rows, edges[1:] - 1), rise=rises)
         self._points += rows.shape[1]
         self._unsettled.append(Unsettled(piece, late))
         self._unsettled_points += rows.shape[1]
@@ -256,7 +256,7 @@ class Head:
         """Give the rows of commits to their series."""
         if not self._unsettled:
             return
-        (slots, edges, rows), late = joined(self._unsettled)
+        (slots, edges, rows, _), late = joined(self._unsettled)
         self._unsettled.clear()
         self._unsettled_points = self._unsettled_series = 0
         for slot, (start, end), behind in zip(slots.tolist(), pairwise(edges.tolist()), late.tolist(), strict=True):

@@ -37,6 +37,7 @@ class Piece(NamedTuple):
     slots: I64
     edges: I64
     rows: I64
+    rises: bool = False  # whether all are known to come after every earlier point of their series
 
 
 class Unsettled(NamedTuple):
@@ -81,6 +82,8 @@ def _gathered(pieces: Sequence[Piece], order: I64, lengths: I64, ends: I64) -> I
 
 def edges_of(which: I64) -> I64:
     """Where another number begins, and the end, of at least one number."""
+    if len(which) == 1:
+        return np.array((0, 1), np.int64)
     inner = np.flatnonzero(which[1:] != which[:-1])
     edges = np.empty(len(inner) + 2, np.int64)
     edges[0], edges[-1] = 0, len(which)
@@ -91,8 +94,14 @@ def edges_of(which: I64) -> I64:
 def identities(rows: I64, places: I64) -> I64:
     """What identifies the points at some places: int64 array (4, n) of step, time, value key, occurrence."""
     found: I64 = rows[:_IDENTITY].take(places, axis=1)
-    found[BITS] ^= (found[BITS] >> 63) & INT64_MAX  # the bits of a number are the key of its value, but for its sign
+    found[BITS] = keys_of(found[BITS])
     return found
+
+
+def keys_of(bits: I64) -> I64:
+    """The keys of values, given as bits: the same, but for their sign."""
+    keys: I64 = bits ^ ((bits >> 63) & INT64_MAX)
+    return keys
 
 
 def points_of(rows: I64) -> Points:

@@ -68,11 +68,12 @@ class Slots(Generic[T]):
                 equal &= mine == theirs
         return ~above
 
-    def add(self, slots: I64, counts: I64, lasts: I64) -> None:
-        """So many points more, each slot once, and the greatest of these."""
+    def add(self, slots: I64, counts: I64, lasts: I64, *, rise: bool) -> None:
+        """So many points more, each slot once, and the greatest of these. `rise`: they are known to be greater than
+        every point before.
+        """
         self.points[slots] += counts
-        rises = ~self.late(slots, lasts)
-        if rises.all():
-            self.greatest[:, slots] = lasts
-        else:
-            self.greatest[:, slots[rises]] = lasts[:, rises]
+        if not rise:
+            rises = ~self.late(slots, lasts)
+            slots, lasts = slots[rises], lasts[:, rises]
+        self.greatest[:, slots] = lasts

@@ -30,6 +30,7 @@ from stepwell.storage.embedded.pieces import (
     Piece,
     edges_of,
     identities,
+    keys_of,
     points_of,
 )
 
@@ -89,6 +90,7 @@ class Stage:
         rows = self._rows(self._resolve(connection))
         edges = edges_of(rows.which)
         keep = self._judge(connection, rows, edges)
+        rises = keep is None
         if keep is not None:
             self.duplicates = len(rows) - int(keep.sum())
             if self.duplicates == len(rows):
@@ -99,7 +101,7 @@ class Stage:
         count = len(rows)
         payload = self._compressor.encode(rows.came[:-1], first_arrival=first_arrival)
         journal.append(connection, first_arrival=first_arrival, count=count, payload=payload)
-        self._piece, self._end = Piece(rows.which[edges[:-1]], edges, rows.columns), first_arrival + count
+        self._piece, self._end = Piece(rows.which[edges[:-1]], edges, rows.columns, rises), first_arrival + count
         return count
 
     def publish(self) -> None:
@@ -141,25 +143,22 @@ class Stage:
         columns = np.empty((1 + COLUMNS, len(which)), np.int64)
         columns[0] = self._head.slots.keys[which]
         values = batches[0].value if len(batches) == 1 else np.concatenate([batch.value for batch in batches])
-        values = canonical(values)
         np.concatenate([batch.step for batch in batches], out=columns[1 + STEP])
         np.concatenate([batch.time for batch in batches], out=columns[1 + TIME])
-        columns[1 + BITS] = values.view(np.int64)
+        columns[1 + BITS] = canonical(values).view(np.int64)
         columns[1 + OCCURRENCE] = 0
         columns[1 + ARRIVAL] = np.arange(len(which))
-        key = value_keys(values)
         append = None
         if any(added.append for added in self._added):
             append = np.repeat([added.append for added in self._added], [len(batch) for batch in batches])
-        order = _order(which, columns[1 + STEP], columns[1 + TIME], key)
+        order = _order(which, columns[1 + STEP], columns[1 + TIME], columns[1 + BITS])
         if order is None:
             # One array for both: they differ in the arrival alone, which the journal does not write.
-            return _Rows(came=columns, which=which, columns=columns[1:], key=key, append=append)
+            return _Rows(came=columns, which=which, columns=columns[1:], append=append)
         return _Rows(
             came=columns,
             which=which[order],
             columns=columns[1:].take(order, axis=1),
-            key=key[order],
             append=None if append is None else append[order],
         )
 
@@ -181,7 +180,7 @@ class Stage:
     def _existing(self, connection: apsw.Connection, slot: int, rows: _Rows, part: slice) -> dict[_Triple, int]:
         """Stored points that equal rows of `part`: (step, time, value key) -> greatest occurrence."""
         steps = np.unique(rows.columns[STEP, part])
-        wanted = set(zip(*(c[part].tolist() for c in (rows.columns[STEP], rows.columns[TIME], rows.key)), strict=True))
+        wanted = set(zip(*(column.tolist() for column in rows.triples(part)), strict=True))
         times = int(rows.columns[TIME, part].min()), int(rows.columns[TIME, part].max())
         series = self._head.slots.items[slot]
         assert series is not None
@@ -208,19 +207,25 @@ class _Rows:
     came: I64  # as in a journal entry, and below that the arrival
     which: I64  # slots of the sorted ones, as the rest
     columns: I64  # as in the head
-    key: I64
     append: NDArray[np.bool_] | None  # None: none of them is
 
     def __len__(self) -> int:
         return len(self.which)
 
+    def triples(self, part: slice) -> tuple[I64, I64, I64]:
+        """Step, time and value key of some."""
+        step, time, bits = self.columns[:OCCURRENCE, part]
+        return step, time, keys_of(bits)
+
     def repeated(self) -> NDArray[np.bool_] | None:
         """Rows that equal the one before; None when there is none."""
+        if len(self) == 1:
+            return None
         same = np.zeros(len(self), np.bool_)
         same[1:] = self.columns[STEP, 1:] == self.columns[STEP, :-1]
         if not same.any():
             return None
-        for column in (self.which, self.columns[TIME], self.key):
+        for column in (self.which, self.columns[TIME], self.columns[BITS]):
             same[1:] &= column[1:] == column[:-1]
         return same if same.any() else None
 
@@ -238,13 +243,14 @@ class _Rows:
             came=self.came.take(arrived, axis=1),
             which=self.which[keep],
             columns=columns,
-            key=self.key[keep],
             append=None,
         )
 
 
-def _order(which: I64, step: I64, time: I64, key: I64) -> I64 | None:
+def _order(which: I64, step: I64, time: I64, bits: I64) -> I64 | None:
     """What sorts the points by all of these, and by arrival where all are equal; None when they stand so."""
+    if len(which) == 1:
+        return None
     low = int(step.min())
     span = int(step.max()) - low + 1
     if span * (int(which.max()) + 1) < 2**63:  # nearly always a series has one point of a step
@@ -255,7 +261,7 @@ def _order(which: I64, step: I64, time: I64, key: I64) -> I64 | None:
         joined = joined[order]
         if (joined[1:] > joined[:-1]).all():
             return order
-    return np.lexsort((key, time, step, which))
+    return np.lexsort((keys_of(bits), time, step, which))
 
 
 def _judge_series(rows: _Rows, part: slice, known: dict[_Triple, int], keep: NDArray[np.bool_]) -> None:
@@ -263,9 +269,9 @@ def _judge_series(rows: _Rows, part: slice, known: dict[_Triple, int], keep: NDA
     the kept ones.
     """
     append = np.zeros(len(rows), np.bool_) if rows.append is None else rows.append
-    columns = (rows.columns[STEP], rows.columns[TIME], rows.key, append)
+    columns = (*rows.triples(part), append[part])
     for position, (step, time, key, again) in enumerate(
-        zip(*(column[part].tolist() for column in columns), strict=True), part.start
+        zip(*(column.tolist() for column in columns), strict=True), part.start
     ):
         triple = (step, time, key)
         if triple not in known:
