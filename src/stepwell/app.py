@@ -221,10 +221,11 @@ def restore(source: Path, directory: Path) -> Iterator[Item]:
         yield told_copied(copied)
 
 
-def repair(directory: Path) -> Iterator[Damage]:
-    """Make a data directory sound that no server has open; what was damaged, and what it cost. StepwellError."""
+def repair(place: Path | str) -> Iterator[Damage]:
+    """Make a data directory sound that no server has open, or the warehouse at a URL; what was damaged, and what it
+    cost. StepwellError."""
     acting.begin(lambda: acting.COMMAND)
-    return repair_store(directory, clock=system_clock)
+    return repair_store(place, clock=clock_of(place))
 
 
 def _relocate(store: Store, places: Settings, url: str) -> Iterator[Copied]:

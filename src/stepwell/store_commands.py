@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from stepwell.client.progress import Progress
-from stepwell.core.errors import Invalid
 from stepwell.settings import Settings, SettingsError, places
 from stepwell.web import control
 
@@ -26,7 +25,7 @@ def add(commands: Any) -> None:
     _add_credential(commands.add_parser("credential", help="create, list or revoke credentials"))
     _add_workspace(commands.add_parser("workspace", help="say which workspace a vendor's id means"))
     check = commands.add_parser("check", help="read everything and name what is damaged")
-    check.add_argument("--repair", action="store_true", help="make it sound; what goes stays in a folder beside it")
+    check.add_argument("--repair", action="store_true", help="make it sound; what goes of a directory stays beside it")
     add_place(check)
     check.set_defaults(run=_check)
     gc = commands.add_parser("gc", help="merge what is scattered and give space back")
@@ -226,14 +225,17 @@ def _repair(asked: dict[str, object]) -> int:
     from stepwell import app  # noqa: PLC0415  as in _items
 
     asked_for = places(data_dir=asked["data_dir"], store=asked["store"], key_file=None)
-    if asked_for.store:
-        raise Invalid("only a directory can be repaired: the databases of a warehouse mend themselves", field="store")
-    directory = asked_for.data_dir
-    found = list(app.repair(directory))
-    for damage in found:
-        print(f"{damage.place}: {damage.cost}")
-    kept = max(directory.glob("repair-*"), key=lambda path: path.stat().st_mtime_ns, default=None) if found else None
-    print(f"{len(found)} places were damaged; what was there before is in {kept}" if found else "no damage found")
+    damaged = 0
+    for damage in app.repair(asked_for.place):
+        damaged += 1
+        print(f"{damage.place}: {damage.cost}", flush=True)
+    if not damaged:
+        print("no damage found")
+    elif asked_for.store:
+        print(f"{damaged} places were damaged; what each had is told beside it")
+    else:
+        kept = max(asked_for.data_dir.glob("repair-*"), key=lambda path: path.stat().st_mtime_ns, default=None)
+        print(f"{damaged} places were damaged; what was there before is in {kept}")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 from typing import TypeAlias
@@ -73,11 +74,17 @@ def restore_store(source: Path, directory: Path) -> Iterator[Copied]:
     return backing.restore(source, directory, form=recovery.FORMAT)
 
 
-def repair_store(directory: Path, *, clock: Clock) -> Iterator[Damage]:
-    """Make the store of a directory sound; what was lost, thing by thing. See storage/embedded/repairing.py."""
+def repair_store(place: Place, *, clock: Clock) -> Iterator[Damage]:
+    """Make the store of a directory, or the warehouse at a URL, sound; what was lost or mended, thing by thing. See
+    `repairing.py` of each engine; also Invalid."""
+    if isinstance(place, str):
+        engine = _warehouse()
+        with closing(engine.WarehouseStore(engine.Address.of(place), clock=clock, background=False)) as store:
+            yield from store.repair()
+        return
     from stepwell.storage.embedded import repairing  # noqa: PLC0415  as above
 
-    return repairing.repair(directory, clock=clock)
+    yield from repairing.repair(place, clock=clock)
 
 
 def relocate_store(store: Store, url: str) -> Iterator[Copied]:

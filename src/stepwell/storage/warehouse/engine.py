@@ -12,12 +12,12 @@ from typing import Final, NoReturn, TypeVar
 from stepwell.core import acting
 from stepwell.core.bounds import Expired, Kept
 from stepwell.core.clock import Clock
-from stepwell.core.errors import Conflict, Corrupt, StepwellError
+from stepwell.core.errors import Conflict, StepwellError
 from stepwell.core.model import Damage, Stats
-from stepwell.storage.catalog import Catalog, runs, summaries
+from stepwell.storage.catalog import Catalog, runs
 from stepwell.storage.catalog.quotas import Quotas
 from stepwell.storage.catalog.runs import Purged
-from stepwell.storage.warehouse import cuts, journal, migrations
+from stepwell.storage.warehouse import checking, cuts, migrations, repairing
 from stepwell.storage.warehouse.address import Address
 from stepwell.storage.warehouse.database import Connection, Database
 from stepwell.storage.warehouse.expiring import Expirer
@@ -39,7 +39,6 @@ from stepwell.storage.warehouse.writer import BUCKETS, Writer
 _log = logging.getLogger("stepwell.storage")
 T = TypeVar("T")
 MOVING: Final = 3  # connections for what moves, sums up and puts back; who reads has others
-CHECKED: Final = 1_000  # rows that a check reads at once
 
 
 class WarehouseStore(PointReadsAndWrites, Catalog):
@@ -168,37 +167,16 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
         self.remove_files()
 
     def check(self) -> Iterator[Damage]:
-        """See Maintenance. What ClickHouse holds it checks itself, whenever it reads."""
-        yield from self._check_journal()
-        yield from self._check_summaries()
+        """See Maintenance."""
+        yield from checking.check(self._database, self._tables)
         yield from self.check_files()
 
-    def _check_journal(self) -> Iterator[Damage]:
-        place = {"run_key": -1, "first_arrival": -1}
-        while True:
-            with self._database.snapshot() as connection:
-                found = SQL.all(connection, "journal_after", {**place, "limit": CHECKED})
-            for run_key, first, payload in found:
-                place = {"run_key": run_key, "first_arrival": first}
-                try:
-                    journal.decode(payload, run_key=run_key, first_arrival=first)
-                except Corrupt as error:
-                    yield Damage(place=f"journal of run {run_key} from arrival {first}", cost=error.message)
-            if len(found) < CHECKED:
-                return
-
-    def _check_summaries(self) -> Iterator[Damage]:
-        last = -1
-        while True:
-            with self._database.snapshot() as connection:
-                found = SQL.all(connection, "summaries_after", (last, CHECKED))
-            for last, body in found:
-                try:
-                    summaries.decode(body)
-                except Corrupt as error:
-                    yield Damage(place=f"summary of series {last}", cost=error.message)
-            if len(found) < CHECKED:
-                return
+    def repair(self) -> Iterator[Damage]:
+        """Mend what is damaged and can be (repairing.py), also while servers use the warehouse; each damage with what
+        was done about it. Busy: a server does not answer; what was told of by then is mended."""
+        yield from repairing.repair(self._database, self._tables, clock=self._clock)
+        for damage in self.check_files():
+            yield Damage(place=damage.place, cost=f"{damage.cost}; {repairing.LEFT}")
 
     def backup(self, *, target: Path, credentials: bool = False) -> NoReturn:
         """See Maintenance. Conflict: databases are copied with their own tools (ADR 24)."""

@@ -103,19 +103,19 @@ def _latest(scope: Scope, steps: I64) -> Points:
 
 
 def summaries(
-    server: Server, *, runs: Sequence[int], series: Sequence[int], waiting: Waiting, at_once: int
+    server: Server, *, runs: Sequence[int], series: Sequence[int], waiting: Waiting, at_once: int, tiled: bool = True
 ) -> dict[int, Summary]:
-    """series key -> the summary of all its points."""
+    """series key -> the summary of all its points; not `tiled`: whatever was summed up of them before."""
     rows = waiting.rows.of_series(series)
     rows = rows.take(rows.points.arrival < waiting.end)
     found: dict[int, Summary] = {}
-    for long in _tiled(server, runs, series):
+    for long in with_tiles(server, runs, series) if tiled else ():
         found |= _long(server, runs, long, waiting, at_once)
     series = [one for one in series if one not in found]
     rows = rows.of_series(series)
     for some, count in _batches(server, runs, series, rows, end=waiting.end, at_once=at_once):
         if count > at_once and len(some) == 1:
-            found |= _long(server, runs, some[0], waiting, at_once)
+            found |= _long(server, runs, some[0], waiting, at_once, tiled=tiled)
             continue
         values = {"runs": tuple(runs), "series": some, "end_age": age_of(waiting.end)}
         run, *columns = select(server, "of_series", 7, values)
@@ -130,7 +130,7 @@ def summaries(
     return found
 
 
-def _tiled(server: Server, runs: Sequence[int], series: Sequence[int]) -> list[int]:
+def with_tiles(server: Server, runs: Sequence[int], series: Sequence[int]) -> list[int]:
     """Those that are so long that they have tiles."""
     found: list[int] = []
     for begin in range(0, len(series), NAMED):
@@ -162,19 +162,21 @@ def _batches(
         yield tuple(batch), held
 
 
-def _long(server: Server, runs: Sequence[int], series: int, waiting: Waiting, at_once: int) -> dict[int, Summary]:
+def _long(
+    server: Server, runs: Sequence[int], series: int, waiting: Waiting, at_once: int, *, tiled: bool = True
+) -> dict[int, Summary]:
     """The summary of one series whose points do not fit into memory; empty where it has none."""
     whole: Summary | None = None
     for run in runs:
         scope = Scope.of(server, run=run, series=[series], window=EVERYTHING, waiting=waiting, at_once=at_once)
-        for one in _summed(scope):
+        for one in _summed(segments(scope) if tiled else [Segment(scope=scope, tiles=None)]):
             whole = one if whole is None else whole.merge(one)
     return {} if whole is None else {series: whole}
 
 
-def _summed(scope: Scope) -> Iterator[Summary]:
-    """Summaries of parts of a scope, in key order."""
-    for piece in segments(scope):
+def _summed(pieces: Sequence[Segment]) -> Iterator[Summary]:
+    """Summaries of the parts of stretches, in key order."""
+    for piece in pieces:
         if piece.tiles is not None:
             yield from Summary.rows(piece.tiles.nodes, piece.tiles.repeated)
             continue

@@ -222,10 +222,15 @@ class PointTables:
         """As PointStore.sample, of the union of the series."""
         return summing.sample(self._scope(run, series, window, waiting), limit)
 
-    def summaries(self, *, runs: Sequence[int], series: Sequence[int], waiting: Waiting) -> dict[int, Summary]:
+    def summaries(
+        self, *, runs: Sequence[int], series: Sequence[int], waiting: Waiting, tiled: bool = True
+    ) -> dict[int, Summary]:
         """series key -> the summary of its points, of these series of these runs; those without points are absent.
-        Reads all of their points: what is shown in lists should be kept up to date from `arrivals` instead."""
-        return summing.summaries(self._server, runs=runs, series=series, waiting=waiting, at_once=self._sizes.at_once)
+        Reads all of their points, but for those of long series that are summed up; not `tiled`: those too. What is
+        shown in lists should be kept up to date from `arrivals` instead."""
+        return summing.summaries(
+            self._server, runs=runs, series=series, waiting=waiting, at_once=self._sizes.at_once, tiled=tiled
+        )
 
     # Care
 
@@ -238,6 +243,26 @@ class PointTables:
         inserted, and is freed of those that are summed up."""
         waiting = Waiting(rows=Rows.empty(), end=settled, cuts=cuts)
         return tiles.roll_up(self._scope(run, [series], EVERYTHING, waiting), self._sizes.nodes, lately)
+
+    def with_tiles(self, *, runs: Sequence[int], series: Sequence[int]) -> list[int]:
+        """Those of these series of these runs of which anything is summed up."""
+        return summing.with_tiles(self._server, runs, series)
+
+    def wrong_tiles(self, *, run: int, series: int, waiting: Waiting) -> bool:
+        """Whether anything that was summed up of a series, and that a read would use, is not what its points are. Reads
+        all of them."""
+        return tiles.wrong(self._scope(run, [series], EVERYTHING, waiting), self._sizes.nodes)
+
+    def delete_tiles(self, *, run: int, series: int) -> None:
+        """Begin to remove all that was summed up of a series. It is not gone when this returns (`has_tiles`): until it
+        is, nobody may sum it up. Reads are as exact meanwhile as they are without."""
+        for name in ("delete_tiling", "delete_nodes_of_series"):
+            self._server.run(SQL[name] % {"run": run, "series": series})
+
+    def has_tiles(self, *, run: int, series: int) -> bool:
+        """Whether anything is stored that was summed up of a series."""
+        (count,) = select(self._server, "nodes_and_tilings", 1, {"run": run, "series": series})
+        return bool(count[0])
 
     def count(self) -> int:
         """How many rows are stored, with those that repeat another."""

@@ -10,8 +10,9 @@ How far a series is tiled, and up to which arrival it was looked for late points
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -212,14 +213,49 @@ def _mend(scope: Scope, end: int, checked: int, widths: tuple[int, ...]) -> int:
     return int(bad.sum())
 
 
+def wrong(scope: Scope, widths: tuple[int, ...]) -> bool:
+    """Whether some tile that a read would use is not what its points are summed up to, bit by bit. Reads all points of
+    such tiles."""
+    at_once = max(1, scope.at_once // widths[0])
+    for piece in segments(scope):
+        whole = piece.tiles
+        for begin in range(0, 0 if whole is None else len(whole.tile), at_once):
+            assert whole is not None
+            tiles, ends = whole.tile[begin : begin + at_once], whole.end[begin : begin + at_once]
+            points = collect(_steps(scope, int(tiles[0]), int(ends[-1])))
+            edges = [0, *np.searchsorted(points.step, ends, side="right").tolist()]
+            parts = [points.take(slice(low, high)) for low, high in pairwise(edges)]
+            if any(_differ(scope, tiles, parts, number, width) for number, width in enumerate(widths)):
+                return True
+    return False
+
+
+def _differ(scope: Scope, starts: I64, parts: Sequence[Points], number: int, width: int) -> bool:
+    """Whether the stored nodes of a level of some tiles are not those of these points."""
+    if not all(map(len, parts)):
+        return True
+    stored = level(scope, number, int(starts[0]), int(starts[-1]))
+    made = [_summed(points, number, width) for points in parts]
+    tile = np.repeat(starts, [len(nodes) for nodes, _ in made])
+    nodes = Buckets.concat([nodes for nodes, _ in made])
+    wanted = [tile, np.concatenate([repeated for _, repeated in made]), *_columns(nodes).values()]
+    found = [stored.tile, stored.repeated, *_columns(stored.nodes).values()]
+    return not all(map(np.array_equal, wanted, found))
+
+
+def _summed(points: Points, number: int, width: int) -> tuple[Buckets, NDArray[np.bool_]]:
+    """The nodes of one level of the points of a tile, and in which of them a step has several."""
+    edges = rank_edges(len(points), -(-len(points) // width) if number else 1)
+    return Buckets.of(points, edges), repeated_steps(points, edges)
+
+
 def _store(tiles: list[Made], widths: tuple[int, ...]) -> None:
     """All nodes of some tiles in one block, so that of each tile all is seen or nothing."""
     columns: dict[str, list[I64]] = {}
     for scope, points in tiles:
         assert scope.series is not None
         for number, width in enumerate(widths):
-            edges = rank_edges(len(points), -(-len(points) // width) if number else 1)
-            nodes = Buckets.of(points, edges)
+            nodes, repeated = _summed(points, number, width)
             rows = {
                 "run": scope.run,
                 "series": scope.series[0],
@@ -228,7 +264,7 @@ def _store(tiles: list[Made], widths: tuple[int, ...]) -> None:
                 "number": np.arange(len(nodes)),
                 "made": scope.end,
                 "end_step": scope.window.max_step,
-                "repeated": repeated_steps(points, edges),
+                "repeated": repeated,
                 **_columns(nodes),
             }
             for name, column in rows.items():
