@@ -63,6 +63,10 @@ def test_several_selectors_are_answered_in_their_order(store: Store):
         selector("r2", metric="none"),
         selector("r2"),
     ]
+    for budget in (1, 2):
+        together = store.read_buckets(workspace=W, selectors=asked, window=EVERYTHING, budget=budget)
+        alone = [store.read_buckets(workspace=W, selectors=[one], window=EVERYTHING, budget=budget)[0] for one in asked]
+        assert list(map(repr, together)) == list(map(repr, alone))
     found = store.read_buckets(workspace=W, selectors=asked, window=EVERYTHING, budget=1)
     assert [each.count.tolist() for each in found] == [[3], [], [1], [1], [], [3]]
     assert (
@@ -147,7 +151,7 @@ def test_one_spike_in_a_long_series_survives_in_every_chart(long_store: Store):
         assert found.max.step[found.max.value.argmax()] == SPIKE // 2
         assert found.min.value.min() == -1000.0
         for points in (4, 50):
-            shown = spread(found, points).value.tolist()
+            shown = spread([found], points)[0].value.tolist()
             assert {1000.0, -1000.0} <= set(shown)
 
 

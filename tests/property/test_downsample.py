@@ -89,7 +89,7 @@ def test_snapped_edges_rise_over_all_rows_and_keep_the_budget(counts: list[int],
 @given(st.data(), SOME, st.integers(1, 40))
 def test_a_spread_keeps_its_budget_its_ends_and_the_extremes(data: st.DataObject, points: Points, budget: int) -> None:
     buckets = Buckets.of(points, data.draw(edges_of(len(points))))
-    found = told(spread(buckets, budget))
+    found = told(spread([buckets], budget)[0])
     all_points = told(Buckets.of(points, np.arange(len(points) + 1)).first)
     assert 1 <= len(found) <= budget
     assert found == sorted(found)
@@ -104,10 +104,17 @@ def test_a_spread_keeps_its_budget_its_ends_and_the_extremes(data: st.DataObject
         }
 
 
+@given(st.data(), st.lists(series(), max_size=5), st.integers(1, 12))
+def test_series_are_spread_together_as_each_alone(data: st.DataObject, several: list[Points], budget: int) -> None:
+    buckets = [Buckets.of(points, data.draw(edges_of(len(points)))) for points in several]
+    alone = [told(*spread([each], budget)) for each in buckets]
+    assert list(map(told, spread(buckets, budget))) == alone
+
+
 @given(series())
 def test_everything_is_shown_when_it_fits(points: Points) -> None:
     single = Buckets.of(points, np.arange(len(points) + 1))
-    assert told(spread(single, max(len(points), 1))) == told(single.first)
+    assert told(spread([single], max(len(points), 1))[0]) == told(single.first)
     assert identities(sample(points.take(last_per_step(points)), max(len(points), 1)).points) == identities(
         points.take(last_per_step(points))
     )

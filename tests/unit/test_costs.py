@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import apsw
 import pytest
 
 from stepwell import app
+from stepwell.core.buckets import Buckets
+from stepwell.core.series import I64, Points
 from stepwell.core.store import Store
 from stepwell.storage import open_store
 from stepwell.storage.embedded import blocks, flushing, nodes, reading, tiles
@@ -167,6 +169,30 @@ def test_a_page_of_charts_is_one_read(server: Server) -> None:
     assert len(extra) <= 8
     of_series = (len(many) - many.opened) - (len(few) - few.opened)
     assert of_series <= 3 * 50, "of each series no more than its run, twice, and its key"
+
+
+def test_short_series_of_a_chart_are_made_together(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [server.run(f"r{number}") for number in range(40)]
+    for number, run in enumerate(runs):
+        server.add(run, "loss", range(number, 10 + number))
+    runs.insert(7, long_series(server, "long", 1_000))
+    monkeypatch.setattr(reading, "EXACT_BELOW", 250)
+    lengths: list[int] = []
+    made = Buckets.of.__func__  # type: ignore[attr-defined]
+
+    def of(cls: type[Buckets], points: Points, edges: I64) -> Buckets:
+        lengths.append(len(points))
+        return cast("Buckets", made(cls, points, edges))
+
+    monkeypatch.setattr(Buckets, "of", classmethod(of))
+
+    def chart_of(some: list[str]) -> list[Any]:
+        asked = {"series": [{"run_id": run, "metric": "loss"} for run in some], "budget": 4}
+        return list(server.ask("POST", "/api/v1/buckets", asked)["series"])
+
+    together = chart_of(runs)
+    assert lengths == [250, 150], "as many passes as points need, not one for each run"
+    assert together == [chart_of([run])[0] for run in runs]
 
 
 def test_a_write_is_one_statement_and_one_commit(server: Server) -> None:

@@ -6,7 +6,9 @@ and are named here too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,8 +57,9 @@ def snapped_edges(counts: I64, budget: int) -> I64:
     return distinct(right - nearer_left)
 
 
-def spread(buckets: Buckets, budget: int) -> Samples:
-    """At most `budget` points that keep what a chart must show, in key order, none twice; `buckets` stand in order.
+def spread(several: Sequence[Buckets], budget: int) -> list[Samples]:
+    """Of each series at most `budget` points that keep what a chart must show, in key order, none twice; the buckets of
+    each stand in order.
 
     4 or more: the first, the last, and of every bucket (joined to (budget - 2) // 2 of them) the least and the greatest
     finite value, or its first point when it has no finite value. 3: the first, the last, and the extreme that is
@@ -64,17 +67,36 @@ def spread(buckets: Buckets, budget: int) -> Samples:
     1: the last. All points, when every bucket is a single one and they are no more than the budget.
     """
     _at_least_one(budget, "budget")
-    if len(buckets) <= budget and (buckets.count == 1).all():
-        return buckets.first
-    ends = [buckets.first.take(slice(0, 1)), buckets.last.take(slice(-1, None))]
-    if budget < 3:
-        return _distinct(ends[2 - budget :])
-    if budget == 3:
-        return _distinct([*ends, _farthest(buckets.merge(rank_edges(len(buckets), 1)))])
+    shown = {n: rows.first for n, rows in enumerate(several) if len(rows) <= budget and (rows.count == 1).all()}
+    rest = {n: rows for n, rows in enumerate(several) if n not in shown}
+    if rest:
+        left = list(rest.values())
+        chosen = _outlines(left, budget) if budget > 3 else [_few(rows, budget) for rows in left]
+        shown |= dict(zip(rest, chosen, strict=True))
+    return [shown[n] for n in range(len(several))]
+
+
+def _outlines(several: Sequence[Buckets], budget: int) -> list[Samples]:
+    """Of each, which is not empty, the ends and every bucket's extremes: together, as numpy takes longer to begin than
+    to do one of them.
+    """
     most = (budget - 2) // 2
-    joined = buckets if len(buckets) <= most else buckets.merge(snapped_edges(buckets.count, most))
-    some = joined.finite_count > 0
-    return _distinct([*ends, joined.min.take(some), joined.max.take(some), joined.first.take(~some)])
+    several = [rows if len(rows) <= most else rows.merge(snapped_edges(rows.count, most)) for rows in several]
+    lengths = np.array([len(rows) for rows in several])
+    series, places = np.repeat(np.arange(len(several)), lengths), np.cumsum(lengths)
+    first, last = (Samples.concat(column) for column in ([b.first for b in several], [b.last for b in several]))
+    low, high = (Samples.concat(column) for column in ([b.min for b in several], [b.max for b in several]))
+    some = np.concatenate([rows.finite_count for rows in several]) > 0
+    parts = [first.take(places - lengths), last.take(places - 1), low.take(some), high.take(some), first.take(~some)]
+    of = np.concatenate([np.arange(len(several)), np.arange(len(several)), series[some], series[some], series[~some]])
+    return _distinct(parts, of)
+
+
+def _few(rows: Buckets, budget: int) -> Samples:
+    ends = [rows.first.take(slice(0, 1)), rows.last.take(slice(-1, None))]
+    inner = [_farthest(rows.merge(rank_edges(len(rows), 1)))] if budget == 3 else []
+    parts = [*ends[2 - min(budget, 2) :], *inner]
+    return _distinct(parts, np.zeros(len(parts), np.int64))[0]
 
 
 def _farthest(whole: Buckets) -> Samples:
@@ -92,14 +114,17 @@ def _identity(one: Samples) -> tuple[int, int, int]:
     return int(one.step[0]), int(one.time[0]), int(value_keys(one.value)[0])
 
 
-def _distinct(parts: list[Samples]) -> Samples:
-    """The samples of all parts in key order, each once."""
+def _distinct(parts: list[Samples], of: I64) -> list[Samples]:
+    """Of each series, told by its number `of` each sample, the samples in key order, each once."""
     both = Samples.concat(parts)
-    columns = (both.step, both.time, value_keys(both.value))
+    columns = (of, both.step, both.time, value_keys(both.value))
     order = np.lexsort(columns[::-1])
     fresh = np.ones(len(order), np.bool_)
     fresh[1:] = ascending(tuple(column[order] for column in columns))
-    return both.take(order[fresh])
+    chosen = order[fresh]
+    found = both.take(chosen)
+    edges = np.searchsorted(of[chosen], np.arange(of.max() + 2)).tolist()
+    return [found.take(slice(a, b)) for a, b in pairwise(edges)]
 
 
 def sample(points: Points, limit: int) -> Sampled:

@@ -95,7 +95,7 @@ def interval(
         every = store.read_buckets(workspace=workspace, selectors=chosen, window=window, budget=budget)
         for n, rows in zip(fitting, every, strict=True):
             found[n] = rows
-    return [spread(rows, budget) for rows in found]
+    return spread(found, budget)
 
 
 def sample(

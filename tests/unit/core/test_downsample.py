@@ -43,7 +43,7 @@ def test_one_spike_in_a_million_is_seen_at_every_zoom(budget, place, peak):
     values = np.zeros(MILLION)
     values[place] = peak
     nodes = Buckets.of(line(values), np.append(np.arange(0, MILLION, 128), MILLION))
-    found = spread(nodes, budget)
+    found = spread([nodes], budget)[0]
     assert (place, peak) in zip(found.step.tolist(), found.value.tolist(), strict=True)
     assert len(found) <= budget
 
@@ -73,7 +73,7 @@ def test_edges_that_do_not_cover_the_points_are_refused(edges):
 
 def test_no_points_make_no_buckets():
     none = Buckets.of(Points.empty(), np.array([0]))
-    assert len(none) == len(none.merge(np.array([0]))) == len(Buckets.concat([])) == len(spread(none, 5)) == 0
+    assert len(none) == len(none.merge(np.array([0]))) == len(Buckets.concat([])) == len(spread([none], 5)[0]) == 0
     assert len(Buckets.concat([none, whole([1.0])])) == 1
     assert len(sample(Points.empty(), 5).points) == 0
     assert repeated_steps(Points.empty(), np.array([0])).tolist() == []
@@ -128,7 +128,7 @@ def test_points_of_one_step_and_time_stand_in_the_order_of_their_values():
 @pytest.mark.parametrize("budget", range(4, 30))
 def test_rugged_series_fill_their_budget_and_no_more(budget):
     nodes = Buckets.of(line(noisy(5000, seed=budget)), rank_edges(5000, 500))
-    assert budget - 3 <= len(spread(nodes, budget)) <= budget
+    assert budget - 3 <= len(spread([nodes], budget)[0]) <= budget
 
 
 def test_without_finite_values_the_place_of_the_extremes_is_the_first_point():
@@ -177,7 +177,7 @@ def test_a_summary_grows_after_before_and_between():
 def test_a_stretch_without_finite_values_does_not_vanish_from_a_chart():
     values = np.zeros(1000)
     values[400:600] = NAN
-    found = spread(Buckets.of(line(values), np.arange(1001)), 40)
+    found = spread([Buckets.of(line(values), np.arange(1001))], 40)[0]
     shown = found.step[np.isnan(found.value)]
     assert len(shown) == 3  # of 19 buckets those that lie within the stretch
     assert ((shown >= 400) & (shown < 600)).all()
@@ -185,19 +185,19 @@ def test_a_stretch_without_finite_values_does_not_vanish_from_a_chart():
 
 def test_small_budgets():
     nodes = Buckets.of(line([0.0, 1.0, -5.0, 3.0, 2.0]), np.arange(6))
-    assert spread(nodes, 1).step.tolist() == [4]
-    assert spread(nodes, 2).step.tolist() == [0, 4]
-    assert spread(nodes, 3).step.tolist() == [0, 2, 4]
+    assert spread([nodes], 1)[0].step.tolist() == [4]
+    assert spread([nodes], 2)[0].step.tolist() == [0, 4]
+    assert spread([nodes], 3)[0].step.tolist() == [0, 2, 4]
     rising = Buckets.of(line([0.0, 1.0, 2.0, 3.0]), np.arange(5))
-    assert spread(rising, 3).step.tolist() == [0, 3]  # both extremes are ends
+    assert spread([rising], 3)[0].step.tolist() == [0, 3]  # both extremes are ends
     peak_at_end = Buckets.of(line([0.0, -1.0, 0.0, 99.0]), np.arange(5))
-    assert spread(peak_at_end, 3).step.tolist() == [0, 1, 3]
-    assert spread(whole([NAN, INF, NAN]), 3).step.tolist() == [0, 2]
-    assert spread(whole([1.0]), 3).step.tolist() == [0]
+    assert spread([peak_at_end], 3)[0].step.tolist() == [0, 1, 3]
+    assert spread([whole([NAN, INF, NAN])], 3)[0].step.tolist() == [0, 2]
+    assert spread([whole([1.0])], 3)[0].step.tolist() == [0]
 
 
 @pytest.mark.parametrize(
-    "choose", [lambda n: rank_edges(5, n), lambda n: sample_ranks(5, n), lambda n: spread(whole([1.0]), n)]
+    "choose", [lambda n: rank_edges(5, n), lambda n: sample_ranks(5, n), lambda n: spread([whole([1.0])], n)]
 )
 def test_a_budget_below_one_is_refused(choose):
     with pytest.raises(ValueError, match="must be at least 1, not 0"):

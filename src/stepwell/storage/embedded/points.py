@@ -284,7 +284,7 @@ class PointTables:
         found = []
         for at in range(0, len(selectors), TOGETHER):
             with self._sources(workspace, selectors[at : at + TOGETHER]) as sources:
-                found += [reading.buckets(source, window=window, budget=budget) for source in sources]
+                found += reading.buckets(sources, window=window, budget=budget)
         return found
 
     def sample(self, *, workspace: str, selectors: Sequence[Selector], window: Window, limit: int) -> list[Sampled]:

@@ -7,7 +7,7 @@ that time some points are in blocks and others not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
@@ -169,19 +169,36 @@ def collect(source: Source, window: Window) -> Points:
     return Points.concat([p for p in found if len(p)])
 
 
-def buckets(source: Source, *, window: Window, budget: int) -> Buckets:
-    """At most `budget` buckets of the window's points, by rank."""
-    whole, cut = _split(source, window)
-    fresh = [p for p in (_within(p, window) for p in source.fresh) if len(p)]
-    total = sum(header.length for header in whole + cut) + sum(map(len, fresh))
-    part = replace(source, headers=whole + cut, fresh=fresh)
-    level = _level(total, budget)
-    if level is None:
-        found = collect(part, window)
-        return Buckets.of(found, rank_edges(len(found), budget))
-    nodes = [table for table in _nodes(source, whole + cut, fresh, window, level) if len(table)]
-    joined = NodeTable.joined(nodes).buckets() if nodes else Buckets.empty()
-    return joined.merge(snapped_edges(joined.count, budget))
+def buckets(asked: Iterable[Source], *, window: Window, budget: int) -> list[Buckets]:
+    """Of each source at most `budget` buckets of the window's points, by rank."""
+    found: dict[int, Buckets] = {}
+    exact: dict[int, Points] = {}  # what is bucketed point by point, and is waiting for others
+    for place, source in enumerate(asked):
+        whole, cut = _split(source, window)
+        fresh = [p for p in (_within(p, window) for p in source.fresh) if len(p)]
+        total = sum(header.length for header in whole + cut) + sum(map(len, fresh))
+        level = _level(total, budget)
+        if level is None:
+            exact[place] = collect(replace(source, headers=whole + cut, fresh=fresh), window)
+            if sum(map(len, exact.values())) >= EXACT_BELOW:
+                found |= _ranked(exact, budget)
+                exact.clear()
+            continue
+        nodes = [table for table in _nodes(source, whole + cut, fresh, window, level) if len(table)]
+        joined = NodeTable.joined(nodes).buckets() if nodes else Buckets.empty()
+        found[place] = joined.merge(snapped_edges(joined.count, budget))
+    found |= _ranked(exact, budget)
+    return [found[place] for place in range(len(found))]
+
+
+def _ranked(several: dict[int, Points], budget: int) -> dict[int, Buckets]:
+    """Each as buckets of its points. Of short series together: numpy takes longer to begin than to do them."""
+    edges = [rank_edges(len(points), budget) for points in several.values()]
+    begins = np.cumsum([0, *map(len, several.values())])
+    together = np.concatenate([[0], *(each[1:] + begin for each, begin in zip(edges, begins, strict=False))])
+    rows = Buckets.of(Points.concat(list(several.values())), together)
+    cuts = np.cumsum([0, *(len(each) - 1 for each in edges)]).tolist()
+    return {place: rows.take(slice(a, b)) for place, (a, b) in zip(several, pairwise(cuts), strict=True)}
 
 
 def _level(total: int, budget: int) -> int | None:

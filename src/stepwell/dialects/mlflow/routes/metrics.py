@@ -19,7 +19,6 @@ from stepwell.web.routing import Route
 _HISTORY: Final = Reader(wire.GetHistory)
 _BULK: Final = Reader(wire.GetHistoryBulk)
 _INTERVAL: Final = Reader(wire.GetHistoryInterval)
-_TOGETHER: Final = 20  # runs of a chart that are read at once
 
 
 async def get_history(call: Call) -> Response:
@@ -118,8 +117,9 @@ async def get_history_interval(call: Call) -> Response:
 def _interval(
     call: Call, run_ids: Sequence[str], metric: str, window: Window, budget: int
 ) -> Iterator[list[wire.MetricOfRun]]:
-    for place in range(0, len(run_ids), _TOGETHER):
-        part = run_ids[place : place + _TOGETHER]
+    together = max(query.CHUNK_POINTS // budget, 1)
+    for place in range(0, len(run_ids), together):
+        part = run_ids[place : place + together]
         found = query.interval(
             call.context.store,
             workspace=call.workspace,
@@ -127,8 +127,8 @@ def _interval(
             window=window,
             budget=budget,
         )
-        for run_id, points in zip(part, found, strict=True):
-            yield render.metrics_of_run(metric, run_id, points)
+        each = zip(part, found, strict=True)
+        yield [shown for run_id, points in each for shown in render.metrics_of_run(metric, run_id, points)]
 
 
 def _window(start: int | None, end: int | None) -> Window:
