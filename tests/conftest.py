@@ -33,8 +33,8 @@ HOSTS = ip_network("198.18.0.0/15")  # kept for tests: what tests/warehouse/host
 FOREIGN = ("STEPWELL_", "MLFLOW_")
 # What the engines run on: those that a variable names, or those that are started.
 DATABASES = (
-    (CLICKHOUSE, {"warehouse", "tight warehouse"}, clickhouse_url),
-    (POSTGRES, {"warehouse", "tight warehouse", "chdb"}, postgres_url),
+    (CLICKHOUSE, {"warehouse", "tight warehouse", "bucket warehouse"}, clickhouse_url),
+    (POSTGRES, {"warehouse", "tight warehouse", "bucket warehouse", "chdb"}, postgres_url),
 )
 KEPT = ("STEPWELL_BIN", "STEPWELL_TEST_")  # say what is under test
 

@@ -15,11 +15,12 @@ from pathlib import Path
 import psycopg
 
 from stepwell.storage.warehouse import Address, migrate
+from stepwell.storage.warehouse.address import Bucket
 from stepwell.storage.warehouse.points import ClickHouse
 from warehouse.servers import CLICKHOUSE, POSTGRES
 
 
-def make(*, clickhouse: str, postgres: str, files: Path, migrated: bool = True) -> Address:
+def make(*, clickhouse: str, postgres: str, files: Path | Bucket, migrated: bool = True) -> Address:
     """A warehouse in databases of a new name; `clickhouse` and `postgres` are URLs without one."""
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:

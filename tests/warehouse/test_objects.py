@@ -70,8 +70,7 @@ def test_a_content_is_what_was_written_of_whatever_size(contents: Objects, place
     assert put(contents, BIG[:size], step=777_777) == size
     assert read(contents) == BIG[:size]
     assert uploads(place) == []
-    contents.remove(NAME)
-    contents.remove(NAME)
+    assert contents.remove([NAME]) == contents.remove([NAME, "ab/none"]) == []
     assert keys(place) == []
     with pytest.raises(NotFound):
         contents.open(NAME)
@@ -127,8 +126,7 @@ def test_a_store_that_goes_away_in_the_middle_of_an_upload_keeps_nothing(
     small.write(b"small")  # nothing is sent yet
     with pytest.raises(Busy, match="does not answer"):
         small.commit()
-    with pytest.raises(Busy, match="does not answer"):
-        contents.remove(NAME)
+    assert contents.remove(["ab/1", "ab/2"]) == ["ab/1", "ab/2"]
     with pytest.raises(Busy, match="does not answer"):
         contents.open(NAME)
     running.start()

@@ -6,7 +6,7 @@ needs no name of its own while it is on its way in: what has no row was never st
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Final, Protocol
 
 from stepwell.storage.files import Files, Kind
@@ -54,8 +54,8 @@ class Contents(Protocol):
         """One that was kept. NotFound; other StepwellErrors: it cannot be read now."""
         ...
 
-    def remove(self, name: str, /) -> None:
-        """Remove it if it is there. StepwellError: it may still be there."""
+    def remove(self, names: Sequence[str], /) -> list[str]:
+        """Remove those that are there; which of them may still be there."""
         ...
 
     def leftovers(self) -> Iterator[list[str]]:
@@ -85,13 +85,18 @@ class Folder:
         with mapped(name):
             return FileContent(name, self._files.open(f"{FOLDER}/{name}"))
 
-    def remove(self, name: str) -> None:
+    def remove(self, names: Sequence[str]) -> list[str]:
         """See Contents."""
-        with mapped(name):
-            try:
-                self._files.unlink(f"{FOLDER}/{name}")
-            except FileNotFoundError:
-                return
+        return [name for name in names if not self._remove(name)]
+
+    def _remove(self, name: str) -> bool:
+        try:
+            self._files.unlink(f"{FOLDER}/{name}")
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        return True
 
     def leftovers(self) -> Iterator[list[str]]:
         """See Contents."""

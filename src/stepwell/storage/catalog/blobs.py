@@ -210,12 +210,9 @@ class Blobs:
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove contents that no row names any more. What cannot be removed now is tried again by `sweep`."""
-        for file in names:
-            try:
-                self._contents.remove(file)
-            except StepwellError:
-                with self._lock:
-                    self._unwanted.add(file)
+        if left := self._contents.remove(list(names)):
+            with self._lock:
+                self._unwanted.update(left)
 
     def sweep(self) -> None:
         """Remove what interruptions left and has no row, and what `remove` could not."""
