@@ -45,6 +45,7 @@ def small_steps() -> Iterator[None]:
         patch.setattr(tiles, "NEXT", 2)
         patch.setattr(flushing, "STEP_POINTS", 8)
         patch.setattr(flushing, "STEP_SERIES", 2)
+        patch.setattr(flushing, "INSERTED", 1)
         patch.setattr(flushing, "TRIM_ROWS", 3)
         patch.setattr(flushing, "BACKLOG_SERIES", 2)
         patch.setattr(backlog, "PIECE", 1)
@@ -266,9 +267,9 @@ def journal_goes_first(patch: pytest.MonkeyPatch) -> None:
     """A flush that trims the journal before the blocks are in."""
     real = flushing.Flusher._step
 
-    def step(self: flushing.Flusher, moves: Any) -> None:
+    def step(self: flushing.Flusher, moves: Any) -> bool:
         self._trim(self._head.everything()[0])
-        real(self, moves)
+        return real(self, moves)
 
     patch.setattr(flushing.Flusher, "_step", step)
 

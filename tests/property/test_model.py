@@ -373,6 +373,7 @@ class TightMachine(StoreMachine):
         self.patch.setattr(reading, "EXACT_BELOW", 4)
         self.patch.setattr(flushing, "STEP_POINTS", 10)
         self.patch.setattr(flushing, "STEP_SERIES", 2)
+        self.patch.setattr(flushing, "INSERTED", 1)
         self.patch.setattr(flushing, "TRIM_ROWS", 2)
         self.patch.setattr(flushing, "BACKLOG_SERIES", 2)
         self.patch.setattr(backlog, "PIECE", 1)
@@ -390,18 +391,18 @@ class TightMachine(StoreMachine):
     def flush_in_part(self, steps: int, *, trimmed: bool, kill: bool) -> None:
         """A flush that ends early, after some of its transactions; then perhaps the process."""
         left = iter(range(steps))
-        real = flushing.Flusher._step
+        real = flushing.Flusher._insert
 
-        def some(flusher: flushing.Flusher, step: Any) -> None:
+        def some(flusher: flushing.Flusher, moves: Any) -> bool:
             if next(left, None) is None:
                 raise EarlyEndError
-            real(flusher, step)
+            return real(flusher, moves)
 
         def none(flusher: flushing.Flusher, end: int) -> None:
             raise EarlyEndError
 
         with pytest.MonkeyPatch.context() as patch, suppress(EarlyEndError):
-            patch.setattr(flushing.Flusher, "_step", some)
+            patch.setattr(flushing.Flusher, "_insert", some)
             if not trimmed:
                 patch.setattr(flushing.Flusher, "_trim", none)
             self.store.flush()

@@ -13,7 +13,7 @@ from stepwell.core.errors import Busy
 from stepwell.core.model import EVERYTHING, NO_COLUMNS
 from stepwell.core.series import Order
 from stepwell.core.store import Store
-from stepwell.storage.embedded import EmbeddedStore, engine, points, reading
+from stepwell.storage.embedded import EmbeddedStore, engine, flushing, points, reading
 from stores import RUN, Shelf, W, add, batch_of, change, make_runs, read_points, selector
 
 A, B = (("worker", "a"),), (("worker", "b"),)
@@ -41,7 +41,11 @@ def ruined(shelf: Shelf) -> Store:
     return shelf.store
 
 
-def test_a_step_that_meets_damage_moves_nothing_and_the_others_move(shelf: Shelf) -> None:
+@pytest.mark.parametrize("together", [1, 2, 100])
+def test_a_step_that_meets_damage_moves_nothing_and_the_others_move(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, together: int
+) -> None:
+    monkeypatch.setattr(flushing, "INSERTED", together)
     store = ruined(shelf)
     add(store, [(9, 9, 1.0)], labels=A)
     add(store, [(9, 9, 1.0)], metric="other")
@@ -162,10 +166,13 @@ def test_a_flush_of_many_small_series_takes_few_statements(tmp_path: Path, monke
     make_runs(shelf.store, RUN)
     series = [f"m{n}" for n in range(700)]
     for again in range(2):
+        commits = shelf.store.stats().counters["commits"]
         change(shelf.store, points=batch_of({(name, ()): [(again, 0, 1.0)] for name in series}))
         counts.update(dict.fromkeys(counts, 0))
         shelf.store.flush()
-        assert counts["connect_writer"] < 4 * 700 + 50 + again * 3 * 700, "blocks that are joined go too"
+        made = shelf.store.stats().counters["commits"] - commits
+        assert made == 1 + 7 + 2, "the write, seven times a hundred series at most, the journal"
+        assert counts["connect_writer"] < 4 * 700 + 120 + again * 3 * 700, "blocks that are joined go too"
         assert counts["connect_reader"] < 20 + again * 700, "only what is joined is opened"
     assert shelf.store.stats().gauges["head_points"] == 0
     shelf.close()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import apsw
 
@@ -32,12 +32,14 @@ from stepwell.storage.embedded.writer import Request
 
 STEP_POINTS: Final = 65_536
 STEP_SERIES: Final = 500
+INSERTED: Final = 100  # series whose blocks and summaries go in at a time: commits wait meanwhile, some milliseconds
 BACKLOG_SERIES: Final = 20_000  # brought into the head before what is there moves on
 TRIM_ROWS: Final = 256
 OVERLAP: Final = 8  # ranges of blocks that may cover one key before they are merged
 MERGE_BLOCKS: Final = 32  # at most, in one step
 GARBAGE_BLOCKS: Final = 500
 
+T = TypeVar("T")
 _log = logging.getLogger("stepwell.storage")
 
 Submit = Callable[[Request], Future[object]]
@@ -100,7 +102,7 @@ class Flusher:
         end, dirty = self._head.everything()
         if not dirty:
             return False
-        moved = [self._moved(step) for step in _steps(dirty)]
+        moved = [_apart(self._step, step) for step in _steps(dirty)]
         if all(moved) and whole:
             self._trim(end)
         self.counters["flushes"] += 1
@@ -110,19 +112,7 @@ class Flusher:
             self.cover(series_key)
         return True
 
-    def _moved(self, step: Sequence[tuple[Series, State]]) -> bool:
-        """Whether all of a step is in blocks now. What meets damage stays in the head and the journal, alone."""
-        try:
-            self._step(step)
-        except Corrupt as error:
-            if len(step) > 1:
-                half = len(step) // 2
-                return all([self._moved(step[:half]), self._moved(step[half:])])
-            _log.error(error.message, extra={"action": "flush_damaged"})
-            return False
-        return True
-
-    def _step(self, step: Sequence[tuple[Series, State]]) -> None:
+    def _step(self, step: Sequence[tuple[Series, State]]) -> bool:
         with self._snapshot() as connection:
             there = _by_series(headers_of_many(connection, [s.key for s, state in step if state.stored is not None]))
             plans = [
@@ -130,7 +120,10 @@ class Flusher:
                 for (series, state), total in zip(step, sum_up(step), strict=True)
             ]
         moves = self._encoded(step, plans)
+        moved = [_apart(self._insert, moves[at : at + INSERTED]) for at in range(0, len(moves), INSERTED)]
+        return all(moved)
 
+    def _insert(self, moves: Sequence[_Move]) -> bool:
         def run(connection: apsw.Connection, stage: Stage) -> list[_Move]:
             return _move(connection, moves, self._cache)
 
@@ -139,6 +132,7 @@ class Flusher:
 
         self._submit(Request(run=run, alone=True, essential=True, committed=committed)).result()
         self.counters["blocks_written"] += sum(len(m.made) for m in moves)
+        return True
 
     def _plan(
         self,
@@ -301,6 +295,18 @@ class Flusher:
         return bool(self._submit(Request(run=run, alone=True, essential=True, guarded=False)).result())
 
 
+def _apart(do: Callable[[Sequence[T]], bool], items: Sequence[T]) -> bool:
+    """Whether it is done with all of them now. What meets damage stays in the head and the journal, alone."""
+    try:
+        return do(items)
+    except Corrupt as error:
+        if len(items) > 1:
+            half = len(items) // 2
+            return all([_apart(do, items[:half]), _apart(do, items[half:])])
+        _log.error(error.message, extra={"action": "flush_damaged"})
+        return False
+
+
 def _steps(dirty: list[tuple[Series, State]]) -> Iterator[list[tuple[Series, State]]]:
     step: list[tuple[Series, State]] = []
     points = 0
@@ -314,7 +320,7 @@ def _steps(dirty: list[tuple[Series, State]]) -> Iterator[list[tuple[Series, Sta
         yield step
 
 
-def _move(connection: apsw.Connection, moves: list[_Move], cache: Blocks) -> list[_Move]:
+def _move(connection: apsw.Connection, moves: Sequence[_Move], cache: Blocks) -> list[_Move]:
     """Inside the transaction: what still exists moves; purged series have nothing to move."""
     there = alive(connection, [m.series.key for m in moves])
     moved = [m for m in moves if m.series.key in there]
