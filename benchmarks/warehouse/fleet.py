@@ -25,6 +25,8 @@ from warehouse import servers as databases
 
 TICKS = os.sysconf("SC_CLK_TCK")
 READY_SECONDS = 120
+# PostgreSQL as one is run that must not lose a commit, with the memory that its documentation advises for 4 GB.
+SETTINGS = {"fsync": "on", "full_page_writes": "on", "shared_buffers": "1GB", "max_wal_size": "4GB"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,7 @@ def started() -> Iterator[Databases]:
     with (
         databases.temporary_folder() as folder,
         databases.clickhouse(folder / "clickhouse") as clickhouse,
-        databases.postgres(folder / "postgres") as postgres,
+        databases.postgres(folder / "postgres", settings=SETTINGS) as postgres,
     ):
         yield Databases(folder, postgres, clickhouse)
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +63,7 @@ class Host:
 
 
 HERE: Final = Host()
+NONE: Final[Mapping[str, object]] = {}
 
 
 def free_port() -> int:
@@ -168,8 +169,8 @@ def clickhouse(folder: Path, *, more: str = "", host: Host = HERE, port: int = 0
 
 
 @contextmanager
-def postgres(folder: Path, *, host: Host = HERE) -> Iterator[Process]:
-    """A running PostgreSQL server with the user `postgres` and no password."""
+def postgres(folder: Path, *, host: Host = HERE, settings: Mapping[str, object] = NONE) -> Iterator[Process]:
+    """A running PostgreSQL server with the user `postgres` and no password. `settings` count before those of tests."""
     binaries, data, port = POSTGRES_BINARIES[-1], folder / "data", free_port()
     folder.mkdir(parents=True, exist_ok=True)
     become: list[str] = []
@@ -194,6 +195,7 @@ def postgres(folder: Path, *, host: Host = HERE) -> Iterator[Process]:
         # A killed process loses nothing by it, only a machine without power; and databases are made by the hundred.
         "fsync": "off",
         "full_page_writes": "off",
+        **settings,
     }
     command = [*host.enter, *(become or ["setpriv"]), "--pdeathsig=INT", str(binaries / "postgres"), "-D", str(data)]
     for name, value in options.items():

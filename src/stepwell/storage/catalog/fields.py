@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from stepwell.core.filters import EXPERIMENTS, RUNS, Aggregate, Field, Kind, Schema
 from stepwell.storage.catalog.live import LiveValues
@@ -62,6 +62,9 @@ EXPERIMENT: Final = Table(
 )
 
 
+Identity: TypeAlias = tuple[Kind, str]  # of a row that belongs to a run: a metric, param or tag, and its name
+
+
 class Bindings:
     """Values on their way into a statement: they are always bound, never written into it."""
 
@@ -80,15 +83,22 @@ class Fields:
     """The fields of one search, each joined once."""
 
     def __init__(
-        self, table: Table, bindings: Bindings, *, metric_ids: Mapping[str, int], live: LiveValues | None
+        self,
+        table: Table,
+        bindings: Bindings,
+        *,
+        metric_ids: Mapping[str, int],
+        live: LiveValues | None,
+        met: Mapping[Identity, str] | None = None,
     ) -> None:
+        """`met`: rows that the statement has met by itself, and what it calls them."""
         self.table = table
         self.ctes: list[str] = []
         self.joins: list[str] = []
         self._bindings = bindings
         self._metric_ids = metric_ids
         self._live = live
-        self._aliases: dict[tuple[object, ...], str] = {}
+        self._aliases: dict[Identity, str] = dict(met or {})
         self._metrics: dict[Field, str] = {}
 
     def value(self, wanted: Field) -> str:
@@ -99,9 +109,9 @@ class Fields:
                     self._metrics[wanted] = self._metric(wanted)
                 return self._metrics[wanted]
             case Kind.PARAM:
-                return f"{self._text('param', 'param', wanted.key, '{alias}.run_key = run.key')}.value"
+                return f"{self._text(Kind.PARAM, 'param', wanted.key, '{alias}.run_key = run.key')}.value"
             case Kind.TAG:
-                return f"{self._text('tag', self.table.tags, wanted.key, self.table.tag_link)}.value"
+                return f"{self._text(Kind.TAG, self.table.tags, wanted.key, self.table.tag_link)}.value"
             case _:
                 return self.table.attributes[wanted.key]
 
@@ -110,7 +120,7 @@ class Fields:
         stored = "CAST(NULL AS BIGINT)"
         if number is not None:
             alias = self._join(
-                ("metric", wanted.key), "run_metric", "{alias}.run_key = run.key AND {alias}.metric_id = ", number
+                (Kind.METRIC, wanted.key), "run_metric", "{alias}.run_key = run.key AND {alias}.metric_id = ", number
             )
             stored = f"{alias}.{wanted.aggregate.value}"
         live = self._live.of(wanted.key, wanted.aggregate) if self._live else {}
@@ -125,13 +135,13 @@ class Fields:
         self.joins.append(f"LEFT JOIN {alias} ON {alias}.run_key = run.key")
         return f"coalesce({alias}.value, {stored})"
 
-    def _text(self, kind: str, table: str, name: str, link: str) -> str:
+    def _text(self, kind: Kind, table: str, name: str, link: str) -> str:
         return self._join((kind, name), table, link + " AND {alias}.name = ", name)
 
-    def _join(self, identity: tuple[object, ...], table: str, link: str, bound: Any) -> str:
+    def _join(self, identity: Identity, table: str, link: str, bound: Any) -> str:
         alias = self._aliases.get(identity)
         if alias is None:
-            alias = self._aliases[identity] = f"j{len(self._aliases)}"
+            alias = self._aliases[identity] = f"j{len(self.joins)}"
             self.joins.append(f"LEFT JOIN {table} AS {alias} ON {link.format(alias=alias)}{self._bindings.add(bound)}")
         return alias
 

@@ -197,39 +197,39 @@ SELECT time, kind, text, detail FROM event WHERE run_key = ? ORDER BY time, seq;
 
 -- name: params_of
 -- Of each run one JSON object, names rising: a row for each pair takes five times as long.
-SELECT wanted.value, (
+SELECT wanted.value AS run_key, (
     SELECT json_group_object(name, value)
     FROM (
         SELECT name, value FROM param
         WHERE run_key = wanted.value AND (:names IS NULL OR name IN (SELECT value FROM json_each(:names)))
         ORDER BY name
     )
-)
+) AS pairs
 FROM json_each(:keys) AS wanted;
 
 -- name: tags_of
-SELECT wanted.value, (
+SELECT wanted.value AS run_key, (
     SELECT json_group_object(name, value)
     FROM (
         SELECT name, value FROM tag
         WHERE run_key = wanted.value AND (:names IS NULL OR name IN (SELECT value FROM json_each(:names)))
         ORDER BY name
     )
-)
+) AS pairs
 FROM json_each(:keys) AS wanted;
 
 -- name: tag_value
 SELECT value FROM tag WHERE run_key = ? AND name = ?;
 
 -- name: custom_info_of
-SELECT wanted.value, (
+SELECT wanted.value AS run_key, (
     SELECT json_group_object(name, value)
     FROM (
         SELECT name, value FROM custom_info
         WHERE run_key = wanted.value AND (:names IS NULL OR name IN (SELECT value FROM json_each(:names)))
         ORDER BY name
     )
-)
+) AS pairs
 FROM json_each(:keys) AS wanted;
 
 -- name: bury

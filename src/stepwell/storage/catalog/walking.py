@@ -13,7 +13,7 @@ from math import isqrt
 from typing import Final
 
 from stepwell.core.filters import Aggregate, Comparison, Field, Kind, Op, complete_order
-from stepwell.storage.catalog.fields import Bindings, Fields
+from stepwell.storage.catalog.fields import Bindings, Fields, Identity
 from stepwell.storage.catalog.live import LiveValues
 from stepwell.storage.catalog.search import (
     MISSING,
@@ -90,7 +90,9 @@ def compile_walk(
 ) -> Statement:
     """As `compile_search`, of the runs that the walk meets."""
     bindings = Bindings(idiom)
-    fields = Fields(question.table, bindings, metric_ids=metric_ids, live=live)
+    apart = _told_apart(question, bindings, idiom)
+    met = {(Kind.METRIC, walk.metric): "walked", **{identity: name for name, (identity, _) in apart.items()}}
+    fields = Fields(question.table, bindings, metric_ids=metric_ids, live=live, met=None if live else met)
     wheres = [*question.scope, *(condition(fields, bindings, each) for each in question.filter)]
     terms = terms_of(fields, complete_order(question.order, schema=question.table.schema))
     if walk.ordered:  # what is NaN or missing stands behind the numbers, whichever way they are sorted
@@ -98,21 +100,22 @@ def compile_walk(
     if question.after is not None:
         wheres += beyond(terms, question.after, bindings)
     columns = ", ".join([question.table.key, *(term.sql for term in terms)])
-    limit = bindings.add(question.limit + question.skip)
-    runs = bindings.add(json.dumps(list(live.runs_of(walk.metric) if live else ())))
-    ctes = [*fields.ctes, f"waiting (run_key) AS MATERIALIZED (SELECT value FROM {idiom.numbers}({runs}))"]
     sorting = directions(terms)
     along = [f"{_VALUE} DESC" if question.order[0].descending else _VALUE, *sorting[1:]] if walk.ordered else sorting
     stored = [
         f"SELECT {columns}",
         f"FROM run_metric AS walked{idiom.indexed.format('run_metric_by_last')}",
-        *_told_apart(question, bindings, idiom),
+        *(join for _, join in apart.values()),
         f"{idiom.onward} run ON run.key = walked.run_key",
         *fields.joins,
         f"WHERE {' AND '.join([*_within(walk, question, bindings), *wheres])}",
-        "AND walked.run_key NOT IN (SELECT run_key FROM waiting)",
-        f"ORDER BY {', '.join(along)} LIMIT {limit}",
     ]
+    if live is None:
+        lines = [*stored, f"ORDER BY {', '.join(along)}", *_cut_out(question, bindings)]
+        return Statement(sql="\n".join(lines), bindings={**question.scope_values, **bindings.values})
+    limit = bindings.add(question.limit + question.skip)
+    runs = bindings.add(json.dumps(list(live.runs_of(walk.metric))))
+    ctes = [*fields.ctes, f"waiting (run_key) AS MATERIALIZED (SELECT value FROM {idiom.numbers}({runs}))"]
     waiting = [
         f"SELECT {columns}",
         f"FROM waiting {idiom.onward} run ON run.key = waiting.run_key",
@@ -124,24 +127,35 @@ def compile_walk(
         f"WITH {', '.join(ctes)}",
         "SELECT * FROM (",
         *stored,
+        "AND walked.run_key NOT IN (SELECT run_key FROM waiting)",
+        f"ORDER BY {', '.join(along)} LIMIT {limit}",
         ") AS met UNION ALL SELECT * FROM (",
         *waiting,
-        f") AS added ORDER BY {', '.join(sorting)} LIMIT {bindings.add(question.limit)}",
-        f"OFFSET {bindings.add(question.skip)}" if question.skip else "",
+        f") AS added ORDER BY {', '.join(sorting)}",
+        *_cut_out(question, bindings),
     ]
-    return Statement(sql="\n".join(filter(None, lines)), bindings={**question.scope_values, **bindings.values})
+    return Statement(sql="\n".join(lines), bindings={**question.scope_values, **bindings.values})
 
 
-def _told_apart(question: Question, bindings: Bindings, idiom: Idiom) -> list[str]:
-    """Joins that leave out, before the run is looked up, those whose params and tags are others than the wanted."""
+def _cut_out(question: Question, bindings: Bindings) -> list[str]:
+    skip = [f"OFFSET {bindings.add(question.skip)}"] if question.skip else []
+    return [f"LIMIT {bindings.add(question.limit)}", *skip]
+
+
+def _told_apart(question: Question, bindings: Bindings, idiom: Idiom) -> dict[str, tuple[Identity, str]]:
+    """Joins that leave out, before the run is looked up, those whose params and tags are others than the wanted: what
+    each is called, and whose rows it meets."""
     kinds = {Kind.PARAM: "param", Kind.TAG: question.table.tags}
     wanted = [each for each in question.filter if each.op is Op.EQ and each.field.kind in kinds]
-    return [
-        f"{idiom.onward} {kinds[each.field.kind]} AS wanted{number} ON wanted{number}.run_key = walked.run_key"
-        f" AND wanted{number}.name = {bindings.add(each.field.key)}"
-        f" AND wanted{number}.value = {bindings.add(each.value)}"
+    return {
+        f"wanted{number}": (
+            (each.field.kind, each.field.key),
+            f"{idiom.onward} {kinds[each.field.kind]} AS wanted{number} ON wanted{number}.run_key = walked.run_key"
+            f" AND wanted{number}.name = {bindings.add(each.field.key)}"
+            f" AND wanted{number}.value = {bindings.add(each.value)}",
+        )
         for number, each in enumerate(wanted)
-    ]
+    }
 
 
 def _walkable(field: Field, metric_ids: Mapping[str, int]) -> bool:
