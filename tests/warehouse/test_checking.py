@@ -13,6 +13,7 @@ from stepwell.cli import main
 from stepwell.core import acting
 from stepwell.core.audit import AuditQuery
 from stepwell.core.bounds import Kept
+from stepwell.core.errors import Corrupt
 from stepwell.core.model import EVERYTHING
 from stepwell.storage.warehouse import WarehouseStore
 from stores import NOW, RUN, Row, Shelf, W, add, make_runs, read_rows, rows_told, selector
@@ -232,17 +233,37 @@ def test_summaries_that_are_gone_or_damaged_are_made_of_the_points(store: Wareho
     assert points_searched(store, OTHER) == [7]
 
 
-def test_what_of_the_journal_cannot_be_read_is_left_and_told_of(store: WarehouseStore) -> None:
+def test_what_of_the_journal_cannot_be_read_is_set_aside(shelf: Shelf, store: WarehouseStore) -> None:
     add(store, rows(2, first=7), OTHER)
     catalog(store, "UPDATE journal SET payload = set_byte(payload, 15, get_byte(payload, 15) # 1)")
-    lose(store, "points", f"series = {key(store, 1)} AND step = 0")
-    told = repaired(store)
+    again = shelf.reopen()  # another process remembers nothing of it
+    assert isinstance(again, WarehouseStore)
+    store = again
+    with pytest.raises(Corrupt):
+        store.flush()
+    told = said(store)
     (place,) = (place for place in told if place.startswith("journal of run r2 from arrival "))
-    assert told[place].startswith("2 points that were acknowledged cannot be read, and reads of the run fail: ")
-    assert told[place].endswith("; nothing was done about it")
+    assert told[place].startswith("2 points that were acknowledged cannot be read, as all of the run; ")
     assert told["run r2"].startswith("its series cannot be compared: ")
-    assert "made anew" in told["summary of series 'loss' rank='1' of run r1"], "the other runs are"
-    assert set(said(store)) == {place, "run r2"}
+    summary = "summary of series 'loss' of run r2"
+    told = repaired(store)
+    assert set(told) == {place, summary}
+    assert ": 2 are lost" in told[summary]
+    assert_sound(store)
+    assert read_rows(store, selector(OTHER)) == rows_told(rows(7))
+
+
+def test_what_was_moved_is_not_lost_with_its_row_of_the_journal(
+    store: WarehouseStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(store, rows(2, first=7), OTHER)
+    store.flush()
+    catalog(store, "UPDATE journal SET payload = set_byte(payload, 15, get_byte(payload, 15) # 1)")
+    (told,) = repaired(store).values()
+    assert told.startswith("2 points that ClickHouse was given; ")
+    trim(store, monkeypatch)
+    assert_sound(store)
+    assert read_rows(store, selector(OTHER)) == rows_told(rows(9))
 
 
 @tight

@@ -61,13 +61,10 @@ class Misfit:
 
 def check(database: Database, tables: PointTables) -> Iterator[Damage]:
     """What is damaged of the journal, what ClickHouse lacks, and summaries that do not fit, in that order."""
-    for place, cost, _ in damaged_rows(database):
-        yield Damage(place=place, cost=cost)
+    for _, damage in damaged_rows(database):
+        yield damage
     for rows in lacking(database, tables):
-        told = (
-            "are not in ClickHouse any more; they wait in PostgreSQL, and are there again with the next repair or start"
-        )
-        yield from of_each(database, rows, told)
+        yield from of_each(database, rows, "are not in ClickHouse any more; the journal has them, for a repair")
     for some in misfits(database, tables):
         if isinstance(some, Damage):
             yield some
@@ -77,15 +74,20 @@ def check(database: Database, tables: PointTables) -> Iterator[Damage]:
         yield from found
 
 
-def damaged_rows(database: Database) -> Iterator[tuple[str, str, int]]:
-    """Rows of the journal that cannot be read: where, what it costs, and the key of the run."""
+def damaged_rows(database: Database) -> Iterator[tuple[tuple[int, int], Damage]]:
+    """Rows of the journal that cannot be read: run key and first arrival, and what it costs."""
     for found in _journal(database):
         for run, first, count, payload, moved in found:
-            if isinstance(journal_row := _decoded(run, first, payload), Corrupt):
+            if isinstance(trouble := _decoded(run, first, payload), Corrupt):
+                cost = (
+                    "that ClickHouse was given" if moved else "that were acknowledged cannot be read, as all of the run"
+                )
                 with database.snapshot() as connection:
                     place = f"journal of run {_run_name(connection, run)} from arrival {first}"
-                cost = "are in ClickHouse" if moved else "that were acknowledged cannot be read"
-                yield place, f"{count} points {cost}, and reads of the run fail: {journal_row.message}", run
+                yield (
+                    (run, first),
+                    Damage(place=place, cost=f"{count} points {cost}; nothing is moved meanwhile: {trouble.message}"),
+                )
 
 
 def lacking(database: Database, tables: PointTables) -> Iterator[Rows]:
@@ -122,15 +124,21 @@ def misfits(database: Database, tables: PointTables) -> Iterator[list[Misfit] | 
 
 def moment(connection: Connection, run_of: Mapping[int, int], *, end: int | None = None) -> Moment:
     """That of some series (series key -> run key), with all that arrived before `end`, by default before the moment:
-    then all are of one run. Raises Corrupt where the journal cannot be read."""
+    then all are of one run. Raises Corrupt where a row of the journal cannot be read whose points are nowhere else."""
     keys, run_keys = list(run_of), sorted(set(run_of.values()))
     if end is None:
         end = min(journal.ends(connection, run_keys).values(), default=0)
-    rows = journal.rows_of(SQL.all(connection, "journal_of_runs", (json.dumps(run_keys),)))
+    rows = []
+    for run, first, payload, moved in SQL.all(connection, "journal_of_runs", (json.dumps(run_keys),)):
+        decoded = _decoded(run, first, payload)
+        if isinstance(decoded, Rows):
+            rows.append(decoded)
+        elif not moved:
+            raise decoded
     return Moment(
         run_of=run_of,
         bodies=dict(SQL.all(connection, "bodies", (json.dumps(keys),))),
-        waiting=Waiting(rows=rows, end=end, cuts=list(cuts.of_series(connection, keys).values())),
+        waiting=Waiting(rows=Rows.concat(rows), end=end, cuts=list(cuts.of_series(connection, keys).values())),
     )
 
 

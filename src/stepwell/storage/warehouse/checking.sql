@@ -7,9 +7,18 @@ ORDER BY run_key, first_arrival LIMIT :limit;
 
 -- All that the journal has of some runs, whether it was moved or not.
 -- name: journal_of_runs
-SELECT run_key, first_arrival, payload FROM journal
+SELECT run_key, first_arrival, payload, moved_at <= now() FROM journal
 WHERE run_key IN (SELECT value FROM each_number(?))
 ORDER BY run_key, first_arrival;
+
+-- name: make_aside
+CREATE TABLE IF NOT EXISTS journal_damaged (LIKE journal);
+
+-- name: set_aside
+INSERT INTO journal_damaged SELECT * FROM journal WHERE run_key = ? AND first_arrival = ?;
+
+-- name: drop_row
+DELETE FROM journal WHERE run_key = ? AND first_arrival = ?;
 
 -- name: series_after
 SELECT series.key, series.run_key, summary.body

@@ -2,7 +2,7 @@
 there, and points that the journal still has are put back.
 
 No value is made up, and no point is removed. What a summary said before is in the line that tells of it, for a backup
-may have the points. What cannot be read of the journal, and files, stay as they are.
+may have the points. What cannot be read of the journal is set aside in a table. Files stay as they are.
 """
 
 from __future__ import annotations
@@ -29,8 +29,13 @@ LEFT: Final = "nothing was done about it"
 def repair(database: Database, tables: PointTables, *, clock: Clock) -> Iterator[Damage]:
     """What was damaged, thing by thing, each told when it is mended or left. Again it finds only what was left."""
     mended = 0
-    for place, cost, _ in checking.damaged_rows(database):
-        yield Damage(place=place, cost=f"{cost}; {LEFT}")
+    for key, damage in checking.damaged_rows(database):
+        with database.changing() as connection:
+            SQL.run(connection, "make_aside")
+            SQL.run(connection, "set_aside", key)
+            SQL.run(connection, "drop_row", key)
+        mended += 1
+        yield Damage(place=damage.place, cost=f"{damage.cost}; it is in the table journal_damaged now")
     for rows in checking.lacking(database, tables):
         tables.insert(rows)
         if not tables.settled():
