@@ -11,7 +11,7 @@ import pytest
 
 from stepwell.core.errors import Busy
 from stepwell.core.model import EVERYTHING, NO_COLUMNS
-from stepwell.core.series import Order
+from stepwell.core.series import Order, Points
 from stepwell.core.store import Store
 from stepwell.storage.embedded import EmbeddedStore, engine, flushing, points, reading
 from stores import RUN, Shelf, W, add, batch_of, change, make_runs, read_points, selector
@@ -176,3 +176,25 @@ def test_a_flush_of_many_small_series_takes_few_statements(tmp_path: Path, monke
         assert counts["connect_reader"] < 20 + again * 700, "only what is joined is opened"
     assert shelf.store.stats().gauges["head_points"] == 0
     shelf.close()
+
+
+def test_what_joins_the_new_points_is_in_their_order(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So nothing is sorted, of however many blocks it comes; and what goes takes no place from what is read."""
+    store = shelf.store
+    assert isinstance(store, EmbeddedStore)
+    first = 0
+    for count in (30, 10):
+        add(store, [(first + step, 0, 1.0) for step in range(count)])
+        first += count
+        store.flush()
+    monkeypatch.setattr(Points, "take", None)
+    add(store, [(first + step, 0, 1.0) for step in range(10)])
+    store.flush()
+    monkeypatch.undo()
+    assert not store._cache._points._items
+    assert store.stats().counters["blocks_written"] == 3
+    (summary,) = (each.summary for each in store.list_series(workspace=W, run_id=RUN))
+    assert (summary.count, summary.last.step) == (50, 49)
+    opened = store.stats().counters["blocks_read"]
+    assert len(read_points(store, selector())) == 50
+    assert store.stats().counters["blocks_read"] == opened + 1, "there is one block"

@@ -67,8 +67,8 @@ class Blocks:
         self.opened = 0  # payloads decoded since the start
         self.bytes_read = 0
 
-    def points(self, connection: apsw.Connection, header: Header) -> Points:
-        """All points of a block in key order. Raises Corrupt, naming the block."""
+    def points(self, connection: apsw.Connection, header: Header, *, keep: bool = True) -> Points:
+        """All points of a block in key order; `keep`: others may ask for them. Raises Corrupt, naming the block."""
         with self._lock:
             found = self._points.get(header.id)
         if found is None:
@@ -76,8 +76,9 @@ class Blocks:
             found = _decoded(lambda: codec.decode(payload, self._packer), header)
             if not says(header, found):
                 raise Corrupt(f"block {header.id} of series {header.series_key} does not hold what its header says")
-            with self._lock:
-                self._points.put(header.id, found, len(found) * _POINT_BYTES)
+            if keep:
+                with self._lock:
+                    self._points.put(header.id, found, len(found) * _POINT_BYTES)
         return found
 
     def nodes(self, connection: apsw.Connection, header: Header) -> NodeTable:

@@ -151,11 +151,11 @@ class Flusher:
             return _Plan(series=series, n=1, summary=summary, kept=[], gone=[], points=None)
         points = state.points()
         gone = _tail(existing, points)
-        old = self._joined(connection, gone) if gone else None
-        if old is None:
-            gone = []
+        old = self._opened(connection, gone)
+        if old:
+            points = Points.concat([*old, points]).sorted(Order.KEY)
         else:
-            points = Points.concat([old, points]).sorted(Order.KEY)
+            gone = []
         kept = [header for header in existing if header not in gone] if gone else existing
         return _Plan(series=series, n=state.n, summary=summary, kept=kept, gone=gone, points=points)
 
@@ -177,15 +177,15 @@ class Flusher:
         if len(after) > tiles.FIRST:
             self._long.add(series_key)
 
-    def _joined(self, connection: apsw.Connection, headers: list[Header]) -> Points | None:
-        """The points of some blocks, in no order. None when one is damaged: then they stay as they are, since what
-        stays can be told and perhaps be saved, and other series must not wait for it.
+    def _opened(self, connection: apsw.Connection, headers: list[Header]) -> list[Points]:
+        """The points of blocks that are about to go. Nothing when one is damaged: then all stay as they are, since
+        what stays can be told and perhaps be saved, and other series must not wait for it.
         """
         try:
-            return Points.concat([self._cache.points(connection, header) for header in headers])
+            return [self._cache.points(connection, header, keep=False) for header in headers]
         except Corrupt as error:
             _log.error(error.message, extra={"action": "block_damaged"})
-            return None
+            return []
 
     def _trim(self, end: int) -> None:
         """The journal below `end` is in blocks."""
@@ -205,11 +205,11 @@ class Flusher:
         """
         with self._snapshot() as connection:
             opened, gone = self._to_merge(connection, series_key)
-            points = self._joined(connection, gone)
-        if not gone or points is None:
+            parts = self._opened(connection, gone)
+        if not parts:
             self._crowded.discard(series_key)
             return False
-        made = blocks.encode(series_key, points.sorted(Order.KEY), self._packer)
+        made = blocks.encode(series_key, Points.concat(parts).sorted(Order.KEY), self._packer)
 
         def run(connection: apsw.Connection, stage: Stage) -> bool:
             if not alive(connection, [series_key]):
@@ -355,7 +355,9 @@ def _by_series(headers: list[Header]) -> dict[int, list[Header]]:
 
 
 def _tail(existing: list[Header], points: Points) -> list[Header]:
-    """The last blocks of a series that are small beside what would join them, if the points are not older."""
+    """The last blocks of a series that are small beside what would join them, if the points are not older; as a rule
+    the order in which they are given is that of their points.
+    """
     total = len(points)
     found: list[Header] = []
     for header in sorted(existing, key=lambda h: (h.max_step, h.max_time), reverse=True):
@@ -363,7 +365,7 @@ def _tail(existing: list[Header], points: Points) -> list[Header]:
             break
         found.append(header)
         total += header.length
-    return found
+    return found[::-1]
 
 
 def _crowd(headers: list[Header]) -> list[Header]:
