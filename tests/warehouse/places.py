@@ -101,9 +101,13 @@ def chdb(url: str, *, size: int = 8, met: Callable[[], None] | None = None) -> C
     return Chdb(url.rpartition("/")[2])
 
 
-@cache
 def servers(*, modern: bool = False) -> Servers:
     """Those of this process."""
+    return _servers(modern)
+
+
+@cache  # it takes `f()` and `f(modern=False)` for two
+def _servers(modern: bool) -> Servers:
     return Servers(modern=modern)
 
 

@@ -313,7 +313,7 @@ def test_the_command_names_the_damage_and_mends_it(
 ) -> None:
     lose(store, "points", f"series = {key(store, 2)} AND step = 0")
     names = Names(*(shelf.directory / "databases").read_text().split())
-    place = ("--store", servers(modern=False).address(names, shelf.directory / "files").url)
+    place = ("--store", servers().address(names, shelf.directory / "files").url)
 
     def told(*flags: str) -> tuple[int, list[str]]:
         return main(["check", *flags, *place]), capsys.readouterr().out.splitlines()
