@@ -130,8 +130,7 @@ def page(source: Source, *, order: Order, window: Window, after: Position | None
     needs.
     """
     start = _checked(order, after)
-    fresh = [p for p in (_beyond(_within(p, window), order, start) for p in source.fresh) if len(p)]
-    pool: list[Points] = []  # from blocks
+    pool = [_next(p, window, order, start, limit) for p in source.fresh]
     waiting = tiles.Frontier(
         source.connection,
         source.headers,
@@ -140,22 +139,22 @@ def page(source: Source, *, order: Order, window: Window, after: Position | None
     )
     while True:
         bound = waiting.bound()
-        ready = sum(_count_below(p, order, bound) for p in (*pool, *fresh))
-        if ready > limit or bound is None:
+        ready = [p for p in (_below(p, order, bound) for p in pool) if len(p)]
+        wanted = limit + 1 - sum(map(len, ready))
+        if wanted <= 0 or bound is None:
             break
-        wanted = limit + 1 - ready
         while wanted > 0 and waiting.bound() is not None:
             header = waiting.take()
-            pool.append(_beyond(_within(source.points(header), window), order, start))
+            pool.append(_next(source.points(header), window, order, start, limit))
             wanted -= header.length
-    below = Points.concat([p if bound is None else p.take(_below(p, order, bound)) for p in (*pool, *fresh)])
-    found = _in_order(below, _columns(below, order))
+    found = _in_order(Points.concat(ready), order)
     more = len(found) > limit
     found = found.take(slice(0, limit))
     if order is Order.ARRIVAL:
         last = int(found.arrival[-1]) if len(found) else (start[0] if start else -1)
         return PointPage(points=found, after=(last,))
-    return PointPage(points=found, after=tuple(int(c[-1]) for c in _columns(found, order)) if more else None)
+    ends = _columns(found.take(slice(-1, None)), order)
+    return PointPage(points=found, after=tuple(int(end[0]) for end in ends) if more else None)
 
 
 def collect(source: Source, window: Window) -> Points:
@@ -165,7 +164,7 @@ def collect(source: Source, window: Window) -> Points:
     for cluster in _clusters(source.meeting(window), fresh):
         parts = [*(_within(source.points(header), window) for header in cluster.headers), *cluster.fresh]
         points = Points.concat([p for p in parts if len(p)])
-        found.append(points if len(parts) == 1 else _in_order(points, _columns(points, Order.KEY)))
+        found.append(points if len(parts) == 1 else _in_order(points, Order.KEY))
     return Points.concat([p for p in found if len(p)])
 
 
@@ -327,8 +326,11 @@ def _clusters(headers: list[Header], fresh: list[Points], *, columns: int = 2) -
     return found
 
 
-def _in_order(points: Points, columns: tuple[I64, ...]) -> Points:
-    """Sorted by the columns; mostly they stand so already, which is seen much faster than it is done."""
+def _in_order(points: Points, order: Order) -> Points:
+    """Sorted; mostly they stand so already, which the leading columns tell much faster than it is done."""
+    if ascending(_lead(points, order)).all():
+        return points
+    columns = _columns(points, order)
     return points if ascending(columns).all() else points.take(np.lexsort(columns[::-1]))
 
 
@@ -354,10 +356,30 @@ def _within(points: Points, window: Window) -> Points:
     return points if mask.all() else points.take(mask)
 
 
-def _beyond(points: Points, order: Order, start: tuple[int, ...] | None) -> Points:
-    if start is None:
+def _next(points: Points, window: Window, order: Order, start: tuple[int, ...] | None, limit: int) -> Points:
+    """The window's points beyond `start`. No more than the page needs where their leading column already rises, as that
+    of a series mostly does: then nothing is copied, and what lies before and behind the page costs nothing.
+    """
+    points = _within(points, window)
+    if not _rises(points, order):
+        return points if start is None else points.take(_greater(_columns(points, order), start))
+    if start is not None:
+        points = points.take(slice(int(np.searchsorted(_lead(points, order)[0], start[0])), None))
+        equal = int(np.searchsorted(_lead(points, order)[0], start[0], "right"))
+        if equal:  # of the same step or time, so that more columns decide
+            above = np.ones(len(points), np.bool_)
+            above[:equal] = _greater(_columns(points.take(slice(equal)), order), start)
+            points = points.take(above)
+    if len(points) <= limit + 1:
         return points
-    return points.take(_greater(_columns(points, order), start))
+    first = _lead(points, order)[0]
+    return points.take(slice(int(np.searchsorted(first, first[limit], "right"))))
+
+
+def _rises(points: Points, order: Order) -> bool:
+    """Whether the leading column never falls."""
+    first = _lead(points, order)[0]
+    return bool((first[1:] >= first[:-1]).all())
 
 
 def _greater(columns: Sequence[I64], bound: Sequence[int]) -> NDArray[np.bool_]:
@@ -370,25 +392,24 @@ def _greater(columns: Sequence[I64], bound: Sequence[int]) -> NDArray[np.bool_]:
     return above
 
 
-def _below(points: Points, order: Order, bound: Sequence[int]) -> NDArray[np.bool_]:
-    """Rows strictly below a block's least key in its leading columns: no unopened block can come before them."""
-    columns = _lead(points, order)
+def _below(points: Points, order: Order, bound: Sequence[int] | None) -> Points:
+    """Those strictly below a block's least key in its leading columns (None: all): no unopened block can come before
+    them.
+    """
+    if bound is None:
+        return points
     below = np.zeros(len(points), np.bool_)
     equal = np.ones_like(below)
-    for column, value in zip(columns, bound, strict=True):
+    for column, value in zip(_lead(points, order), bound, strict=True):
         below |= equal & (column < value)
         equal &= column == value
-    return below
+    return points if below.all() else points.take(below)
 
 
 def _lead(points: Points, order: Order) -> tuple[I64, ...]:
     if order is Order.ARRIVAL:
         return (points.arrival,)
     return (points.step, points.time) if order is Order.KEY else (points.time, points.step)
-
-
-def _count_below(points: Points, order: Order, bound: tuple[int, ...] | None) -> int:
-    return len(points) if bound is None else int(_below(points, order, bound).sum())
 
 
 def _low(header: Header, order: Order) -> tuple[int, ...]:

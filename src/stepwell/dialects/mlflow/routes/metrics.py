@@ -19,6 +19,7 @@ from stepwell.web.routing import Route
 _HISTORY: Final = Reader(wire.GetHistory)
 _BULK: Final = Reader(wire.GetHistoryBulk)
 _INTERVAL: Final = Reader(wire.GetHistoryInterval)
+_READ_POINTS: Final = 25_000  # in one snapshot: a page of MLflow's client is one read, each of which has its own price
 
 
 async def get_history(call: Call) -> Response:
@@ -34,13 +35,13 @@ async def history(call: Call, message: wire.GetHistory) -> Response:
     if count is not None and count < 1:
         rules.check_results(count, "max_results", rules.SEARCH_RESULTS)
     pages = _Pages(call, selector, message.page_token or None, count)
-    if count is not None and count <= query.CHUNK_POINTS:
+    if count is not None and count <= _READ_POINTS:
         return Response(200, await call.run(lambda: b"".join(pages.json())))
     return stream_response(call, pages.json)
 
 
 class _Pages:
-    """One answer of get-history, read in chunks, each its own short snapshot."""
+    """One answer of get-history, read in parts, each in its own short snapshot."""
 
     def __init__(self, call: Call, selector: Selector, cursor: str | None, count: int | None) -> None:
         self._call = call
@@ -54,7 +55,7 @@ class _Pages:
 
     def _chunks(self) -> Iterator[list[wire.Metric]]:
         while self._left is None or self._left > 0:
-            limit = query.CHUNK_POINTS if self._left is None else min(self._left, query.CHUNK_POINTS)
+            limit = _READ_POINTS if self._left is None else min(self._left, _READ_POINTS)
             points, self._cursor = query.history(
                 self._call.context.store,
                 workspace=self._call.workspace,
@@ -65,7 +66,9 @@ class _Pages:
             )
             if self._left is not None:
                 self._left -= len(points)
-            yield render.metrics(self._selector.metric, points)
+            for at in range(0, len(points), query.CHUNK_POINTS):
+                some = points.take(slice(at, at + query.CHUNK_POINTS))
+                yield render.metrics(self._selector.metric, some)
             if self._cursor is None:
                 return
 
