@@ -16,7 +16,7 @@ class Watcher(threading.Thread):
     def __init__(self, port: int, trainers: Sequence[Trainer]) -> None:
         super().__init__(name=f"watcher-{port}", daemon=True)
         self.end = threading.Event()
-        self.reads = 0
+        self.answered = threading.Event()  # a read was
         self.wrong: list[str] = []
         self._port = port
         self._trainers = trainers
@@ -40,7 +40,7 @@ class Watcher(threading.Thread):
                 return
             found.update(int(each["step"]) for each in answer.body.get("metrics", ()))
             token = answer.body.get("next_page_token") or None
-        self.reads += 1
+        self.answered.set()
         lost = [step for step in range(before) if step not in found]
         double = [step for step, count in found.items() if count > 1]
         if lost or double:
@@ -62,6 +62,8 @@ def watched(ports: Sequence[int], trainers: Sequence[Trainer]) -> Iterator[list[
         watcher.start()
     try:
         yield watchers
+        for watcher in watchers:
+            watcher.answered.wait(150)
     finally:
         for watcher in watchers:
             watcher.end.set()
@@ -70,4 +72,4 @@ def watched(ports: Sequence[int], trainers: Sequence[Trainer]) -> Iterator[list[
     for watcher in watchers:
         assert not watcher.is_alive(), "a read was never answered"
         assert watcher.wrong == []
-        assert watcher.reads
+        assert watcher.answered.is_set(), "every read was refused"
