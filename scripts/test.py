@@ -92,8 +92,11 @@ def warehouse(*, everything: bool = False) -> list[Command]:
         return []
     databases = [str(BIN / "python"), "tests/warehouse/servers.py"]  # one pair for all workers
     served = "--engine=warehouse"
+    bucket = "--engine=bucket warehouse"
     if everything:
         suite = pytest(folders("conformance"), served, "--hypothesis-profile=long")
+        with_files = ("audit", "blobs", "delete", "maintenance", "quotas", "workspaces")
+        files = pytest([f"tests/conformance/test_{name}.py" for name in with_files], bucket)
         several = pytest(folders("warehouse"), "--hypothesis-profile=long")
         native = [f"tests/api/test_native_{name}.py" for name in ("catalog", "files", "points")]
         clients = [*contract(served), *pytest(native, served)]
@@ -101,6 +104,7 @@ def warehouse(*, everything: bool = False) -> list[Command]:
         names = ("append", "catalog", "delete", "read", "search", "summaries")
         quick = ("-m", "not slow and not long", "--hypothesis-profile=quick")
         suite = pytest([f"tests/conformance/test_{name}.py" for name in names], served, *quick)
+        files = pytest(["tests/conformance/test_blobs.py"], bucket, "-k", "not refus")
         several = pytest(folders("warehouse"), "-m", "not long", "--hypothesis-profile=quick")
         mlflow = ["tests/contract/mlflow/test_client.py"]
         clients = [
@@ -110,6 +114,7 @@ def warehouse(*, everything: bool = False) -> list[Command]:
     return [
         [str(ROOT / "scripts" / "setup.sh"), "warehouse", "clients"],
         *suite,
+        *files,
         *([*databases, *command] for command in several),
         *clients,
     ]

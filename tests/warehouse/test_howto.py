@@ -16,6 +16,7 @@ import pytest
 from proxying import Nginx
 from serving import HOST, READY_WITHIN, Server, binary
 from stepwell.storage.warehouse import Address
+from stepwell.storage.warehouse.address import Bucket
 from warehouse.making import make
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,6 +50,18 @@ def test_the_url_of_the_page_is_one() -> None:
     assert urlsplit(address.catalog).path == "/stepwell"
     assert urlsplit(address.clickhouse).path == "/stepwell"
     assert address.files == Path("/srv/stepwell")
+
+
+def test_the_bucket_of_the_page_is_one() -> None:
+    [files] = re.findall(r"^files=(s3\S+)$", TEXT, re.MULTILINE)
+    found = Address.of(page_url().replace("/srv/stepwell", files)).files
+    assert found == Bucket(
+        name="stepwell",
+        prefix="files/",
+        endpoint="https://objects.example.com",
+        region="eu-1",
+        addressing="path",
+    )
 
 
 def test_a_password_goes_through_the_page_s_line() -> None:

@@ -10,6 +10,7 @@ import pytest
 from stepwell.core.errors import Invalid
 from stepwell.storage import folder_of, told
 from stepwell.storage.warehouse import Address
+from stepwell.storage.warehouse.address import Bucket
 
 CLICKHOUSE = "clickhouse://u:hidden@h1,h2:9000/points"
 CATALOG = "postgresql://u:hidden@h/catalog?sslmode=require"
@@ -37,9 +38,55 @@ def test_people_see_the_places_alone():
     assert told(Path("d")) == str(Path("d").resolve())
 
 
+BUCKET = "s3://k%3Aey:hid%2Fden@files/of/stepwell?endpoint=https://objects.example.com:9000&region=eu-1"
+
+
+def test_files_may_be_in_a_bucket():
+    address = Address.of(url(files=BUCKET))
+    assert address.files == Bucket(
+        name="files",
+        prefix="of/stepwell/",
+        endpoint="https://objects.example.com:9000",
+        region="eu-1",
+        addressing="path",
+        key="k:ey",
+        secret="hid/den",
+    )
+    assert Address.of(address.url) == address
+    assert folder_of(address.url) is None
+    assert told(url(files=BUCKET)).endswith(", files s3://files/of/stepwell at objects.example.com:9000)")
+    assert "den" not in repr(address.files)
+
+
+def test_of_a_bucket_its_name_is_enough():
+    for given in ("s3://my.files", "s3://my.files/"):
+        address = Address.of(url(files=given))
+        assert address.files == Bucket(name="my.files")
+        assert Address.of(address.url) == address
+        assert told(url(files=given)).endswith(", files s3://my.files)")
+    virtual = Address.of(url(files="s3://my.files/a?endpoint=http://[::1]:9000/s3/&addressing=virtual"))
+    assert virtual.files == Bucket(name="my.files", prefix="a/", endpoint="http://[::1]:9000/s3", addressing="virtual")
+
+
 @pytest.mark.parametrize(
     "given",
     [
+        url(files="s3:hidden"),
+        url(files="s3://"),
+        url(files="s3://hidden@files"),
+        url(files="s3://key:hid/den@files"),
+        url(files="s3://files").replace("s3%3A//", "s3://key:hid+den@"),
+        url(files="s3://files/hidden/."),
+        url(files="s3://files/hidden/../other"),
+        url(files="s3://files?endpoint=objects.hidden"),
+        url(files="s3://files?endpoint=ftp://objects.hidden"),
+        url(files="s3://files?endpoint=https://key:hidden@objects"),
+        url(files="s3://files?endpoint=https://objects?hidden=1"),
+        url(files="s3://files?addressing=hidden"),
+        url(files="s3://files?region=eu&region=hidden"),
+        url(files="s3://files?hidden=1"),
+        url(files="s3://files?secret=hidden"),
+        url().replace("/shared/files", "s3://files?region=hidden&endpoint=https://objects"),
         "warehouse:",
         "warehouse://hidden?clickhouse=a",
         "storehouse://?clickhouse=hidden",

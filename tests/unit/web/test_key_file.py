@@ -62,6 +62,17 @@ def test_a_file_that_everybody_may_read_is_refused(tmp_path: Path):
     key_file.load(path)
 
 
+def test_servers_without_a_shared_folder_are_given_their_key(tmp_path: Path):
+    path = tmp_path / "server.key"
+    for missing in (Path("keys/server.key"), path):
+        with pytest.raises(Invalid, match="same") as refused:
+            key_file.load(missing, make=False)
+        assert refused.value.field == "key_file"
+    assert not path.exists()
+    made = key_file.load(path)
+    assert code(key_file.load(path, make=False)) == code(made)
+
+
 def test_a_place_that_cannot_be_written_is_an_error_of_the_system(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):

@@ -29,7 +29,7 @@ _SERVERS: Final = {
 }
 _BUCKET: Final = re.compile(
     r"s3://(?:(?P<key>[^:@/?\s]+):(?P<secret>[^:@/?\s]+)@)?"
-    r"(?P<name>[\w.-]{3,63})(?P<prefix>(?:/[\w.=-]+)*)/?(?:\?(?P<options>[^@\s]*))?"
+    r"(?P<name>[\w.-]{3,63})(?P<prefix>(?:/(?!\.{1,2}(?:[/?]|$))[\w.=-]+)*)/?(?:\?(?P<options>[^@\s]*))?"
 )
 _ENDPOINT: Final = re.compile(rf"https?://(?P<place>{_HOST}(?:/[\w./-]*)?)")
 _OPTIONS: Final[Mapping[str, re.Pattern[str]]] = {
