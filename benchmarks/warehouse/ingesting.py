@@ -225,7 +225,7 @@ def _rows(size: int, rounds: Sequence[Round]) -> Iterator[Row]:
 def _later(databases: Databases, tiny: bool) -> Iterator[Row]:
     """What is done behind the acknowledgement: points are summed up for charts, which is a part of what was measured
     above, and dropped from PostgreSQL five minutes after their move, which comes on top of it."""
-    address, points = databases.warehouse(), 160_000 if tiny else 3_200_000
+    address, points = databases.warehouse(), 160_000 if tiny else 1_600_000
     blocks = [Block.of(number, 10_000) for number in range(points // 10_000 // WRITERS)]
     with closing(WarehouseStore(address, clock=system_clock, background=False, kept=0)) as store:
         for number in range(WRITERS):

@@ -24,6 +24,7 @@ from stepwell.storage.warehouse.expiring import Expirer
 from stepwell.storage.warehouse.holding import contents_of
 from stepwell.storage.warehouse.joining import JoinedWrites
 from stepwell.storage.warehouse.journal import SQL
+from stepwell.storage.warehouse.memory import keep_freed
 from stepwell.storage.warehouse.moving import KEPT, Mover
 from stepwell.storage.warehouse.point_store import PointReadsAndWrites
 from stepwell.storage.warehouse.points import SIZES, ClickHouse, Connect, PointTables, Sizes
@@ -105,6 +106,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             )
             self._background = background
             if background:
+                keep_freed()
                 self._mover.start()
                 self._roller.start()
                 self._remover.start()

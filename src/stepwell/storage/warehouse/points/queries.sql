@@ -55,6 +55,10 @@ WHERE run = %(run)s AND series IN %(series)s {alive}
     AND step >= %(min_step)s AND step <= %(max_step)s AND time >= %(min_time)s AND time <= %(max_time)s
     AND age > %(end_age)s
 
+-- name: grown
+SELECT count() FROM points
+WHERE run = %(run)s AND series IN %(series)s {alive} AND step >= %(min_step)s AND age > %(end_age)s
+
 -- name: least_time
 SELECT count(), min(time)
 FROM points

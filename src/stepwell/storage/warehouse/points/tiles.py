@@ -52,6 +52,7 @@ class Tiles:
         )
 
 
+Nodes: TypeAlias = tuple[Buckets, NDArray[np.bool_]]  # of a level, and in which of them a step has several points
 Made: TypeAlias = tuple[Scope, Points]  # a tile to store: its steps and moment, and its points in key order
 
 
@@ -163,7 +164,7 @@ def _grown(scope: Scope, low: int, widths: tuple[int, ...], lately: Lately) -> I
     if low > INT64_MAX:
         return
     scope = _steps(scope, low, INT64_MAX)
-    count = scope.extent().count
+    count = int(scope.select("grown", 1)[0][0])
     left = count - widths[0]
     if left < widths[0]:
         return
@@ -225,17 +226,17 @@ def wrong(scope: Scope, widths: tuple[int, ...]) -> bool:
             points = collect(_steps(scope, int(tiles[0]), int(ends[-1])))
             edges = [0, *np.searchsorted(points.step, ends, side="right").tolist()]
             parts = [points.take(slice(low, high)) for low, high in pairwise(edges)]
-            if any(_differ(scope, tiles, parts, number, width) for number, width in enumerate(widths)):
+            if not all(map(len, parts)):
+                return True
+            made = [_summed(points, widths) for points in parts]
+            if any(_differ(scope, tiles, each, number) for number, each in enumerate(zip(*made, strict=True))):
                 return True
     return False
 
 
-def _differ(scope: Scope, starts: I64, parts: Sequence[Points], number: int, width: int) -> bool:
-    """Whether the stored nodes of a level of some tiles are not those of these points."""
-    if not all(map(len, parts)):
-        return True
+def _differ(scope: Scope, starts: I64, made: Sequence[Nodes], number: int) -> bool:
+    """Whether the stored nodes of a level of some tiles are not these."""
     stored = level(scope, number, int(starts[0]), int(starts[-1]))
-    made = [_summed(points, number, width) for points in parts]
     tile = np.repeat(starts, [len(nodes) for nodes, _ in made])
     nodes = Buckets.concat([nodes for nodes, _ in made])
     wanted = [tile, np.concatenate([repeated for _, repeated in made]), *_columns(nodes).values()]
@@ -243,10 +244,16 @@ def _differ(scope: Scope, starts: I64, parts: Sequence[Points], number: int, wid
     return not all(map(np.array_equal, wanted, found))
 
 
-def _summed(points: Points, number: int, width: int) -> tuple[Buckets, NDArray[np.bool_]]:
-    """The nodes of one level of the points of a tile, and in which of them a step has several."""
-    edges = rank_edges(len(points), -(-len(points) // width) if number else 1)
-    return Buckets.of(points, edges), repeated_steps(points, edges)
+def _summed(points: Points, widths: tuple[int, ...]) -> list[Nodes]:
+    """The nodes of each level of the points of a tile: the narrowest are made of points, the others of those below."""
+    edges = rank_edges(len(points), -(-len(points) // widths[-1]))
+    nodes = Buckets.of(points, edges)
+    found = [(nodes, repeated_steps(points, edges))]
+    for width in reversed(widths[:-1]):
+        joined = rank_edges(len(nodes), -(-len(points) // width) if width != widths[0] else 1)
+        nodes, edges = nodes.merge(joined), edges[joined]
+        found.append((nodes, repeated_steps(points, edges)))
+    return found[::-1]
 
 
 def _store(tiles: list[Made], widths: tuple[int, ...]) -> None:
@@ -254,8 +261,7 @@ def _store(tiles: list[Made], widths: tuple[int, ...]) -> None:
     columns: dict[str, list[I64]] = {}
     for scope, points in tiles:
         assert scope.series is not None
-        for number, width in enumerate(widths):
-            nodes, repeated = _summed(points, number, width)
+        for number, (nodes, repeated) in enumerate(_summed(points, widths)):
             rows = {
                 "run": scope.run,
                 "series": scope.series[0],
