@@ -61,7 +61,7 @@ def test_there_is_room_however_fast_points_come(packed: int, group: int, weight:
         step(pace.left())
 
 
-def test_a_pause_that_was_cut_short_is_made_up_for() -> None:
+def test_a_pause_becomes_longer_before_it_ends() -> None:
     now = Now()
     pace = Pace(lambda: (EASY + HEAD_POINTS) // 2, clock=now)
     assert pace.left() == 0.0

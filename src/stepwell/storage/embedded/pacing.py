@@ -11,7 +11,7 @@ from typing import Final
 HEAD_POINTS: Final = 2_000_000  # of weight: with more, nothing is taken any more
 EASY: Final = 800_000  # of weight, up to which nobody waits: twice what a flush begins with
 PRICE: Final = 4e-6  # seconds for each point, half way between the two
-LONGEST: Final = 0.25  # seconds put off at once: clients take longer ones for a stall
+LONGEST: Final = 1.0  # seconds put off at once: whoever is refused is asked to come again after as many
 
 
 def pause(points: int, weight: int) -> float:
@@ -36,7 +36,7 @@ class Pace:
         self.seconds = 0.0  # put off, all in all
 
     def took(self, points: int) -> None:
-        """So many points were committed. Pauses that were cut short are made up for, up to the longest there is."""
+        """So many points were committed. A pause that has not ended yet becomes longer, up to the longest there is."""
         seconds = pause(points, self._weight())
         if seconds:
             now = self._clock()

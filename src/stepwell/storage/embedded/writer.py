@@ -33,9 +33,9 @@ _log = logging.getLogger("stepwell.storage")
 class Request:
     """Something to do inside a group's transaction.
 
-    run: does it; raising a StepwellError undoes it alone. alone: commits in a group of its own. essential: runs also
-    when the disk is full, since it makes room. committed: called on the writer thread once durable, before the caller
-    hears of it.
+    run: does it; raising a StepwellError undoes it alone. alone: commits in a group of its own, before others that
+    wait. essential: the same, and also when the disk is full, since it makes room. committed: called on the writer
+    thread once durable, before the caller hears of it.
     """
 
     run: Callable[[apsw.Connection, Stage], Any]
@@ -85,11 +85,12 @@ class Writer:
         self._after_commit = committed
         self._undone = undone
         self._queue: deque[Request] = deque()
+        self._urgent: deque[Request] = deque()  # alone or essential
         self._wake = threading.Condition()
         self._closing = False
         self._look = False  # whether somebody wants to know if the disk has room again
-        self._urgent = 0  # requests in the queue that no pause is kept for
         self._pausing = False
+        self._overtaken = False  # by an urgent one, just now
         self.next_arrival = next_arrival
         self.queued_bytes = 0
         self.full = False
@@ -112,12 +113,12 @@ class Writer:
             if self.full and not request.essential:
                 self._want_room()
                 raise StorageFull
-            if self.queued_bytes + request.size > QUEUE_BYTES and self._queue and not request.essential:
+            if self.queued_bytes + request.size > QUEUE_BYTES and self.queued and not request.essential:
                 raise Busy
-            self._queue.append(request)
+            urgent = request.alone or request.essential
+            (self._urgent if urgent else self._queue).append(request)
             self.queued_bytes += request.size
-            self._urgent += _is_urgent(request)
-            if self._urgent or not self._pausing:
+            if urgent or not self._pausing:
                 self._wake.notify()
         return request.future
 
@@ -142,16 +143,14 @@ class Writer:
     @property
     def queued(self) -> int:
         """Requests that wait."""
-        return len(self._queue)
+        return len(self._queue) + len(self._urgent)
 
     def _loop(self) -> None:
         while True:
             with self._wake:
-                self._pause()
-                while not (self._queue or self._closing or self._look):
-                    self._wake.wait()
+                only_urgent = self._await()
                 look, self._look = self._look, False
-                group = self._take()
+                group = self._take(only_urgent=only_urgent)
                 ended = self._closing and not group
             if look and self.full:
                 self._find_room()
@@ -164,12 +163,18 @@ class Writer:
                 self.failed = "internal error after a commit; restart the server"
                 _release(group, StorageFailed(self.failed))
 
-    def _pause(self) -> None:
-        """Leave the processor to who moves points into blocks, who must not be kept waiting for it."""
-        while not (self._urgent or self._closing or self.full or self.failed) and (left := self._pace.left()):
-            self._pausing = True
-            self._wake.wait(left)
-        self._pausing = False
+    def _await(self) -> bool:
+        """Until something is to be done; whether that is urgent requests alone. A pause leaves the processor to who
+        moves points into blocks, and no request of theirs waits for its end.
+        """
+        while not (self._closing or self._look):
+            left = self._pace.left() if self._queue and not self.full and not self.failed else 0.0
+            if self._urgent or (self._queue and not left):
+                return left > 0
+            self._pausing = left > 0
+            self._wake.wait(left or None)
+            self._pausing = False
+        return False
 
     def _find_room(self) -> None:
         try:
@@ -177,15 +182,19 @@ class Writer:
         except (StepwellError, OSError) as error:  # it is asked again with the next write
             _log.error("the disk may have room again, but: %s", error, extra={"action": "commit_failed"})
 
-    def _take(self) -> list[Request]:
+    def _take(self, *, only_urgent: bool) -> list[Request]:
+        """Those to be committed now: an urgent one, or many others. They take turns, so that none is kept waiting."""
+        if self._urgent and not (self._queue and self._overtaken and not only_urgent):
+            self._overtaken = True
+            request = self._urgent.popleft()
+            self.queued_bytes -= request.size
+            return [request]
+        self._overtaken = False
         group: list[Request] = []
         points = 0
         while self._queue and len(group) < GROUP_REQUESTS and points <= GROUP_POINTS:
-            if group and (self._queue[0].alone or group[0].alone):
-                break
             request = self._queue.popleft()
             self.queued_bytes -= request.size
-            self._urgent -= _is_urgent(request)
             points += request.points
             group.append(request)
         return group
@@ -324,11 +333,6 @@ class Writer:
         self.counters["requests"] += len(group)
         self.counters["points"] += new
         self.counters["duplicates"] += duplicates
-
-
-def _is_urgent(request: Request) -> bool:
-    """Whether the background, or what makes room, waits for it."""
-    return request.alone or request.essential
 
 
 def _of_request(error: Exception) -> bool:
