@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import time
@@ -210,4 +209,4 @@ def test_a_server_starts_only_on_a_bucket_that_it_may_write_to(
     s3.kill()
     refused = run("serve", "--port", "0", *key, at=address)
     assert (refused.returncode != 0, "object store does not answer" in refused.stderr) == (True, True), refused.stderr
-    assert json.dumps(place.secret) not in refused.stderr
+    assert run("credential", "list", at=address).returncode == 0, "commands that need no file go on"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -12,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from stepwell.core.errors import Busy, Invalid, NotFound, StepwellError
+from stepwell.storage import warehouse
 from stepwell.storage.warehouse import objects
 from stepwell.storage.warehouse.address import Bucket
+from stepwell.storage.warehouse.holding import contents_of
 from stepwell.storage.warehouse.objects import PART, Objects
 from warehouse.buckets import SECRET, below, bucket_of, client, keys, make_bucket, swift, uploads
 from warehouse.servers import Process, temporary_folder
@@ -199,6 +203,13 @@ def test_a_bucket_is_reached_before_anything_is_kept(contents: Objects, place: B
         assert "hidden" not in refused.value.message
         assert f"s3://{each.name}/" in refused.value.message
         assert refused.value.field == "store"
+
+
+def test_without_the_library_its_extra_is_named(place: Bucket, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delattr(warehouse, "objects")
+    monkeypatch.setitem(sys.modules, "stepwell.storage.warehouse.objects", None)
+    with pytest.raises(Invalid, match=re.escape("stepwell[s3]")):
+        contents_of(place, reach=True)
 
 
 def test_a_bucket_that_is_not_reached_is_told(running: Process, contents: Objects):

@@ -41,7 +41,7 @@ class Filling:
         try:
             migrations.check(self._database, filling=True)
             self._tables.check_schema()
-            self._contents = contents_of(address.files)
+            self._contents = contents_of(address.files, reach=True)
             with migrations.alone(self._database) as connection:
                 _begin(connection, source)
         except BaseException:

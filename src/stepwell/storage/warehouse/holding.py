@@ -10,9 +10,9 @@ from stepwell.storage.files import RealFiles
 from stepwell.storage.warehouse.address import Bucket
 
 
-def contents_of(place: Path | Bucket) -> Contents:
-    """The contents in a folder, which is made, or in a bucket, which was reached and written to. Invalid: it cannot be
-    used, or a package is missing; Busy: it does not answer; OSError."""
+def contents_of(place: Path | Bucket, *, reach: bool) -> Contents:
+    """The contents in a folder, which is made, or in a bucket. `reach`: write to the bucket first and see whether it
+    can be used, or Invalid; Busy: it does not answer. Also Invalid: a package is missing. OSError."""
     if isinstance(place, Path):
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
         return Folder(RealFiles(place), alone=False)
@@ -23,5 +23,6 @@ def contents_of(place: Path | Bucket) -> Contents:
             f"files in a bucket need a package that is not here ({error}): pip install 'stepwell[s3]'", field="store"
         ) from None
     found = objects.Objects(place)
-    found.reach()
+    if reach:
+        found.reach()
     return found
