@@ -26,7 +26,7 @@ from warehouse.trainers import MLFLOW, Trainer, ask, assert_whole
 from warehouse.watching import watched
 
 AWAY = 12.0  # seconds: more than ZooKeeper waits for a server
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.slow
 
 
 @dataclass(frozen=True, kw_only=True)
