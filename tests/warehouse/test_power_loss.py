@@ -173,9 +173,10 @@ def test_whoever_moves_may_be_killed_between_the_two_writes(place: Place) -> Non
             tables = store._mover._tables
             insert = tables.insert
 
-            def ends(rows: Rows) -> None:
-                insert(rows)
+            def ends(rows: Rows) -> Rows:
+                found = insert(rows)
                 os.kill(os.getpid(), signal.SIGKILL)
+                return found
 
             tables.insert = ends  # type: ignore[method-assign]
             store.flush()
