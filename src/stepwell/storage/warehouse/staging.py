@@ -288,13 +288,20 @@ def _numbered(rows: Rows, free: I64) -> Rows:
 
 def _merged(grouped: _Grouped, stored: Mapping[int, _Series]) -> list[tuple[int, int, Summary]]:
     """The keys of the series with new points, those of their runs, and their summaries with these points."""
-    points, edges = grouped.rows.points, grouped.edges
-    fresh = Summary.rows(Buckets.of(points, edges), repeated_steps(points, edges))
+    edges, fresh = grouped.edges, _summaries(grouped.rows.points, grouped.edges)
     named = zip(grouped.keys.tolist(), grouped.rows.run[edges[:-1]].tolist(), fresh, strict=True)
     return [
         (key, run, summary if (last := stored[key].summary) is None else last.merge(summary))
         for key, run, summary in named
     ]
+
+
+def _summaries(points: Points, edges: I64) -> list[Summary]:
+    """Of the points from each edge to the next."""
+    if len(points) == len(edges) - 1:  # one of each series: columns would take longer
+        columns = points.step.tolist(), points.time.tolist(), points.value.tolist()
+        return [Summary.of_one(*each) for each in zip(*columns, strict=True)]
+    return Summary.rows(Buckets.of(points, edges), repeated_steps(points, edges))
 
 
 def _place(last: Sample) -> tuple[int, int, int]:
