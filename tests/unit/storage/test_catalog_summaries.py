@@ -108,6 +108,12 @@ def test_a_wide_run_costs_two_statements_and_no_object_a_metric(monkeypatch: pyt
     wanted[7], wanted[9] = 50.0, -1.0
     assert table.rows.last.value.tolist() == wanted
     assert table.rows.count.tolist() == [2 if number == 7 else 1 for number in range(201)]
+    made.clear()
+    asked.clear()
+    (last,) = run_rows.last_of(conn, [run.key], None, live).values()
+    assert (len(asked), len(made)) == (2, 3)
+    assert list(last.metrics) == list(table.metrics)
+    assert last.values == wanted
 
 
 def test_series_keep_their_keys():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
+
+import msgspec
 
 from stepwell.core.filters import EXPERIMENTS, RUNS, Aggregate, Field, Kind, Schema
 from stepwell.storage.catalog.live import LiveValues
@@ -127,7 +128,7 @@ class Fields:
         if not live:
             return stored
         alias = f"live{len(self.ctes)}"
-        numbers = self._bindings.add(json.dumps(live))
+        numbers = self._bindings.add(msgspec.json.encode(live).decode())
         self.ctes.append(
             f"{alias} (run_key, value) AS MATERIALIZED"
             f" (SELECT CAST(each.key AS INTEGER), each.value FROM json_each({numbers}) AS each)"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import numpy as np
 
 from stepwell.core.filters import Aggregate
-from stepwell.core.series import Labels, value_key
+from stepwell.core.series import Labels, value_keys
 from stepwell.core.summary import Summary
 from stepwell.storage.catalog import summaries
 from stepwell.storage.catalog.sql import Connection
@@ -25,13 +28,15 @@ class Live(NamedTuple):
 # (run keys, metrics) -> live series of these, None standing for all. To be called before the snapshot that it is laid
 # over: what is flushed in between is then in both, and neither is older than the call.
 LiveSeries: TypeAlias = Callable[[Collection[int] | None, Collection[str] | None], Sequence[Live]]
+_METRIC: Final = attrgetter("metric")
+_LABELS: Final = attrgetter("labels")
 ByRunAndMetric: TypeAlias = dict[tuple[int, str], dict[Labels, Summary]]
-_NUMBER: Final[Mapping[Aggregate, Callable[[Summary], int]]] = {
-    Aggregate.LAST: lambda summary: value_key(summary.last.value),
-    Aggregate.MIN: lambda summary: value_key(summary.min.value),
-    Aggregate.MAX: lambda summary: value_key(summary.max.value),
-    Aggregate.MEAN: lambda summary: value_key(summary.mean),
-    Aggregate.COUNT: lambda summary: summary.count,
+_NUMBER: Final[Mapping[Aggregate, Callable[[Summary], Any]]] = {
+    Aggregate.LAST: attrgetter("last.value"),
+    Aggregate.MIN: attrgetter("min.value"),
+    Aggregate.MAX: attrgetter("max.value"),
+    Aggregate.MEAN: attrgetter("mean"),
+    Aggregate.COUNT: attrgetter("count"),
 }
 
 
@@ -47,11 +52,11 @@ def metrics_of_runs(
 ) -> tuple[list[StoredBody], dict[tuple[int, str], Summary]]:
     """Each metric of the runs once: its stored body or, where it has labels or is live, the summary over all of it."""
     rows, labels = summaries.bodies_of_runs(conn, run_keys, metrics)
-    labelled = any(labels)  # 0 is the id of none
-    joined = {(run_key, metric) for run_key, metric, labels_id, _ in rows if labels_id} if labelled else set()
+    if not any(labels) and not any(map(_LABELS, live)):  # as mostly: a live series is all there is of its metric
+        totals = {(run_key, metric): summary for run_key, metric, _, summary in live}
+        return ([row for row in rows if row[:2] not in totals] if totals else rows), totals
+    joined = {(run_key, metric) for run_key, metric, labels_id, _ in rows if labels_id}  # 0 is the id of none
     joined.update((series.run_key, series.metric) for series in live)
-    if not joined:  # as mostly: then no row needs to be looked at
-        return rows, {}
     parts: ByRunAndMetric = {}
     for run_key, metric, labels_id, body in rows:
         if (run_key, metric) in joined:
@@ -65,7 +70,7 @@ class LiveValues:
 
     def __init__(self, conn: Connection, live: Sequence[Live]) -> None:
         self._by_metric: dict[str, dict[int, Summary]] = {}
-        labelled = summaries.labelled(conn, {series.metric for series in live})
+        labelled = summaries.labelled(conn, set(map(_METRIC, live)))
         for run_key, metric, _, summary in live:
             self._by_metric.setdefault(metric, {})[run_key] = summary
         if labelled:  # what is stored of the other label sets counts too; elsewhere the live series is all there is
@@ -76,8 +81,11 @@ class LiveValues:
 
     def of(self, metric: str, aggregate: Aggregate) -> dict[int, int]:
         """Run key -> number, as in the table `run_metric`."""
-        number = _NUMBER[aggregate]
-        return {run_key: number(summary) for run_key, summary in self._by_metric.get(metric, {}).items()}
+        found = self._by_metric.get(metric, {})
+        numbers = list(map(_NUMBER[aggregate], found.values()))
+        if aggregate is not Aggregate.COUNT:
+            numbers = value_keys(np.array(numbers, np.float64)).tolist()
+        return dict(zip(found, numbers, strict=True))
 
     def runs_of(self, metric: str) -> Collection[int]:
         """Keys of the runs of which a metric is live."""

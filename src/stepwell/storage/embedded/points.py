@@ -310,7 +310,7 @@ class PointTables:
         self._bring_back(run_keys, metrics)
         captured = self._head.dirty(run_keys, None if metrics is None else frozenset(metrics))
         totals = zip(captured, sum_up(captured), strict=True)
-        return [Live(s.run_key, s.metric, s.labels, total) for (s, _), total in totals if total is not None]
+        return [Live(s.run_key, *s.name, total) for (s, _), total in totals if total is not None]
 
     def _bring_back(self, run_keys: Collection[int] | None, metrics: Collection[str] | None = None) -> None:
         """Series of these runs, or of these metrics, whose points wait since the start are in the head afterwards."""
