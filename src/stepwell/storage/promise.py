@@ -64,7 +64,8 @@ class Promise(Future[T]):
         return self._error
 
     def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
-        """Call `fn` once it is resolved, on the thread that resolves it; now and here where that was before."""
+        """Call `fn` once it is resolved, on the thread that resolves it, after those that came before; now and here where
+        it is."""
         self._listeners.append(fn)
         if self._done:
             self._tell()
@@ -78,7 +79,7 @@ class Promise(Future[T]):
         is missed, and taking one off the list gives it to one of the two."""
         while self._listeners:
             try:
-                listener = self._listeners.pop()
+                listener = self._listeners.pop(0)
             except IndexError:  # the other thread has it
                 return
             try:
