@@ -64,8 +64,8 @@ class Promise(Future[T]):
         return self._error
 
     def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
-        """Call `fn` once it is resolved, on the thread that resolves it, after those that came before; now and here where
-        it is."""
+        """Call `fn` once it is resolved, on the thread that resolves it, after those that came before; where it is
+        resolved, now and here."""
         self._listeners.append(fn)
         if self._done:
             self._tell()
