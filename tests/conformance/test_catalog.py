@@ -298,3 +298,19 @@ def test_refusals_of_runs_change_nothing(store: Store, refusal: str):
         call(store)
     assert store.get_runs(workspace=W, run_ids=ids, columns=ALL_COLUMNS) == before
     assert store.create_runs(workspace=W, new=[new_run("next")])[0].project_number == 3
+
+
+ODD = ("\x01", "\x01\x02x", "\x02\x01\x01", "\\u0001", "\\u0001\x01", '"\\', "a\nb\t", "\u2028é🦀", "")
+
+
+@again
+def test_names_and_values_come_back_letter_for_letter(shelf: Shelf, again: Callable[[Shelf], Store]):
+    pairs = {f"{place}{name}": value for place, name in enumerate(ODD) for value in (ODD[-1 - place],)}
+    make_runs(shelf.store, RUN)
+    change(shelf.store, params=pairs, set_tags=pairs, set_custom_info=pairs)
+    store = again(shelf)
+    row = get(store, columns=Columns(custom_info=None))
+    assert (dict(row.params), dict(row.tags), dict(row.custom_info)) == (pairs, pairs, pairs)
+    one = next(name for name in pairs if name.endswith("\x01\x02x"))
+    row = get(store, columns=Columns(params=(one,), tags=(one,), custom_info=(one,)))
+    assert dict(row.params) == dict(row.tags) == dict(row.custom_info) == {one: pairs[one]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -58,7 +59,21 @@ class _TextLoader(Loader):
 
     def load(self, data: Buffer) -> str:
         text = bytes(data).decode()
-        return _UNESCAPED.sub(lambda found: "\0" if found[1] == "\1" else "\1", text) if "\1" in text else text
+        return _unescaped(text) if "\1" in text else text
+
+
+class _PairsLoader(Loader):
+    """An object of texts as JSON, these as they were before `_Text` wrote them."""
+
+    def load(self, data: Buffer) -> str:
+        text = bytes(data).decode()
+        if "\\u0001" not in text:
+            return text
+        return json.dumps({_unescaped(name): _unescaped(value) for name, value in json.loads(text).items()})
+
+
+def _unescaped(text: str) -> str:
+    return _UNESCAPED.sub(lambda found: "\0" if found[1] == "\1" else "\1", text)
 
 
 class _Bool(Dumper):
@@ -237,6 +252,7 @@ class Database:
             raw.adapters.register_dumper(type_, dumper)
         for name in ("text", "varchar", "name", 705):  # 705: a literal
             raw.adapters.register_loader(name, _TextLoader)
+        raw.adapters.register_loader("json", _PairsLoader)
         self._watch.add(raw)
 
 

@@ -119,19 +119,19 @@ SELECT :run_key, 1 + coalesce(max(seq), 0), :time, :kind, :text, :detail FROM ev
 HAVING NOT coalesce(bool_or(time = :time AND kind = :kind AND text = :text AND detail = :detail), false);
 
 -- name: params_of
-SELECT param.run_key, json_object_agg(param.name, param.value ORDER BY param.name)::text AS pairs
+SELECT param.run_key, json_object_agg(param.name, param.value ORDER BY param.name) AS pairs
 FROM each_number(:keys) AS wanted JOIN param ON param.run_key = wanted.value
 WHERE :names IS NULL OR param.name IN (SELECT value FROM each_text(:names))
 GROUP BY param.run_key;
 
 -- name: tags_of
-SELECT tag.run_key, json_object_agg(tag.name, tag.value ORDER BY tag.name)::text AS pairs
+SELECT tag.run_key, json_object_agg(tag.name, tag.value ORDER BY tag.name) AS pairs
 FROM each_number(:keys) AS wanted JOIN tag ON tag.run_key = wanted.value
 WHERE :names IS NULL OR tag.name IN (SELECT value FROM each_text(:names))
 GROUP BY tag.run_key;
 
 -- name: custom_info_of
-SELECT info.run_key, json_object_agg(info.name, info.value ORDER BY info.name)::text AS pairs
+SELECT info.run_key, json_object_agg(info.name, info.value ORDER BY info.name) AS pairs
 FROM each_number(:keys) AS wanted JOIN custom_info AS info ON info.run_key = wanted.value
 WHERE :names IS NULL OR info.name IN (SELECT value FROM each_text(:names))
 GROUP BY info.run_key;
