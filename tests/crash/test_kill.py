@@ -15,11 +15,16 @@ from crash.traffic import Caller, Repeater, Talk, assert_kept
 from serving import Server, binary
 from stepwell.web import control
 
+ROWS = 5_000  # of a write in columns
+
 
 @contextmanager
 def callers(server: Server, seed: int) -> Iterator[list[Caller]]:
-    """Three that write, of whom one purges, while somebody has everything flushed and merged."""
-    found = [Caller(server.port, 10 * seed + number, purges=number == 2) for number in range(3)]
+    """Three that write, one of them much and one that purges, while somebody has everything flushed and merged."""
+    found = [
+        Caller(server.port, 10 * seed + number, purges=number == 2, rows=ROWS if number == 0 else 0)
+        for number in range(3)
+    ]
     tidying = Repeater(lambda: list(control.ask(server.data_dir, "gc", {}) or ()))
     threads: list[Caller | Repeater] = [*found, tidying]
     for thread in threads:
@@ -34,19 +39,23 @@ def callers(server: Server, seed: int) -> Iterator[list[Caller]]:
             assert not thread.is_alive()
 
 
-def rounds(server: Server, *, seed: int, times: int) -> None:
-    """Kill and look, again and again on one directory; at the end once more everything, and the check."""
+def rounds(server: Server, *, seed: int, times: int, points: int = 1) -> None:
+    """Kill and look, again and again on one directory; at the end once more everything, and the check.
+
+    Every other kill comes only when `points` were acknowledged since the last; the others as soon as anything was.
+    """
     rng = random.Random(seed)
     everyone: list[Caller] = []
     for number in range(times):
         with callers(server, 1_000 * seed + number) as here:
-            wait_for_some(here)
+            wait_for_some(here, points if number % 2 else 1)
             time.sleep(rng.uniform(0.0, 0.5))
             server.kill()
         server.start()
         assert_kept(server.port, here)
         everyone += here
     assert_kept(server.port, everyone)
+    print(f"seed {seed}: {times} kills, {sum(caller.acknowledged for caller in everyone):,} points")
     assert server.stop() == 0
     assert "Traceback" not in server.log()
     checked = subprocess.run(
@@ -55,10 +64,10 @@ def rounds(server: Server, *, seed: int, times: int) -> None:
     assert (checked.returncode, checked.stdout) == (0, "no damage found\n"), checked.stdout + checked.stderr
 
 
-def wait_for_some(here: list[Caller]) -> None:
-    """Until every caller was told that something is stored."""
+def wait_for_some(here: list[Caller], points: int = 1) -> None:
+    """Until every caller was told that something is stored, and all of them together that `points` are."""
     until = time.monotonic() + 60
-    while not all(caller.acknowledged for caller in here):
+    while not all(told := [caller.acknowledged for caller in here]) or sum(told) < points:
         assert time.monotonic() < until, "nothing was acknowledged within a minute"
         time.sleep(0.005)
 
@@ -71,7 +80,8 @@ def test_what_was_acknowledged_survives_kill(serve: Callable[..., Server], seed:
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(100, 120))
 def test_what_was_acknowledged_survives_a_thousand_kills(serve: Callable[..., Server], seed: int):
-    rounds(serve(), seed=seed, times=50)
+    """All twenty together: at least ten million acknowledged points."""
+    rounds(serve(), seed=seed, times=50, points=20_000)
 
 
 def test_the_end_of_a_caller_takes_nothing_with_it(serve: Callable[..., Server]):

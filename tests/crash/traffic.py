@@ -1,4 +1,7 @@
-"""Callers of a real server that may die at any moment: each remembers what was acknowledged, and asks for it later."""
+"""Callers of a real server that may die at any moment: each remembers what was acknowledged, and asks for it later.
+
+They write through MLflow's interface and, in columns, through our own; all is asked for through MLflow's.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,15 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+import numpy as np
+
 from serving import HOST
 
 MLFLOW = "/api/2.0/mlflow"
 FILES = "/api/2.0/mlflow-artifacts/artifacts"
 METRICS = ("loss", "accuracy", "lr")
 PAGE = 20_000
+COLUMNS = "application/vnd.stepwell.points"
 Point = tuple[int, float, int]  # step, value, milliseconds
 
 
@@ -42,10 +48,10 @@ class Talk:
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection(HOST, port, timeout=60)
 
-    def ask(self, verb: str, path: str, body: bytes | None = None) -> Answer:
+    def ask(self, verb: str, path: str, body: bytes | None = None, form: str = "application/json") -> Answer:
         """Raises Gone."""
         try:
-            self._connection.request(verb, path, body, {"content-type": "application/json"} if body else {})
+            self._connection.request(verb, path, body, {"content-type": form} if body else {})
             found = self._connection.getresponse()
             return Answer(found.status, found.read())
         except (OSError, http.client.HTTPException) as error:
@@ -90,10 +96,11 @@ class Remembered:
 class Caller(threading.Thread):
     """Writes until the server is gone or `end` is set: batches, single points, params, files; and some runs it purges.
 
-    What an answer other than 200 says is kept in `surprises`.
+    `rows` is how many points a write in columns has; 0: it writes none. What an answer other than 200 says is kept in
+    `surprises`.
     """
 
-    def __init__(self, port: int, seed: int, *, purges: bool = False) -> None:
+    def __init__(self, port: int, seed: int, *, purges: bool = False, rows: int = 0) -> None:
         super().__init__(name=f"caller-{seed}", daemon=True)
         self.runs: list[Remembered] = []
         self.surprises: list[str] = []
@@ -102,6 +109,7 @@ class Caller(threading.Thread):
         self._talk = Talk(port)
         self._rng = random.Random(seed)
         self._purges = purges
+        self._rows = rows
         self._step = 0
 
     @property
@@ -127,7 +135,8 @@ class Caller(threading.Thread):
         left = self._rng.randint(1, 12) if self._purges else 10**9
         while left and not self.end.is_set():
             left -= 1
-            kind = self._rng.choices((self._batch, self._single, self._file), (10, 5, 2))[0]
+            kinds = (self._batch, self._single, self._file, self._columns)
+            kind = self._rng.choices(kinds, (10, 5, 2, 4 if self._rows else 0))[0]
             if self._good(kind(run)):
                 run.acknowledge()
             else:
@@ -172,6 +181,18 @@ class Caller(threading.Thread):
                 "tags": [{"key": key, "value": value} for key, value in asked.tags.items()],
             },
         )
+
+    def _columns(self, run: Remembered) -> Answer:
+        first, self._step = self._step + 1, self._step + self._rows
+        steps = np.arange(first, self._step + 1)
+        values = np.random.default_rng(first).random(self._rows)
+        times = 1_000 + steps
+        points = list(zip(steps.tolist(), values.tolist(), times.tolist(), strict=True))
+        run.unsure = Asked(points={METRICS[1]: points})
+        head = json.dumps({"series": [{"metric": METRICS[1], "rows": self._rows}]}).encode()
+        head += b" " * (-len(head) % 8)
+        parts = (len(head).to_bytes(8, "little"), head, steps.tobytes(), values.tobytes(), (1_000 * times).tobytes())
+        return self._talk.ask("POST", f"/api/v1/runs/{run.run_id}/points", b"".join(parts), COLUMNS)
 
     def _single(self, run: Remembered) -> Answer:
         point = step, value, ms = self._point()
