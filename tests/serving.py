@@ -25,6 +25,7 @@ from typing import Self
 HOST = "127.0.0.1"
 READY_WITHIN = 120.0  # seconds; a loaded machine is slow, a hanging server never ready
 STOPPED_WITHIN = 120.0
+QUOTAS_HEARD = 5.5  # seconds after which all servers of a warehouse go by a quota that was set (docs/howto/quotas.md)
 # Below the range from which Linux takes ports for outgoing connections, so that none of those takes ours meanwhile.
 PORTS = range(20_000, 32_000)
 
@@ -206,10 +207,13 @@ class Server:
         return self.start(wait=wait)
 
     def set_quota(self, workspace: str, **quotas: int) -> None:
-        """How much a workspace may have: set_quota("w", points=3). It holds at once; of requests, within a second."""
+        """How much a workspace may have: set_quota("w", points=3). It holds when this returns; of requests, within a
+        second."""
         flags = [each for name, value in quotas.items() for each in (f"--{name.replace('_', '-')}", str(value))]
         command = [str(self.program), "quota", "set", "--workspace", workspace, *self.place, *flags]
         subprocess.run(command, check=True, capture_output=True, timeout=120)
+        if self.store and quotas.keys() != {"requests_per_second"}:
+            time.sleep(QUOTAS_HEARD)
 
     def log(self) -> str:
         """All that it has printed so far, earlier runs included."""

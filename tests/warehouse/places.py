@@ -9,7 +9,7 @@ import atexit
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -87,9 +87,11 @@ class Servers:
         )
 
     def _forget(self) -> None:
-        self._postgres(f"DROP DATABASE {self.template} WITH (FORCE)")
-        for name in self._tables:
-            self._root.run(f"DROP DATABASE {name}")
+        # Where the process that ends is the one that started the servers, they are gone, and all in them.
+        with suppress(psycopg.OperationalError):
+            self._postgres(f"DROP DATABASE {self.template} WITH (FORCE)")
+            for name in self._tables:
+                self._root.run(f"DROP DATABASE {name}")
 
     def _postgres(self, statement: str) -> None:
         with psycopg.connect(f"{self.postgres}/postgres", autocommit=True) as connection:
