@@ -17,6 +17,8 @@ from stepwell.core.summary import NO_POINTS, LastPoints, Summary
 
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 DEFAULT_EXPERIMENT: Final = 0
+_FIRST: Final = np.zeros(1, np.int64)  # `which` of a batch of one point
+_FIRST.setflags(write=False)
 
 
 class Status(StrEnum):
@@ -139,11 +141,12 @@ class NewRun:
     at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class PointBatch:
     """Points of one run on their way in: `series[which[i]]` is the series of point i.
 
-    which: int64 indices; step: int64; time: int64 microseconds; value: float64. All columns equally long.
+    which: int64 indices; step: int64; time: int64 microseconds; value: float64. All columns equally long. Nobody
+    changes one; it is not frozen, as RunWrite is not.
     """
 
     series: tuple[tuple[str, Labels], ...]  # (metric, labels), each once
@@ -160,7 +163,7 @@ class PointBatch:
         """One point of a metric without labels."""
         return cls(
             series=((metric, ()),),
-            which=np.zeros(1, np.int64),
+            which=_FIRST,
             step=np.array((step,), np.int64),
             time=np.array((time,), np.int64),
             value=np.array((value,), np.float64),
@@ -177,7 +180,7 @@ class Event:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RunWrite:
     """Everything one request changes about one run, all or none. None means unchanged.
 
@@ -186,6 +189,8 @@ class RunWrite:
     stored as they are here, `unchanged_tags` tags that must be (None: not there), else nothing is: a Conflict. `make`
     is the run to make first where there is none of this id, and its workspace with it. An event that is there already,
     exactly, is not stored again. `remove_tags` must be there, `clear_tags` need not be.
+
+    Nobody changes one. It is not frozen: a frozen one takes eight times as long to make, a tenth of a small request.
     """
 
     run_id: str

@@ -94,11 +94,11 @@ class Application:
         call = Call(scope, headers, body, context=self._context, work=self._work)
         call.request_id = self._request_id(headers.get(b"x-request-id"))
         if self._tracing is None:
-            response, close = await self._answered(call, scope, headers, body)
+            response, close = await self._answer(call, scope, headers, body)
         else:
             span = self._tracing.begin(call)
             with tracing.within(span):
-                response, close = await self._answered(call, scope, headers, body)
+                response, close = await self._answer(call, scope, headers, body)
                 span.answered(call, call.route, response.status)
         if isinstance(response.body, bytes):
             await _send_bytes(response, call, send, body, close=close)
@@ -112,14 +112,6 @@ class Application:
         slow = seconds > self._slow
         if response.status >= 400 or slow or _log.isEnabledFor(logging.DEBUG):
             _log_request(call, response.status, seconds, slow=slow)
-
-    async def _answered(
-        self, call: Call, scope: Scope, headers: dict[bytes, bytes], body: Body
-    ) -> tuple[Response, bool]:
-        try:
-            return await self._answer(call, scope, headers, body)
-        finally:
-            body.release()
 
     async def _answer(self, call: Call, scope: Scope, headers: dict[bytes, bytes], body: Body) -> tuple[Response, bool]:
         """The answer, whatever happens, and whether the connection ends with it."""
@@ -139,6 +131,8 @@ class Application:
         except Exception:  # noqa: BLE001  the one place where an error of ours becomes an answer
             _log.exception("request failed", extra=_facts(call))
             response = self._shape(internal(call.request_id), call)
+        finally:
+            body.release()
         return response, close or body.leaves_much
 
     async def _respond(self, call: Call, scope: Scope, headers: Mapping[bytes, bytes], body: Body) -> Response:

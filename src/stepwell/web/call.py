@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -152,10 +152,10 @@ class Call:
         """The workspace that a vendor's id is joined to in this dialect (`stepwell workspace alias`), else the id."""
         return self.context.aliases.workspace(self.dialect, id_)
 
-    async def body(self, limit: int) -> bytes:
+    def body(self, limit: int) -> Coroutine[Any, Any, bytes]:
         """The whole body, gzip undone. HttpProblem: 413 over `limit` bytes, 408 too slow, 415 unknown content-encoding,
         400 broken off or not gzip. Busy when the bodies of all requests together are too much."""
-        return await self._body.whole(limit, self._work)
+        return self._body.whole(limit, self._work)
 
     async def hold(self, limit: int) -> bytes:
         """Read the body now, for `body` to give it out later; its SHA-256 as it came. Problems as for `body`."""
@@ -165,14 +165,14 @@ class Call:
         """The body piece by piece, as it comes, without a limit in all. HttpProblem as for `body`, except 413."""
         return self._body.chunks()
 
-    async def run(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def run(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         """Run a blocking function in the reader pool. Busy when too many wait."""
-        return await self._work.read(fn, *args, **kwargs)
+        return self._work.read(fn, *args, **kwargs)
 
-    async def run_write(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def run_write(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         """Run a blocking write of the store in the writer pool. Busy when too many wait."""
-        return await self._work.write(fn, *args, **kwargs)
+        return self._work.write(fn, *args, **kwargs)
 
-    async def durable(self, future: Future[T]) -> T:
+    def durable(self, future: Future[T]) -> Coroutine[Any, Any, T]:
         """The result of a store write, once it is durable, without a thread waiting for it."""
-        return await self._work.durable(future)
+        return self._work.durable(future)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
@@ -85,21 +85,21 @@ class Work:
         self.doorkeepers = Pool("doorkeeper", threads=1, waiting=waiting)  # credentials, apart from long reads too
         self._bridge = Bridge()
 
-    async def read(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def read(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         """Run `fn` in the reader pool."""
-        return await self._in(self.readers, fn, *args, **kwargs)
+        return self._in(self.readers, fn, *args, **kwargs)
 
-    async def write(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def write(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         """Run `fn` in the writer pool."""
-        return await self._in(self.writers, fn, *args, **kwargs)
+        return self._in(self.writers, fn, *args, **kwargs)
 
-    async def identify(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def identify(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         """Run `fn`, a look-up of a credential."""
-        return await self._in(self.doorkeepers, fn, *args, **kwargs)
+        return self._in(self.doorkeepers, fn, *args, **kwargs)
 
-    async def durable(self, future: Future[T]) -> T:
+    def durable(self, future: Future[T]) -> Coroutine[Any, Any, T]:
         """The result of a future of the store."""
-        return await self._bridge.wait(future)
+        return self._bridge.wait(future)
 
     async def _in(self, pool: Pool, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         span = tracing.part(pool.name)

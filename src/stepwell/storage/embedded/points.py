@@ -129,10 +129,15 @@ class PointTables:
 
     def write(self, *, workspace: str, writes: Sequence[RunWrite]) -> Future[None]:
         """See PointStore."""
-        points = sum(len(w.points) for w in writes if w.points is not None)
+        points, texts, plain = 0, 0, True
+        for each in writes:
+            if each.points is not None:
+                points += len(each.points)
+            if not each.only_points:
+                texts += _text_size(each)
+                plain = False
         if points and self._head.weight > HEAD_POINTS:
             raise Busy("points arrive faster than they can be put into blocks; nothing was stored")
-        plain = all(w.only_points for w in writes)
 
         def run(connection: apsw.Connection, stage: Stage) -> None:
             for write in writes:
@@ -140,7 +145,7 @@ class PointTables:
 
         if not plain and any(w.lifecycle is not None or w.make is not None for w in writes):
             run = acting.carried(run, at=max(w.at for w in writes))
-        size = 256 + points * _POINT_BYTES + (0 if plain else sum(_text_size(w) for w in writes))
+        size = 256 + points * _POINT_BYTES + texts
         return self._submit(Request(run=run, points=points, size=size, guarded=not plain))
 
     def _apply(self, connection: apsw.Connection, stage: Stage, workspace: str, write: RunWrite) -> None:
