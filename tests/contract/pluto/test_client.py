@@ -23,7 +23,8 @@ PROJECT = "client tests"
 EVERYTHING = """
 import numpy as np
 config = {"lr": 0.1, "model": {"depth": 3}}
-run = pluto.init(project="client tests", name="all of it", config=config, tags=["first", "group:x"])
+often = {"x_sys_sampling_interval": 1}
+run = pluto.init(project="client tests", name="all of it", config=config, tags=["first", "group:x"], settings=often)
 for step in range(30):
     run.log({"train/loss": 1 / (step + 1), "acc": step / 30, "one": np.float32(0.5)}, step=step)
 run.log({"odd": float("nan")}, step=0)
@@ -44,11 +45,13 @@ run.add_tags(["later"])
 run.remove_tags(["first"])
 run.update_config({"epochs": 3, "model": {"width": 8}})
 run.alert(message="look here", title="an alert", level="WARN", remote=True)
-time.sleep(5)
+time.sleep(3)
 run.finish()
 told["id"] = run.settings._op_id
 told["address"] = run.settings.url_view
 """
+# Refused, it asks as often as it always does, but without the seconds between.
+REFUSED = 'pluto.init(project="p", name="n", settings={"x_file_stream_retry_wait_max_seconds": 0.05})\n'
 
 
 @pytest.fixture(scope="module")
@@ -281,7 +284,7 @@ def test_a_key_that_is_wrong_is_told_to_the_user(
     server = serve("--auth", "required")
     made = json.loads(run_cli(server, "credential", "create", "--workspace", "team", "--role", "writer"))
     training = type(training)(server.url, tmp_path)
-    wrong = training.run('pluto.init(project="p", name="n")\n', key="mlps_wrong")
+    wrong = training.run(REFUSED, key="mlps_wrong")
     assert wrong.status == 1
     assert "authentication failed (HTTP 401)" in wrong.output
     assert "The server says:" in wrong.output
@@ -295,7 +298,7 @@ def test_a_key_that_is_wrong_is_told_to_the_user(
     assert told["values"] == [1.0]
     run_cli(server, "credential", "revoke", made["id"])
     time.sleep(1)
-    revoked = training.run('pluto.init(project="p", name="n")\n', key=made["secret"])
+    revoked = training.run(REFUSED, key=made["secret"])
     assert revoked.status == 1
     assert "revoked" in revoked.output
 
