@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from warehouse.servers import HERE, WITH_US, Host, Process, clickhouse, free_port, wait_until
+from warehouse.servers import HERE, WITH_US, Host, Process, clickhouse, free_port
 
 NAME = "fleet"
 JAR = Path("/usr/share/java/zookeeper.jar")  # as Debian has it; it names all that it needs itself
@@ -57,17 +57,24 @@ def zookeeper(folder: Path, *, host: Host = HERE) -> Iterator[Process]:
     (folder / "zoo.cfg").write_text(ZOOKEEPER.format(folder=folder, port=port, address=host.address))
     program = ["java", "-Xmx128m", "-cp", str(JAR), "org.apache.zookeeper.server.quorum.QuorumPeerMain"]
     command = [*host.enter, *WITH_US, *program, str(folder / "zoo.cfg")]
-    server = Process(command, port=port, log=folder / "log", stop=signal.SIGTERM, address=host.address)
+    server = Process(
+        command,
+        port=port,
+        log=folder / "log",
+        stop=signal.SIGTERM,
+        address=host.address,
+        # A ClickHouse that is let in before, is heard only ten seconds later.
+        serves=lambda: _serves(host.address, port),
+    )
     server.start()
     try:
-        wait_until(lambda: _serves(server))  # it listens before it answers
         yield server
     finally:
         server.stop()
 
 
-def _serves(keeper: Process) -> bool:
-    with suppress(ConnectionError), socket.create_connection((keeper.address, keeper.port)) as one:
+def _serves(address: str, port: int) -> bool:
+    with suppress(ConnectionError), socket.create_connection((address, port)) as one:
         one.sendall(b"srvr")
         return b"Mode: " in one.recv(4_096)
     return False

@@ -74,16 +74,25 @@ def free_port() -> int:
 
 
 class Process:
-    """A server process that can be killed and started again on the same folder and port."""
+    """A server process that can be killed and started again on the same folder and port. `serves`: for one that listens
+    before it answers, whether it does."""
 
     def __init__(
-        self, command: list[str], *, port: int, log: Path, stop: signal.Signals, address: str = HERE.address
+        self,
+        command: list[str],
+        *,
+        port: int,
+        log: Path,
+        stop: signal.Signals,
+        address: str = HERE.address,
+        serves: Callable[[], bool] = lambda: True,
     ) -> None:
         self.port = port
         self.address = address
         self._command = command
         self._log = log
         self._stop = stop
+        self._serves = serves
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -93,13 +102,13 @@ class Process:
         return self._process.pid
 
     def start(self) -> None:
-        """Start and wait until it listens."""
+        """Start and wait until it answers."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         try:
-            wait_until(self._listens)
+            wait_until(lambda: self._listens() and self._serves())
         except BaseException:
             self.kill()
             raise
@@ -200,13 +209,17 @@ def postgres(folder: Path, *, host: Host = HERE, settings: Mapping[str, object] 
     command = [*host.enter, *(become or ["setpriv"]), "--pdeathsig=INT", str(binaries / "postgres"), "-D", str(data)]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]
+    ready = [str(binaries / "pg_isready"), "-q", "-h", host.address, "-p", str(port)]
     server = Process(
-        command, port=port, log=folder.parent / f"{folder.name}.log", stop=signal.SIGINT, address=host.address
+        command,
+        port=port,
+        log=folder.parent / f"{folder.name}.log",
+        stop=signal.SIGINT,
+        address=host.address,
+        serves=lambda: subprocess.run(ready, check=False).returncode == 0,
     )
     server.start()
     try:
-        ready = [str(binaries / "pg_isready"), "-q", "-h", host.address, "-p", str(port)]
-        wait_until(lambda: subprocess.run(ready, check=False).returncode == 0)  # it listens before it answers
         yield server
     finally:
         server.stop()
