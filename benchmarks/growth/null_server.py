@@ -19,6 +19,7 @@ from stepwell.core.clock import Clock
 from stepwell.core.model import RunWrite
 from stepwell.settings import Settings
 from stepwell.storage.embedded import EmbeddedStore
+from stepwell.storage.promise import Promise
 
 
 class ForgetfulStore(EmbeddedStore):
@@ -34,7 +35,7 @@ class ForgetfulStore(EmbeddedStore):
         if len(ids) < len(writes) or not ids <= self._seen:
             self._seen |= ids
             return super().write(workspace=workspace, writes=[replace(write, points=None) for write in writes])
-        done: Future[None] = Future()
+        done: Promise[None] = Promise()
         done.set_result(None)
         return done
 

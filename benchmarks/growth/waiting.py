@@ -23,13 +23,17 @@ WRITERS, KEYS, STEPS = 8, 100, 10
 
 
 def single(folder: Path, tiny: bool) -> Iterator[Row]:
-    """One point a request: over one connection, beside what the disk alone takes, and over 64."""
+    """One point a request: over one connection, beside what the disk alone takes; and over 64, beside a server that
+    only parses and answers."""
     seconds = 1 if tiny else 10
+    with serving(folder / "null", null=True) as (server, _):
+        null, cores = _counted(server, lambda: drive(server.port, _each(_runs(server, MANY - 1)), seconds))
+        most = len(null) / cores
     with serving(folder / "single") as (server, _):
         runs = _runs(server, MANY)
         alone = np.asarray(drive(server.port, [_points(runs[0])], seconds))
         least = _appends(folder / "appends", len(next(_points(runs[0]))), len(alone))
-        many, cores = _counted(server, lambda: drive(server.port, [_points(run) for run in runs[1:]], seconds))
+        many, cores = _counted(server, lambda: drive(server.port, _each(runs[1:]), seconds))
         kept = sum(_kept(server, run, "loss") for run in runs)
     if kept != len(alone) + len(many):
         raise RuntimeError(f"{len(alone) + len(many)} points were acknowledged and {kept} are there")
@@ -45,7 +49,8 @@ def single(folder: Path, tiny: bool) -> Iterator[Row]:
     yield Row(
         part="single",
         what=f"one point a request, {MANY - 1} connections",
-        found=f"{len(many) / seconds:,.0f} requests/s, {rate:,.0f} for each core of the server, {_spread(many)}",
+        found=f"{len(many) / seconds:,.0f} requests/s, {rate:,.0f} for each core of the server, {_spread(many)}; "
+        f"parsing and answering alone: {most:,.0f} for each core",
         wanted="12,000 for each core",
         holds=rate >= 12_000,
     )
@@ -90,6 +95,10 @@ def _kept(server: Asking, run: str, metric: str) -> int:
     """How many points a series has."""
     body = {"run_ids": [run], "metrics": [metric], "columns": ["count"]}
     return int(sum(json.loads(server.ask("POST", "/api/v1/summaries", json.dumps(body).encode()))["count"]))
+
+
+def _each(runs: list[str]) -> list[Iterator[bytes]]:
+    return [_points(run) for run in runs]
 
 
 def _points(run: str) -> Iterator[bytes]:

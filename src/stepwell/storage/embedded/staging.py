@@ -49,7 +49,7 @@ class SeriesTable(Protocol):
 Stored = Callable[[apsw.Connection, int, I64, int, int], Points]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class _Added:
     run_key: int
     batch: PointBatch
@@ -73,7 +73,7 @@ class Stage:
     def add(self, run_key: int, batch: PointBatch, *, append: bool) -> None:
         """Take a batch. `append`: exact repeats get the next free occurrence instead of being dropped."""
         if len(batch):
-            self._added.append(_Added(run_key=run_key, batch=batch, append=append))
+            self._added.append(_Added(run_key, batch, append))
 
     def mark(self) -> int:
         """Where to return to with `reset`."""
@@ -117,7 +117,7 @@ class Stage:
             slots = self._head.listed(run_key, batch.series)
             if slots is None:
                 slots = self._head.remember(run_key, self._find(connection, run_key, batch.series))
-            which.append(slots[batch.which])
+            which.append(slots if len(slots) == len(batch) == 1 else slots[batch.which])
         return which[0] if len(which) == 1 else np.concatenate(which)
 
     def _find(self, connection: apsw.Connection, run_key: int, names: Sequence[Name]) -> list[Series]:
