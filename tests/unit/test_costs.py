@@ -240,7 +240,7 @@ def test_summaries_are_as_many_statements_for_many_metrics(server: Server) -> No
         server.store.flush()
         costs.append(server.cost("POST", "/api/v1/summaries", {"run_ids": [run]}))
     assert costs[0].statements == costs[1].statements
-    assert len(costs[0]) == 4
+    assert len(costs[0]) == 3
     assert costs[1].opened == 0
 
 

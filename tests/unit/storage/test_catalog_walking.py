@@ -83,8 +83,7 @@ def test_a_page_takes_as_much_work_of_many_runs_as_of_few(
 def test_few_runs_are_all_looked_at() -> None:
     conn, _ = filled(50)
     query = RunQuery(filter=(), order=parse_order(["metrics.loss"], schema=RUNS), limit=LIMIT)
-    question, values = searching._asked(conn, 1, query, [])
-    assert walking.choose(conn, question, values.metric_ids) is None
+    assert walking.choose(conn, *searching._asked(conn, 1, query)) is None
 
 
 def test_runs_of_other_tags_are_not_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,7 @@ def artifact_uri(found: Run) -> str:
 
 def pairs(values: Mapping[str, str]) -> list[wire.Pair]:
     """Params or tags."""
-    return [wire.Pair(key, value) for key, value in values.items()]
+    return list(map(wire.Pair, values.keys(), values.values()))
 
 
 def files(found: Iterable[BlobInfo], *, relative_to: str = "") -> list[wire.FileInfo]:

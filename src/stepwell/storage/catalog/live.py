@@ -13,7 +13,7 @@ from stepwell.core.series import Labels, value_keys
 from stepwell.core.summary import Summary
 from stepwell.storage.catalog import summaries
 from stepwell.storage.catalog.sql import Connection
-from stepwell.storage.catalog.summaries import StoredBody
+from stepwell.storage.catalog.summaries import UNLABELLED, StoredBody
 
 
 class Live(NamedTuple):
@@ -52,10 +52,10 @@ def metrics_of_runs(
 ) -> tuple[list[StoredBody], dict[tuple[int, str], Summary]]:
     """Each metric of the runs once: its stored body or, where it has labels or is live, the summary over all of it."""
     rows, labels = summaries.bodies_of_runs(conn, run_keys, metrics)
-    if not any(labels) and not any(map(_LABELS, live)):  # as mostly: a live series is all there is of its metric
+    if len(labels) == 1 and not any(map(_LABELS, live)):  # as mostly: a live series is all there is of its metric
         totals = {(run_key, metric): summary for run_key, metric, _, summary in live}
         return ([row for row in rows if row[:2] not in totals] if totals else rows), totals
-    joined = {(run_key, metric) for run_key, metric, labels_id, _ in rows if labels_id}  # 0 is the id of none
+    joined = {(run_key, metric) for run_key, metric, labels_id, _ in rows if labels_id != UNLABELLED}
     joined.update((series.run_key, series.metric) for series in live)
     parts: ByRunAndMetric = {}
     for run_key, metric, labels_id, body in rows:

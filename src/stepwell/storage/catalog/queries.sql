@@ -399,21 +399,15 @@ SELECT id FROM metric WHERE name = ?;
 
 -- Searching -----------------------------------------------------------------------------------------------------------
 
--- name: count_params
-SELECT count(*)
-FROM (
-    SELECT 1 FROM param INDEXED BY param_by_value
-    WHERE name = :name AND substr(value, 1, 64) = substr(:value, 1, 64)
-    LIMIT :most
-);
+-- name: runs_of_param
+SELECT run_key FROM param INDEXED BY param_by_value
+WHERE name = :name AND substr(value, 1, 64) = substr(:value, 1, 64)
+LIMIT :most;
 
--- name: count_tags
-SELECT count(*)
-FROM (
-    SELECT 1 FROM tag INDEXED BY tag_by_value
-    WHERE name = :name AND substr(value, 1, 64) = substr(:value, 1, 64)
-    LIMIT :most
-);
+-- name: runs_of_tag
+SELECT run_key FROM tag INDEXED BY tag_by_value
+WHERE name = :name AND substr(value, 1, 64) = substr(:value, 1, 64)
+LIMIT :most;
 
 -- name: read_experiments
 SELECT experiment.id, experiment.name, experiment.artifact_location, experiment.deleted, experiment.created_at,

@@ -154,6 +154,8 @@ def _put_values(conn: Connection, workspace: str, key: int, record: Record) -> N
 
 
 def _read(conn: Connection, keys: Sequence[int]) -> dict[int, Record]:
+    if not keys:
+        return {}
     wanted = (json.dumps(keys),)
     values: dict[tuple[int, int], dict[str, str]] = {}
     for key, is_unique, name, value in _SQL.all(conn, "read_record_values", wanted):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from operator import itemgetter
 from typing import Final
 
 import msgspec
-import numpy as np
 
 from stepwell.core.model import NOTHING, Columns, RunRow
 from stepwell.core.summary import NO_POINTS, LastPoints, Summary, SummaryTable
@@ -66,28 +65,20 @@ def metrics_of(
 def last_of(
     conn: Connection, keys: Collection[int], metrics: Collection[str] | None, live: Sequence[Live]
 ) -> dict[int, LastPoints]:
-    """Run key -> the last points of its metrics; runs without metrics are absent. No object for any of them."""
+    """Run key -> the last points of its metrics; runs without metrics are absent. No summary is made for them."""
     rows, unions = metrics_of_runs(conn, keys, metrics, live)
-    if not (rows or unions):
-        return {}
-    stored = summaries.decode_last([row[3] for row in rows])
-    points = np.concatenate((stored, np.array([union.last for union in unions.values()], stored.dtype)))
-    names = [row[1] for row in (*rows, *unions)]
-    rising = sorted(set(names))
-    rank = {name: number for number, name in enumerate(rising)}
-    ranks = np.array([rank[name] for name in names])
-    run_keys = np.array([row[0] for row in (*rows, *unions)])
-    order = np.lexsort((ranks, run_keys))
-    points, run_keys = points[order], run_keys[order]
-    columns = (np.array(rising, object)[ranks[order]], points["step"], points["time"], points["value"])
-    metrics_, steps, times, values = (column.tolist() for column in columns)
-    edges = np.flatnonzero(np.diff(run_keys, prepend=-1, append=-1)).tolist()
-    return {
-        int(run_keys[at]): LastPoints(
-            metrics=metrics_[at:end], steps=steps[at:end], times=times[at:end], values=values[at:end]
-        )
-        for at, end in pairwise(edges)
-    }
+    found: defaultdict[int, dict[str, tuple[int, int, float]]] = defaultdict(dict)
+    for (key, metric, _, _), last in zip(rows, summaries.decode_last([row[3] for row in rows]), strict=True):
+        found[key][metric] = last
+    for (key, metric), union in unions.items():
+        found[key][metric] = union.last
+    return {key: _last_points(by_metric) for key, by_metric in found.items()}
+
+
+def _last_points(by_metric: Mapping[str, tuple[int, int, float]]) -> LastPoints:
+    names = sorted(by_metric)
+    steps, times, values = map(list, zip(*map(by_metric.__getitem__, names), strict=True))
+    return LastPoints(metrics=names, steps=steps, times=times, values=values)
 
 
 def summary_table(

@@ -71,13 +71,13 @@ def compile_search(
     *,
     metric_ids: Mapping[str, int],
     live: LiveValues | None = None,
-    driver: Comparison | None = None,
+    among: Sequence[int] | None = None,
     idiom: Idiom = SQLITE,
 ) -> Statement:
     """The statement for up to `limit` rows, `skip` of them left out before.
 
     metric_ids: of the metrics in the question, those that are stored. live: values that win over the stored ones.
-    driver: a comparison `=` of the filter on a param or tag that few runs meet, from which to go to the runs.
+    among: keys of the runs that may be found; None for all.
     """
     bindings = Bindings(idiom)
     fields = Fields(question.table, bindings, metric_ids=metric_ids, live=live)
@@ -87,7 +87,7 @@ def compile_search(
         wheres += beyond(terms, question.after, bindings)
     columns = [question.table.key, *(term.sql for term in terms)]
     lines = [
-        *_selected(columns, fields, wheres, driver, bindings),
+        *_selected(columns, fields, wheres, among, bindings),
         f"ORDER BY {', '.join(directions(terms))}",
         f"LIMIT {bindings.add(question.limit)}",
         f"OFFSET {bindings.add(question.skip)}" if question.skip else "",
@@ -100,39 +100,34 @@ def compile_count(
     *,
     metric_ids: Mapping[str, int],
     live: LiveValues | None = None,
-    driver: Comparison | None = None,
+    among: Sequence[int] | None = None,
     idiom: Idiom = SQLITE,
 ) -> Statement:
     """The statement whose one row says how many rows there are in all; otherwise as `compile_search`."""
     bindings = Bindings(idiom)
     fields = Fields(question.table, bindings, metric_ids=metric_ids, live=live)
     wheres = [*question.scope, *(condition(fields, bindings, each) for each in question.filter)]
-    lines = _selected(["count(*)"], fields, wheres, driver, bindings)
+    lines = _selected(["count(*)"], fields, wheres, among, bindings)
     return Statement(sql="\n".join(filter(None, lines)), bindings={**question.scope_values, **bindings.values})
 
 
 def _selected(
-    columns: Sequence[str], fields: Fields, wheres: Sequence[str], driver: Comparison | None, bindings: Bindings
+    columns: Sequence[str], fields: Fields, wheres: Sequence[str], among: Sequence[int] | None, bindings: Bindings
 ) -> list[str]:
     """The lines that say which columns of which rows, empty ones among them."""
     return [
         f"WITH {', '.join(fields.ctes)}" if fields.ctes else "",
         f"SELECT {', '.join(columns)}",
-        f"FROM {fields.table.name if driver is None else _driven(driver, bindings)}",
+        f"FROM {fields.table.name if among is None else _named(among, bindings)}",
         *fields.joins,
         f"WHERE {' AND '.join(wheres)}",
     ]
 
 
-def _driven(driver: Comparison, bindings: Bindings) -> str:
-    """From the index by value to the runs; CROSS JOIN keeps that order."""
-    table = "param" if driver.field.kind is Kind.PARAM else "tag"
-    index = bindings.idiom.indexed.format(f"{table}_by_value")
-    return (
-        f"(SELECT run_key FROM {table}{index} WHERE name = {bindings.add(driver.field.key)}"
-        f" AND substr(value, 1, 64) = substr({bindings.add(driver.value)}, 1, 64)) AS driver"
-        f" {bindings.idiom.onward} run ON run.key = driver.run_key"
-    )
+def _named(keys: Sequence[int], bindings: Bindings) -> str:
+    """From the keys to the runs; CROSS JOIN keeps that order."""
+    idiom = bindings.idiom
+    return f"{idiom.numbers}({bindings.add(json.dumps(keys))}) AS named {idiom.onward} run ON run.key = named.value"
 
 
 # Conditions -----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from stepwell.core.filter_match import RowValues, matches
-from stepwell.core.filters import Comparison, Filter, Kind, Op
+from stepwell.core.filters import Filter, Kind, Op
 from stepwell.core.model import NOTHING, Experiment, ExperimentQuery, RunQuery, Visibility
 from stepwell.core.page import Page, Position
 from stepwell.storage.catalog import experiments, workspaces
@@ -18,7 +18,7 @@ from stepwell.storage.catalog.search import Question, Statement, compile_count, 
 from stepwell.storage.catalog.sql import Connection, Statements, fetch, idiom
 from stepwell.storage.catalog.walking import choose, compile_walk
 
-FEW: Final = 2_000  # runs that equal a value, up to which going from the value to the runs beats walking all runs
+FEW: Final = 2_000  # runs that equal a value, below which going from the value to the runs beats walking all runs
 _SQL: Final = Statements.load("queries.sql")
 
 
@@ -45,13 +45,13 @@ def find_runs(conn: Connection, workspace: str, query: RunQuery, live: Sequence[
     workspace_key = workspaces.find(conn, workspace)
     if workspace_key is None:
         return Found(keys=[], after=None)
-    question, values = _asked(conn, workspace_key, query, live)
-    walk = choose(conn, question, values.metric_ids, idiom(conn))
+    question, metric_ids = _asked(conn, workspace_key, query)
+    walk = choose(conn, question, metric_ids, idiom(conn))
     if walk is not None:
-        found = _page(conn, query.limit, compile_walk(question, walk, **values.given(conn)))
+        found = _page(conn, query.limit, compile_walk(question, walk, **_values(conn, metric_ids, live)))
         if walk.whole or found.after is not None:
             return found
-    return _page(conn, query.limit, _plain(conn, question, values))
+    return _page(conn, query.limit, _plain(conn, question, metric_ids, live))
 
 
 def count_runs(conn: Connection, workspace: str, query: RunQuery, live: Sequence[Live]) -> int:
@@ -75,28 +75,30 @@ def runs_statement(
     """The plain statement behind `find_runs`, which looks at every run; its limit is one more than the page's, to see
     whether there are more.
     """
-    return _plain(conn, *_asked(conn, workspace_key, query, live), compiler=compiler)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Values:
-    """The metrics of a question: ids of those that are stored, and what is live."""
-
-    metric_ids: Mapping[str, int]
-    live: LiveValues | None
-
-    def given(self, conn: Connection) -> dict[str, Any]:
-        """As compilers take it."""
-        return {"metric_ids": self.metric_ids, "live": self.live, "idiom": idiom(conn)}
+    return _plain(conn, *_asked(conn, workspace_key, query), live, compiler=compiler)
 
 
 def _plain(
-    conn: Connection, question: Question, values: _Values, *, compiler: Callable[..., Statement] = compile_search
+    conn: Connection,
+    question: Question,
+    metric_ids: Mapping[str, int],
+    live: Sequence[Live],
+    *,
+    compiler: Callable[..., Statement] = compile_search,
 ) -> Statement:
-    return compiler(question, driver=_driver(conn, question.filter), **values.given(conn))
+    among = _few(conn, question.filter)
+    if among is not None:
+        few = frozenset(among)
+        live = [series for series in live if series.run_key in few]
+    return compiler(question, among=among, **_values(conn, metric_ids, live))
 
 
-def _asked(conn: Connection, workspace_key: int, query: RunQuery, live: Sequence[Live]) -> tuple[Question, _Values]:
+def _values(conn: Connection, metric_ids: Mapping[str, int], live: Sequence[Live]) -> dict[str, Any]:
+    """The metrics of a question, as compilers take them: ids of those that are stored, and what is live."""
+    return {"metric_ids": metric_ids, "live": LiveValues(conn, live) if live else None, "idiom": idiom(conn)}
+
+
+def _asked(conn: Connection, workspace_key: int, query: RunQuery) -> tuple[Question, dict[str, int]]:
     scope = ["run.workspace_key = :workspace_key", *_visible("run", query.visibility)]
     values: dict[str, int | str] = {"workspace_key": workspace_key}
     if query.experiment_ids is not None and len(query.experiment_ids) == 1:
@@ -116,8 +118,7 @@ def _asked(conn: Connection, workspace_key: int, query: RunQuery, live: Sequence
         limit=query.limit + 1,
     )
     ids = {metric: _SQL.one(conn, "metric_id", (metric,)) for metric in metrics_asked(query)}
-    metric_ids = {metric: row[0] for metric, row in ids.items() if row is not None}
-    return question, _Values(metric_ids=metric_ids, live=LiveValues(conn, live) if live else None)
+    return question, {metric: row[0] for metric, row in ids.items() if row is not None}
 
 
 def find_experiments(conn: Connection, workspace: str, query: ExperimentQuery) -> Page[Experiment]:
@@ -144,17 +145,16 @@ def _page(conn: Connection, limit: int, statement: Statement) -> Found:
     return Found(keys=[row[0] for row in shown], after=shown[-1][1:] if len(rows) > limit else None)
 
 
-def _driver(conn: Connection, conditions: Filter) -> Comparison | None:
-    """The comparison that the fewest runs meet, when they are few: found by counting that far in the index by value."""
+def _few(conn: Connection, conditions: Filter) -> list[int] | None:
+    """Keys of the runs that meet the comparison which the fewest meet, and maybe of some more, when they are few: of
+    long values the index knows how they begin. None where no comparison leaves few."""
     best, fewest = None, FEW
     for each in conditions:
         if each.op is Op.EQ and each.field.kind in {Kind.PARAM, Kind.TAG}:
-            statement = "count_params" if each.field.kind is Kind.PARAM else "count_tags"
-            bindings = {"name": each.field.key, "value": each.value, "most": fewest}
-            row = _SQL.one(conn, statement, bindings)
-            assert row is not None
-            if row[0] < fewest:
-                best, fewest = each, row[0]
+            statement = "runs_of_param" if each.field.kind is Kind.PARAM else "runs_of_tag"
+            rows = _SQL.all(conn, statement, {"name": each.field.key, "value": each.value, "most": fewest})
+            if len(rows) < fewest:
+                best, fewest = [key for (key,) in rows], len(rows)
     return best
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
@@ -36,9 +36,10 @@ _RESIDUE: Final = 0x2144DF1C  # the CRC-32 of anything followed by its own CRC-3
 BODY: Final = struct.Struct("<BB qqd qqd qqd qqd 7q dd I")  # FORMAT.md, "Summary body"
 CHECKED: Final = BODY.size - 4
 VERSION: Final = 1
+UNLABELLED: Final = 0  # the id of no labels
 _SQL: Final = Statements.load("queries.sql")
 
-StoredBody: TypeAlias = tuple[int, str, int, bytes]  # run key, metric, labels id (0: none), body
+StoredBody: TypeAlias = tuple[int, str, int, bytes]  # run key, metric, labels id, body
 
 
 def store(conn: Connection, summaries: Sequence[tuple[int, Summary]]) -> None:
@@ -82,8 +83,9 @@ def bodies_of_runs(
         rows = _SQL.all(conn, "summaries_of_runs", {"keys": keys})
     else:
         rows = _SQL.all(conn, "summaries_of_runs_and_metrics", {"keys": keys, "names": json.dumps(list(metrics))})
-    texts = _SQL.all(conn, "labels_bodies", (json.dumps(list(set(map(itemgetter(2), rows)))),))
-    return rows, {labels_id: labels_of(text) for labels_id, text in texts}
+    labelled = set(map(itemgetter(2), rows)) - {UNLABELLED}
+    texts = _SQL.all(conn, "labels_bodies", (json.dumps(list(labelled)),)) if labelled else []
+    return rows, {UNLABELLED: (), **{labels_id: labels_of(text) for labels_id, text in texts}}
 
 
 def labelled(conn: Connection, metrics: Iterable[str]) -> set[str]:
@@ -176,10 +178,10 @@ def decode_all(bodies: Sequence[bytes]) -> tuple[Buckets, NDArray[np.bool_]]:
     return Buckets(**numbers, **ends, mean=mean, m2=m2), (rows["flags"] & 1).astype(np.bool_)
 
 
-def decode_last(bodies: Sequence[bytes]) -> NDArray[Any]:
-    """Of the summaries behind `encode` the last points: rows with step, time and value. Raises Corrupt."""
-    found: NDArray[Any] = _sound(bodies)["last"]
-    return found
+def decode_last(bodies: Sequence[bytes]) -> Iterator[tuple[int, int, float]]:
+    """Of the summaries behind `encode` the last points: step, time, value. Raises Corrupt."""
+    last = _sound(bodies)["last"]
+    return zip(last["step"].tolist(), last["time"].tolist(), last["value"].tolist(), strict=True)
 
 
 def _sound(bodies: Sequence[bytes]) -> NDArray[Any]:

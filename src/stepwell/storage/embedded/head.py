@@ -12,6 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy as np
 from stepwell.core.errors import Corrupt
 from stepwell.core.series import I64, Key, Labels, Order, Points, float_of, value_key
 from stepwell.core.summary import Summary
+from stepwell.storage.catalog.live import Live
 from stepwell.storage.embedded.pieces import COLUMNS, Piece, Row, Unsettled, identities, joined, points_of, sort_keys
 from stepwell.storage.embedded.slots import Slots
 
@@ -31,6 +33,7 @@ UNSETTLED_SERIES: Final = 4_096  # with so many series, one counted for each com
 UNSETTLED_POINTS: Final = 65_536
 
 Name = tuple[str, Labels]
+_DAMAGE: Final = attrgetter("damage")
 
 
 class State(NamedTuple):
@@ -66,7 +69,7 @@ class Series:
         self.damage = damage
         self.slot = -1
         self.state = State(_NONE, 0, True, stored, 0)
-        self._live: tuple[int, int, Summary] | None = None
+        self._live: tuple[int, int, Live] | None = None
 
     @property
     def metric(self) -> str:
@@ -107,18 +110,23 @@ class Series:
         rows, total, ordered, _, epoch = self.state
         self.state = State(rows, total, ordered, stored, epoch + 1)
 
+    def told(self, state: State) -> Live | None:
+        """What `remember` made of this very state, if nothing came after it."""
+        known = self._live
+        return known[2] if known is not None and known[0] == state.epoch and known[1] == state.n else None
+
     def summed_up(self, state: State) -> tuple[int, Summary | None]:
         """How many points of `state` are summed up, and the summary of these and of what is in blocks."""
         known = self._live
         if known is not None and known[0] == state.epoch and known[1] <= state.n:
-            return known[1], known[2]
+            return known[1], known[2].summary
         return 0, state.stored
 
-    def add_up(self, state: State, base: Summary | None, fresh: Summary) -> Summary:
-        """The summary of all, from those that were and were not summed up."""
-        total = fresh if base is None else base.merge(fresh)
-        self._live = (state.epoch, state.n, total)
-        return total
+    def remember(self, state: State, total: Summary) -> Live:
+        """The series with the summary of all of it. The next search asks for the same of most series."""
+        live = Live(self.run_key, *self.name, total)
+        self._live = (state.epoch, state.n, live)
+        return live
 
 
 class Moment(NamedTuple):
@@ -308,23 +316,18 @@ class Head:
             self._settle()
             return self._states(self._matching(run_keys, metrics))
 
-    def _states(self, found: Iterable[Series]) -> list[tuple[Series, State]]:
-        damage = self.nameless
-        states = []
-        for series in found:
-            damage = damage or series.damage
-            if series.state.n:
-                states.append((series, series.state))
+    def _states(self, found: Collection[Series]) -> list[tuple[Series, State]]:
+        damage = self.nameless or next(filter(None, map(_DAMAGE, found)), "")
         if damage:
             raise Corrupt(damage)
-        return states
+        return [(series, series.state) for series in found if series.state.n]
 
-    def _matching(self, run_keys: Collection[int] | None, metrics: Collection[str] | None) -> Iterable[Series]:
+    def _matching(self, run_keys: Collection[int] | None, metrics: Collection[str] | None) -> Collection[Series]:
         if run_keys is not None:
-            known = (s for key in run_keys for s in self._by_run.get(key, {}).values())
-            return known if metrics is None else (s for s in known if s.metric in metrics)
+            known = [s for key in run_keys for s in self._by_run.get(key, {}).values()]
+            return known if metrics is None else [s for s in known if s.metric in metrics]
         if metrics is not None:
-            return (s for metric in metrics for s in self._dirty_of.get(metric, {}).values())
+            return [s for metric in metrics for s in self._dirty_of.get(metric, {}).values()]
         return self._dirty.values()
 
     def _not_dirty(self, series: Series) -> None:

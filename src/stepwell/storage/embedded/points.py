@@ -34,7 +34,7 @@ from stepwell.storage.embedded.head import Head, Moment, Name, Series, State
 from stepwell.storage.embedded.pacing import HEAD_POINTS
 from stepwell.storage.embedded.staging import Stage
 from stepwell.storage.embedded.statements import POINTS
-from stepwell.storage.embedded.summing import sum_up
+from stepwell.storage.embedded.summing import live_of, sum_up
 from stepwell.storage.embedded.writer import Request
 
 RUNS_KEPT: Final = 100_000
@@ -314,8 +314,7 @@ class PointTables:
         """Series with points in the head and their total summaries, of the given runs and metrics; None means all."""
         self._bring_back(run_keys, metrics)
         captured = self._head.dirty(run_keys, None if metrics is None else frozenset(metrics))
-        totals = zip(captured, sum_up(captured), strict=True)
-        return [Live(s.run_key, *s.name, total) for (s, _), total in totals if total is not None]
+        return [live for live in live_of(captured) if live is not None]
 
     def _bring_back(self, run_keys: Collection[int] | None, metrics: Collection[str] | None = None) -> None:
         """Series of these runs, or of these metrics, whose points wait since the start are in the head afterwards."""

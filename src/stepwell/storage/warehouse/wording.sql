@@ -240,21 +240,15 @@ SELECT name FROM metric WHERE labelled = 1 AND name IN (SELECT value FROM each_t
 
 -- Searching -----------------------------------------------------------------------------------------------------------
 
--- name: count_params
-SELECT count(*)
-FROM (
-    SELECT 1 FROM param
-    WHERE name = :name AND substr(value, 1, 64) = substr(:value, 1, 64)
-    LIMIT :most
-) AS few;
+-- name: runs_of_param
+SELECT run_key FROM param
+WHERE name = :name AND substr(value, 1, 64) = substr(:value, 1, 64)
+LIMIT :most;
 
--- name: count_tags
-SELECT count(*)
-FROM (
-    SELECT 1 FROM tag
-    WHERE name = :name AND substr(value, 1, 64) = substr(:value, 1, 64)
-    LIMIT :most
-) AS few;
+-- name: runs_of_tag
+SELECT run_key FROM tag
+WHERE name = :name AND substr(value, 1, 64) = substr(:value, 1, 64)
+LIMIT :most;
 
 -- name: read_experiments
 SELECT experiment.id, experiment.name, experiment.artifact_location, experiment.deleted, experiment.created_at,
