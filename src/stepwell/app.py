@@ -153,9 +153,15 @@ def _traces(settings: Settings) -> Tracing | None:
 
 def _key(settings: Settings) -> ServerKey:
     folder = folder_of(settings.place)
-    if folder is None:  # each server would make a key of its own
-        return key_file.load(settings.key_file, make=False)
-    return key_file.load(folder / settings.key_file)
+    if folder is not None:
+        return key_file.load(folder / settings.key_file)
+    if not settings.key_file.is_absolute():  # each server would make a key of its own
+        raise Invalid(
+            "files of this warehouse are in a bucket, so key_file must be the whole path of the servers' key, the same "
+            "on every server (openssl rand -hex 32)",
+            field="key_file",
+        )
+    return key_file.load(settings.key_file, make=False)
 
 
 def _certificate(settings: Settings) -> Certificate | None:

@@ -197,7 +197,7 @@ def test_a_server_starts_only_on_a_bucket_that_it_may_write_to(
     for changed, flags, words in (
         ({"secret": "hidden"}, key, "SignatureDoesNotMatch"),
         ({"name": "another"}, key, "NoSuchBucket"),
-        ({}, (), "key_file"),
+        ({}, (), "key_file must be the whole path"),
         ({}, missing, str(tmp_path / "none")),
     ):
         other = replace(address, files=replace(place, **changed))

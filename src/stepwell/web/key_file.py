@@ -19,13 +19,7 @@ _log = logging.getLogger("stepwell.key")
 
 def load(path: Path, *, make: bool = True) -> ServerKey:
     """The key in the file, which is made when it is missing. Invalid: the file holds something else, or everybody may
-    read it; without `make` also: its path is not whole, or it is missing. OSError."""
-    if not make and not path.is_absolute():
-        raise Invalid(
-            "files of this warehouse are in a bucket, so key_file must be the whole path of the servers' key, the same "
-            "on every server (openssl rand -hex 32)",
-            field="key_file",
-        )
+    read it; without `make` also: it is missing. OSError."""
     try:
         text = _read(path)
     except FileNotFoundError:
