@@ -100,10 +100,10 @@ class ExperimentWrite:
     at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Run:
     """One execution of training. `key` is never reused; `id` is unique in its workspace; `project_number` counts per
-    experiment from 1.
+    experiment from 1. Not frozen, as RunWrite is not: a search makes thousands.
     """
 
     workspace: str
@@ -286,7 +286,7 @@ ALL_COLUMNS: Final = Columns()
 NO_COLUMNS: Final = Columns(metrics=(), params=(), tags=())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # as Run
 class RunRow:
     """A run and what was asked of it. Names are sorted; a metric with labels appears as the union of its label sets.
 

@@ -27,9 +27,10 @@ class Sample(NamedTuple):
     value: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Summary:
-    """What a series holds, in plain numbers; the fields are those of `Buckets`.
+    """What a series holds, in plain numbers; the fields are those of `Buckets`. Nobody changes one. It is not frozen: a
+    frozen one takes four times as long to make, and a search makes one for each series with new points.
 
     repeated_steps: whether some step holds more than one point. It may be True without need (see `merge`), never False.
     """
