@@ -13,8 +13,8 @@ from stepwell.core.model import EVERYTHING
 from stepwell.core.page import Position
 from stepwell.core.series import I64, Order, Points
 from stepwell.core.store import PointPage
-from stepwell.storage.embedded import reading
-from stepwell.storage.embedded.reading import Source
+from stepwell.storage.embedded import pages
+from stepwell.storage.embedded.gathering import Source
 
 ORDERS = (Order.KEY, Order.TIME)
 
@@ -31,7 +31,7 @@ def page(parts: list[Points], order: Order, after: Position | None, limit: int) 
     source = Source(
         connection=cast("Any", None), blocks=cast("Any", None), headers=[], fresh=parts, end=np.iinfo(np.int64).max
     )
-    return reading.page(source, order=order, window=EVERYTHING, after=after, limit=limit)
+    return pages.page(source, order=order, window=EVERYTHING, after=after, limit=limit)
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -39,13 +39,13 @@ def test_a_page_looks_at_no_more_than_it_shows(order: Order, monkeypatch: pytest
     many = points([(step, step * 10) for step in range(5_000)])
     first = page([many], order, None, 2_000)
     compared: list[int] = []
-    columns = reading._columns
+    columns = pages._columns
 
     def told(some: Points, asked: Order) -> tuple[I64, ...]:
         compared.append(len(some))
         return columns(some, asked)
 
-    monkeypatch.setattr(reading, "_columns", told)
+    monkeypatch.setattr(pages, "_columns", told)
     second = page([many], order, first.after, 20)
     assert second.points.step.tolist() == list(range(2_000, 2_020))
     assert sum(compared) <= 2

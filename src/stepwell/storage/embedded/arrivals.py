@@ -1,4 +1,4 @@
-"""The points of many series as they arrived, one after another. Reading one series, in any order, is in reading.py."""
+"""The points of many series as they arrived, one after another. Reading one series, in any order, is in pages.py."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stepwell.core.series import I64, Points
 from stepwell.core.store import RunPoints
 from stepwell.storage.catalog.series import Described
 from stepwell.storage.embedded.blocks import Blocks, Header
-from stepwell.storage.embedded.reading import until
+from stepwell.storage.embedded.gathering import until
 from stepwell.storage.embedded.tiles import Frontier
 
 BEFORE_ALL: Final = -1  # below every arrival number

@@ -26,7 +26,7 @@ from stepwell.storage.catalog import quotas, records, run_rows, runs, series, su
 from stepwell.storage.catalog.live import Live
 from stepwell.storage.catalog.quotas import Quotas
 from stepwell.storage.catalog.runs import RunState
-from stepwell.storage.embedded import mending, reading
+from stepwell.storage.embedded import gathering, mending, pages, reading
 from stepwell.storage.embedded.arrivals import BEFORE_ALL, RunParts
 from stepwell.storage.embedded.backlog import Backlog
 from stepwell.storage.embedded.blocks import Blocks, headers_of_many
@@ -226,7 +226,7 @@ class PointTables:
     ) -> PointPage:
         """See PointStore."""
         with self._sources(workspace, [selector]) as (source,):
-            return reading.page(source, order=order, window=window, after=after, limit=limit)
+            return pages.page(source, order=order, window=window, after=after, limit=limit)
 
     def read_runs(
         self,
@@ -243,9 +243,9 @@ class PointTables:
             names = series.of_runs(connection, known.values())
             keys = [each.key for each in names]
             found = headers_of_many(connection, keys)
-            reading.count(connection, keys, found)
+            gathering.count(connection, keys, found)
             fresh = {s.key: state.points() for s, state in captured}
-            found, fresh = reading.at_one_moment(connection, found, fresh, taken)
+            found, fresh = gathering.at_one_moment(connection, found, fresh, taken)
             parts = RunParts(names, found, fresh, end=taken.end)
             answer: list[RunPoints] = []
             for run_id in run_ids:
@@ -330,7 +330,7 @@ class PointTables:
         return None if state is None else state.key
 
     @contextmanager
-    def _sources(self, workspace: str, selectors: Sequence[Selector]) -> Iterator[list[reading.Source]]:
+    def _sources(self, workspace: str, selectors: Sequence[Selector]) -> Iterator[list[gathering.Source]]:
         """Of one moment. Head first, then the snapshot: what a flush moves in between is in both, and never in
         neither.
         """
@@ -347,7 +347,7 @@ class PointTables:
             asked = _series_asked(connection, keys, selectors)
             wanted = {key for series_keys in asked for key in series_keys}
             fresh = {s.key: state.points() for s, state in captured if s.key in wanted}
-            yield reading.sources(connection, self._cache, asked, fresh, taken)
+            yield gathering.sources(connection, self._cache, asked, fresh, taken)
 
 
 def _series_asked(
