@@ -70,9 +70,8 @@ def _mended(database: Database, tables: PointTables, found: Sequence[Misfit]) ->
                 for damage in checking.told_of(connection, one)
             ]
         _store(connection, [one for one in again if not one.fits])
-        for one in again:
-            if one.spoilt:
-                _sum_up(connection, tables, one)
+        if spoilt := [one.series for one in again if one.spoilt]:
+            _sum_up(connection, tables, run, spoilt)
     return told
 
 
@@ -89,20 +88,21 @@ def _store(connection: Connection, found: Sequence[Misfit]) -> None:
             summaries.store(connection, [(key, summaries.decode(body)) for key, body in rest])
 
 
-def _sum_up(connection: Connection, tables: PointTables, one: Misfit) -> None:
-    """Remove what was summed up of a series, and do it again."""
-    ((alone,),) = journal.SQL.all(connection, "lock_tiles", (one.run,))
+def _sum_up(connection: Connection, tables: PointTables, run: int, keys: Sequence[int]) -> None:
+    """Remove what was summed up of some series, and do it again."""
+    ((alone,),) = journal.SQL.all(connection, "lock_tiles", (run,))
     if not alone:
         raise Busy("a server sums up series of the same run just now; repair once more")
-    tables.delete_tiles(run=one.run, series=one.series)
+    tables.delete_tiles(run=run, series=keys)
     end = time.monotonic() + PATIENCE
-    while tables.has_tiles(run=one.run, series=one.series):
+    while tables.has_tiles(run=run, series=keys):
         if time.monotonic() > end:
             raise Busy("ClickHouse has not removed yet what was summed up wrong; repair once more")
         time.sleep(0.1)
-    ((settled,),) = journal.SQL.all(connection, "settled", (one.run,))
-    hiding = list(cuts.of_series(connection, [one.series]).values())
-    tables.roll_up(run=one.run, series=one.series, settled=settled, cuts=hiding)
+    ((settled,),) = journal.SQL.all(connection, "settled", (run,))
+    for key in keys:
+        hiding = list(cuts.of_series(connection, [key]).values())
+        tables.roll_up(run=run, series=key, settled=settled, cuts=hiding)
 
 
 def _note(database: Database, clock: Clock, mended: int) -> None:

@@ -206,16 +206,16 @@ ALTER TABLE nodes DELETE WHERE run IN (%(runs)s)
 -- name: delete_tilings
 ALTER TABLE tilings DELETE WHERE run IN (%(runs)s)
 
--- name: delete_tiling
-ALTER TABLE tilings DELETE WHERE run = %(run)s AND series = %(series)s
+-- name: delete_tilings_of_series
+ALTER TABLE tilings DELETE WHERE run = %(run)s AND series IN (%(series)s)
 
 -- name: delete_nodes_of_series
-ALTER TABLE nodes DELETE WHERE run = %(run)s AND series = %(series)s
+ALTER TABLE nodes DELETE WHERE run = %(run)s AND series IN (%(series)s)
 
 -- name: nodes_and_tilings
 SELECT sum(found) FROM
 (
-    SELECT count() AS found FROM nodes WHERE run = %(run)s AND series = %(series)s
+    SELECT count() AS found FROM nodes WHERE run = %(run)s AND series IN %(series)s
     UNION ALL
-    SELECT count() AS found FROM tilings WHERE run = %(run)s AND series = %(series)s
+    SELECT count() AS found FROM tilings WHERE run = %(run)s AND series IN %(series)s
 )

@@ -253,16 +253,21 @@ class PointTables:
         all of them."""
         return tiles.wrong(self._scope(run, [series], EVERYTHING, waiting), self._sizes.nodes)
 
-    def delete_tiles(self, *, run: int, series: int) -> None:
-        """Begin to remove all that was summed up of a series. It is not gone when this returns (`has_tiles`): until it
-        is, nobody may sum it up. Reads are as exact meanwhile as they are without."""
-        for name in ("delete_tiling", "delete_nodes_of_series"):
-            self._server.run(SQL[name] % {"run": run, "series": series})
+    def delete_tiles(self, *, run: int, series: Sequence[int]) -> None:
+        """Begin to remove all that was summed up of some series. It is not gone when this returns (`has_tiles`): until
+        it is, nobody may sum them up. Reads are as exact meanwhile as they are without."""
+        values = {"run": run, "series": ", ".join(map(str, series))}
+        for name in ("delete_tilings_of_series", "delete_nodes_of_series"):
+            self._server.run(SQL[name] % values)
 
-    def has_tiles(self, *, run: int, series: int) -> bool:
-        """Whether anything is stored that was summed up of a series."""
-        (count,) = select(self._server, "nodes_and_tilings", 1, {"run": run, "series": series})
-        return bool(count[0])
+    def has_tiles(self, *, run: int, series: Sequence[int]) -> bool:
+        """Whether anything is stored that was summed up of some series, as far as is known of each replica. Waits for
+        those that answer."""
+        (count,) = select(self._server, "nodes_and_tilings", 1, {"run": run, "series": tuple(series)})
+        if count[0]:
+            return True
+        self.settled("nodes", "tilings")  # what one replica removed is listed for the others, which do it now
+        return False
 
     def count(self) -> int:
         """How many rows are stored, with those that repeat another."""
