@@ -88,7 +88,7 @@ def test_mlflow_s_client_trains_while_servers_are_restarted(
     upstreams = {f"server 10.0.0.1{n}:8585;": f"server {HOST}:{each.port};" for n, each in ((1, one), (2, two))}
     nginx = Nginx(tmp_path / "nginx", upstreams, page=PAGE)
     with one, two, nginx.running():
-        counted = train(nginx.url, secret, tmp_path / "enough", (one, two, one, two))
+        counted = train(nginx.url, secret, tmp_path / "enough", (one, two))
         headers = {"Authorization": f"Bearer {secret}"}
         for server in (one, two):
             asked = {"run_id": counted[0], "metric_key": "loss", "max_results": "20000"}
