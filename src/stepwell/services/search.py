@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from stepwell.core import limits, page
 from stepwell.core.filter_grammar import parse_filter, parse_order
@@ -20,6 +21,7 @@ from stepwell.core.store import Store
 from stepwell.services.checks import check_count, check_limit, check_text
 
 FILTER_LENGTH = 65_536  # characters of a filter
+FILTERS = 64  # that are remembered: pages, and who looks again and again, ask the same
 EXPERIMENTS_PER_SEARCH = 10_000
 
 
@@ -121,5 +123,10 @@ def _experiments(given: Sequence[int] | None) -> tuple[int, ...] | None:
 
 def _parsed(text: str, schema: Schema, *, milliseconds: bool) -> Filter:
     check_text(text, field="filter", limit=FILTER_LENGTH)
-    conditions = parse_filter(text, schema=schema)
+    conditions = _conditions(text, schema)
     return milliseconds_to_microseconds(conditions, schema=schema) if milliseconds else conditions
+
+
+@lru_cache(maxsize=FILTERS)
+def _conditions(text: str, schema: Schema) -> Filter:
+    return parse_filter(text, schema=schema)

@@ -18,6 +18,8 @@ from stepwell.dialects.mlflow import lineage, translate, wire
 
 _ENCODER: Final = msgspec.json.Encoder()
 _NO_LINKS: Final = Links()
+_NO_INPUTS: Final = lineage.run_inputs(_NO_LINKS)
+_NO_OUTPUTS: Final = lineage.run_outputs(_NO_LINKS)
 
 
 def encode(answer: msgspec.Struct) -> bytes:
@@ -39,7 +41,7 @@ def experiment(found: Experiment) -> wire.Experiment:
     )
 
 
-def run(row: RunRow, links: Links = _NO_LINKS) -> wire.Run:
+def run(row: RunRow, links: Links | None = None) -> wire.Run:
     """A run with the latest value of each of its metrics (`row.last`), what it used and what it made."""
     last = row.last
     values = last.values if all(map(math.isfinite, last.values)) else map(double, last.values)
@@ -49,7 +51,8 @@ def run(row: RunRow, links: Links = _NO_LINKS) -> wire.Run:
         params=pairs(row.params),
         tags=pairs(row.tags),
     )
-    inputs, outputs = lineage.run_inputs(links), lineage.run_outputs(links)
+    inputs = lineage.run_inputs(links) if links else _NO_INPUTS
+    outputs = lineage.run_outputs(links) if links else _NO_OUTPUTS
     return wire.Run(info=run_info(row.run), data=data, inputs=inputs, outputs=outputs)
 
 

@@ -49,20 +49,26 @@ def lay_over(stored: ByRunAndMetric, live: Iterable[Live]) -> ByRunAndMetric:
 
 def metrics_of_runs(
     conn: Connection, run_keys: Collection[int], metrics: Collection[str] | None, live: Sequence[Live]
-) -> tuple[list[StoredBody], dict[tuple[int, str], Summary]]:
-    """Each metric of the runs once: its stored body or, where it has labels or is live, the summary over all of it."""
+) -> tuple[list[StoredBody], Sequence[Live]]:
+    """Each metric of the runs once: its stored body or, where it has labels or is live, what sums up all of it."""
     rows, labels = summaries.bodies_of_runs(conn, run_keys, metrics)
     if len(labels) == 1 and not any(map(_LABELS, live)):  # as mostly: a live series is all there is of its metric
-        totals = {(run_key, metric): summary for run_key, metric, _, summary in live}
-        return ([row for row in rows if row[:2] not in totals] if totals else rows), totals
+        return _without(rows, live), live
     joined = {(run_key, metric) for run_key, metric, labels_id, _ in rows if labels_id != UNLABELLED}
     joined.update((series.run_key, series.metric) for series in live)
     parts: ByRunAndMetric = {}
     for run_key, metric, labels_id, body in rows:
         if (run_key, metric) in joined:
             parts.setdefault((run_key, metric), {})[labels[labels_id]] = summaries.decode(body)
-    unions = {which: summaries.union(by_labels) for which, by_labels in lay_over(parts, live).items()}
-    return [row for row in rows if row[:2] not in joined], unions
+    unions = [Live(*which, (), summaries.union(by_labels)) for which, by_labels in lay_over(parts, live).items()]
+    return _without(rows, unions), unions
+
+
+def _without(rows: list[StoredBody], live: Sequence[Live]) -> list[StoredBody]:
+    if not (rows and live):
+        return rows
+    known = {(series.run_key, series.metric) for series in live}
+    return [row for row in rows if row[:2] not in known]
 
 
 class LiveValues:

@@ -400,12 +400,12 @@ SELECT id FROM metric WHERE name = ?;
 -- Searching -----------------------------------------------------------------------------------------------------------
 
 -- name: runs_of_param
-SELECT run_key FROM param INDEXED BY param_by_value
+SELECT run_key, value = :value FROM param INDEXED BY param_by_value
 WHERE name = :name AND substr(value, 1, 64) = substr(:value, 1, 64)
 LIMIT :most;
 
 -- name: runs_of_tag
-SELECT run_key FROM tag INDEXED BY tag_by_value
+SELECT run_key, value = :value FROM tag INDEXED BY tag_by_value
 WHERE name = :name AND substr(value, 1, 64) = substr(:value, 1, 64)
 LIMIT :most;
 

@@ -16,6 +16,7 @@ from stepwell.core.summary import NO_POINTS, LastPoints, Summary, SummaryTable
 from stepwell.storage.catalog import runs, summaries
 from stepwell.storage.catalog.live import Live, metrics_of_runs
 from stepwell.storage.catalog.sql import Connection, Statements
+from stepwell.storage.catalog.summaries import UNLABELLED
 
 _SQL: Final = Statements.load("queries.sql")
 _PAIRS: Final = msgspec.json.Decoder(dict[str, str])
@@ -57,7 +58,7 @@ def metrics_of(
     found: dict[int, dict[str, Summary]] = {}
     for key, metric, _, body in rows:
         found.setdefault(key, {})[metric] = summaries.decode(body)
-    for (key, metric), union in unions.items():
+    for key, metric, _, union in unions:
         found.setdefault(key, {})[metric] = union
     return {key: dict(sorted(by_metric.items())) for key, by_metric in found.items()}
 
@@ -70,7 +71,7 @@ def last_of(
     found: defaultdict[int, dict[str, tuple[int, int, float]]] = defaultdict(dict)
     for (key, metric, _, _), last in zip(rows, summaries.decode_last([row[3] for row in rows]), strict=True):
         found[key][metric] = last
-    for (key, metric), union in unions.items():
+    for key, metric, _, union in unions:
         found[key][metric] = union.last
     return {key: _last_points(by_metric) for key, by_metric in found.items()}
 
@@ -86,7 +87,7 @@ def summary_table(
 ) -> SummaryTable:
     """The same as columns, of the runs with these keys and ids: without an object for each stored summary."""
     rows, unions = metrics_of_runs(conn, ids, metrics, live)
-    rows += [(key, metric, 0, summaries.encode(union)) for (key, metric), union in unions.items()]
+    rows += [(key, metric, UNLABELLED, summaries.encode(union)) for key, metric, _, union in unions]
     rows.sort()
     columns, repeated_steps = summaries.decode_all(list(map(itemgetter(3), rows)))
     return SummaryTable(

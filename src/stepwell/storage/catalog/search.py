@@ -7,7 +7,7 @@ what is joined are our own fragments, operators and numbers alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -71,7 +71,7 @@ def compile_search(
     *,
     metric_ids: Mapping[str, int],
     live: LiveValues | None = None,
-    among: Sequence[int] | None = None,
+    among: Collection[int] | None = None,
     idiom: Idiom = SQLITE,
 ) -> Statement:
     """The statement for up to `limit` rows, `skip` of them left out before.
@@ -100,7 +100,7 @@ def compile_count(
     *,
     metric_ids: Mapping[str, int],
     live: LiveValues | None = None,
-    among: Sequence[int] | None = None,
+    among: Collection[int] | None = None,
     idiom: Idiom = SQLITE,
 ) -> Statement:
     """The statement whose one row says how many rows there are in all; otherwise as `compile_search`."""
@@ -112,7 +112,7 @@ def compile_count(
 
 
 def _selected(
-    columns: Sequence[str], fields: Fields, wheres: Sequence[str], among: Sequence[int] | None, bindings: Bindings
+    columns: Sequence[str], fields: Fields, wheres: Sequence[str], among: Collection[int] | None, bindings: Bindings
 ) -> list[str]:
     """The lines that say which columns of which rows, empty ones among them."""
     return [
@@ -124,10 +124,10 @@ def _selected(
     ]
 
 
-def _named(keys: Sequence[int], bindings: Bindings) -> str:
+def _named(keys: Collection[int], bindings: Bindings) -> str:
     """From the keys to the runs; CROSS JOIN keeps that order."""
-    idiom = bindings.idiom
-    return f"{idiom.numbers}({bindings.add(json.dumps(keys))}) AS named {idiom.onward} run ON run.key = named.value"
+    idiom, given = bindings.idiom, bindings.add(json.dumps(sorted(keys)))
+    return f"{idiom.numbers}({given}) AS named {idiom.onward} run ON run.key = named.value"
 
 
 # Conditions -----------------------------------------------------------------------------------------------------------

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from stepwell.core.filter_match import RowValues, matches
-from stepwell.core.filters import Filter, Kind, Op
+from stepwell.core.filters import Comparison, Filter, Kind, Op
 from stepwell.core.model import NOTHING, Experiment, ExperimentQuery, RunQuery, Visibility
 from stepwell.core.page import Page, Position
 from stepwell.storage.catalog import experiments, workspaces
@@ -86,10 +86,10 @@ def _plain(
     *,
     compiler: Callable[..., Statement] = compile_search,
 ) -> Statement:
-    among = _few(conn, question.filter)
+    met, among = _few(conn, question.filter)
     if among is not None:
-        few = frozenset(among)
-        live = [series for series in live if series.run_key in few]
+        question = replace(question, filter=tuple(each for each in question.filter if each is not met))
+        live = [series for series in live if series.run_key in among]
     return compiler(question, among=among, **_values(conn, metric_ids, live))
 
 
@@ -145,17 +145,17 @@ def _page(conn: Connection, limit: int, statement: Statement) -> Found:
     return Found(keys=[row[0] for row in shown], after=shown[-1][1:] if len(rows) > limit else None)
 
 
-def _few(conn: Connection, conditions: Filter) -> list[int] | None:
-    """Keys of the runs that meet the comparison which the fewest meet, and maybe of some more, when they are few: of
-    long values the index knows how they begin. None where no comparison leaves few."""
-    best, fewest = None, FEW
+def _few(conn: Connection, conditions: Filter) -> tuple[Comparison | None, frozenset[int] | None]:
+    """The comparison that the fewest runs meet, when they are few, and their keys. What is few is told by the index,
+    which of a long value knows the beginning."""
+    best, keys, fewest = None, None, FEW
     for each in conditions:
         if each.op is Op.EQ and each.field.kind in {Kind.PARAM, Kind.TAG}:
             statement = "runs_of_param" if each.field.kind is Kind.PARAM else "runs_of_tag"
             rows = _SQL.all(conn, statement, {"name": each.field.key, "value": each.value, "most": fewest})
             if len(rows) < fewest:
-                best, fewest = [key for (key,) in rows], len(rows)
-    return best
+                best, keys, fewest = each, frozenset(key for key, is_equal in rows if is_equal), len(rows)
+    return best, keys
 
 
 def _visible(table: str, visibility: Visibility) -> list[str]:

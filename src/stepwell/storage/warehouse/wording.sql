@@ -241,12 +241,12 @@ SELECT name FROM metric WHERE labelled = 1 AND name IN (SELECT value FROM each_t
 -- Searching -----------------------------------------------------------------------------------------------------------
 
 -- name: runs_of_param
-SELECT run_key FROM param
+SELECT run_key, value = :value FROM param
 WHERE name = :name AND substr(value, 1, 64) = substr(:value, 1, 64)
 LIMIT :most;
 
 -- name: runs_of_tag
-SELECT run_key FROM tag
+SELECT run_key, value = :value FROM tag
 WHERE name = :name AND substr(value, 1, 64) = substr(:value, 1, 64)
 LIMIT :most;
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from stepwell.core import ids
 from stepwell.core.access import Role
-from stepwell.core.entities import Links, ModelPoint
+from stepwell.core.entities import ModelPoint
 from stepwell.core.errors import Conflict
 from stepwell.core.model import NO_COLUMNS, Columns, Lifecycle, RunRow, RunWrite
 from stepwell.core.store import Store
@@ -30,7 +30,6 @@ _LOG_METRIC: Final = Reader(wire.LogMetric)
 _LOG_BATCH: Final = Reader(wire.LogBatch)
 _SET_PAIR: Final = Reader(wire.SetPair)
 _DELETE_TAG: Final = Reader(wire.DeleteTag)
-_NO_LINKS: Final = Links()
 _LATEST: Final = Columns(last=True)
 
 
@@ -148,7 +147,7 @@ def _get_answer(call: Call, run_id: str) -> Response:
 def _rendered(call: Call, rows: Sequence[RunRow]) -> list[wire.Run]:
     run_ids = [row.run.id for row in rows]
     found = lineage.links_of_runs(call.context.store, workspace=call.workspace, run_ids=run_ids)
-    return [render.run(row, found.get(row.run.id, _NO_LINKS)) for row in rows]
+    return [render.run(row, found.get(row.run.id)) for row in rows]
 
 
 async def search(call: Call) -> Response:
