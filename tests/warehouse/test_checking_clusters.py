@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -65,14 +66,16 @@ class Ships:
             "SELECT run, series, max(end_step), max(checked) FROM tilings_local GROUP BY run, series",
         ]
         for statement in statements:
-            series = set()
-            for shard in self.cluster.replicas:
-                first, *others = [sorted(self.told(each, statement)) for each in shard]
-                assert all(each == first for each in others)
-                found = {row[1] for row in first}
-                assert found, "each shard has some"
-                series |= found
-            assert len(series) >= 2 * SERIES
+            until(partial(self.alike, statement), f"the same on all replicas: {statement}")
+            found = [{row[1] for row in self.told(shard[0], statement)} for shard in self.cluster.replicas]
+            assert all(found), "each shard has some"
+            assert len(set.union(*found)) >= 2 * SERIES
+
+    def alike(self, statement: str) -> bool:
+        """Whether the replicas of each shard answer the same."""
+        return all(
+            len({frozenset(self.told(each, statement)) for each in shard}) == 1 for shard in self.cluster.replicas
+        )
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["replicas", "shards"])
