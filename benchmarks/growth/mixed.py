@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import asking
 import numpy as np
-import run as growth
+import table
 from servers import ROOT
 
 KINDS = ("batch", "single", "chart", "search")
@@ -146,12 +146,12 @@ def main() -> int:
                 print(json.dumps(rows[-1]), flush=True)
         finally:
             load.stop()
-    facts = growth.facts(f"benchmarks/growth/mixed.py {' '.join(sys.argv[1:])}")
+    facts = table.facts("growth/mixed.py")
     target = args.out / f"mixed-{datetime.now(UTC):%Y-%m-%d}-{facts['commit']}"
     target.with_suffix(".json").write_text(json.dumps({**facts, "failed": load.failed, "rows": rows}, indent=1) + "\n")
     names = list(rows[0])
-    table = [names, ["---"] * len(names), *([f"{each.get(name, 0):g}" for name in names] for each in rows)]
-    text = "\n".join("| " + " | ".join(cells) + " |" for cells in table)
+    lines = [names, ["---"] * len(names), *([f"{each.get(name, 0):g}" for name in names] for each in rows)]
+    text = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
     told = "\n".join(f"- {name}: {fact}" for name, fact in facts.items())
     target.with_suffix(".md").write_text(f"{text}\n\n{told}\n")
     for failure in load.failed:

@@ -8,13 +8,9 @@ parts: ingest, single, stalls, charts, pages, search, wide, start, disk; and, wh
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
-import os
-import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -22,7 +18,6 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from itertools import repeat
 from pathlib import Path
 from typing import Final
@@ -32,9 +27,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import billion
 import filling
 import numpy as np
+import table
 import waiting
 from asking import Asking, Row, serving
-from servers import ROOT, disk_bytes
+from servers import disk_bytes
 from ways import Way, ways
 
 RAW = "application/vnd.stepwell.buckets"  # columns as the processor has them, which the web page asks for
@@ -338,59 +334,16 @@ ASKED_FOR: Final = {"billion"}  # never without being named: they take long
 
 def main() -> int:
     """Measure, print, write; 1 when a target is missed."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--tiny", action="store_true", help="small sizes: does it all work? The numbers mean nothing")
-    parser.add_argument(
-        "--only", nargs="+", choices=list(PARTS), default=[name for name in PARTS if name not in ASKED_FOR]
-    )
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
-    args = parser.parse_args()
+    asked = table.asked(__doc__, PARTS, unless_named=ASKED_FOR)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="growth-") as scratch:
-        for name in args.only:
-            for row in PARTS[name](Path(scratch), args.tiny):
+        for name in asked.only:
+            for row in PARTS[name](Path(scratch), asked.tiny):
                 rows.append(row)
-                print(_line(row), flush=True)
-    if not args.tiny:
-        _write(rows, args.out)
-    return int(any(row.holds is False for row in rows))
-
-
-def _line(row: Row) -> str:
-    verdict = {None: "", True: "yes", False: "**no**"}[row.holds]
-    return f"| {row.part} | {row.what} | {row.found} | {row.wanted} | {verdict} |"
-
-
-def facts(command: str) -> dict[str, str]:
-    """When, what and where was measured."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short=10", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.strip()
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {
-        "measured": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "commit": commit,
-        "command": command,
-        "machine": f"{os.cpu_count()} cores, {memory:.1f} GiB, {platform.system()}; client and server share them",
-    }
-
-
-def _others(path: Path, rows: list[Row]) -> list[Row]:
-    """What other parts found of the same commit on the same day."""
-    known = {(row.part, row.what) for row in rows}
-    before = json.loads(path.read_text())["rows"] if path.exists() else []
-    return [Row(**each) for each in before if (each["part"], each["what"]) not in known]
-
-
-def _write(rows: list[Row], out: Path) -> None:
-    told = facts("benchmarks/growth/run.py " + " ".join(sys.argv[1:]))
-    target = out / f"growth-{datetime.now(UTC):%Y-%m-%d}-{told['commit']}"
-    rows = _others(target.with_suffix(".json"), rows) + rows
-    table = ["| part | what | found | wanted | holds |", "|---|---|---|---|---|", *map(_line, rows)]
-    text = "\n".join([*table, "", *(f"- {name}: {fact}" for name, fact in told.items()), ""])
-    target.with_suffix(".md").write_text(text)
-    each = [{"part": r.part, "what": r.what, "found": r.found, "wanted": r.wanted, "holds": r.holds} for r in rows]
-    target.with_suffix(".json").write_text(json.dumps({**told, "rows": each}, indent=1) + "\n")
+                print(table.line(row), flush=True)
+    if not asked.tiny:
+        table.write("growth", rows, asked.out, table.facts("growth/run.py"))
+    return int(table.missed(rows))
 
 
 if __name__ == "__main__":
