@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +16,9 @@ from stepwell.core.buckets import Buckets
 from stepwell.core.series import I64, Points
 from stepwell.core.store import Store
 from stepwell.storage import open_store
+from stepwell.storage.catalog import searching
+from stepwell.storage.catalog.live import Live, LiveValues
+from stepwell.storage.catalog.sql import Connection
 from stepwell.storage.embedded import blocks, flushing, nodes, reading, tiles
 from stepwell.web.within import Within
 
@@ -281,3 +284,24 @@ def test_a_search_is_as_many_statements_for_many_runs(server: Server, order: lis
         body = {"filter": "metrics.loss > -1", "order_by": order, "limit": 50}
         costs.append(server.cost("POST", "/api/v1/runs/search", body))
     assert len(costs[0]) == len(costs[1]) == 6
+
+
+def test_a_search_of_few_runs_takes_the_live_values_of_these_alone(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    made = searching.LiveValues
+
+    def counted(conn: Connection, live: Sequence[Live]) -> LiveValues:
+        taken.append(len(live))
+        return made(conn, live)
+
+    monkeypatch.setattr(searching, "LiveValues", counted)
+    for number in range(40):
+        server.run(f"r{number}", params={"lr": str(number % 8)})
+        server.add(f"r{number}", "loss", range(2))
+    body = {"experiment_ids": ["0"], "filter": "metrics.loss > -1 and params.lr = '3'"}
+    cost = server.cost("POST", f"{MLFLOW}/runs/search", body)
+    assert taken == [5]
+    assert len(cost) == 13
+    assert len(server.ask("POST", f"{MLFLOW}/runs/search", body)["runs"]) == 5

@@ -12,7 +12,7 @@ from stepwell.storage.embedded import head as head_module
 from stepwell.storage.embedded import pieces
 from stepwell.storage.embedded.head import Head, Series
 from stepwell.storage.embedded.pieces import ARRIVAL, BITS, COLUMNS, STEP, Piece, points_of
-from stepwell.storage.embedded.summing import sum_up
+from stepwell.storage.embedded.summing import live_of, sum_up
 
 
 def rows(steps: list[int], first_arrival: int) -> np.ndarray:
@@ -180,6 +180,20 @@ def test_many_series_are_summed_up_at_once_and_as_each_alone(monkeypatch: pytest
             assert [repr(getattr(total, name)) for name in exact] == [repr(getattr(alone, name)) for name in exact]
             assert total.mean == pytest.approx(alone.mean, nan_ok=True)
             assert total.variance == pytest.approx(alone.variance, nan_ok=True)
+
+
+def test_what_did_not_change_is_told_without_an_object() -> None:
+    head, one, other = Head(), series(), Series(key=2, run_key=1, name=("accuracy", (("w", "1"),)), stored=None)
+    put(head, one, [1, 2])
+    put(head, other, [5])
+    first = live_of(head.dirty())
+    put(head, other, [6])
+    second = live_of(head.dirty())
+    assert first[0] is second[0]
+    assert [live and (live.run_key, live.metric, live.labels, live.summary.count) for live in second] == [
+        (1, "loss", (), 2),
+        (1, "accuracy", (("w", "1"),), 2),
+    ]
 
 
 def test_a_commit_costs_no_series_anything_until_some_are_settled(monkeypatch: pytest.MonkeyPatch) -> None:
