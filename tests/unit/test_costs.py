@@ -290,11 +290,10 @@ def test_a_search_of_few_runs_takes_the_live_values_of_these_alone(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[int] = []
-    made = searching.LiveValues
 
     def counted(conn: Connection, live: Sequence[Live]) -> LiveValues:
         taken.append(len(live))
-        return made(conn, live)
+        return LiveValues(conn, live)
 
     monkeypatch.setattr(searching, "LiveValues", counted)
     for number in range(40):
