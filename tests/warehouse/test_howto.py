@@ -85,7 +85,7 @@ def test_mlflow_s_client_trains_while_servers_are_restarted(
     assert serve[3:5] == ["--host", "10.0.0.11"]
     flags = [*serve[1:3], *serve[5:]]
     one, two = (Server(tmp_path / name, store=address.url, args=flags) for name in ("one", "two"))
-    upstreams = {f"server 10.0.0.1{n}:8585;": f"server {HOST}:{each.port};" for n, each in ((1, one), (2, two))}
+    upstreams = {f"server 10.0.0.1{n}:8585 ": f"server {HOST}:{each.port} " for n, each in ((1, one), (2, two))}
     nginx = Nginx(tmp_path / "nginx", upstreams, page=PAGE)
     with one, two, nginx.running():
         counted = train(nginx.url, secret, tmp_path / "enough", (one, two))
