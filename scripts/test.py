@@ -200,7 +200,7 @@ def parts() -> list[Part]:
             name="acceptance",
             budget=2,
             again=True,
-            commands=pytest(folders("acceptance"), "-m", "not long", "--dist=loadgroup"),
+            commands=pytest(folders("acceptance"), "-m", "not long"),
         ),
         Part(
             name="long",

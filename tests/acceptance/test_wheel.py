@@ -20,8 +20,6 @@ from serving import HOST, Server, free_port
 ROOT = Path(__file__).resolve().parents[2]
 MLFLOW = "/api/2.0/mlflow"
 
-pytestmark = pytest.mark.xdist_group("wheel")  # one build for all of them
-
 
 def pip(*arguments: str | Path, python: str | Path = sys.executable) -> None:
     command = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
