@@ -231,7 +231,7 @@ class Story:
         """
         waiting: list[Future[None]] = []
         for number, act in list(enumerate(self.acts))[part]:
-            if not isinstance(act, Write | Purge | Remove):  # those queue up behind what is under way
+            if not isinstance(act, Write | Remove):  # those queue up behind what is under way; a purge overtakes it
                 _answers(waiting)
             mark(("sent", self.caller, number))
             future = act.do(store)

@@ -192,7 +192,8 @@ class EmbeddedStore(PointTables, Catalog):
         return tracing.followed("commit", self._writer.submit(request))
 
     def purge_runs(self, *, workspace: str, run_ids: Sequence[str], deleted_before: int | None = None) -> int:
-        """See CatalogStore. Alone in its commit: what came before is purged, what comes after finds no run."""
+        """See CatalogStore. Alone in its commit: what came before is purged, what comes after finds no run. Writes that
+        wait for their commit are overtaken: purging makes room."""
 
         def run(connection: apsw.Connection, stage: Stage) -> Purged:
             self._runs.forget()
