@@ -1,8 +1,7 @@
-"""Many connections from one thread, each asking again once it was answered: a client that costs little itself."""
+"""Many connections from one thread, each asking again as soon as it was answered: a client that costs little itself."""
 
 from __future__ import annotations
 
-import heapq
 import selectors
 import socket
 import time
@@ -19,11 +18,10 @@ def request(verb: str, path: str, body: bytes, kind: str = "application/json") -
     return head.encode() + body
 
 
-def drive(port: int, connections: Sequence[Iterator[bytes]], seconds: float, *, every: float = 0.0) -> list[float]:
+def drive(port: int, connections: Sequence[Iterator[bytes]], seconds: float) -> list[float]:
     """Milliseconds of each request, in the order of the answers. Each iterator is the requests of one connection.
 
-    `every`: seconds from one request of a connection to its next, which also waits for the answer. A request that is
-    late for that is timed from when it was due. RuntimeError: an answer was no success.
+    RuntimeError: an answer was no success.
     """
     taken: list[float] = []
     with selectors.DefaultSelector() as ready:
@@ -31,25 +29,20 @@ def drive(port: int, connections: Sequence[Iterator[bytes]], seconds: float, *, 
             wire = socket.create_connection((HOST, port))
             wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             ready.register(wire, selectors.EVENT_READ, _Connection(wire, requests))
+        end = time.perf_counter() + seconds
         each: list[_Connection] = [key.data for key in ready.get_map().values()]
-        begin = time.perf_counter()
-        end = begin + seconds
-        due = [(begin + every * number / len(each), number) for number in range(len(each))]  # a heap
+        for connection in each:
+            connection.send()
         waiting = len(each)
         while waiting:
-            while due and due[0][0] <= time.perf_counter():
-                at, number = heapq.heappop(due)
-                each[number].send(at if every else None)
-            for key, _ in ready.select(max(0.0, due[0][0] - time.perf_counter()) if due else None):
+            for key, _ in ready.select():
                 if (ms := key.data.receive()) is None:
                     continue
                 taken.append(ms)
-                if time.perf_counter() >= end:
-                    waiting -= 1
-                elif every:
-                    heapq.heappush(due, (key.data.sent + every, each.index(key.data)))
-                else:
+                if time.perf_counter() < end:
                     key.data.send()
+                else:
+                    waiting -= 1
         for connection in each:
             connection.wire.close()
     return taken
@@ -60,11 +53,11 @@ class _Connection:
         self.wire = wire
         self._requests = requests
         self._answer = b""
-        self.sent = 0.0  # when, or when it was due
+        self._sent = 0.0
 
-    def send(self, due: float | None = None) -> None:
+    def send(self) -> None:
         data = next(self._requests)
-        self._answer, self.sent = b"", due or time.perf_counter()
+        self._answer, self._sent = b"", time.perf_counter()
         self.wire.sendall(data)
 
     def receive(self) -> float | None:
@@ -78,7 +71,7 @@ class _Connection:
             return None
         if not head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 201", b"HTTP/1.1 202", b"HTTP/1.1 204")):
             raise RuntimeError(f"{self._answer[:300]!r}")
-        return 1e3 * (time.perf_counter() - self.sent)
+        return 1e3 * (time.perf_counter() - self._sent)
 
 
 def _length(head: bytes) -> int:

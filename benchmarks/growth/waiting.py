@@ -17,7 +17,6 @@ from asking import Asking, Row, serving
 from driving import drive, request
 
 LOOKED = 60  # longest stall is looked for over so many seconds
-PAUSE = 0.1  # seconds from one batch of a writer to its next, where writers are not as fast as they can be
 BATCH = "/api/2.0/mlflow/runs/log-batch"
 MANY = 64
 WRITERS, KEYS, STEPS = 8, 100, 10
@@ -58,20 +57,16 @@ def single(folder: Path, tiny: bool) -> Iterator[Row]:
 
 
 def stalls(folder: Path, tiny: bool) -> Iterator[Row]:
-    """Eight writers as fast as they are acknowledged, while a million points are read whole and charts are drawn; and
-    at a pace of 80,000 points a second."""
+    """Eight writers as fast as they are acknowledged, while a million points are read whole and charts are drawn."""
     seconds, points = (2, 10_000) if tiny else (LOOKED, 1_000_000)
     directory = folder / "stalls"
     with filling.store(directory) as to:
         filling.series(to, "long", filling.curve(points))
     with serving(directory) as (server, _):
         runs = _runs(server, WRITERS)
-        readers = {"whole": _whole, "charts": _charts}
-        # At a pace first: what the others leave to be packed would be in its way.
-        kinds = (("among readers at a pace", readers, PAUSE), ("alone", {}, 0.0), ("among readers", readers, 0.0))
-        for name, others, every in kinds:
+        for name, others in (("alone", {}), ("among readers", {"whole": _whole, "charts": _charts})):
             with reading(server, others) as read:
-                taken = drive(server.port, [_batches(run, name) for run in runs], seconds, every=every)
+                taken = drive(server.port, [_batches(run, name) for run in runs], seconds)
             kept = sum(_kept(server, run, f"{name} 0") for run in runs)
             if kept * KEYS != len(taken) * KEYS * STEPS:
                 raise RuntimeError(f"{len(taken)} batches were acknowledged and {kept} points of a series are there")
