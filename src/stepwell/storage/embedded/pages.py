@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stepwell.core.model import Window
 from stepwell.core.page import Position
@@ -15,15 +13,14 @@ from stepwell.core.store import PointPage
 from stepwell.storage.embedded import tiles
 from stepwell.storage.embedded.blocks import Header
 from stepwell.storage.embedded.gathering import Source, meets, within
-
-_ORDER_WIDTH: Final = {Order.KEY: 5, Order.TIME: 5, Order.ARRIVAL: 1}
+from stepwell.storage.positions import beyond, checked
 
 
 def page(source: Source, *, order: Order, window: Window, after: Position | None, limit: int) -> PointPage:
     """The next `limit` points in `order`. Blocks are opened in the order of their least key, no more than the page
     needs.
     """
-    start = _checked(order, after)
+    start = checked(order, after)
     pool = [_next(p, window, order, start, limit) for p in source.fresh]
     waiting = tiles.Frontier(
         source.connection,
@@ -59,28 +56,19 @@ def in_order(points: Points, order: Order) -> Points:
     return points if ascending(columns).all() else points.take(np.lexsort(columns[::-1]))
 
 
-def _checked(order: Order, after: Position | None) -> tuple[int, ...] | None:
-    if after is None:
-        return None
-    numbers = tuple(p for p in after if isinstance(p, int))
-    if len(numbers) != len(after) or len(numbers) != _ORDER_WIDTH[order]:
-        raise ValueError(f"position {after!r} is not one of order {order}")
-    return numbers
-
-
 def _next(points: Points, window: Window, order: Order, start: tuple[int, ...] | None, limit: int) -> Points:
     """The window's points beyond `start`. No more than the page needs where their leading column already rises, as that
     of a series mostly does: then nothing is copied, and what lies before and behind the page costs nothing.
     """
     points = within(points, window)
     if not _rises(points, order):
-        return points if start is None else points.take(_greater(_columns(points, order), start))
+        return points if start is None else points.take(beyond(_columns(points, order), start))
     if start is not None:
         points = points.take(slice(int(np.searchsorted(_lead(points, order)[0], start[0])), None))
         equal = int(np.searchsorted(_lead(points, order)[0], start[0], "right"))
         if equal:  # of the same step or time, so that more columns decide
             above = np.ones(len(points), np.bool_)
-            above[:equal] = _greater(_columns(points.take(slice(equal)), order), start)
+            above[:equal] = beyond(_columns(points.take(slice(equal)), order), start)
             points = points.take(above)
     if len(points) <= limit + 1:
         return points
@@ -92,16 +80,6 @@ def _rises(points: Points, order: Order) -> bool:
     """Whether the leading column never falls."""
     first = _lead(points, order)[0]
     return bool((first[1:] >= first[:-1]).all())
-
-
-def _greater(columns: Sequence[I64], bound: Sequence[int]) -> NDArray[np.bool_]:
-    """Rows above `bound`, compared over as many columns as it has."""
-    above = np.zeros(len(columns[0]), np.bool_)
-    equal = np.ones_like(above)
-    for column, value in zip(columns, bound, strict=False):
-        above |= equal & (column > value)
-        equal &= column == value
-    return above
 
 
 def _below(points: Points, order: Order, bound: Sequence[int] | None) -> Points:

@@ -6,23 +6,22 @@ So it is asked first for what lies little behind the cursor, where the rows of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stepwell.core.page import Position
 from stepwell.core.series import I64, INT64_MIN, Order
 from stepwell.core.store import PointPage
+from stepwell.storage.positions import beyond, checked
 from stepwell.storage.warehouse.points.cuts import hidden
 from stepwell.storage.warehouse.points.rows import Rows
 from stepwell.storage.warehouse.points.statements import Scope, age_of, arrival_of
 
 WIDTHS: Final = (4, 1024)  # steps, microseconds or arrivals for each row of the page: how far is looked, one by one
 MORE: Final = 4  # times as many rows are asked for where many repeat others
-_ORDER_WIDTH: Final = {Order.KEY: 5, Order.TIME: 5, Order.ARRIVAL: 1}
 _STATEMENTS: Final = {Order.KEY: "by_key", Order.TIME: "by_time", Order.ARRIVAL: "by_arrival"}
 
 Bound = tuple[int, ...]
@@ -31,7 +30,7 @@ Oldest = Callable[[Rows], I64]  # of each row the least arrival that is stored f
 
 def page(scope: Scope, *, order: Order, after: Position | None, limit: int, oldest: Oldest) -> PointPage:
     """The next `limit` points in `order`."""
-    start = _checked(order, after)
+    start = checked(order, after)
     if order is Order.ARRIVAL:
         low = -1 if start is None else start[0]
         points = arrived(scope, after=low, limit=limit, oldest=oldest).points
@@ -128,9 +127,9 @@ def _between(rows: Rows, order: Order, start: Bound | None, bound: Bound | None)
     columns = _columns(rows, order)
     keep = np.ones(len(rows), np.bool_)
     if start is not None:
-        keep &= _above(columns, start)
+        keep &= beyond(columns, start)
     if bound is not None:
-        keep &= ~_above(columns, bound)
+        keep &= ~beyond(columns, bound)
     rows = rows.take(keep)
     columns = _columns(rows, order)
     return rows.take(np.lexsort(columns[::-1]))
@@ -139,22 +138,3 @@ def _between(rows: Rows, order: Order, start: Bound | None, bound: Bound | None)
 def _columns(rows: Rows, order: Order) -> tuple[I64, ...]:
     columns = rows.points.sort_columns(order)
     return columns if order is Order.ARRIVAL else (*columns, rows.points.arrival)
-
-
-def _above(columns: Sequence[I64], bound: Bound) -> NDArray[np.bool_]:
-    """Rows above `bound`, compared over as many columns as it has."""
-    above = np.zeros(len(columns[0]), np.bool_)
-    equal = np.ones_like(above)
-    for column, value in zip(columns, bound, strict=False):
-        above |= equal & (column > value)
-        equal &= column == value
-    return above
-
-
-def _checked(order: Order, after: Position | None) -> Bound | None:
-    if after is None:
-        return None
-    numbers = tuple(p for p in after if isinstance(p, int))
-    if len(numbers) != len(after) or len(numbers) != _ORDER_WIDTH[order]:
-        raise ValueError(f"position {after!r} is not one of order {order}")
-    return numbers
