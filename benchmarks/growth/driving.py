@@ -1,7 +1,8 @@
-"""Many connections from one thread, each asking again as soon as it was answered: a client that costs little itself."""
+"""Many connections from one thread, each asking again once it was answered: a client that costs little itself."""
 
 from __future__ import annotations
 
+import heapq
 import selectors
 import socket
 import time
@@ -18,47 +19,55 @@ def request(verb: str, path: str, body: bytes, kind: str = "application/json") -
     return head.encode() + body
 
 
-def drive(port: int, connections: Sequence[Iterator[bytes]], seconds: float) -> list[float]:
+def drive(port: int, connections: Sequence[Iterator[bytes]], seconds: float, *, every: float = 0.0) -> list[float]:
     """Milliseconds of each request, in the order of the answers. Each iterator is the requests of one connection.
 
-    RuntimeError: an answer was no success.
+    `every`: seconds from one request of a connection to its next, which also waits for the answer. What was due earlier
+    than it could be sent is timed from then. RuntimeError: an answer was no success.
     """
     taken: list[float] = []
+    each = [_Connection(socket.create_connection((HOST, port)), requests) for requests in connections]
     with selectors.DefaultSelector() as ready:
-        for requests in connections:
-            wire = socket.create_connection((HOST, port))
-            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            ready.register(wire, selectors.EVENT_READ, _Connection(wire, requests))
-        end = time.perf_counter() + seconds
-        each: list[_Connection] = [key.data for key in ready.get_map().values()]
-        for connection in each:
-            connection.send()
+        for number, connection in enumerate(each):
+            ready.register(connection.wire, selectors.EVENT_READ, number)
+        begin = time.perf_counter()
+        due = [(begin + every * number / len(each), number) for number in range(len(each))]  # a heap
         waiting = len(each)
         while waiting:
-            for key, _ in ready.select():
-                if (ms := key.data.receive()) is None:
+            while due and due[0][0] <= time.perf_counter():
+                at, number = heapq.heappop(due)
+                each[number].send(at if every else time.perf_counter())
+            for key, _ in ready.select(max(0.0, due[0][0] - time.perf_counter()) if due else None):
+                connection = each[key.data]
+                if (ms := connection.receive()) is None:
                     continue
                 taken.append(ms)
-                if time.perf_counter() < end:
-                    key.data.send()
-                else:
+                if time.perf_counter() >= begin + seconds:
                     waiting -= 1
-        for connection in each:
-            connection.wire.close()
+                elif every:
+                    heapq.heappush(due, (connection.due + every, key.data))
+                else:
+                    connection.send(time.perf_counter())
+    for connection in each:
+        connection.wire.close()
     return taken
 
 
 class _Connection:
-    def __init__(self, wire: socket.socket, requests: Iterator[bytes]) -> None:
-        self.wire = wire
-        self._requests = requests
-        self._answer = b""
-        self._sent = 0.0
+    """Its next request is made while the last one is under way, so that no answer is late for it."""
 
-    def send(self) -> None:
-        data = next(self._requests)
-        self._answer, self._sent = b"", time.perf_counter()
-        self.wire.sendall(data)
+    def __init__(self, wire: socket.socket, requests: Iterator[bytes]) -> None:
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.wire = wire
+        self.due = 0.0  # when the last request was to be sent
+        self._requests = requests
+        self._next = next(requests)
+        self._answer = b""
+
+    def send(self, due: float) -> None:
+        self._answer, self.due = b"", due
+        self.wire.sendall(self._next)
+        self._next = next(self._requests)
 
     def receive(self) -> float | None:
         """Milliseconds since the request, once the answer is whole."""
@@ -71,7 +80,7 @@ class _Connection:
             return None
         if not head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 201", b"HTTP/1.1 202", b"HTTP/1.1 204")):
             raise RuntimeError(f"{self._answer[:300]!r}")
-        return 1e3 * (time.perf_counter() - self._sent)
+        return 1e3 * (time.perf_counter() - self.due)
 
 
 def _length(head: bytes) -> int:

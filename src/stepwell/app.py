@@ -118,7 +118,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
         traces = _traces(settings)
         clock = clock_of(settings.place)
         store = open_store(settings.place, clock=clock)
-        work = Work()
+        work = Work(give_way=store.give_way)
         try:
             key = _key(settings)
             limits = Limits(store, per_second=settings.rate_limit)
@@ -211,7 +211,7 @@ def opened(directory: Path, *, make: bool) -> Iterator[Within]:
     if not make and not directory.is_dir():
         raise FileNotFoundError(errno.ENOENT, "no such data directory", str(directory))
     store = open_store(directory, clock=system_clock)
-    work = Work()
+    work = Work(give_way=store.give_way)
     try:
         settings = Settings(data_dir=directory, slow_request=0)
         with Within(build_app(settings, store, work=work, key=ServerKey(new_key()))) as within:

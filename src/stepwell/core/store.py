@@ -465,6 +465,12 @@ class Maintenance(Protocol):
         """The runs with the most points that came lately and wait in memory, those with the most first."""
         ...
 
+    def give_way(self) -> None:
+        """For a thread that is about to read for long: return once nothing is being written that it would hold up, and
+        after some milliseconds in any case.
+        """
+        ...
+
     def healthy(self) -> str:
         """ "" or, in a sentence, why writes are refused."""
         ...

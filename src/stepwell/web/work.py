@@ -10,7 +10,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-from stepwell.core import tracing
+from stepwell.core import tracing, turns
 from stepwell.core.errors import Busy
 
 T = TypeVar("T")
@@ -76,18 +76,27 @@ class Pool:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
 
-class Work:
-    """The pools of one server. Readers and writers are apart, so that long reads never delay an acknowledgement."""
+def _nothing() -> None:
+    pass
 
-    def __init__(self, *, readers: int = 8, writers: int = 8, waiting: int = 1024) -> None:
+
+class Work:
+    """The pools of one server. Readers and writers are apart, so that long reads never delay an acknowledgement. A step
+    of a read begins with `give_way`, since all threads share Python's lock.
+    """
+
+    def __init__(
+        self, *, readers: int = 8, writers: int = 8, waiting: int = 1024, give_way: Callable[[], None] = _nothing
+    ) -> None:
+        self._give_way = give_way
         self.readers = Pool("reader", threads=readers, waiting=waiting)
         self.writers = Pool("writer", threads=writers, waiting=waiting)
         self.doorkeepers = Pool("doorkeeper", threads=1, waiting=waiting)  # credentials, apart from long reads too
         self._bridge = Bridge()
 
     def read(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
-        """Run `fn` in the reader pool."""
-        return self._in(self.readers, fn, *args, **kwargs)
+        """Run `fn`, a step of a read, in the reader pool."""
+        return self._in(self.readers, self._patiently, fn, *args, **kwargs)
 
     def write(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         """Run `fn` in the writer pool."""
@@ -100,6 +109,11 @@ class Work:
     def durable(self, future: Future[T]) -> Coroutine[Any, Any, T]:
         """The result of a future of the store."""
         return self._bridge.wait(future)
+
+    def _patiently(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        self._give_way()
+        with turns.often:
+            return fn(*args, **kwargs)
 
     async def _in(self, pool: Pool, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         span = tracing.part(pool.name)

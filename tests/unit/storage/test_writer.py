@@ -11,7 +11,7 @@ import pytest
 
 from stepwell.core.errors import AlreadyExists, Busy, Conflict, StorageFailed, StorageFull
 from stepwell.core.model import NewExperiment, PointBatch, RunWrite
-from stepwell.storage.embedded import EmbeddedStore, pacing, points
+from stepwell.storage.embedded import EmbeddedStore, pacing, points, writer
 from stepwell.storage.embedded.pacing import Pace
 from stepwell.storage.embedded.writer import Request
 from stepwell.web.work import Work
@@ -70,6 +70,33 @@ def test_many_series_fill_the_head_as_many_points_do(store: EmbeddedStore, monke
         add(store, [(1, 1, 1.0)], metric="one more")
     store.flush()
     add(store, [(1, 1, 1.0)], metric="one more")
+
+
+def test_who_computes_for_long_gives_way_to_writes(store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "PATIENCE", 60.0)
+    begun, gone = threading.Event(), threading.Event()
+
+    def read() -> None:
+        begun.set()
+        store.give_way()
+        gone.set()
+
+    with one_commit(store):
+        written = store.write(workspace=W, writes=[param("1")])
+        thread = threading.Thread(target=read)
+        thread.start()
+        begun.wait(60)
+        assert not gone.wait(0.05), "a commit is under way"
+    written.result(60)
+    assert gone.wait(30), "nothing is to be written any more"
+    thread.join()
+    store.give_way()  # and nobody waits where nothing is written
+
+
+def test_but_never_for_long(store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "PATIENCE", 0.001)
+    with one_commit(store):
+        store.give_way()
 
 
 def test_a_short_read_waits_for_no_long_ones(store: EmbeddedStore) -> None:
@@ -161,6 +188,16 @@ def test_no_pause_keeps_the_background_waiting(store: EmbeddedStore, kind: str) 
     assert store.stats().gauges["head_points"] == 1
 
 
+def test_a_pause_is_for_who_computes(store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "PATIENCE", 3_600.0)
+    with pausing(store) as slow:
+        future = store.write(workspace=W, writes=[some(2.0)])
+        assert slow.pausing.wait(60)
+        store.give_way()
+        assert not future.done()
+    future.result(60)
+
+
 def test_a_store_is_closed_during_a_pause(tmp_path: Path) -> None:
     store = EmbeddedStore(tmp_path, clock=lambda: NOW, background=False)
     make_runs(store, RUN)
@@ -177,13 +214,12 @@ def test_a_writer_that_takes_nothing_does_not_pause(store: EmbeddedStore, state:
     with pausing(store) as slow:
         future = store.write(workspace=W, writes=[some(2.0)])
         assert slow.pausing.wait(60)
-        writer = store._writer
-        setattr(writer, state, yes)
-        with writer._wake:
-            writer._wake.notify()
+        setattr(store._writer, state, yes)
+        with store._writer._wake:
+            store._writer._wake.notify()
         with pytest.raises(StorageFull if state == "full" else StorageFailed):
             future.result(60)
-        setattr(writer, state, no)
+        setattr(store._writer, state, no)
 
 
 def test_urgent_requests_take_turns_with_the_others(store: EmbeddedStore) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import apsw
 
+from stepwell.core import turns
 from stepwell.core.bounds import Expired, Kept
 from stepwell.core.errors import Corrupt, StepwellError
 from stepwell.storage.embedded.database import BUSY_MS, FILE, pragma
@@ -188,7 +189,7 @@ class Background:
             self._oldest = now
         quiet = now - self._changed >= IDLE_SECONDS
         if self._due(now, quiet=quiet):
-            with self._work:
+            with self._work, turns.often:
                 self._flusher.flush()
             self._oldest = monotonic()
         with self._work:

@@ -240,6 +240,10 @@ class EmbeddedStore(PointTables, Catalog):
         yield from checking.check(self._readers.snapshot, self._packer)
         yield from checking.going_on("files", self.check_files())
 
+    def give_way(self) -> None:
+        """See Maintenance."""
+        self._writer.give_way()
+
     def healthy(self) -> str:
         """See Maintenance."""
         if self._writer.failed:

@@ -24,6 +24,7 @@ from stepwell.storage.promise import Promise
 GROUP_POINTS: Final = 100_000
 GROUP_REQUESTS: Final = 1_024
 QUEUE_BYTES: Final = 64 * 2**20
+PATIENCE: Final = 0.02  # seconds
 BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # seconds, of a commit
 _REQUEST_ERRORS: Final = (apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError, apsw.SQLError)
 _log = logging.getLogger("stepwell.storage")
@@ -90,6 +91,7 @@ class Writer:
         self._closing = False
         self._look = False  # whether somebody wants to know if the disk has room again
         self._pausing = False
+        self._resting = threading.Event()
         self._overtaken = False  # by an urgent one, just now
         self.next_arrival = next_arrival
         self.queued_bytes = 0
@@ -119,8 +121,14 @@ class Writer:
             (self._urgent if urgent else self._queue).append(request)
             self.queued_bytes += request.size
             if urgent or not self._pausing:
+                self._resting.clear()
                 self._wake.notify()
         return request.future
+
+    def give_way(self) -> None:
+        """For who is about to compute for long: until nothing is to be written, PATIENCE at most."""
+        if not self._resting.is_set():
+            self._resting.wait(PATIENCE)
 
     def look_for_room(self) -> bool:
         """Whether writes are taken. Where the disk was full the writer looks, soon, whether it has room again."""
@@ -172,6 +180,7 @@ class Writer:
             if self._urgent or (self._queue and not left):
                 return left > 0
             self._pausing = left > 0
+            self._resting.set()
             self._wake.wait(left or None)
             self._pausing = False
         return False

@@ -188,6 +188,9 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             field="store",
         )
 
+    def give_way(self) -> None:
+        """See Maintenance. Writes wait for other machines, not for threads of this process."""
+
     def healthy(self) -> str:
         """See Maintenance."""
         return self.files_failed() or self._pulse.trouble
