@@ -68,6 +68,9 @@ class CredentialStore:
             raise NotFound(f"no alias {id!r}")
         return self.aliases.pop((dialect, id))
 
+    def give_way(self) -> None:
+        pass
+
     def healthy(self) -> str:
         return self.reason
 
