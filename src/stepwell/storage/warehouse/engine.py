@@ -17,6 +17,7 @@ from stepwell.core.model import Damage, Stats
 from stepwell.storage.catalog import Catalog, runs
 from stepwell.storage.catalog.quotas import Quotas
 from stepwell.storage.catalog.runs import Purged
+from stepwell.storage.memory import keep_freed
 from stepwell.storage.warehouse import checking, cuts, migrations, repairing
 from stepwell.storage.warehouse.address import Address
 from stepwell.storage.warehouse.database import Connection, Database
@@ -24,7 +25,6 @@ from stepwell.storage.warehouse.expiring import Expirer
 from stepwell.storage.warehouse.holding import contents_of
 from stepwell.storage.warehouse.joining import JoinedWrites
 from stepwell.storage.warehouse.journal import SQL
-from stepwell.storage.warehouse.memory import keep_freed
 from stepwell.storage.warehouse.moving import KEPT, Mover
 from stepwell.storage.warehouse.point_store import PointReadsAndWrites
 from stepwell.storage.warehouse.points import SIZES, ClickHouse, Connect, PointTables, Sizes
