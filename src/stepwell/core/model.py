@@ -19,6 +19,11 @@ NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 DEFAULT_EXPERIMENT: Final = 0
 _FIRST: Final = np.zeros(1, np.int64)  # `which` of a batch of one point
 _FIRST.setflags(write=False)
+_NUMBERS: Final[Mapping[str, tuple[int, type]]] = {
+    "step": (0, np.int64),
+    "time": (1, np.int64),
+    "value": (2, np.float64),
+}
 
 
 class Status(StrEnum):
@@ -158,16 +163,36 @@ class PointBatch:
     def __len__(self) -> int:
         return len(self.step)
 
-    @classmethod
-    def single(cls, metric: str, *, step: int, time: int, value: float) -> PointBatch:
-        """One point of a metric without labels."""
-        return cls(
-            series=((metric, ()),),
-            which=_FIRST,
-            step=np.array((step,), np.int64),
-            time=np.array((time,), np.int64),
-            value=np.array((value,), np.float64),
-        )
+    @staticmethod
+    def single(metric: str, *, step: int, time: int, value: float) -> PointBatch:
+        """One point of a metric without labels; step and time within int64."""
+        return OnePoint(metric, step, time, value)
+
+
+class OnePoint(PointBatch):
+    """A point alone. A column is made when somebody asks for it, which seldom happens: what is committed together is
+    joined from the numbers.
+
+    numbers: step and time (int64), value.
+    """
+
+    __slots__ = ("numbers",)
+
+    def __init__(self, metric: str, step: int, time: int, value: float) -> None:
+        self.series = ((metric, ()),)
+        self.which = _FIRST
+        self.numbers = (step, time, value)
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getattr__(self, name: str) -> I64 | F64:
+        if name not in _NUMBERS:
+            raise AttributeError(name)
+        place, kind = _NUMBERS[name]
+        made: I64 | F64 = np.array((self.numbers[place],), kind)
+        setattr(self, name, made)
+        return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

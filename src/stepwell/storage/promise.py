@@ -28,12 +28,14 @@ class Promise(Future[T]):
     def set_result(self, result: T) -> None:
         """It is done."""
         self._value = result
-        self._resolve()
+        self._done = True
+        self._tell()
 
     def set_exception(self, exception: BaseException | None) -> None:
         """It was not done, and why."""
         self._error = exception
-        self._resolve()
+        self._done = True
+        self._tell()
 
     def done(self) -> bool:
         """Whether it is resolved."""
@@ -53,14 +55,16 @@ class Promise(Future[T]):
 
     def result(self, timeout: float | None = None) -> T:
         """What was done. Raises what hindered it; TimeoutError after so many seconds."""
-        self._await(timeout)
+        if not self._done:
+            self._await(timeout)
         if self._error is not None:
             raise self._error
         return self._value  # type: ignore[return-value]  # None only where T is
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What hindered it. TimeoutError after so many seconds."""
-        self._await(timeout)
+        if not self._done:
+            self._await(timeout)
         return self._error
 
     def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
@@ -69,10 +73,6 @@ class Promise(Future[T]):
         self._listeners.append(fn)
         if self._done:
             self._tell()
-
-    def _resolve(self) -> None:
-        self._done = True
-        self._tell()
 
     def _tell(self) -> None:
         """Whoever adds a listener looks at `_done` afterwards, whoever sets it looks at the listeners afterwards: none
@@ -88,8 +88,6 @@ class Promise(Future[T]):
                 _log.exception("whoever waited for a write failed", extra={"action": "listener_failed"})
 
     def _await(self, timeout: float | None) -> None:
-        if self._done:
-            return
         resolved = Event()
         self.add_done_callback(lambda _: resolved.set())
         if not resolved.wait(timeout):

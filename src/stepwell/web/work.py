@@ -21,37 +21,32 @@ class Bridge:
     """Awaits futures that other threads resolve. A batch resolved at once wakes the loop once, not once for each."""
 
     def __init__(self) -> None:
-        self._done: deque[tuple[asyncio.Future[Any], Future[Any]]] = deque()
+        self._done: deque[asyncio.Future[None]] = deque()
         self._woken = False
 
     async def wait(self, future: Future[T]) -> T:
         """The future's result. Cancelling the wait leaves the future alone."""
-        if future.done():
-            return future.result()
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[T] = loop.create_future()
+        if not future.done():
+            loop = asyncio.get_running_loop()
+            waiter = loop.create_future()
 
-        def resolved(done: Future[T]) -> None:
-            # Append before looking at the flag, and drain clears the flag before it pops: nothing is left behind.
-            self._done.append((waiter, done))
-            if not self._woken:
-                self._woken = True
-                loop.call_soon_threadsafe(self._drain)
+            def resolved(_: Future[T]) -> None:
+                # Append before looking at the flag, and drain clears the flag before it pops: nothing is left behind.
+                self._done.append(waiter)
+                if not self._woken:
+                    self._woken = True
+                    loop.call_soon_threadsafe(self._drain)
 
-        future.add_done_callback(resolved)
-        return await waiter
+            future.add_done_callback(resolved)
+            await waiter
+        return future.result()
 
     def _drain(self) -> None:
         self._woken = False
         while self._done:
-            waiter, done = self._done.popleft()
-            if waiter.done():
-                continue
-            error = done.exception()
-            if error is None:
-                waiter.set_result(done.result())
-            else:
-                waiter.set_exception(error)
+            waiter = self._done.popleft()
+            if not waiter.done():  # else nobody waits any more
+                waiter.set_result(None)
 
 
 class Pool:

@@ -126,6 +126,20 @@ def test_a_refusal_is_alone(store: EmbeddedStore) -> None:
     assert len(read_rows(store)) == 1
 
 
+def test_points_alone_are_committed_as_numbers(store: EmbeddedStore) -> None:
+    batches = [PointBatch.single("loss", step=step, time=step, value=step / 3) for step in range(5)]
+    with one_commit(store):
+        writes = [RunWrite(run_id=RUN, points=batch, at=NOW) for batch in batches]
+        futures = [store.write(workspace=W, writes=[write]) for write in writes]
+    for future in futures:
+        future.result(60)
+    assert len(read_rows(store)) == len(batches)
+    for batch in batches:
+        for column in ("step", "time", "value"):
+            with pytest.raises(AttributeError):
+                object.__getattribute__(batch, column)  # nobody has asked for it
+
+
 class Slow(Pace):
     """A pace at which nothing more is taken after the first points, as long as somebody says so."""
 

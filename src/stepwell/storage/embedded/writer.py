@@ -87,10 +87,11 @@ class Writer:
         self._undone = undone
         self._queue: deque[Request] = deque()
         self._urgent: deque[Request] = deque()  # alone or essential
-        self._wake = threading.Condition()
+        self._lock = threading.Lock()
+        self._wake = threading.Condition(self._lock)
         self._closing = False
         self._look = False  # whether somebody wants to know if the disk has room again
-        self._pausing = False
+        self._idle = False  # whether the thread waits for something to do, and nobody has told it of any yet
         self._resting = threading.Event()
         self._overtaken = False  # by an urgent one, just now
         self.next_arrival = next_arrival
@@ -107,7 +108,7 @@ class Writer:
         """Queue a request, which cannot be withdrawn. Raises Busy, StorageFull or StorageFailed when it cannot be
         taken. Never waits for the disk.
         """
-        with self._wake:
+        with self._lock:
             if self._closing:
                 raise StorageFailed("the store is closed")
             if self.failed:
@@ -120,7 +121,8 @@ class Writer:
             urgent = request.alone or request.essential
             (self._urgent if urgent else self._queue).append(request)
             self.queued_bytes += request.size
-            if urgent or not self._pausing:
+            if urgent or self._idle:
+                self._idle = False
                 self._resting.clear()
                 self._wake.notify()
         return request.future
@@ -133,7 +135,7 @@ class Writer:
     def look_for_room(self) -> bool:
         """Whether writes are taken. Where the disk was full the writer looks, soon, whether it has room again."""
         if self.full:
-            with self._wake:
+            with self._lock:
                 self._want_room()
         return not self.full
 
@@ -143,7 +145,7 @@ class Writer:
 
     def close(self) -> None:
         """Finish what is queued and stop; idempotent."""
-        with self._wake:
+        with self._lock:
             self._closing = True
             self._wake.notify()
         self._thread.join()
@@ -155,7 +157,7 @@ class Writer:
 
     def _loop(self) -> None:
         while True:
-            with self._wake:
+            with self._lock:
                 only_urgent = self._await()
                 look, self._look = self._look, False
                 group = self._take(only_urgent=only_urgent)
@@ -179,10 +181,11 @@ class Writer:
             left = self._pace.left() if self._queue and not self.full and not self.failed else 0.0
             if self._urgent or (self._queue and not left):
                 return left > 0
-            self._pausing = left > 0
+            self._idle = not left
             self._resting.set()
             self._wake.wait(left or None)
-            self._pausing = False
+            self._resting.clear()
+            self._idle = False
         return False
 
     def _find_room(self) -> None:
