@@ -22,13 +22,15 @@ from stepwell.web.call import Call, Context, Scope
 from stepwell.web.counters import Counters
 from stepwell.web.errors import HttpProblem, headers_of, internal
 from stepwell.web.rates import Limits
-from stepwell.web.response import JSON, Response
+from stepwell.web.response import JSON, WHOLE, Response
 from stepwell.web.routing import Router
 from stepwell.web.work import Work
 
 Send: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[None]]
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _SINGLE: Final = (b"host", b"origin", b"authorization", b"x-auth-token", b"content-length", b"content-encoding")
+_HEAD: Final = b"x-request-id: %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"  # what `_start` says
+_HEAD_UNKEPT: Final = _HEAD + b"cache-control: no-store\r\n"
 _log = logging.getLogger("stepwell.web")
 
 
@@ -101,7 +103,12 @@ class Application:
                 response, close = await self._answer(call, scope, headers, body)
                 span.answered(call, call.route, response.status)
         if isinstance(response.body, bytes):
-            await _send_bytes(response, call, send, body, close=close)
+            if close or not _is_plain(response) or WHOLE not in scope.get("extensions", ()):
+                await _send_bytes(response, call, send, body, close=close)
+            else:
+                lines = _HEAD if call.method == "POST" else _HEAD_UNKEPT
+                head = lines % (call.request_id.encode("ascii"), len(response.body))
+                await send({"type": WHOLE, "status": response.status, "head": head, "body": response.body})
         else:
             try:
                 await _send_stream(response, response.body, call, send, receive, close=close)
@@ -177,6 +184,11 @@ class Application:
         if given is not None and _REQUEST_ID.fullmatch(given):
             return given.decode("ascii")
         return f"{self._id_prefix}-{next(self._id_numbers):x}"
+
+
+def _is_plain(response: Response) -> bool:
+    """Whether its head says nothing that others' do not: `_HEAD`."""
+    return bool(response.body) and response.content_type == JSON and not response.headers
 
 
 def _start(response: Response, call: Call, *, close: bool) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ from stepwell.web.work import Work
 
 Receive: TypeAlias = Callable[[], Awaitable[Mapping[str, Any]]]
 SLOW: Final = "stepwell.slow"  # set in a request's scope by the server when its body does not go on
+HERE: Final = "stepwell.body"  # there too, the whole body where it came with its head: nothing is to be received then
 LINGER_BYTES: Final = 256 << 20
 LINGER_SECONDS: Final = 15.0
 SMALL_REST: Final = 64 << 10  # an unread rest up to this is passed over, and the connection stays open
@@ -47,6 +48,7 @@ class Body:
         "_encoding",
         "_expects",
         "_held",
+        "_here",
         "_length",
         "_receive",
         "_scope",
@@ -69,6 +71,7 @@ class Body:
         self._encoding = headers.get(b"content-encoding")
         self._expects = b"expect" in headers
         self._taken = 0
+        self._here: bytes | None = scope.get(HERE)
         self._held: bytes | None = None  # read already, not yet given out
         self._digest: bytes | None = None  # what it must have
         self.complete = not self._length and b"transfer-encoding" not in headers
@@ -80,6 +83,10 @@ class Body:
 
     async def whole(self, limit: int, work: Work) -> bytes:
         """See Call.body."""
+        if self._here is not None and self._encoding is None and self._digest is None:
+            data = self._all_here()
+            self._take(data, limit)
+            return data
         packed = self._packed()
         data = await self._raw(limit)
         if self._digest is not None:
@@ -162,6 +169,8 @@ class Body:
         if self.complete:
             return b""
         self._expects = False
+        if self._here is not None:
+            return self._all_here()
         message = await self._receive()
         if message["type"] != "http.request":
             self.complete = True
@@ -173,6 +182,10 @@ class Body:
             raise HttpProblem(
                 408, "body_too_slow", f"no more of the body came for {self._scope[SLOW]:g} seconds", close=True
             )
+        return data
+
+    def _all_here(self) -> bytes:
+        data, self._here, self.complete = self._here or b"", None, True
         return data
 
     def _packed(self) -> bool:

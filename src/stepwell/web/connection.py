@@ -14,12 +14,14 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias, cast
 from urllib.parse import unquote
 
 import httptools
 
-from stepwell.web.body import SLOW
+from stepwell.web.body import HERE, SLOW
+from stepwell.web.response import WHOLE
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = Mapping[str, Any]
@@ -30,6 +32,8 @@ Application: TypeAlias = Callable[
 _READ_AHEAD: Final = 64 << 10  # bytes of a body that nobody has asked for yet
 _STATUS_LINES: Final = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
 _DISCONNECTED: Final = {"type": "http.disconnect"}
+_ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
+_EXTENSIONS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType({WHOLE: MappingProxyType({})})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +218,8 @@ class Connection(asyncio.Protocol):
         path = raw_path.decode("ascii")
         return {
             "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "asgi": _ASGI,
+            "extensions": _EXTENSIONS,
             "http_version": self._parser.get_http_version(),
             "client": self._client,
             "scheme": self._scheme,
@@ -364,6 +369,8 @@ class Exchange:
 
     async def run(self, application: Application) -> None:
         """Let the application answer. Its errors become answers there; one that gets here ends the connection."""
+        if self.whole and self._body and not self._lost:
+            self._scope[HERE], self._body, self._ended = self._body, b"", True
         try:
             await application(self._scope, self.receive, self.send)
         finally:
@@ -425,10 +432,15 @@ class Exchange:
 
     async def send(self, message: Message) -> None:
         """The head of the answer, or a piece of its body. The head leaves with the first piece. What a client that is
-        gone is sent is lost."""
+        gone is sent is lost. Or all of it in one message (response.WHOLE), as nearly every answer is."""
         if self._connection.writable is not None and not self._lost:
             await asyncio.shield(self._connection.writable)
         if self._lost:
+            return
+        if message["type"] == WHOLE:
+            self.written = True
+            self._connection.write(self._all(message["status"], message["head"], message["body"]))
+            self._answered()
             return
         if message["type"] == "http.response.start":
             self._start = message
@@ -440,9 +452,23 @@ class Exchange:
         if data:
             self._connection.write(data)
         if not more:
-            self.complete = True
-            self._wake()
-            self._connection.answered(self)
+            self._answered()
+
+    def _answered(self) -> None:
+        self.complete = True
+        self._wake()
+        self._connection.answered(self)
+
+    def _all(self, status: int, head: bytes, body: bytes) -> bytes:
+        if self._connection.stopping:
+            self.keep_alive = False
+        return b"%b%b%b%b\r\n%b" % (
+            _STATUS_LINES[status],
+            self._connection.date(),
+            head,
+            b"" if self.keep_alive else b"connection: close\r\n",
+            b"" if self._scope["method"] == "HEAD" else body,
+        )
 
     def _framed(self, body: bytes, *, more: bool) -> bytes:
         """A piece of the body as it travels. RuntimeError: the answer is not as long as it said."""

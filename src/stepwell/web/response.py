@@ -11,6 +11,9 @@ import orjson
 from stepwell.web.call import Call
 
 JSON: Final = "application/json"
+# An extension of ASGI: a message of this type is an answer in one piece. `head`: the bytes of its lines but those of
+# its status, its date and the end of the connection; nobody looks for somebody else's lines in them.
+WHOLE: Final = "stepwell.response"
 
 
 @dataclass(frozen=True, slots=True)
