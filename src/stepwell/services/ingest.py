@@ -27,7 +27,8 @@ def write(store: Store, *, workspace: str, write: RunWrite) -> Future[None]:
     Raises Invalid or TooLarge at once for what needs no store to refuse. The Future resolves when the write is durable
     and visible, or raises NotFound, Conflict, Busy, StorageFull or StorageFailed.
     """
-    return write_many(store, workspace=workspace, writes=(write,))
+    _check(workspace, write)
+    return store.write(workspace=workspace, writes=(write,))
 
 
 def write_many(store: Store, *, workspace: str, writes: Sequence[RunWrite]) -> Future[None]:
@@ -35,13 +36,17 @@ def write_many(store: Store, *, workspace: str, writes: Sequence[RunWrite]) -> F
     check_count(len(writes), field="runs", limit=limits.RUNS_PER_WRITE)
     points = 0
     for each in writes:
-        check_write(each)
+        _check(workspace, each)
         if each.points is not None:
             points += len(each.points)
-        if each.make is not None:
-            check_workspace(workspace)
     check_count(points, field="points", limit=limits.POINTS_PER_WRITE)
     return store.write(workspace=workspace, writes=writes)
+
+
+def _check(workspace: str, write: RunWrite) -> None:
+    check_write(write)
+    if write.make is not None:
+        check_workspace(workspace)
 
 
 def check_write(write: RunWrite) -> None:

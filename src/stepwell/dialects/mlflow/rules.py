@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from stepwell.core.errors import Invalid, TooLarge
@@ -68,6 +69,8 @@ class Cuts:
 
 def check_key(key: str, field: str, what: str = "name") -> str:
     """`key` if it may name a metric, param or tag of a run: a normalised relative path of letters and a few signs."""
+    if _is_key(key):
+        return key
     if not key:
         raise Invalid(f"Missing value for required parameter '{field}'.", field=field)
     check_length(key, field, KEY_LENGTH)
@@ -77,13 +80,18 @@ def check_key(key: str, field: str, what: str = "name") -> str:
             "'_', '-', '.', ':', '/' and spaces",
             field=field,
         )
-    if key.startswith("..") or key == "." or ("/" in key and not {"", ".", ".."}.isdisjoint(key.split("/"))):
-        raise Invalid(
-            f"Invalid value {key!r} for parameter '{field}' supplied: a {what} must be a path that is relative "
-            "and normalised: no leading or trailing '/', no '//', '.' or '..'",
-            field=field,
-        )
-    return key
+    raise Invalid(
+        f"Invalid value {key!r} for parameter '{field}' supplied: a {what} must be a path that is relative "
+        "and normalised: no leading or trailing '/', no '//', '.' or '..'",
+        field=field,
+    )
+
+
+@lru_cache(maxsize=4_096)  # a run says the same names again and again
+def _is_key(key: str) -> bool:
+    if not key or len(key) > KEY_LENGTH or not _KEY.fullmatch(key):
+        return False
+    return not (key.startswith("..") or key == "." or ("/" in key and not {"", ".", ".."}.isdisjoint(key.split("/"))))
 
 
 def check_length(value: str, field: str, limit: int) -> str:

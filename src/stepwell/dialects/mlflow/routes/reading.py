@@ -49,6 +49,8 @@ def _read(reader: Reader[T], body: bytes) -> T:
 
 
 def _check_content_type(header: str | None) -> None:
+    if header == "application/json":
+        return
     kind = (header or "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Invalid(f"Bad Request. Content-Type must be 'application/json', not {kind!r}.", field="Content-Type")
