@@ -283,7 +283,7 @@ def test_a_search_is_as_many_statements_for_many_runs(server: Server, order: lis
         server.store.flush()
         body = {"filter": "metrics.loss > -1", "order_by": order, "limit": 50}
         costs.append(server.cost("POST", "/api/v1/runs/search", body))
-    assert len(costs[0]) == len(costs[1]) == 6
+    assert len(costs[0]) == len(costs[1]) == 5
 
 
 def test_a_search_of_few_runs_takes_the_live_values_of_these_alone(
@@ -302,5 +302,5 @@ def test_a_search_of_few_runs_takes_the_live_values_of_these_alone(
     body = {"experiment_ids": ["0"], "filter": "metrics.loss > -1 and params.lr = '3'"}
     cost = server.cost("POST", f"{MLFLOW}/runs/search", body)
     assert taken == [5]
-    assert len(cost) == 13
+    assert len(cost) == 11
     assert len(server.ask("POST", f"{MLFLOW}/runs/search", body)["runs"]) == 5

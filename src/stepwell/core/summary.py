@@ -234,8 +234,7 @@ class SummaryTable:
         return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastPoints:
+class LastPoints(NamedTuple):
     """The last points, in key order, of a run's metrics: equally long lists, sorted by metric."""
 
     metrics: Sequence[str] = ()

@@ -51,7 +51,7 @@ def search_runs(
         return [], None
     conditions = _parsed(filter, RUNS, milliseconds=milliseconds)
     sort = parse_order(order, schema=RUNS)
-    query = page.fingerprint(workspace, ids, conditions, sort, visibility)
+    asked = (workspace, ids, conditions, sort, visibility)
     found = store.search_runs(
         workspace=workspace,
         query=RunQuery(
@@ -60,12 +60,14 @@ def search_runs(
             order=sort,
             visibility=visibility,
             limit=limit,
-            after=page.decode("runs", query, cursor),
+            after=page.decode("runs", page.fingerprint(*asked), cursor) if cursor else None,
             skip=skip,
             columns=columns,
         ),
     )
-    return found.items, page.encode("runs", query, found.after)
+    if found.after is None:
+        return found.items, None
+    return found.items, page.encode("runs", page.fingerprint(*asked), found.after)
 
 
 def count_runs(
@@ -123,10 +125,10 @@ def _experiments(given: Sequence[int] | None) -> tuple[int, ...] | None:
 
 def _parsed(text: str, schema: Schema, *, milliseconds: bool) -> Filter:
     check_text(text, field="filter", limit=FILTER_LENGTH)
-    conditions = _conditions(text, schema)
-    return milliseconds_to_microseconds(conditions, schema=schema) if milliseconds else conditions
+    return _conditions(text, schema, milliseconds)
 
 
 @lru_cache(maxsize=FILTERS)
-def _conditions(text: str, schema: Schema) -> Filter:
-    return parse_filter(text, schema=schema)
+def _conditions(text: str, schema: Schema, milliseconds: bool) -> Filter:
+    conditions = parse_filter(text, schema=schema)
+    return milliseconds_to_microseconds(conditions, schema=schema) if milliseconds else conditions

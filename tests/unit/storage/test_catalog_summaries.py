@@ -60,6 +60,39 @@ def test_one_damaged_summary_among_many_is_told():
                 summaries.decode_all([sound, damaged, sound])
 
 
+def test_summaries_in_one_piece_are_what_they_are_one_by_one():
+    bodies = [summaries.encode(summary_of((n, 2, n / 3), (n + 1, 5, -0.0))) for n in range(7)]
+    alone, joined = summaries.decode_last(bodies), summaries.decode_last([b"".join(bodies[:3]), b"".join(bodies[3:])])
+    assert joined == alone
+    columns, _ = summaries.decode_all([b"".join(bodies)], order=[6, 0, 3])
+    assert columns.last.step.tolist() == [7, 1, 4]
+
+
+def test_damage_in_a_piece_is_told():
+    whole = b"".join(summaries.encode(summary_of((n, 2, 3.0))) for n in range(4))
+    for place in range(len(whole)):
+        for damaged in (whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :], whole[:place]):
+            if damaged and not len(damaged) % summaries.BODY.size and whole.startswith(damaged):
+                continue  # fewer of them, all sound: who reads them knows how many there must be
+            with pytest.raises(Corrupt):
+                summaries.decode_last([damaged])
+
+
+def test_a_body_of_another_length_is_told():
+    conn = database()
+    (run,) = runs.create(conn, "w", [new_run("r")])
+    for key in series.ensure(conn, run.key, [("loss", ()), ("acc", ())]):
+        summaries.store(conn, [(key, summary_of((1, 1, 1.0)))])
+    for body in ("x''", "substr(body, 2)", "body || body", "CAST(body || x'00' AS BLOB)"):
+        conn.execute("SAVEPOINT before")
+        conn.execute(f"UPDATE summary SET body = CAST({body} AS BLOB) WHERE series_key = {key}")
+        with pytest.raises(Corrupt):
+            summaries.bodies_of_runs(conn, [run.key])
+        conn.execute("ROLLBACK TO before")
+    ((stored,), _) = summaries.bodies_of_runs(conn, [run.key])
+    assert sorted(stored.metrics) == ["acc", "loss"]
+
+
 def test_a_changed_byte_is_never_a_number():
     body = summaries.encode(summary_of((1, 2, 3.0)))
     for place in range(len(body)):

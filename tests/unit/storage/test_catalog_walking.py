@@ -7,7 +7,7 @@ import pytest
 from catalogs import database
 from stepwell.core.filter_grammar import parse_filter, parse_order
 from stepwell.core.filters import RUNS
-from stepwell.core.model import NewRun, RunQuery
+from stepwell.core.model import Lifecycle, NewRun, RunQuery, RunWrite
 from stepwell.core.series import value_of
 from stepwell.core.summary import Summary
 from stepwell.storage.catalog import runs, searching, series, summaries, walking
@@ -42,10 +42,9 @@ def steps(conn: apsw.Connection, text: str, order: list[str], live: list[Live]) 
         done += event["stmt_status"]["SQLITE_STMTSTATUS_VM_STEP"]
 
     conn.trace_v2(apsw.SQLITE_TRACE_PROFILE, told)
-    found = searching.find_runs(conn, "w", query, live)
-    again = searching.find_runs(
-        conn, "w", RunQuery(filter=query.filter, order=query.order, limit=LIMIT, after=found.after), live
-    )
+    found = searching.find_runs(conn, searching.plan_search(conn, "w", query), live)
+    after = RunQuery(filter=query.filter, order=query.order, limit=LIMIT, after=found.after)
+    again = searching.find_runs(conn, searching.plan_search(conn, "w", after), live)
     conn.trace_v2(0, None)
     return done, again.keys
 
@@ -98,3 +97,16 @@ def test_runs_of_other_tags_are_not_looked_up(monkeypatch: pytest.MonkeyPatch) -
     assert same == found
     assert some < 0.7 * every
     assert few < 1.2 * some
+
+
+def test_a_run_is_found_by_its_tag_of_now() -> None:
+    """The plan that named the few runs may be older than the snapshot in which they are looked at."""
+    conn, keys = filled(30)
+    query = RunQuery(filter=parse_filter("tags.team = 't3' and metrics.loss >= 0", schema=RUNS), limit=LIMIT)
+    plan = searching.plan_search(conn, "w", query)
+    assert plan is not None
+    assert plan.among == frozenset({keys[3], keys[12], keys[21]})
+    runs.apply(conn, "w", RunWrite(run_id="r12", set_tags={"team": "t4"}, at=99))
+    runs.apply(conn, "w", RunWrite(run_id="r21", lifecycle=Lifecycle.DELETED, at=99))
+    assert searching.find_runs(conn, plan, ()).keys == [keys[3]]
+    assert searching.count_runs(conn, plan, ()) == 1

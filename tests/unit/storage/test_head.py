@@ -56,6 +56,33 @@ def test_a_state_stays_as_it_was_taken() -> None:
     assert head.points == 49
 
 
+def test_what_waits_is_found_by_run_and_by_metric() -> None:
+    head = Head()
+    names = [
+        (1, "loss", ()),
+        (1, "acc", ()),
+        (1, "acc", (("w", "1"),)),
+        (2, "loss", ()),
+        (3, "acc", ()),
+        (3, "loss", ()),
+    ]
+    every = [
+        Series(key=key, run_key=run, name=(metric, labels), stored=None)
+        for key, (run, metric, labels) in enumerate(names, 1)
+    ]
+    for one in every:
+        put(head, one, [1])
+    ((moved, state),) = head.dirty([3], ["acc"])
+    head.flushed([(moved, state.n, Summary.of(state.points()))])
+    for runs in (None, [], [1], [3, 4], [2, 1], [1, 2, 3]):
+        for metrics in (None, [], ["acc"], ["loss", "none"], ["loss", "acc"]):
+            wanted = [one for one in every if one is not moved and (runs is None or one.run_key in runs)]
+            expected = {one.key for one in wanted if metrics is None or one.metric in metrics}
+            assert {one.key for one, _ in head.dirty(runs, metrics)} == expected
+    head.forget_runs([1, 2, 3])
+    assert head.dirty([1, 2, 3]) == head.dirty(None, ["acc", "loss"]) == []
+
+
 def test_late_points_are_read_in_order() -> None:
     head, one = Head(), series()
     put(head, one, [5, 9])

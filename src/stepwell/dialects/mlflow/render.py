@@ -44,7 +44,8 @@ def experiment(found: Experiment) -> wire.Experiment:
 def run(row: RunRow, links: Links | None = None) -> wire.Run:
     """A run with the latest value of each of its metrics (`row.last`), what it used and what it made."""
     last = row.last
-    values = last.values if all(map(math.isfinite, last.values)) else map(double, last.values)
+    # The sum of what is not all finite is not finite.
+    values = last.values if math.isfinite(sum(last.values)) else map(double, last.values)
     times = [time // 1000 for time in last.times]
     data = wire.RunData(
         metrics=list(map(wire.Metric, last.metrics, values, times, last.steps)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -13,7 +14,7 @@ from stepwell.core.series import Labels, value_keys
 from stepwell.core.summary import Summary
 from stepwell.storage.catalog import summaries
 from stepwell.storage.catalog.sql import Connection
-from stepwell.storage.catalog.summaries import UNLABELLED, StoredBody
+from stepwell.storage.catalog.summaries import UNLABELLED, StoredRun
 
 
 class Live(NamedTuple):
@@ -49,26 +50,30 @@ def lay_over(stored: ByRunAndMetric, live: Iterable[Live]) -> ByRunAndMetric:
 
 def metrics_of_runs(
     conn: Connection, run_keys: Collection[int], metrics: Collection[str] | None, live: Sequence[Live]
-) -> tuple[list[StoredBody], Sequence[Live]]:
+) -> tuple[list[StoredRun], Sequence[Live]]:
     """Each metric of the runs once: its stored body or, where it has labels or is live, what sums up all of it."""
-    rows, labels = summaries.bodies_of_runs(conn, run_keys, metrics)
+    runs, labels = summaries.bodies_of_runs(conn, run_keys, metrics)
     if len(labels) == 1 and not any(map(_LABELS, live)):  # as mostly: a live series is all there is of its metric
-        return _without(rows, live), live
-    joined = {(run_key, metric) for run_key, metric, labels_id, _ in rows if labels_id != UNLABELLED}
-    joined.update((series.run_key, series.metric) for series in live)
+        return _without(runs, live), live
+    joined = {(series.run_key, series.metric) for series in live}
+    for run in runs:
+        joined.update((run.key, metric) for metric, labels_id, _ in run.each() if labels_id != UNLABELLED)
     parts: ByRunAndMetric = {}
-    for run_key, metric, labels_id, body in rows:
-        if (run_key, metric) in joined:
-            parts.setdefault((run_key, metric), {})[labels[labels_id]] = summaries.decode(body)
+    for run in runs:
+        for metric, labels_id, body in run.each():
+            if (run.key, metric) in joined:
+                parts.setdefault((run.key, metric), {})[labels[labels_id]] = summaries.decode(body)
     unions = [Live(*which, (), summaries.union(by_labels)) for which, by_labels in lay_over(parts, live).items()]
-    return _without(rows, unions), unions
+    return _without(runs, unions), unions
 
 
-def _without(rows: list[StoredBody], live: Sequence[Live]) -> list[StoredBody]:
-    if not (rows and live):
-        return rows
-    known = {(series.run_key, series.metric) for series in live}
-    return [row for row in rows if row[:2] not in known]
+def _without(runs: list[StoredRun], live: Sequence[Live]) -> list[StoredRun]:
+    known = defaultdict[int, set[str]](set)
+    if runs:
+        for series in live:
+            known[series.run_key].add(series.metric)
+    left = [run.without(known[run.key]) if run.key in known else run for run in runs]
+    return [run for run in left if run.metrics]
 
 
 class LiveValues:

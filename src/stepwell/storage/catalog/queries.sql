@@ -374,19 +374,24 @@ JOIN summary ON summary.series_key = series.key
 WHERE series.run_key = ? AND series.metric_id = ?;
 
 -- name: summaries_of_runs
-SELECT series.run_key, metric.name, series.labels_id, summary.body
-FROM json_each(:keys) AS wanted
-CROSS JOIN series ON series.run_key = wanted.value
+-- Of each run one row, what it lists in one order: a row for each summary takes as long again. Bodies are equally long.
+SELECT series.run_key, json_group_array(metric.name), json_group_array(series.labels_id),
+       CAST(group_concat(summary.body, '') AS BLOB)
+FROM series
 CROSS JOIN summary ON summary.series_key = series.key
-CROSS JOIN metric ON metric.id = series.metric_id;
+CROSS JOIN metric ON metric.id = series.metric_id
+WHERE series.run_key IN (SELECT value FROM json_each(:keys))
+GROUP BY series.run_key;
 
 -- name: summaries_of_runs_and_metrics
-SELECT series.run_key, metric.name, series.labels_id, summary.body
-FROM json_each(:keys) AS wanted
-CROSS JOIN metric
-CROSS JOIN series ON series.run_key = wanted.value AND series.metric_id = metric.id
-JOIN summary ON summary.series_key = series.key
-WHERE metric.name IN (SELECT value FROM json_each(:names));
+SELECT series.run_key, json_group_array(metric.name), json_group_array(series.labels_id),
+       CAST(group_concat(summary.body, '') AS BLOB)
+FROM series
+CROSS JOIN summary ON summary.series_key = series.key
+CROSS JOIN metric ON metric.id = series.metric_id
+WHERE series.run_key IN (SELECT value FROM json_each(:keys))
+    AND series.metric_id IN (SELECT metric.id FROM json_each(:names) AS wanted CROSS JOIN metric ON metric.name = wanted.value)
+GROUP BY series.run_key;
 
 -- name: labels_bodies
 SELECT labels.id, labels.body FROM json_each(?) AS wanted JOIN labels ON labels.id = wanted.value;
@@ -469,12 +474,21 @@ WHERE run_key = :run_key AND kind = :kind AND (:created_at IS NULL OR (created_a
 ORDER BY created_at, id
 LIMIT :limit;
 
+-- name: find_kinds
+SELECT 1
+FROM json_each(:kinds) AS of_kind
+CROSS JOIN record
+    ON record.workspace_key = (SELECT key FROM workspace WHERE name = :workspace) AND record.kind = of_kind.value
+LIMIT 1;
+
 -- name: find_records_of_runs
 SELECT record.key, run.id
-FROM json_each(:run_ids) AS wanted
-CROSS JOIN run ON run.workspace_key = :workspace_key AND run.id = wanted.value
+FROM workspace
+CROSS JOIN json_each(:run_ids) AS wanted
+CROSS JOIN run ON run.workspace_key = workspace.key AND run.id = wanted.value
 CROSS JOIN json_each(:kinds) AS of_kind
 CROSS JOIN record INDEXED BY record_by_run ON record.run_key = run.key AND record.kind = of_kind.value
+WHERE workspace.name = :workspace
 ORDER BY record.created_at, record.kind, record.id;
 
 -- name: find_records_by_value

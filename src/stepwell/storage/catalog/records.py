@@ -52,12 +52,10 @@ def check_unchanged(conn: Connection, workspace: str, records: Iterable[Record])
 
 def of_runs(conn: Connection, workspace: str, kinds: Sequence[str], run_ids: Iterable[str]) -> dict[str, list[Record]]:
     """run id -> its records of these kinds, by creation, then kind, then id."""
-    bindings = {
-        "workspace_key": workspaces.find(conn, workspace),
-        "run_ids": json.dumps(list(dict.fromkeys(run_ids))),
-        "kinds": json.dumps(list(kinds)),
-    }
-    rows = _SQL.all(conn, "find_records_of_runs", bindings)
+    place = {"workspace": workspace, "kinds": json.dumps(list(kinds))}
+    if _SQL.one(conn, "find_kinds", place) is None:  # as mostly: no run is looked up
+        return {}
+    rows = _SQL.all(conn, "find_records_of_runs", {**place, "run_ids": json.dumps(list(dict.fromkeys(run_ids)))})
     found = _read(conn, [key for key, _ in rows])
     result: dict[str, list[Record]] = {}
     for key, run_id in rows:

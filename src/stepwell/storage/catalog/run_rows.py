@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -15,10 +14,10 @@ from stepwell.core.model import NOTHING, Columns, RunRow
 from stepwell.core.summary import NO_POINTS, LastPoints, Summary, SummaryTable
 from stepwell.storage.catalog import runs, summaries
 from stepwell.storage.catalog.live import Live, metrics_of_runs
-from stepwell.storage.catalog.sql import Connection, Statements
-from stepwell.storage.catalog.summaries import UNLABELLED
+from stepwell.storage.catalog.sql import Connection, Statements, listed
 
 _SQL: Final = Statements.load("queries.sql")
+_Columns: TypeAlias = tuple[tuple[str, ...], Sequence[int], Sequence[int], Sequence[float]]  # of last points
 _PAIRS: Final = msgspec.json.Decoder(dict[str, str])
 
 
@@ -40,24 +39,27 @@ def read(conn: Connection, workspace: str, keys: Sequence[int], columns: Columns
     ]
 
 
-def with_metrics(conn: Connection, rows: Sequence[RunRow], columns: Columns, live: Sequence[Live]) -> list[RunRow]:
-    """The rows with their metrics, in the form that was asked for; `live` are the live series of these."""
+def add_metrics(conn: Connection, rows: Sequence[RunRow], columns: Columns, live: Sequence[Live]) -> None:
+    """Give rows of `read` their metrics, in the form that was asked for; `live` are the live series of these."""
     keys = [row.run.key for row in rows]
     if columns.last:
         last = last_of(conn, keys, columns.metrics, live)
-        return [replace(row, last=last.get(row.run.key, NO_POINTS)) for row in rows]
-    by_run = metrics_of(conn, keys, columns.metrics, live)
-    return [replace(row, metrics=by_run.get(row.run.key, {})) for row in rows]
+        for row in rows:
+            row.last = last.get(row.run.key, NO_POINTS)
+    else:
+        by_run = metrics_of(conn, keys, columns.metrics, live)
+        for row in rows:
+            row.metrics = by_run.get(row.run.key, {})
 
 
 def metrics_of(
     conn: Connection, keys: Collection[int], metrics: Collection[str] | None, live: Sequence[Live]
 ) -> dict[int, dict[str, Summary]]:
     """Run key -> metric -> summary over its label sets, names sorted; runs without metrics are absent."""
-    rows, unions = metrics_of_runs(conn, keys, metrics, live)
+    stored, unions = metrics_of_runs(conn, keys, metrics, live)
     found: dict[int, dict[str, Summary]] = {}
-    for key, metric, _, body in rows:
-        found.setdefault(key, {})[metric] = summaries.decode(body)
+    for run in stored:
+        found[run.key] = {metric: summaries.decode(body) for metric, _, body in run.each()}
     for key, metric, _, union in unions:
         found.setdefault(key, {})[metric] = union
     return {key: dict(sorted(by_metric.items())) for key, by_metric in found.items()}
@@ -67,29 +69,50 @@ def last_of(
     conn: Connection, keys: Collection[int], metrics: Collection[str] | None, live: Sequence[Live]
 ) -> dict[int, LastPoints]:
     """Run key -> the last points of its metrics; runs without metrics are absent. No summary is made for them."""
-    rows, unions = metrics_of_runs(conn, keys, metrics, live)
-    found: defaultdict[int, dict[str, tuple[int, int, float]]] = defaultdict(dict)
-    for (key, metric, _, _), last in zip(rows, summaries.decode_last([row[3] for row in rows]), strict=True):
-        found[key][metric] = last
-    for key, metric, _, union in unions:
-        found[key][metric] = union.last
-    return {key: _last_points(by_metric) for key, by_metric in found.items()}
+    stored, unions = metrics_of_runs(conn, keys, metrics, live)
+    waiting: defaultdict[int, list[Live]] = defaultdict(list)
+    for each in unions:
+        waiting[each.run_key].append(each)
+    found: dict[int, _Columns] = {}
+    steps, times, values = summaries.decode_last([run.bodies for run in stored])
+    at = 0
+    for run in stored:
+        end = at + len(run.metrics)
+        found[run.key] = run.metrics, steps[at:end], times[at:end], values[at:end]
+        at = end
+    for key, some in waiting.items():
+        fresh = _columns(some)
+        found[key] = _joined(found[key], fresh) if key in found else fresh
+    sorting = {names: _sorting(names) for names in {columns[0] for columns in found.values()}}
+    return {key: LastPoints(*map(list, map(sorting[columns[0]], columns))) for key, columns in found.items()}
 
 
-def _last_points(by_metric: Mapping[str, tuple[int, int, float]]) -> LastPoints:
-    names = sorted(by_metric)
-    steps, times, values = map(list, zip(*map(by_metric.__getitem__, names), strict=True))
-    return LastPoints(metrics=names, steps=steps, times=times, values=values)
+def _columns(live: Sequence[Live]) -> _Columns:
+    steps, times, values = zip(*[each.summary.last for each in live], strict=True)
+    return tuple([each.metric for each in live]), steps, times, values
+
+
+def _joined(one: _Columns, other: _Columns) -> _Columns:
+    return (*one[0], *other[0]), (*one[1], *other[1]), (*one[2], *other[2]), (*one[3], *other[3])
+
+
+def _sorting(names: Sequence[str]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """What sorts a column by the names. Most runs have the same metrics, so it is found once."""
+    order = sorted(range(len(names)), key=names.__getitem__)
+    return itemgetter(*order) if len(order) > 1 else tuple
 
 
 def summary_table(
     conn: Connection, ids: Mapping[int, str], metrics: Collection[str] | None, live: Sequence[Live]
 ) -> SummaryTable:
     """The same as columns, of the runs with these keys and ids: without an object for each stored summary."""
-    rows, unions = metrics_of_runs(conn, ids, metrics, live)
-    rows += [(key, metric, UNLABELLED, summaries.encode(union)) for key, metric, _, union in unions]
-    rows.sort()
-    columns, repeated_steps = summaries.decode_all(list(map(itemgetter(3), rows)))
+    stored, unions = metrics_of_runs(conn, ids, metrics, live)
+    rows = [(run.key, metric) for run in stored for metric in run.metrics]
+    rows += [(union.run_key, union.metric) for union in unions]
+    order = sorted(range(len(rows)), key=rows.__getitem__)
+    pieces = [*(run.bodies for run in stored), *(summaries.encode(union.summary) for union in unions)]
+    columns, repeated_steps = summaries.decode_all(pieces, order)
+    rows = [rows[place] for place in order]
     return SummaryTable(
         run_ids=list(map(ids.__getitem__, map(itemgetter(0), rows))),
         metrics=list(map(itemgetter(1), rows)),
@@ -103,5 +126,5 @@ def _texts(
 ) -> dict[int, Mapping[str, str]]:
     if names is not None and not names:
         return {}
-    bindings = {"keys": json.dumps(keys), "names": None if names is None else json.dumps(names)}
+    bindings = {"keys": listed(keys), "names": None if names is None else json.dumps(names)}
     return {key: _PAIRS.decode(pairs) for key, pairs in _SQL.all(conn, statement, bindings)}

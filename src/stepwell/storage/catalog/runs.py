@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +9,7 @@ from typing import Final
 from stepwell.core.errors import AlreadyExists, Conflict, NotFound
 from stepwell.core.model import Event, Lifecycle, NewRun, Run, RunWrite, Status
 from stepwell.storage.catalog import audit, workspaces
-from stepwell.storage.catalog.sql import Connection, Row, Statements
+from stepwell.storage.catalog.sql import Connection, Row, Statements, listed
 
 _SQL: Final = Statements.load("queries.sql")
 _SHOWN: Final = 100  # characters of a value in a message
@@ -97,7 +96,7 @@ def create(conn: Connection, workspace: str, new: Sequence[NewRun]) -> list[Run]
 
 def read(conn: Connection, workspace: str, keys: Iterable[int]) -> dict[int, Run]:
     """Runs by key, all of this workspace."""
-    rows = _SQL.all(conn, "read_runs", {"keys": json.dumps(list(keys))})
+    rows = _SQL.all(conn, "read_runs", {"keys": listed(keys)})
     return {row[0]: run_of(workspace, row) for row in rows}
 
 

@@ -17,7 +17,7 @@ from stepwell.core.page import Position
 from stepwell.core.series import INT64_MAX, value_key
 from stepwell.storage.catalog.fields import DATASET_KIND, Bindings, Fields, Table, is_count
 from stepwell.storage.catalog.live import LiveValues
-from stepwell.storage.catalog.sql import SQLITE, Idiom
+from stepwell.storage.catalog.sql import SQLITE, Idiom, listed
 
 # SQL functions (pattern, text) with the meaning of core.filter_match, which an engine gives its connections.
 LIKE: Final = "text_like"
@@ -126,7 +126,7 @@ def _selected(
 
 def _named(keys: Collection[int], bindings: Bindings) -> str:
     """From the keys to the runs; CROSS JOIN keeps that order."""
-    idiom, given = bindings.idiom, bindings.add(json.dumps(sorted(keys)))
+    idiom, given = bindings.idiom, bindings.add(listed(sorted(keys)))
     return f"{idiom.numbers}({given}) AS named {idiom.onward} run ON run.key = named.value"
 
 

@@ -16,7 +16,7 @@ from stepwell.storage.catalog.fields import EXPERIMENT, RUN
 from stepwell.storage.catalog.live import Live, LiveValues
 from stepwell.storage.catalog.search import Question, Statement, compile_count, compile_search
 from stepwell.storage.catalog.sql import Connection, Statements, fetch, idiom
-from stepwell.storage.catalog.walking import choose, compile_walk
+from stepwell.storage.catalog.walking import Walk, choose, compile_walk
 
 FEW: Final = 2_000  # runs that equal a value, below which going from the value to the runs beats walking all runs
 _SQL: Final = Statements.load("queries.sql")
@@ -40,62 +40,91 @@ def metrics_compared(query: RunQuery) -> frozenset[str]:
     return frozenset(each.field.key for each in query.filter if each.field.kind is Kind.METRIC)
 
 
-def find_runs(conn: Connection, workspace: str, query: RunQuery, live: Sequence[Live]) -> Found:
-    """The runs of a page. `live`: the live series, of all runs, of the metrics asked; taken before the snapshot."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How runs are looked for. It holds in later snapshots too. `metric_ids`: of the metrics asked, those stored.
+
+    among: keys of the only runs that may be found; None for all. walk: what to try before all of these are looked at.
+    """
+
+    question: Question
+    metric_ids: Mapping[str, int]
+    among: frozenset[int] | None
+    walk: Walk | None
+
+
+def plan_search(conn: Connection, workspace: str, query: RunQuery) -> Plan | None:
+    """How to find a page of runs; None where there are none."""
     workspace_key = workspaces.find(conn, workspace)
     if workspace_key is None:
-        return Found(keys=[], after=None)
+        return None
     question, metric_ids = _asked(conn, workspace_key, query)
     walk = choose(conn, question, metric_ids, idiom(conn))
-    if walk is not None:
-        found = _page(conn, query.limit, compile_walk(question, walk, **_values(conn, metric_ids, live)))
-        if walk.whole or found.after is not None:
-            return found
-    return _page(conn, query.limit, _plain(conn, question, metric_ids, live))
+    plan = Plan(question=question, metric_ids=metric_ids, among=None, walk=walk)
+    return plan if walk is not None else _of_few(conn, plan)
 
 
-def count_runs(conn: Connection, workspace: str, query: RunQuery, live: Sequence[Live]) -> int:
-    """How many runs all pages have together. `live` as for `find_runs`."""
+def plan_count(conn: Connection, workspace: str, query: RunQuery) -> Plan | None:
+    """How to count runs; None where there are none."""
     workspace_key = workspaces.find(conn, workspace)
     if workspace_key is None:
+        return None
+    question, metric_ids = _asked(conn, workspace_key, query)
+    return _of_few(conn, Plan(question=question, metric_ids=metric_ids, among=None, walk=None))
+
+
+def may_be_few(query: RunQuery) -> bool:
+    """Whether a plan can say which runs may be found."""
+    return any(map(_by_index, query.filter))
+
+
+def find_runs(conn: Connection, plan: Plan | None, live: Sequence[Live]) -> Found:
+    """The runs of a page. `live`: the live series, of the runs that may be found, of the metrics asked; taken before
+    the snapshot, and where these runs are few after the plan was made."""
+    if plan is None:
+        return Found(keys=[], after=None)
+    limit = plan.question.limit - 1
+    if plan.walk is not None:
+        found = _page(conn, compile_walk(plan.question, plan.walk, **_values(conn, plan, live)), limit)
+        if plan.walk.whole or found.after is not None:
+            return found
+        plan = _of_few(conn, plan)
+    return _page(conn, runs_statement(conn, plan, live), limit)
+
+
+def count_runs(conn: Connection, plan: Plan | None, live: Sequence[Live]) -> int:
+    """How many runs all pages have together. `live` as for `find_runs`, of the metrics compared."""
+    if plan is None:
         return 0
-    statement = runs_statement(conn, workspace_key, query, live, compiler=compile_count)
+    statement = runs_statement(conn, plan, live, compiler=compile_count)
     ((count,),) = fetch(conn, statement.sql, statement.bindings)
     return int(count)
 
 
 def runs_statement(
-    conn: Connection,
-    workspace_key: int,
-    query: RunQuery,
-    live: Sequence[Live],
-    *,
-    compiler: Callable[..., Statement] = compile_search,
+    conn: Connection, plan: Plan, live: Sequence[Live], *, compiler: Callable[..., Statement] = compile_search
 ) -> Statement:
-    """The plain statement behind `find_runs`, which looks at every run; its limit is one more than the page's, to see
-    whether there are more.
+    """The statement that looks at every run that may be found; its limit is one more than the page's, to see whether
+    there are more.
     """
-    return _plain(conn, *_asked(conn, workspace_key, query), live, compiler=compiler)
+    return compiler(plan.question, among=plan.among, **_values(conn, plan, live))
 
 
-def _plain(
-    conn: Connection,
-    question: Question,
-    metric_ids: Mapping[str, int],
-    live: Sequence[Live],
-    *,
-    compiler: Callable[..., Statement] = compile_search,
-) -> Statement:
+def _of_few(conn: Connection, plan: Plan) -> Plan:
+    """A plan that begins with the runs that equal a value, where these are few. What they equal need not be asked once
+    more where it stays: a param does, a tag may be another by then."""
+    question = plan.question
     met, among = _few(conn, question.filter)
-    if among is not None:
+    if met is not None and met.field.kind is Kind.PARAM:
         question = replace(question, filter=tuple(each for each in question.filter if each is not met))
-        live = [series for series in live if series.run_key in among]
-    return compiler(question, among=among, **_values(conn, metric_ids, live))
+    return replace(plan, question=question, among=among)
 
 
-def _values(conn: Connection, metric_ids: Mapping[str, int], live: Sequence[Live]) -> dict[str, Any]:
+def _values(conn: Connection, plan: Plan, live: Sequence[Live]) -> dict[str, Any]:
     """The metrics of a question, as compilers take them: ids of those that are stored, and what is live."""
-    return {"metric_ids": metric_ids, "live": LiveValues(conn, live) if live else None, "idiom": idiom(conn)}
+    if plan.among is not None:
+        live = [series for series in live if series.run_key in plan.among]
+    return {"metric_ids": plan.metric_ids, "live": LiveValues(conn, live) if live else None, "idiom": idiom(conn)}
 
 
 def _asked(conn: Connection, workspace_key: int, query: RunQuery) -> tuple[Question, dict[str, int]]:
@@ -135,11 +164,11 @@ def find_experiments(conn: Connection, workspace: str, query: ExperimentQuery) -
         after=query.after,
         limit=query.limit + 1,
     )
-    found = _page(conn, query.limit, compile_search(question, metric_ids={}, idiom=idiom(conn)))
+    found = _page(conn, compile_search(question, metric_ids={}, idiom=idiom(conn)), query.limit)
     return Page(items=_experiments(conn, workspace, workspace_key, found.keys), after=found.after)
 
 
-def _page(conn: Connection, limit: int, statement: Statement) -> Found:
+def _page(conn: Connection, statement: Statement, limit: int) -> Found:
     rows = fetch(conn, statement.sql, statement.bindings)
     shown = rows[:limit]
     return Found(keys=[row[0] for row in shown], after=shown[-1][1:] if len(rows) > limit else None)
@@ -150,12 +179,16 @@ def _few(conn: Connection, conditions: Filter) -> tuple[Comparison | None, froze
     which of a long value knows the beginning."""
     best, keys, fewest = None, None, FEW
     for each in conditions:
-        if each.op is Op.EQ and each.field.kind in {Kind.PARAM, Kind.TAG}:
+        if _by_index(each):
             statement = "runs_of_param" if each.field.kind is Kind.PARAM else "runs_of_tag"
             rows = _SQL.all(conn, statement, {"name": each.field.key, "value": each.value, "most": fewest})
             if len(rows) < fewest:
                 best, keys, fewest = each, frozenset(key for key, is_equal in rows if is_equal), len(rows)
     return best, keys
+
+
+def _by_index(condition: Comparison) -> bool:
+    return condition.op is Op.EQ and condition.field.kind in {Kind.PARAM, Kind.TAG}
 
 
 def _visible(table: str, visibility: Visibility) -> list[str]:

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final, Protocol, Self, TypeAlias
 
+import msgspec
+
 from stepwell.core.errors import Invalid
 
 Row: TypeAlias = tuple[Any, ...]
 Bindings: TypeAlias = Mapping[str, Any] | Sequence[Any]
 _NAME = re.compile(r"^-- name: (\w+)[^\n]*\n", re.MULTILINE)
+_SECTION = re.compile(r"^-- [^\n]* -{3,}$", re.MULTILINE)  # behind a statement it would be one more to prepare
+_ENCODER = msgspec.json.Encoder()
 
 
 class Connection(Protocol):
@@ -53,7 +57,7 @@ class Statements:
     def __init__(self, text: str, *, shared: bool = False) -> None:
         """`shared`: connections may bring words of their own for the statements."""
         self._shared = shared
-        parts = _NAME.split(text)
+        parts = _NAME.split(_SECTION.sub("", text))
         self._by_name = {name: body.strip().rstrip(";") for name, body in zip(parts[1::2], parts[2::2], strict=True)}
         if len(self._by_name) * 2 + 1 != len(parts):
             raise ValueError("a statement's name occurs twice")
@@ -93,6 +97,11 @@ class Statements:
             return list(conn.executemany(self._worded(conn, name), rows))
         except UnicodeEncodeError as error:
             raise _not_text(error) from error
+
+
+def listed(keys: Iterable[int]) -> str:
+    """A JSON list, as statements take many keys."""
+    return _ENCODER.encode(list(keys)).decode()
 
 
 def fetch(conn: Connection, sql: str, bindings: Bindings) -> list[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from stepwell.core.access import Credential, WorkspaceAlias
@@ -41,7 +41,8 @@ from stepwell.storage.catalog import (
 )
 from stepwell.storage.catalog import records as record_rows
 from stepwell.storage.catalog.blobs import AdmitFile, Blobs, Reader, Snapshot, Submit, Writer, no_quota
-from stepwell.storage.catalog.live import LiveSeries
+from stepwell.storage.catalog.live import Live, LiveSeries
+from stepwell.storage.catalog.searching import Plan
 from stepwell.storage.catalog.sql import Connection
 from stepwell.storage.contents import Contents
 
@@ -59,13 +60,13 @@ class Catalog:
         *,
         submit: Submit,
         snapshot: Snapshot,
-        live: LiveSeries,
+        live: LiveSeries | None,
         contents: Contents,
         full: Callable[[], bool] = bool,
         admit_file: AdmitFile = no_quota,
     ) -> None:
         """submit: runs a change inside a transaction of the writing thread; its Future resolves once it is durable.
-        snapshot: a reading connection. live: the series that wait in memory. contents: of files.
+        snapshot: a reading connection. live: the series that wait in memory; None: none ever do. contents: of files.
         full: whether the disk is (never, when not given). admit_file: may refuse a file of a workspace for its size, in
         the transaction that names it."""
         self._catalog_submit = submit
@@ -174,26 +175,38 @@ class Catalog:
 
     def search_runs(self, *, workspace: str, query: RunQuery) -> Page[RunRow]:
         """See CatalogStore. The metrics of the rows may be newer than what chose them, never older."""
-        asked = searching.metrics_asked(query)
-        live = self._catalog_live(None, asked) if asked else ()
+        plan, live = self._before(workspace, query, searching.metrics_asked(query), searching.plan_search)
         with self._catalog_snapshot() as conn:
-            found = searching.find_runs(conn, workspace, query, live)
+            found = searching.find_runs(conn, plan or searching.plan_search(conn, workspace, query), live)
             rows = run_rows.read(conn, workspace, found.keys, query.columns)
         return Page(items=self._with_metrics(rows, query.columns), after=found.after)
 
     def count_runs(self, *, workspace: str, query: RunQuery) -> int:
         """See CatalogStore."""
-        asked = searching.metrics_compared(query)
-        live = self._catalog_live(None, asked) if asked else ()
+        plan, live = self._before(workspace, query, searching.metrics_compared(query), searching.plan_count)
         with self._catalog_snapshot() as conn:
-            return searching.count_runs(conn, workspace, query, live)
+            return searching.count_runs(conn, plan or searching.plan_count(conn, workspace, query), live)
+
+    def _before(
+        self, workspace: str, query: RunQuery, metrics: Collection[str], make: Callable[..., Plan | None]
+    ) -> tuple[Plan | None, Sequence[Live]]:
+        """What a search takes along into its snapshot: the live series of the metrics, and where these can be of few
+        runs alone, the plan that tells which."""
+        if not metrics or self._catalog_live is None:
+            return None, ()
+        plan = None
+        if searching.may_be_few(query):
+            with self._catalog_snapshot() as conn:
+                plan = make(conn, workspace, query)
+        return plan, self._catalog_live(None if plan is None else plan.among, metrics)
 
     def _with_metrics(self, rows: list[RunRow], columns: Columns) -> list[RunRow]:
         if not rows or (columns.metrics is not None and not columns.metrics):
             return rows
-        live = self._catalog_live([row.run.key for row in rows], columns.metrics)
+        live = () if self._catalog_live is None else self._catalog_live([row.run.key for row in rows], columns.metrics)
         with self._catalog_snapshot() as conn:
-            return run_rows.with_metrics(conn, rows, columns, live)
+            run_rows.add_metrics(conn, rows, columns, live)
+        return rows
 
     def read_events(self, *, workspace: str, run_id: str) -> list[Event]:
         """See CatalogStore."""

@@ -171,7 +171,8 @@ def _among_numbers(question: Question) -> bool:
 def _how_many(conn: Connection, question: Question) -> tuple[bool, int]:
     """Whether there are many runs in scope, and about how many there are in all: as many as ever were."""
     few = f"SELECT 1 FROM run WHERE {' AND '.join(question.scope)} LIMIT {MANY}"
-    sql = f"SELECT count(*), coalesce((SELECT max(key) FROM run), 0) FROM ({few}) AS few"
+    count = f"CASE WHEN newest.key < {MANY} THEN 0 ELSE (SELECT count(*) FROM ({few}) AS few) END"
+    sql = f"SELECT {count}, newest.key FROM (SELECT coalesce(max(key), 0) AS key FROM run) AS newest"
     ((count, runs),) = fetch(conn, sql, question.scope_values)
     return bool(count >= MANY), int(runs)
 

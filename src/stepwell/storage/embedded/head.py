@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -32,6 +32,7 @@ UNSETTLED: Final = 64  # commits kept as they are, at most,
 UNSETTLED_SERIES: Final = 4_096  # with so many series, one counted for each commit: to settle them takes 10 ms
 UNSETTLED_POINTS: Final = 65_536
 
+T = TypeVar("T")
 Name = tuple[str, Labels]
 _DAMAGE: Final = attrgetter("damage")
 
@@ -59,7 +60,7 @@ class State(NamedTuple):
 class Series:
     """A series that the head knows. `slot` is its place in `Slots` as long as it does."""
 
-    __slots__ = ("_live", "damage", "key", "name", "run_key", "slot", "state")
+    __slots__ = ("damage", "key", "known", "name", "run_key", "slot", "state")
 
     def __init__(self, *, key: int, run_key: int, name: Name, stored: Summary | None, damage: str = "") -> None:
         """`damage`: why nothing of it can be read or added; "" when all is well."""
@@ -69,7 +70,7 @@ class Series:
         self.damage = damage
         self.slot = -1
         self.state = State(_NONE, 0, True, stored, 0)
-        self._live: tuple[int, int, Live] | None = None
+        self.known: tuple[int, int, Live] | None = None  # by `remember`: of the state of this epoch with so many points
 
     @property
     def metric(self) -> str:
@@ -110,14 +111,9 @@ class Series:
         rows, total, ordered, _, epoch = self.state
         self.state = State(rows, total, ordered, stored, epoch + 1)
 
-    def told(self, state: State) -> Live | None:
-        """What `remember` made of this very state, if nothing came after it."""
-        known = self._live
-        return known[2] if known is not None and known[0] == state.epoch and known[1] == state.n else None
-
     def summed_up(self, state: State) -> tuple[int, Summary | None]:
         """How many points of `state` are summed up, and the summary of these and of what is in blocks."""
-        known = self._live
+        known = self.known
         if known is not None and known[0] == state.epoch and known[1] <= state.n:
             return known[1], known[2].summary
         return 0, state.stored
@@ -125,7 +121,7 @@ class Series:
     def remember(self, state: State, total: Summary) -> Live:
         """The series with the summary of all of it. The next search asks for the same of most series."""
         live = Live(self.run_key, *self.name, total)
-        self._live = (state.epoch, state.n, live)
+        self.known = (state.epoch, state.n, live)
         return live
 
 
@@ -155,6 +151,7 @@ class Head:
         self._unsettled_points = self._unsettled_series = 0
         self._dirty: dict[int, Series] = {}
         self._dirty_of: dict[str, dict[int, Series]] = {}  # by metric: a search asks for few of many
+        self._dirty_in: dict[int, dict[int, Series]] = {}  # by run: of most of its series no point waits
         self._clean: OrderedDict[int, Series] = OrderedDict()  # by key, those that are clean longest first
 
     @property
@@ -229,6 +226,7 @@ class Head:
         self._clean.pop(series.key, None)
         self._dirty[series.key] = series
         self._dirty_of.setdefault(series.name[0], {})[series.key] = series
+        self._dirty_in.setdefault(series.run_key, {})[series.key] = series
 
     def publish(self, pieces: Iterable[Piece], *, end: int) -> None:
         """Make a commit visible, all of it at one moment; `end` is the arrival number after its last point."""
@@ -323,19 +321,24 @@ class Head:
         return [(series, series.state) for series in found if series.state.n]
 
     def _matching(self, run_keys: Collection[int] | None, metrics: Collection[str] | None) -> Collection[Series]:
+        """The dirty ones of these runs and metrics, looked for along the one of both that has fewer."""
+        ways: list[list[dict[int, Series]]] = []
         if run_keys is not None:
-            known = [s for key in run_keys for s in self._by_run.get(key, {}).values()]
-            return known if metrics is None else [s for s in known if s.metric in metrics]
+            ways.append([self._dirty_in[key] for key in run_keys if key in self._dirty_in])
         if metrics is not None:
-            return [s for metric in metrics for s in self._dirty_of.get(metric, {}).values()]
-        return self._dirty.values()
+            ways.append([self._dirty_of[metric] for metric in metrics if metric in self._dirty_of])
+        if not ways:
+            return self._dirty.values()
+        found = [s for some in min(ways, key=lambda way: sum(map(len, way))) for s in some.values()]
+        if run_keys is None or metrics is None:
+            return found
+        runs = frozenset(run_keys)
+        return [s for s in found if s.run_key in runs and s.name[0] in metrics]
 
     def _not_dirty(self, series: Series) -> None:
         del self._dirty[series.key]
-        same = self._dirty_of[series.metric]
-        del same[series.key]
-        if not same:
-            del self._dirty_of[series.metric]
+        _leave(self._dirty_of, series.name[0], series)
+        _leave(self._dirty_in, series.run_key, series)
 
     def flushed(self, moved: Iterable[tuple[Series, int, Summary]]) -> None:
         """A flush step is committed: for each series how many of its points moved, and the summary of what is in
@@ -384,6 +387,13 @@ class Head:
                         self._not_dirty(series)
                         self._points -= series.state.n
                     self.slots.take_back(series.slot)
+
+
+def _leave(dirty: dict[T, dict[int, Series]], where: T, series: Series) -> None:
+    same = dirty[where]
+    del same[series.key]
+    if not same:
+        del dirty[where]
 
 
 def key_of(summary: Summary | None) -> Key | None:

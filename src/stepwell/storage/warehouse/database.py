@@ -62,14 +62,17 @@ class _TextLoader(Loader):
         return _unescaped(text) if "\1" in text else text
 
 
-class _PairsLoader(Loader):
-    """An object of texts as JSON, these as they were before `_Text` wrote them."""
+class _TextsLoader(Loader):
+    """An object or a list of texts as JSON, these as they were before `_Text` wrote them."""
 
     def load(self, data: Buffer) -> str:
         text = bytes(data).decode()
         if "\\u0001" not in text:
             return text
-        return json.dumps({_unescaped(name): _unescaped(value) for name, value in json.loads(text).items()})
+        found = json.loads(text)
+        if isinstance(found, list):
+            return json.dumps([_unescaped(each) for each in found])
+        return json.dumps({_unescaped(name): _unescaped(value) for name, value in found.items()})
 
 
 def _unescaped(text: str) -> str:
@@ -252,7 +255,7 @@ class Database:
             raw.adapters.register_dumper(type_, dumper)
         for name in ("text", "varchar", "name", 705):  # 705: a literal
             raw.adapters.register_loader(name, _TextLoader)
-        raw.adapters.register_loader("json", _PairsLoader)
+        raw.adapters.register_loader("json", _TextsLoader)
         self._watch.add(raw)
 
 

@@ -100,7 +100,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
                 self,
                 submit=self._submit,
                 snapshot=self._database.snapshot,
-                live=lambda _runs, _metrics: (),  # what is acknowledged is in the stored summaries
+                live=None,  # what is acknowledged is in the stored summaries
                 contents=contents_of(address.files, reach=background),  # commands go on without it
                 admit_file=self._quotas.admit_file,
             )

@@ -218,19 +218,23 @@ JOIN series ON series.key = wanted.value
 JOIN metric ON metric.id = series.metric_id;
 
 -- name: summaries_of_runs
-SELECT series.run_key, metric.name, series.labels_id, summary.body
+SELECT series.run_key, json_agg(metric.name ORDER BY series.key), json_agg(series.labels_id ORDER BY series.key),
+       string_agg(summary.body, ''::bytea ORDER BY series.key)
 FROM each_number(:keys) AS wanted
 JOIN series ON series.run_key = wanted.value
 JOIN summary ON summary.series_key = series.key
-JOIN metric ON metric.id = series.metric_id;
+JOIN metric ON metric.id = series.metric_id
+GROUP BY series.run_key;
 
 -- name: summaries_of_runs_and_metrics
-SELECT series.run_key, metric.name, series.labels_id, summary.body
+SELECT series.run_key, json_agg(metric.name ORDER BY series.key), json_agg(series.labels_id ORDER BY series.key),
+       string_agg(summary.body, ''::bytea ORDER BY series.key)
 FROM each_number(:keys) AS wanted
 CROSS JOIN metric
 JOIN series ON series.run_key = wanted.value AND series.metric_id = metric.id
 JOIN summary ON summary.series_key = series.key
-WHERE metric.name IN (SELECT value FROM each_text(:names));
+WHERE metric.name IN (SELECT value FROM each_text(:names))
+GROUP BY series.run_key;
 
 -- name: labels_bodies
 SELECT labels.id, labels.body FROM each_number(?) AS wanted JOIN labels ON labels.id = wanted.value;
@@ -281,12 +285,20 @@ WHERE run_key = :run_key AND kind = :kind AND (:created_at IS NULL OR (created_a
 ORDER BY created_at, id
 LIMIT :limit;
 
+-- name: find_kinds
+SELECT 1
+FROM each_text(:kinds) AS of_kind
+JOIN record ON record.workspace_key = (SELECT key FROM workspace WHERE name = :workspace) AND record.kind = of_kind.value
+LIMIT 1;
+
 -- name: find_records_of_runs
 SELECT record.key, run.id
-FROM each_text(:run_ids) AS wanted
-JOIN run ON run.workspace_key = :workspace_key AND run.id = wanted.value
+FROM workspace
+CROSS JOIN each_text(:run_ids) AS wanted
+JOIN run ON run.workspace_key = workspace.key AND run.id = wanted.value
 CROSS JOIN each_text(:kinds) AS of_kind
 JOIN record ON record.run_key = run.key AND record.kind = of_kind.value
+WHERE workspace.name = :workspace
 ORDER BY record.created_at, record.kind, record.id;
 
 -- name: find_records_by_value
