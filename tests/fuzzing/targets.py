@@ -245,7 +245,7 @@ def _crc(data: bytes) -> bytes:
 
 def _nodes() -> bytes:
     edges = np.array([0, 100, 300])
-    return nodes.encode(Buckets.of(_points(), edges), Packer())
+    return nodes.encode(nodes.NodeTable.of(Buckets.of(_points(), edges)), Packer())
 
 
 def _journal_row() -> bytes:

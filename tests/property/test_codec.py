@@ -116,7 +116,7 @@ def test_blocks_come_back(points: Points, wanted: set[str]) -> None:
 @given(st.data(), series(min_size=1, max_size=80))
 def test_nodes_come_back(data: st.DataObject, points: Points) -> None:
     buckets = Buckets.of(points, data.draw(edges_of(len(points))))
-    back = nodes.decode(nodes.encode(buckets, PACKER), PACKER).buckets()
+    back = nodes.decode(nodes.encode(nodes.NodeTable.of(buckets), PACKER), PACKER).buckets()
     assert str(bucket_rows(back)) == str(bucket_rows(buckets))  # as text, NaN equals itself
 
 
@@ -127,7 +127,7 @@ def test_no_flipped_byte_and_no_cut_is_read(data: st.DataObject, points: Points)
     flip = data.draw(st.integers(1, 255))
     for payload, decode in (
         (codec.encode(points, PACKER), codec.decode),
-        (nodes.encode(buckets, PACKER), nodes.decode),
+        (nodes.encode(nodes.NodeTable.of(buckets), PACKER), nodes.decode),
     ):
         for at in range(len(payload)):
             damaged = bytearray(payload)
@@ -148,7 +148,7 @@ def test_bytes_with_a_right_checksum_and_wrong_content_raise_nothing_but_corrupt
     buckets = Buckets.of(points, data.draw(edges_of(len(points))))
     for payload, decode in (
         (codec.encode(points, PACKER), codec.decode),
-        (nodes.encode(buckets, PACKER), nodes.decode),
+        (nodes.encode(nodes.NodeTable.of(buckets), PACKER), nodes.decode),
     ):
         body = bytearray(payload[:-4])
         for _ in range(data.draw(st.integers(1, 3))):

@@ -201,10 +201,51 @@ def test_many_short_blocks_are_weighed_together(monkeypatch):
     assert [identities(codec.decode(one.data, PACKER)) for (one,) in found] == [identities(points) for points in made]
 
 
+def test_what_chooses_the_way_of_a_long_column_packs_nothing():
+    packer = Counting()
+    codec.encode(typical(np.sqrt(np.arange(FULL))), packer)
+    assert packer.frames == 7 + 2, "the bytes of a value, and of a time, once"
+
+
+def test_a_column_that_goes_on_evenly_is_looked_at_in_one_way(monkeypatch):
+    """As arrival numbers do: ten of a request, and on to the next request."""
+    orders = []
+    real = columns._Residuals.of
+
+    def of(numbers, edges, order):
+        orders.append(order)
+        return real(numbers, edges, order)
+
+    monkeypatch.setattr(columns._Residuals, "of", staticmethod(of))
+    for count in (500, FULL):
+        numbers = np.arange(count) // 10 * 8000 + np.arange(count) % 10
+        body = pack_ints(numbers, PACKER)
+        assert unpack_ints(memoryview(body), count, PACKER).tolist() == numbers.tolist()
+        assert len(body) < count // 4
+    assert orders == [1, 1, 1]
+
+
+def test_nodes_of_many_blocks_are_made_in_one_pass(monkeypatch):
+    made = [typical(random_values(count, seed=count)) for count in (1100, 900, 3000, 1024, 1)]
+    alone = [blocks.encode(number, points, PACKER)[0].nodes for number, points in enumerate(made)]
+    passes = 0
+    real = Buckets.of
+
+    def of(points, edges):
+        nonlocal passes
+        passes += 1
+        return real(points, edges)
+
+    monkeypatch.setattr(Buckets, "of", staticmethod(of))
+    assert [one.nodes for (one,) in blocks.encode_many(range(5), made, PACKER)] == alone
+    assert passes == 1
+    assert [nodes is None for nodes in alone] == [False, True, False, False, True]
+
+
 def test_nodes_are_as_small_as_promised():
     points = typical(float32_born(FULL))
     buckets = Buckets.of(points, np.arange(0, FULL + 1, nodes.WIDTH))
-    payload = nodes.encode(buckets, PACKER)
+    payload = nodes.encode(nodes.NodeTable.of(buckets), PACKER)
     assert len(payload) / FULL <= 0.35
     assert str(bucket_rows(nodes.decode(payload, PACKER).buckets())) == str(bucket_rows(buckets))
 
@@ -214,7 +255,8 @@ def test_nodes_are_as_small_as_promised():
 def test_nodes_keep_times_of_any_fineness(time, other):
     points = points_of([(0, other, 1.0), (1, time, 2.0), (2, other, 0.0), (3, other, 0.5)])
     buckets = Buckets.of(points, np.array([0, 2, 4]))
-    assert bucket_rows(nodes.decode(nodes.encode(buckets, PACKER), PACKER).buckets()) == bucket_rows(buckets)
+    payload = nodes.encode(nodes.NodeTable.of(buckets), PACKER)
+    assert bucket_rows(nodes.decode(payload, PACKER).buckets()) == bucket_rows(buckets)
 
 
 @pytest.mark.parametrize("count", [1, codec.MAX_POINTS])
@@ -232,10 +274,10 @@ def test_a_block_of_no_or_too_many_points_is_refused(count):
 
 def test_no_nodes_and_too_many_are_refused():
     with pytest.raises(ValueError, match="1 to 65536 nodes, not 0"):
-        nodes.encode(Buckets.empty(), PACKER)
+        nodes.encode(nodes.NodeTable.of(Buckets.empty()), PACKER)
     points = typical(np.zeros(65_537))
     with pytest.raises(ValueError, match="not 65537"):
-        nodes.encode(Buckets.of(points, rank_edges(65_537, 65_537)), PACKER)
+        nodes.encode(nodes.NodeTable.of(Buckets.of(points, rank_edges(65_537, 65_537))), PACKER)
 
 
 def test_columns_that_are_not_asked_for_are_not_read():
@@ -292,7 +334,7 @@ def test_a_column_that_is_none_is_corrupt(body):
 
 
 def test_nodes_that_are_none_are_corrupt():
-    good = nodes.encode(Buckets.of(typical([1.0, 2.0]), np.array([0, 1, 2])), PACKER)
+    good = nodes.encode(nodes.NodeTable.of(Buckets.of(typical([1.0, 2.0]), np.array([0, 1, 2]))), PACKER)
     for at, byte in ((0, 0xB1), (1, 3), (2, 0x10), (2, 2), (3, 0)):
         body = bytearray(good[:-4])
         body[at] = byte
@@ -315,7 +357,7 @@ def test_nodes_too_random_to_compress_are_stored_as_they_are():
     ends = {name: samples() for name in ("first", "last", "min", "max")}
     finite = counts["count"] - counts["nan_count"] - counts["pos_inf_count"] - counts["neg_inf_count"]
     buckets = Buckets(finite_count=finite, mean=random.normal(size=1), m2=random.random(1) * np.pi, **counts, **ends)
-    payload = nodes.encode(buckets, PACKER)
+    payload = nodes.encode(nodes.NodeTable.of(buckets), PACKER)
     assert payload[2] & 2
     assert bucket_rows(nodes.decode(payload, PACKER).buckets()) == bucket_rows(buckets)
     with pytest.raises(Corrupt):

@@ -179,22 +179,24 @@ def test_a_flush_of_many_small_series_takes_few_statements(tmp_path: Path, monke
 
 
 def test_what_joins_the_new_points_is_in_their_order(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So nothing is sorted, of however many blocks it comes; and what goes takes no place from what is read."""
+    """So nothing is sorted, of however many blocks it comes; and what goes takes no place from what is read. Up to four
+    blocks stand side by side, and none is written again."""
     store = shelf.store
     assert isinstance(store, EmbeddedStore)
     first = 0
-    for count in (30, 10):
+    for count in (40, 20, 10, 10):
         add(store, [(first + step, 0, 1.0) for step in range(count)])
         first += count
         store.flush()
+    assert store.stats().counters["blocks_read"] == 0
     monkeypatch.setattr(Points, "take", None)
     add(store, [(first + step, 0, 1.0) for step in range(10)])
     store.flush()
     monkeypatch.undo()
     assert not store._cache._points._items
-    assert store.stats().counters["blocks_written"] == 3
+    assert store.stats().counters["blocks_written"] == 5
     (summary,) = (each.summary for each in store.list_series(workspace=W, run_id=RUN))
-    assert (summary.count, summary.last.step) == (50, 49)
+    assert (summary.count, summary.last.step) == (90, 89)
     opened = store.stats().counters["blocks_read"]
-    assert len(read_points(store, selector())) == 50
+    assert len(read_points(store, selector())) == 90
     assert store.stats().counters["blocks_read"] == opened + 1, "there is one block"

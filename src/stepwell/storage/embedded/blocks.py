@@ -6,7 +6,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice, pairwise
+from itertools import accumulate, chain, islice, pairwise
 from typing import Final, Generic, NamedTuple, TypeVar
 
 import apsw
@@ -87,7 +87,7 @@ class Blocks:
 
     def fine(self, connection: apsw.Connection, header: Header) -> NodeTable:
         """The same of nodes.FINE points each, made of the points of a block."""
-        return self._kept(-header.id, lambda: NodeTable.of(nodes_of(self.points(connection, header), nodes.FINE)))
+        return self._kept(-header.id, lambda: nodes_of(self.points(connection, header), nodes.FINE))
 
     def _kept(self, number: int, make: Callable[[], NodeTable]) -> NodeTable:
         with self._lock:
@@ -112,7 +112,7 @@ class Blocks:
 
     def _load_nodes(self, connection: apsw.Connection, header: Header) -> NodeTable:
         if header.length < NODES_FROM and not header.level:
-            return NodeTable.of(nodes_of(self.points(connection, header)))
+            return nodes_of(self.points(connection, header))
         # What a tile holds are nodes and nothing else.
         payload = self._payload(connection, "block_data" if header.level else "block_nodes", header)
         found = _decoded(lambda: nodes.decode(payload, self._packer), header)
@@ -162,11 +162,11 @@ def children(connection: apsw.Connection, tile: Header) -> list[Header]:
     return found
 
 
-def nodes_of(points: Points, width: int | None = None) -> Buckets:
+def nodes_of(points: Points, width: int | None = None) -> NodeTable:
     """Nodes of points in key order; `width`: points of each, else nodes.WIDTH."""
     if not len(points):
-        return Buckets.empty()
-    return Buckets.of(points, np.append(np.arange(0, len(points), width or nodes.WIDTH), len(points)))
+        return NodeTable.of(Buckets.empty())
+    return NodeTable.of(Buckets.of(points, np.append(np.arange(0, len(points), width or nodes.WIDTH), len(points))))
 
 
 def encode(series_key: int, points: Points, packer: Packer) -> list[Encoded]:
@@ -197,12 +197,24 @@ def _encode_some(series_keys: Sequence[int], parts: Sequence[Points], packer: Pa
     points, edges = Points.concat(list(parts)), np.array(cuts)
     headers = _headers(np.repeat(series_keys, counts), points, edges)
     datas = codec.encode_many(points, edges, packer)
-    of_blocks = [
-        nodes.encode(nodes_of(points.take(slice(start, end))), packer) if end - start >= NODES_FROM else None
+    encoded = map(Encoded, headers, datas, _encoded_nodes(points, cuts, packer))
+    return [list(islice(encoded, count)) for count in counts]
+
+
+def _encoded_nodes(points: Points, cuts: Sequence[int], packer: Packer) -> list[bytes | None]:
+    """The nodes of each block between two cuts, made in one pass over all; None for a small one."""
+    starts = [
+        range(start, end, nodes.WIDTH) if end - start >= NODES_FROM else range(start, start + 1)
         for start, end in pairwise(cuts)
     ]
-    encoded = map(Encoded, headers, datas, of_blocks)
-    return [list(islice(encoded, count)) for count in counts]
+    if all(len(each) == 1 for each in starts):
+        return [None for _ in starts]
+    table = NodeTable.of(Buckets.of(points, np.array([*chain.from_iterable(starts), len(points)])))
+    ends = list(accumulate(map(len, starts)))
+    return [
+        nodes.encode(table.part(end - len(each), end), packer) if len(each) > 1 else None
+        for each, end in zip(starts, ends, strict=True)
+    ]
 
 
 def _headers(series_keys: I64, points: Points, edges: I64) -> list[Header]:
@@ -230,7 +242,9 @@ def encode_one(series_key: int, point: Row) -> Encoded:
 
 def header_of(series_key: int, points: Points) -> Header:
     """The header of a block with these points (in key order); its id is not given yet."""
-    return _headers(np.array([series_key]), points, np.array([0, len(points)]))[0]
+    step, time, arrival = points.step, points.time, points.arrival
+    numbers = step[0], step[-1], time.min(), time.max(), arrival.min(), arrival.max()
+    return Header(series_key, 0, len(points), *map(int, numbers))
 
 
 def says(header: Header, points: Points) -> bool:

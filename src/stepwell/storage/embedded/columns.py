@@ -33,6 +33,7 @@ T = TypeVar("T", np.int64, np.uint64, np.float64)
 AT_ONCE: Final = 2048  # rows up to which ways are compared on all of a column; of a longer one on some, which take less
 TRIAL: Final = 512  # of these
 NARROW: Final = 2  # bytes of residuals that are packed as soon as weighed
+EASY: Final = 1  # bits of a residual on average, up to which no other way is looked at
 FEW: Final = 16  # numbers that mostly tell what all of a column allow
 SAMPLES: Final = 31  # of a column, of which the middle one is near most
 WHOLE: Final = 2.0**53  # below it every whole number is a float64
@@ -73,42 +74,46 @@ def _pack_uneven(numbers: I64, edges: I64, packer: Packer) -> list[bytes]:
     is_long = _lengths(edges) > AT_ONCE
     short, long = np.flatnonzero(~is_long), np.flatnonzero(is_long)
     if len(short):
-        for place, (body, _) in zip(short.tolist(), _smallest(*_chosen(numbers, edges, short), packer), strict=True):
-            bodies[place] = body
+        for place, ways in zip(short.tolist(), _ways(*_chosen(numbers, edges, short)), strict=True):
+            bodies[place] = min((way.pack(at, packer) for way, at in ways), key=len)
     if len(long):
         middles = (edges[long] + edges[long + 1] - TRIAL) // 2
         parts = numbers[(middles[:, np.newaxis] + np.arange(TRIAL)).ravel()]
-        trials = _smallest(parts, np.arange(len(long) + 1) * TRIAL, packer)
-        for place, (_, order) in zip(long.tolist(), trials, strict=True):  # alone: what fits a cache is passed faster
+        trials = _ways(parts, np.arange(len(long) + 1) * TRIAL)
+        for place, ways in zip(long.tolist(), trials, strict=True):  # alone: what fits a cache is passed faster
+            way = ways[0][0] if len(ways) == 1 else min(ways, key=lambda one: len(one[0].pack(one[1], packer)))[0]
             column = numbers[edges[place] : edges[place + 1]]
-            bodies[place] = _Residuals.of(column, np.array([0, len(column)]), order).pack(0, packer)
+            bodies[place] = _Residuals.of(column, np.array([0, len(column)]), way.order).pack(0, packer)
     return bodies
 
 
-def _smallest(numbers: I64, edges: I64, packer: Packer) -> list[tuple[bytes, int]]:
-    """Each column in the best of one or two orders, one of which packs as small as any, or nearly; and that order.
+def _ways(numbers: I64, edges: I64) -> list[list[tuple[_Residuals, int]]]:
+    """The one or two ways to pack each column, one of which packs as small as any, or nearly: what has its residuals of
+    some order, and its place there.
 
-    How many bits the residuals have tells it without packing them, for a quarter of the time. But what comes back
-    again and again compresses better than its bits tell, and only order 0 leaves that to be seen.
+    How many bits the residuals have tells it without packing them, for a quarter of the time; those of order 1 are
+    looked at alone where they have next to none, as those of what goes on evenly from one request to the next. But what
+    comes back again and again compresses better than its bits tell, and only order 0 leaves that to be seen.
     """
-    once, twice = _Residuals.of(numbers, edges, 1), _Residuals.of(numbers, edges, 2)
-    bits_once, bits_twice = once.bits(), twice.bits()
-    smoother, bits = bits_once <= bits_twice, np.minimum(bits_once, bits_twice)
+    once = _Residuals.of(numbers, edges, 1)
+    bits = once.bits()
+    found = [[(once, place)] for place in range(len(bits))]
+    hard = np.flatnonzero(bits > _lengths(edges) * EASY)
+    if not len(hard):
+        return found
+    (numbers, edges), bits = _chosen(numbers, edges, hard), bits[hard]
+    twice = _Residuals.of(numbers, edges, 2)
+    bits_twice = twice.bits()
+    for at in np.flatnonzero(bits_twice < bits).tolist():
+        found[hard[at]] = [(twice, at)]
     rising = _every(_inside(numbers[1:] > numbers[:-1], edges), edges[:-1])
     falling = _every(_inside(numbers[1:] < numbers[:-1], edges), edges[:-1])
     turning = np.flatnonzero(~(rising | falling))  # only there a number may come back
-    plain = _Residuals.of(*_chosen(numbers, edges, turning), 0) if len(turning) else None
-    clear = np.zeros(len(bits), np.bool_)
-    if plain is not None:
-        clear[turning] = (plain.width > NARROW) & (plain.bits() <= bits[turning])
-    found = []
-    for place, (first, only_plain) in enumerate(zip(smoother.tolist(), clear.tolist(), strict=True)):
-        found.append((b"", 0) if only_plain else ((once if first else twice).pack(place, packer), 1 if first else 2))
-    for at, place in enumerate(turning.tolist()):
-        assert plain is not None
-        body = plain.pack(at, packer)
-        if clear[place] or len(body) <= len(found[place][0]):
-            found[place] = (body, 0)
+    if len(turning):
+        plain = _Residuals.of(*_chosen(numbers, edges, turning), 0)
+        clear = (plain.width > NARROW) & (plain.bits() <= np.minimum(bits, bits_twice)[turning])
+        for at, (place, only) in enumerate(zip(hard[turning].tolist(), clear.tolist(), strict=True)):
+            found[place] = [(plain, at)] if only else [(plain, at), *found[place]]
     return found
 
 

@@ -35,6 +35,7 @@ STEP_SERIES: Final = 500
 INSERTED: Final = 100  # series whose blocks and summaries go in at a time: commits wait meanwhile, some milliseconds
 BACKLOG_SERIES: Final = 20_000  # brought into the head before what is there moves on
 TRIM_ROWS: Final = 256
+YOUNG: Final = 4  # blocks of a series that are not full, before some are joined: fewer are read and written again
 OVERLAP: Final = 8  # ranges of blocks that may cover one key before they are merged
 MERGE_BLOCKS: Final = 32  # at most, in one step
 GARBAGE_BLOCKS: Final = 500
@@ -355,8 +356,9 @@ def _by_series(headers: list[Header]) -> dict[int, list[Header]]:
 
 
 def _tail(existing: list[Header], points: Points) -> list[Header]:
-    """The last blocks of a series that are small beside what would join them, if the points are not older; as a rule
-    the order in which they are given is that of their points.
+    """The last blocks of a series that are small beside what would join them, if the points are not older; none as long
+    as there are few that are not full, and all would not fill one. As a rule the order in which they are given is that
+    of their points.
     """
     total = len(points)
     found: list[Header] = []
@@ -365,6 +367,8 @@ def _tail(existing: list[Header], points: Points) -> list[Header]:
             break
         found.append(header)
         total += header.length
+    if total < POINTS and sum(header.length < POINTS for header in existing) < YOUNG:
+        return []
     return found[::-1]
 
 

@@ -60,6 +60,10 @@ class NodeTable:
             values=np.concatenate([part.values for part in parts], axis=1),
         )
 
+    def part(self, start: int, end: int) -> Self:
+        """Some of the nodes, as windows of the matrices."""
+        return type(self)(numbers=self.numbers[:, start:end], values=self.values[:, start:end])
+
     def buckets(self) -> Buckets:
         """The same nodes, as windows of the matrices."""
         rows, values = self.numbers, self.values
@@ -80,12 +84,12 @@ class NodeTable:
         )
 
 
-def encode(nodes: Buckets, packer: Packer) -> bytes:
+def encode(nodes: NodeTable, packer: Packer) -> bytes:
     """The payload of 1 to MAX_NODES nodes in key order."""
     if not 1 <= len(nodes) <= MAX_NODES:
         raise ValueError(f"a payload holds 1 to {MAX_NODES} nodes, not {len(nodes)}")
-    rows, divisor = _number_rows(nodes)
-    floats, narrow = _float_rows(nodes)
+    rows, divisor = _number_rows(nodes.numbers)
+    floats, narrow = _float_rows(nodes.values)
     matrix = np.concatenate([fold(rows), floats])
     raw = matrix.astype("<u8", copy=False).view(np.uint8).reshape(_ROWS, len(nodes), 8).transpose(0, 2, 1).tobytes()
     frame = packer.compress(raw)
@@ -137,9 +141,9 @@ def _values(nodes: Buckets) -> F64:
     return np.stack([nodes.first.value, nodes.last.value, nodes.min.value, nodes.max.value, nodes.mean, nodes.m2])
 
 
-def _number_rows(nodes: Buckets) -> tuple[I64, int]:
+def _number_rows(numbers: I64) -> tuple[I64, int]:
     """Rows 0 to 13 of the matrix before they are folded, and the divisor of times."""
-    rows = _numbers(nodes)
+    rows = numbers.copy()
     rows[_STEPS] -= rows[1]
     rows[_TIMES] -= rows[2]
     divisor = _divisor(rows)
@@ -167,9 +171,9 @@ def _told(words: U64, divisor: int) -> I64:
     return rows
 
 
-def _float_rows(nodes: Buckets) -> tuple[U64, bool]:
+def _float_rows(values: F64) -> tuple[U64, bool]:
     """Rows 14 to 19, and whether the values of points are float32 in them."""
-    values = canonical(_values(nodes))
+    values = canonical(values)
     words = values.view(np.uint64)
     with np.errstate(over="ignore", under="ignore"):
         small = values[:4].astype(np.float32)

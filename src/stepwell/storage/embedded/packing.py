@@ -79,12 +79,14 @@ class Reader:
     def varint(self) -> int:
         """The next varint, below 2^64."""
         number = shift = 0
-        while True:
-            byte = self.take(1)[0]
+        for byte in self.data[self.at :]:
+            self.at += 1
             number |= (byte & 0x7F) << shift
             if byte < 0x80:
                 break
             shift += 7
+        else:
+            raise Corrupt("stored bytes end too early")
         if number >> 64:
             raise Corrupt("a stored number is too large")
         return number
@@ -102,6 +104,8 @@ class Reader:
 
 def varint(number: int) -> bytes:
     """LEB128 of a number from 0."""
+    if number < 0x80:
+        return bytes((number,))
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)

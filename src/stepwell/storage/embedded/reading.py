@@ -118,7 +118,7 @@ def _nodes(
             yield from _nodes(source, below, cluster.fresh, window, level)
         else:
             points = collect(replace(source, headers=cluster.headers, fresh=cluster.fresh), window)
-            yield NodeTable.of(nodes_of(points, FINE if level < 0 else None))
+            yield nodes_of(points, FINE if level < 0 else None)
 
 
 def _stored_nodes(source: Source, cluster: _Cluster, window: Window, level: int) -> NodeTable | None:

@@ -136,7 +136,8 @@ def _high(header: Header) -> tuple[int, int]:
 def make(connection: apsw.Connection, cache: Blocks, packer: Packer, run: Sequence[Header]) -> Encoded:
     """The tile of a run of neighbours; it has no id yet. Raises Corrupt when the nodes of one cannot be read."""
     joined = NodeTable.joined([cache.nodes(connection, header) for header in run]).buckets()
-    return Encoded(_above(run), nodes.encode(joined.merge(snapped_edges(joined.count, NODES)), packer), None)
+    merged = NodeTable.of(joined.merge(snapped_edges(joined.count, NODES)))
+    return Encoded(_above(run), nodes.encode(merged, packer), None)
 
 
 def _above(run: Sequence[Header]) -> Header:
