@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -24,12 +25,13 @@ from stepwell.core.model import (
     Status,
     Visibility,
 )
-from stepwell.core.series import INT64_MAX
+from stepwell.core.series import I64, INT64_MAX, Labels
 from stepwell.dialects.mlflow import rules, wire
 
 RUN_NAME_TAG: Final = "mlflow.runName"
 ARTIFACT_SCHEME: Final = "mlflow-artifacts"
 ORIGIN: Final = "mlflow"
+KEY_LISTS: Final = 64  # lists of metric names remembered: a client logs the same ones, in the same order, all the time
 
 _STATUS_NUMBERS: Final = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
 _VIEWS: Final = {
@@ -106,23 +108,30 @@ def log_batch(message: wire.LogBatch, *, at: int) -> RunWrite:
 
 
 def points(metrics: Sequence[wire.MetricIn]) -> PointBatch:
-    """The metrics of a batch in columns, in their order. Each name is checked once."""
-    keys = [m.key for m in metrics]
+    """The metrics of a batch in columns, in their order."""
+    series, which = _series(tuple([m.key for m in metrics]))
+    time_ms = np.fromiter([m.timestamp for m in metrics], np.int64, len(metrics))
+    if int(time_ms.view(np.uint64).max()) > TIME_MAX_MS:  # those below 0 are above all others so
+        bad = int(np.flatnonzero((time_ms < 0) | (time_ms > TIME_MAX_MS))[0])
+        rules.check_time(int(time_ms[bad]), f"metrics[{bad}].timestamp")
+    return PointBatch(
+        series=series,
+        which=which,
+        step=np.fromiter([m.step for m in metrics], np.int64, len(metrics)),
+        time=time_ms * 1000,
+        value=np.fromiter([m.value for m in metrics], np.float64, len(metrics)),
+    )
+
+
+@lru_cache(maxsize=KEY_LISTS)
+def _series(keys: tuple[str, ...]) -> tuple[tuple[tuple[str, Labels], ...], I64]:
+    """The series of a batch with these keys, and for each key which one it is. Each name is checked once."""
     places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
     for key in places:
         _check_metric_key(key, keys)
-    time_ms = np.array([m.timestamp for m in metrics], np.int64)
-    if int(time_ms.min()) < 0 or int(time_ms.max()) > TIME_MAX_MS:
-        bad = int(np.flatnonzero((time_ms < 0) | (time_ms > TIME_MAX_MS))[0])
-        rules.check_time(int(time_ms[bad]), f"metrics[{bad}].timestamp")
-    which = np.zeros(len(keys), np.int64) if len(places) == 1 else np.array([places[key] for key in keys], np.int64)
-    return PointBatch(
-        series=tuple((key, ()) for key in places),
-        which=which,
-        step=np.array([m.step for m in metrics], np.int64),
-        time=time_ms * 1000,
-        value=np.array([m.value for m in metrics], np.float64),
-    )
+    which = np.fromiter([places[key] for key in keys], np.int64, len(keys))
+    which.setflags(write=False)
+    return tuple([(key, ()) for key in places]), which
 
 
 def _check_metric_key(key: str, keys: Sequence[str]) -> None:

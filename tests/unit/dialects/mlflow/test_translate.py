@@ -9,7 +9,7 @@ import pytest
 
 from stepwell.core.errors import Invalid, TooLarge
 from stepwell.core.model import Experiment, Lifecycle, Status, Visibility
-from stepwell.dialects.mlflow import translate, wire
+from stepwell.dialects.mlflow import rules, translate, wire
 
 AT = 1_700_000_000_000_000
 
@@ -54,6 +54,23 @@ def test_a_batch_becomes_columns_in_its_order() -> None:
     assert found.time.tolist() == [10_000, 20_000, 30_000]
     np.testing.assert_array_equal(found.value, [1.0, math.nan, -math.inf])
     assert all(column.dtype == kind for column, kind in [(found.which, np.int64), (found.value, np.float64)])
+
+
+def test_names_that_come_again_in_the_same_order_are_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(rules, "check_key", lambda key, field: seen.append(key))
+    batches = [
+        translate.points(
+            [wire.MetricIn(f"again/{step % 3}", float(step), step, step) for step in range(first, first + 9)]
+        )
+        for first in (0, 9)
+    ]
+    assert seen == ["again/0", "again/1", "again/2"]
+    assert batches[0].series == batches[1].series
+    assert batches[1].which.tolist() == [0, 1, 2] * 3
+    assert batches[1].step.tolist() == list(range(9, 18))
+    with pytest.raises(ValueError, match="read-only"):
+        batches[1].which[0] = 1
 
 
 @pytest.mark.parametrize(
