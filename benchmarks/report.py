@@ -149,34 +149,41 @@ def problems(measured: Measured) -> list[str]:
     return found
 
 
-def table(stepwell: Measured, peers: Sequence[Measured], asked: Sequence[Question]) -> list[Row]:
-    """For each question the value of every server, and how many times better Stepwell is than the best peer."""
+def table(stepwell: Sequence[Measured], peers: Sequence[Measured], asked: Sequence[Question]) -> list[Row]:
+    """For each question the value of every server, and how many times better the better Stepwell is than the best
+    peer.
+    """
     lines = []
     for question in asked:
-        ours = stepwell.value(question.row, question.field)
-        theirs = {peer.name: peer.value(question.row, question.field) for peer in peers}
-        known = [value for value in theirs.values() if value]
-        best = (max(known) if question.more else min(known)) if known else None
+        better = max if question.more else min
+        values = {one.name: one.value(question.row, question.field) for one in (*stepwell, *peers)}
+        ours = better((value for one in stepwell if (value := values[one.name])), default=None)
+        theirs = better((value for one in peers if (value := values[one.name])), default=None)
         ratio = None
-        if ours and best:
-            ratio = ours / best if question.more else best / ours
+        if ours and theirs:
+            ratio = round(ours / theirs if question.more else theirs / ours, 1)
         lines.append(
-            {"title": question.title, "digits": question.digits, "stepwell": ours, "peers": theirs,
-             "ratio": None if ratio is None else round(ratio, 1), "target": question.target}
-        )  # fmt: skip
+            {
+                "title": question.title,
+                "digits": question.digits,
+                "values": values,
+                "ratio": ratio,
+                "target": question.target,
+            }
+        )
     return lines
 
 
-def markdown(lines: Sequence[Row], peers: Sequence[Measured], facts: Row) -> str:
+def markdown(lines: Sequence[Row], servers: Sequence[Measured], facts: Row, *, compared: bool) -> str:
     """The table for people."""
-    head = ["", "Stepwell", *(peer.name for peer in peers)]
-    if peers:
+    head = ["", *(one.name for one in servers)]
+    if compared:
         head += ["better by", "wanted"]
     out = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for line in lines:
         digits = line["digits"]
-        cells = [line["title"], _cell(line["stepwell"], digits), *(_cell(line["peers"][p.name], digits) for p in peers)]
-        if peers:
+        cells = [line["title"], *(_cell(line["values"][one.name], digits) for one in servers)]
+        if compared:
             ratio, target = line["ratio"], line["target"]
             cells += ["-" if ratio is None else f"{ratio:g} x", "-" if target is None else f"{target:g} x"]
         out.append("| " + " | ".join(cells) + " |")

@@ -26,6 +26,7 @@ from servers import MLFLOW, ROOT, STEPWELL, Plan, Running, disk_bytes, running
 
 CLIENT = ROOT.parent / "shared" / "bench" / "mlflow_rest.py"
 OURS = Plan(name="Stepwell", kind="stepwell")
+AGAIN = Plan(name="Stepwell, at the end", kind="stepwell")  # the machine's pace changes within a run
 ONE = "MLflow, 1 worker"
 PEERS = (Plan(name="MLflow, default", kind="mlflow"), Plan(name=ONE, kind="mlflow", workers=1))
 WORKLOADS = "w1,w2,w3,c2,c3,s"
@@ -135,7 +136,8 @@ def git(*words: str) -> str:
 def save(args: argparse.Namespace, measured: list[report.Measured]) -> None:
     """Write the numbers and the table, and print the table."""
     now = datetime.now(UTC)
-    ours, *peers = measured
+    ours = [one for one in measured if one.kind == "stepwell"]
+    peers = [one for one in measured if one.kind != "stepwell"]
     lines = report.table(ours, peers, report.questions(args.history, args.long, args.writers))
     command = "benchmarks/run.py " + " ".join(sys.argv[1:])
     about = machine()
@@ -146,7 +148,7 @@ def save(args: argparse.Namespace, measured: list[report.Measured]) -> None:
         "machine": f"{about['cores']} cores of {about['cpu']}, {about['memory_gib']} GiB; client and server share them",
         "versions": "; ".join(m.version for m in measured[: 2 if peers else 1]),
     }
-    text = report.markdown(lines, peers, facts)
+    text = report.markdown(lines, [*ours, *peers], facts, compared=bool(peers))
     args.out.mkdir(parents=True, exist_ok=True)
     stem = f"{now:%Y-%m-%d}-{facts['commit']}"
     whole = {**facts, "machine": about, "table": lines, "servers": [asdict(m) for m in measured]}
@@ -162,7 +164,7 @@ def main() -> int:
         print("\n".join(absent), file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="stepwell-bench-") as scratch:
-        plans = [OURS, *PEERS] if args.peers else [OURS]
+        plans = [OURS, *PEERS, AGAIN] if args.peers else [OURS]
         measured = [measure(plan, args, Path(scratch)) for plan in plans]
     save(args, measured)
     wrong = [line for one in measured for line in report.problems(one)]
