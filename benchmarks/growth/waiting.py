@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from multiprocessing import get_context
 from pathlib import Path
@@ -184,16 +185,17 @@ def reading(server: Asking, kinds: Collection[str], seconds: float) -> Iterator[
 
 
 def _read(port: int, kind: str, seconds: float) -> list[float]:
-    """Milliseconds of each answer; it asks once at least."""
+    """Milliseconds of each answer; it asks once at least. RuntimeError: an answer was no success, or of another length
+    than the first, though the series stays as it is.
+    """
     wire, (verb, path, body) = http.client.HTTPConnection(HOST, port, timeout=300), READERS[kind]
-    taken, begin = list[float](), time.perf_counter()
+    taken, lengths, begin = list[float](), set[int](), time.perf_counter()
     while not taken or time.perf_counter() < begin + seconds:
         asked = time.perf_counter()
         wire.request(verb, path, body, {"Content-Type": "application/json"})
         answer = wire.getresponse()
-        while answer.read(1 << 20):
-            pass
-        if answer.status != HTTPStatus.OK:
-            raise RuntimeError(f"{verb} {path} answered {answer.status}")
+        lengths.add(sum(map(len, iter(partial(answer.read, 1 << 20), b""))))
+        if answer.status != HTTPStatus.OK or len(lengths) > 1:
+            raise RuntimeError(f"{verb} {path} answered {answer.status}, bytes: {sorted(lengths)}")
         taken.append(1e3 * (time.perf_counter() - asked))
     return taken
