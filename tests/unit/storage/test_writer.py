@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -138,6 +139,58 @@ def test_points_alone_are_committed_as_numbers(store: EmbeddedStore) -> None:
         for column in ("step", "time", "value"):
             with pytest.raises(AttributeError):
                 object.__getattribute__(batch, column)  # nobody has asked for it
+
+
+@pytest.fixture
+def two(store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> EmbeddedStore:
+    """Two clients write, and a commit takes half a minute, if the clock is asked."""
+    monkeypatch.setattr(writer, "perf_counter", itertools.count(step=30).__next__)
+    monkeypatch.setattr(writer, "GATHERING", 60.0)
+    with one_commit(store):
+        futures = [store.write(workspace=W, writes=[param("1")]) for _ in range(2)]
+    for future in futures:
+        future.result(60)
+    return store
+
+
+def test_clients_that_come_back_together_are_one_commit(two: EmbeddedStore) -> None:
+    before = two.stats().counters["commits"]
+    first = two.write(workspace=W, writes=[param("1")])
+    with pytest.raises(TimeoutError):
+        first.result(0.1)
+    second = two.write(workspace=W, writes=[param("1")])
+    first.result(10)
+    second.result(10)
+    assert two.stats().counters["commits"] == before + 1
+
+
+def test_who_writes_alone_waits_for_nobody(store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "perf_counter", itertools.count(step=30).__next__)
+    monkeypatch.setattr(writer, "GATHERING", 60.0)
+    for _ in range(3):
+        store.write(workspace=W, writes=[param("1")]).result(10)
+
+
+def test_who_does_not_come_back_is_waited_for_once(two: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "GATHERING", 0.1)
+    two.write(workspace=W, writes=[param("1")]).result(10)
+    monkeypatch.setattr(writer, "GATHERING", 60.0)
+    two.write(workspace=W, writes=[param("1")]).result(10)
+
+
+def test_what_is_urgent_ends_the_waiting(two: EmbeddedStore) -> None:
+    waiting = two.write(workspace=W, writes=[param("1")])
+    two._writer.submit(Request(run=lambda connection, stage: None, alone=True)).result(10)
+    waiting.result(10)
+
+
+def test_the_end_of_a_store_ends_the_waiting(two: EmbeddedStore) -> None:
+    waiting = two.write(workspace=W, writes=[param("1")])
+    closing = threading.Thread(target=two.close)
+    closing.start()
+    waiting.result(10)
+    closing.join(10)
+    assert not closing.is_alive()
 
 
 class Slow(Pace):

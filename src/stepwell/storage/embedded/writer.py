@@ -25,6 +25,7 @@ GROUP_POINTS: Final = 100_000
 GROUP_REQUESTS: Final = 1_024
 QUEUE_BYTES: Final = 64 * 2**20
 PATIENCE: Final = 0.02  # seconds
+GATHERING: Final = 0.005  # seconds
 BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # seconds, of a commit
 _REQUEST_ERRORS: Final = (apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError, apsw.SQLError)
 _log = logging.getLogger("stepwell.storage")
@@ -94,6 +95,9 @@ class Writer:
         self._idle = False  # whether the thread waits for something to do, and nobody has told it of any yet
         self._resting = threading.Event()
         self._overtaken = False  # by an urgent one, just now
+        self._siblings = 0  # requests that came while the last group was under way, and that group's own
+        self._lasted = 0.0  # seconds that it took
+        self._awaited = 0  # requests that the thread waits for to be queued; 0: it does not
         self.next_arrival = next_arrival
         self.queued_bytes = 0
         self.full = False
@@ -121,7 +125,7 @@ class Writer:
             urgent = request.alone or request.essential
             (self._urgent if urgent else self._queue).append(request)
             self.queued_bytes += request.size
-            if urgent or self._idle:
+            if urgent or self._idle or len(self._queue) == self._awaited:
                 self._idle = False
                 self._resting.clear()
                 self._wake.notify()
@@ -180,6 +184,7 @@ class Writer:
         while not (self._closing or self._look):
             left = self._pace.left() if self._queue and not self.full and not self.failed else 0.0
             if self._urgent or (self._queue and not left):
+                self._gather()
                 return left > 0
             self._idle = not left
             self._resting.set()
@@ -187,6 +192,16 @@ class Writer:
             self._resting.clear()
             self._idle = False
         return False
+
+    def _gather(self) -> None:
+        """Until as many are queued as clients wrote lately, but no longer than a commit takes. Clients that wait for
+        their answers come back together, and a commit of many costs little more than one of few; who writes alone has
+        no siblings, and nothing to wait for.
+        """
+        if not self._urgent and len(self._queue) < self._siblings:
+            self._awaited, self._siblings = self._siblings, 0  # they are waited for once
+            self._wake.wait(min(self._lasted, GATHERING))
+            self._awaited = 0
 
     def _find_room(self) -> None:
         try:
@@ -198,6 +213,7 @@ class Writer:
         """Those to be committed now: an urgent one, or many others. They take turns, so that none is kept waiting."""
         if self._urgent and not (self._queue and self._overtaken and not only_urgent):
             self._overtaken = True
+            self._siblings = 0  # who was overtaken has waited
             request = self._urgent.popleft()
             self.queued_bytes -= request.size
             return [request]
@@ -339,6 +355,8 @@ class Writer:
         place = 0
         while place < len(BUCKETS) and seconds > BUCKETS[place]:
             place += 1
+        if not group[0].alone:
+            self._siblings, self._lasted = len(group) + len(self._queue), seconds
         self.commit_counts[place] += 1
         self.commit_seconds += seconds
         self.counters["commits"] += 1
