@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any, Final, Protocol
 
 import apsw
@@ -96,7 +96,7 @@ class Writer:
         self._resting = threading.Event()
         self._overtaken = False  # by an urgent one, just now
         self._siblings = 0  # requests that came while the last group was under way, and that group's own
-        self._lasted = 0.0  # seconds that it took
+        self._worked = 0.0  # seconds of processor time that it took
         self._awaited = 0  # requests that the thread waits for to be queued; 0: it does not
         self.next_arrival = next_arrival
         self.queued_bytes = 0
@@ -193,14 +193,18 @@ class Writer:
             self._idle = False
         return False
 
+    def _expect(self, group: Sequence[Request], worked: float) -> None:
+        if not group[0].alone:
+            self._siblings, self._worked = len(group) + len(self._queue), worked
+
     def _gather(self) -> None:
-        """Until as many are queued as clients wrote lately, but no longer than a commit takes. Clients that wait for
-        their answers come back together, and a commit of many costs little more than one of few; who writes alone has
-        no siblings, and nothing to wait for.
+        """Until as many are queued as clients wrote lately. Clients that wait for their answers come back together, and
+        a commit of many costs little more than one of few; who writes alone has no siblings, and nothing to wait for.
+        Not longer than twice the work of a commit: what is hoped for is to save one.
         """
         if not self._urgent and len(self._queue) < self._siblings:
             self._awaited, self._siblings = self._siblings, 0  # they are waited for once
-            self._wake.wait(min(self._lasted, GATHERING))
+            self._wake.wait(min(2 * self._worked, GATHERING))
             self._awaited = 0
 
     def _find_room(self) -> None:
@@ -233,7 +237,7 @@ class Writer:
             return None
         if group[0].outside:
             return self._care(group[0])
-        started = perf_counter()
+        started, worked = perf_counter(), thread_time()
         stage = self._new_stage()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -255,6 +259,7 @@ class Writer:
         stage.publish()
         self._pace.took(new)
         self._measure(perf_counter() - started, group, new, stage.duplicates)
+        self._expect(group, thread_time() - worked)
         for request in accepted:
             if request.committed is not None:
                 request.committed(request.result)
@@ -355,8 +360,6 @@ class Writer:
         place = 0
         while place < len(BUCKETS) and seconds > BUCKETS[place]:
             place += 1
-        if not group[0].alone:
-            self._siblings, self._lasted = len(group) + len(self._queue), seconds
         self.commit_counts[place] += 1
         self.commit_seconds += seconds
         self.counters["commits"] += 1
