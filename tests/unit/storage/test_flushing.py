@@ -171,7 +171,7 @@ def test_a_flush_of_many_small_series_takes_few_statements(tmp_path: Path, monke
         counts.update(dict.fromkeys(counts, 0))
         shelf.store.flush()
         made = shelf.store.stats().counters["commits"] - commits
-        assert made == 1 + 7 + 2, "the write, seven times a hundred series at most, the journal"
+        assert made == 1 + 14 + 2, "the write, fourteen times fifty series at most, the journal"
         assert counts["connect_writer"] < 4 * 700 + 120 + again * 3 * 700, "blocks that are joined go too"
         assert counts["connect_reader"] < 20 + again * 700, "only what is joined is opened"
     assert shelf.store.stats().gauges["head_points"] == 0

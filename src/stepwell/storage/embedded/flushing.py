@@ -32,7 +32,7 @@ from stepwell.storage.embedded.writer import Request
 
 STEP_POINTS: Final = 65_536
 STEP_SERIES: Final = 500
-INSERTED: Final = 100  # series whose blocks and summaries go in at a time: commits wait meanwhile, some milliseconds
+INSERTED: Final = 50  # series whose blocks and summaries go in at a time: commits wait meanwhile, some milliseconds
 BACKLOG_SERIES: Final = 20_000  # brought into the head before what is there moves on
 TRIM_ROWS: Final = 256
 YOUNG: Final = 4  # blocks of a series that are not full, before some are joined: fewer are read and written again

@@ -24,7 +24,7 @@ from stepwell.storage.promise import Promise
 GROUP_POINTS: Final = 100_000
 GROUP_REQUESTS: Final = 1_024
 QUEUE_BYTES: Final = 64 * 2**20
-PATIENCE: Final = 0.02  # seconds
+PATIENCE: Final = 0.01  # seconds
 GATHERING: Final = 0.005  # seconds
 BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # seconds, of a commit
 _REQUEST_ERRORS: Final = (apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError, apsw.SQLError)
