@@ -440,7 +440,7 @@ def test_a_damaged_log_gives_an_earlier_moment_whole(copy: Path, truth: Visit):
     frames = (len(log) - 32) // (24 + PAGE_SIZE)
     assert frames >= 20
     seen = set()
-    for at in random.Random(1).sample(range(32, len(log)), 25):
+    for at in random.Random(1).sample(range(32, len(log.rstrip(b"\0"))), 25):  # not in the room behind its frames
         damaged = shutil.copytree(directory, directory.with_name(f"damaged {at}"))
         (damaged / f"{DATABASE}-wal").write_bytes(log[:at] + bytes([log[at] ^ 1]) + log[at + 1 :])
         with after_crash(damaged) as store:

@@ -21,6 +21,7 @@ from stepwell.storage.embedded.database import BUSY_MS, FILE, pragma
 from stepwell.storage.embedded.expiring import Expirer
 from stepwell.storage.embedded.flushing import Flusher
 from stepwell.storage.embedded.head import Head
+from stepwell.storage.embedded.log_room import LogRoom
 from stepwell.storage.embedded.reserve import RESERVE_BYTES, Reserve
 from stepwell.storage.embedded.staging import Stage
 from stepwell.storage.embedded.writer import Request, Writer
@@ -46,6 +47,7 @@ class Checkpoints:
     def __init__(self, connection: apsw.Connection) -> None:
         self.pages = 0
         self._due = CHECKPOINT_PAGES
+        self._room = LogRoom(connection.filename)
         connection.set_wal_hook(self._committed)
 
     def _committed(self, connection: apsw.Connection, name: str, pages: int) -> int:
@@ -54,6 +56,7 @@ class Checkpoints:
 
     def after_commit(self, connection: apsw.Connection) -> None:
         """Copy the log into the database when it has grown; wait for readers only at the hard cap."""
+        self._room.keep(self.pages)
         if self.pages < self._due:
             return
         hard = self.pages >= HARD_PAGES
@@ -78,6 +81,11 @@ class Checkpoints:
         finally:
             connection.set_busy_timeout(BUSY_MS)
         self.pages, self._due = 0, CHECKPOINT_PAGES
+        self._room.emptied()
+
+    def close(self) -> None:
+        """Let go of the log."""
+        self._room.close()
 
 
 class DiskSpace:

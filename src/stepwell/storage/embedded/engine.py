@@ -85,8 +85,8 @@ class EmbeddedStore(PointTables, Catalog):
         self._cache = Blocks(packer)
         with database_errors():
             connection = connect_writer(self._path, prepare=functions.register)
+            self._connection, self._checkpoints = connection, Checkpoints(connection)
             undo.callback(self._disconnect)
-            self._connection = connection
             recovery.prepare_schema(connection, self._path)
             self._head = Head()
             backlog = recovery.replay(connection, self._head, self._cache)
@@ -94,7 +94,6 @@ class EmbeddedStore(PointTables, Catalog):
         self._readers = Readers(self._new_reader, size=READERS)
         reserve = Reserve(files)
         reserve.fill()
-        self._checkpoints = Checkpoints(connection)
 
         def new_stage() -> Stage:
             stored = partial(tiles.near, self._cache)
@@ -336,5 +335,6 @@ class EmbeddedStore(PointTables, Catalog):
             self._lock.release()
 
     def _disconnect(self) -> None:
+        self._checkpoints.close()
         with suppress(apsw.Error):  # the last close checkpoints; if it cannot, the next start does
             self._connection.close()
