@@ -17,6 +17,7 @@ from stepwell.core.series import Order, Points
 from stepwell.core.summary import Summary
 from stepwell.storage.catalog import Catalog, runs
 from stepwell.storage.catalog.live import Live
+from stepwell.storage.catalog.read_cache import ReadCaches
 from stepwell.storage.catalog.runs import Purged
 from stepwell.storage.contents import Folder
 from stepwell.storage.embedded import tables
@@ -46,6 +47,7 @@ class Bench:
             snapshot=self._snapshot,
             live=self._live,
             contents=Folder(RealFiles(folder), alone=True),
+            caches=ReadCaches(on=False),
         )
 
     def purge(self, workspace: str, run_ids: Sequence[str]) -> Purged:

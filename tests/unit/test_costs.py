@@ -13,10 +13,11 @@ import pytest
 
 from stepwell import app
 from stepwell.core.buckets import Buckets
+from stepwell.core.model import Columns, RunRow
 from stepwell.core.series import I64, Points
 from stepwell.core.store import Store
 from stepwell.storage import open_store
-from stepwell.storage.catalog import searching
+from stepwell.storage.catalog import run_rows, searching
 from stepwell.storage.catalog.live import Live, LiveValues
 from stepwell.storage.catalog.sql import Connection
 from stepwell.storage.embedded import blocks, flushing, nodes, reading, tiles
@@ -304,3 +305,27 @@ def test_a_search_of_few_runs_takes_the_live_values_of_these_alone(
     assert taken == [5]
     assert len(cost) == 11
     assert len(server.ask("POST", f"{MLFLOW}/runs/search", body)["runs"]) == 5
+
+
+def test_a_search_reads_no_row_again_that_has_not_changed(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    rows_of = run_rows.read
+
+    def counted(conn: Connection, workspace: str, keys: Sequence[int], columns: Columns) -> list[RunRow]:
+        read.append(len(keys))
+        return rows_of(conn, workspace, keys, columns)
+
+    monkeypatch.setattr(run_rows, "read", counted)
+    for number in range(20):
+        server.run(f"r{number}", params={"lr": "1"})
+        server.add(f"r{number}", "loss", range(2))
+    body = {"experiment_ids": ["0"], "filter": "metrics.loss > -1"}
+    first = server.cost("POST", f"{MLFLOW}/runs/search", body)
+    again = server.cost("POST", f"{MLFLOW}/runs/search", {**body, "order_by": ["metrics.loss"]})
+    assert len(again) == len(first) - 4, "no runs, params, tags or summaries"
+    server.add("r3", "loss", range(2, 4))
+    server.store.flush()
+    server.ask("POST", f"{MLFLOW}/runs/search", body)
+    server.run("new")
+    server.ask("POST", f"{MLFLOW}/runs/search", body)
+    assert read == [20, 0, 1, 0]

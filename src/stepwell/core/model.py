@@ -315,7 +315,9 @@ NO_COLUMNS: Final = Columns(metrics=(), params=(), tags=())
 class RunRow:
     """A run and what was asked of it. Names are sorted; a metric with labels appears as the union of its label sets.
 
-    metrics: their summaries; last: instead of these their last points, where `Columns.last` asked for them.
+    metrics: their summaries; last: instead of these their last points, where `Columns.last` asked for them. A store may
+    give out a row again while nothing of it changed, so nobody else changes one; made: what dialects made of it, by
+    their names, to be made once.
     """
 
     run: Run
@@ -324,6 +326,7 @@ class RunRow:
     params: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     custom_info: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    made: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from stepwell.core.series import F64, Points
 from stepwell.dialects.mlflow import lineage, translate, wire
 
 _ENCODER: Final = msgspec.json.Encoder()
+_NAME: Final = "mlflow"  # in `RunRow.made`
 _NO_LINKS: Final = Links()
 _NO_INPUTS: Final = lineage.run_inputs(_NO_LINKS)
 _NO_OUTPUTS: Final = lineage.run_outputs(_NO_LINKS)
@@ -39,6 +40,16 @@ def experiment(found: Experiment) -> wire.Experiment:
         tags=pairs(found.tags),
         workspace=found.workspace,
     )
+
+
+def run_json(row: RunRow, links: Links | None = None) -> msgspec.Raw:
+    """The JSON of `run`. That of a row without links is made once: a store gives out the same row again."""
+    if links is not None:
+        return msgspec.Raw(_ENCODER.encode(run(row, links)))
+    made = row.made.get(_NAME)
+    if made is None:
+        made = row.made[_NAME] = _ENCODER.encode(run(row))
+    return msgspec.Raw(made)
 
 
 def run(row: RunRow, links: Links | None = None) -> wire.Run:

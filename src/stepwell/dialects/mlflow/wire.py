@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 
 from stepwell.dialects.mlflow.lineage_wire import RunInputs, RunOutputs
 
@@ -279,7 +279,7 @@ class Run(Struct):
 class RunAnswer(Struct):
     """Answer of runs/create and runs/get."""
 
-    run: Run
+    run: Run | Raw
 
 
 class RunInfoAnswer(Struct):
@@ -289,9 +289,9 @@ class RunInfoAnswer(Struct):
 
 
 class RunsAnswer(Struct, omit_defaults=True):
-    """Answer of runs/search."""
+    """Answer of runs/search: of each its JSON."""
 
-    runs: list[Run] = []
+    runs: list[Raw] = []
     next_page_token: str = ""
 
 

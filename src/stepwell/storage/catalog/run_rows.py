@@ -24,6 +24,8 @@ _PAIRS: Final = msgspec.json.Decoder(dict[str, str])
 
 def read(conn: Connection, workspace: str, keys: Sequence[int], columns: Columns) -> list[RunRow]:
     """The rows of runs in the order of `keys`, without metrics; runs that are gone are left out."""
+    if not keys:
+        return []
     found = runs.read(conn, workspace, keys)
     params = _texts(conn, "params_of", keys, columns.params)
     tags = _texts(conn, "tags_of", keys, columns.tags)

@@ -42,6 +42,7 @@ from stepwell.storage.catalog import (
 from stepwell.storage.catalog import records as record_rows
 from stepwell.storage.catalog.blobs import AdmitFile, Blobs, Reader, Snapshot, Submit, Writer, no_quota
 from stepwell.storage.catalog.live import Live, LiveSeries
+from stepwell.storage.catalog.read_cache import CACHED, ReadCaches, Reading
 from stepwell.storage.catalog.searching import Plan
 from stepwell.storage.catalog.sql import Connection
 from stepwell.storage.contents import Contents
@@ -62,6 +63,7 @@ class Catalog:
         snapshot: Snapshot,
         live: LiveSeries | None,
         contents: Contents,
+        caches: ReadCaches,
         full: Callable[[], bool] = bool,
         admit_file: AdmitFile = no_quota,
     ) -> None:
@@ -72,6 +74,7 @@ class Catalog:
         self._catalog_submit = submit
         self._catalog_snapshot = snapshot
         self._catalog_live = live
+        self._caches = caches
         self._blobs = Blobs(contents, submit=submit, snapshot=snapshot, full=full, admit=admit_file)
 
     def _done(self, run: Callable[[Connection], T]) -> T:
@@ -107,16 +110,38 @@ class Catalog:
 
     def get_experiment(self, *, workspace: str, id: int | None = None, name: str | None = None) -> Experiment:
         """See CatalogStore."""
-        with self._catalog_snapshot() as conn:
-            return experiments.get(conn, workspace, id=id, name=name)
+        if id is None:
+            with self._catalog_snapshot() as conn:
+                return experiments.get(conn, workspace, name=name)
+        place = (workspace, id)
+        with self._caches.experiments.reading() as reading:
+            found = reading.take((place,)).get(place)
+            if found is None:
+                with self._catalog_snapshot() as conn:
+                    found = experiments.get(conn, workspace, id=id)
+                if found.created_at:  # else it is that of a workspace which any write may make
+                    reading.keep({place: found})
+            return found
 
     def write_experiment(self, *, workspace: str, write: ExperimentWrite) -> Experiment:
         """See CatalogStore."""
-        return self._done(lambda conn: experiments.apply(conn, workspace, write))
+
+        def run(conn: Connection) -> Experiment:
+            if write.lifecycle is not None:
+                self._caches.rows.all_change()
+            self._caches.experiments.changes((workspace, write.id))
+            return experiments.apply(conn, workspace, write)
+
+        return self._done(run)
 
     def purge_experiment(self, *, workspace: str, id: int) -> None:
         """See CatalogStore."""
-        self._done(lambda conn: experiments.purge(conn, workspace, id))
+
+        def run(conn: Connection) -> None:
+            self._caches.experiments.changes((workspace, id))
+            experiments.purge(conn, workspace, id)
+
+        self._done(run)
 
     def search_experiments(self, *, workspace: str, query: ExperimentQuery) -> Page[Experiment]:
         """See CatalogStore."""
@@ -131,11 +156,12 @@ class Catalog:
 
     def get_runs(self, *, workspace: str, run_ids: Sequence[str], columns: Columns) -> list[RunRow | None]:
         """See CatalogStore."""
-        with self._catalog_snapshot() as conn:
-            keys = list(runs.keys_of(conn, workspace, run_ids).values())
-            rows = run_rows.read(conn, workspace, keys, columns)
-        found = {row.run.id: row for row in self._with_metrics(rows, columns)}
-        return [found.get(run_id) for run_id in run_ids]
+        with self._caches.rows.reading(wanted=columns == CACHED) as reading:
+            with self._catalog_snapshot() as conn:
+                keys = runs.keys_of(conn, workspace, run_ids)
+                found, fresh = self._rows(conn, reading, workspace, list(keys.values()), columns)
+            found |= self._kept(reading, fresh, columns)
+        return [found.get(keys.get(run_id, -1)) for run_id in run_ids]
 
     def run_ids(self, *, workspace: str, keys: Sequence[int]) -> list[str | None]:
         """See CatalogStore."""
@@ -175,11 +201,13 @@ class Catalog:
 
     def search_runs(self, *, workspace: str, query: RunQuery) -> Page[RunRow]:
         """See CatalogStore. The metrics of the rows may be newer than what chose them, never older."""
-        plan, live = self._before(workspace, query, searching.metrics_asked(query), searching.plan_search)
-        with self._catalog_snapshot() as conn:
-            found = searching.find_runs(conn, plan or searching.plan_search(conn, workspace, query), live)
-            rows = run_rows.read(conn, workspace, found.keys, query.columns)
-        return Page(items=self._with_metrics(rows, query.columns), after=found.after)
+        with self._caches.rows.reading(wanted=query.columns == CACHED) as reading:
+            plan, live = self._before(workspace, query, searching.metrics_asked(query), searching.plan_search)
+            with self._catalog_snapshot() as conn:
+                page = searching.find_runs(conn, plan or searching.plan_search(conn, workspace, query), live)
+                found, fresh = self._rows(conn, reading, workspace, page.keys, query.columns)
+            found |= self._kept(reading, fresh, query.columns)
+        return Page(items=[found[key] for key in page.keys if key in found], after=page.after)
 
     def count_runs(self, *, workspace: str, query: RunQuery) -> int:
         """See CatalogStore."""
@@ -199,6 +227,19 @@ class Catalog:
             with self._catalog_snapshot() as conn:
                 plan = make(conn, workspace, query)
         return plan, self._catalog_live(None if plan is None else plan.among, metrics)
+
+    def _rows(
+        self, conn: Connection, reading: Reading[int, RunRow], workspace: str, keys: Sequence[int], columns: Columns
+    ) -> tuple[dict[int, RunRow], list[RunRow]]:
+        """The rows of runs: by key those that were kept, whole, and the others without metrics; some may be gone."""
+        found = reading.take(keys)
+        return found, run_rows.read(conn, workspace, [key for key in keys if key not in found], columns)
+
+    def _kept(self, reading: Reading[int, RunRow], fresh: list[RunRow], columns: Columns) -> dict[int, RunRow]:
+        """Rows with their metrics, by key, from now on kept."""
+        found = {row.run.key: row for row in self._with_metrics(fresh, columns)}
+        reading.keep(found)
+        return found
 
     def _with_metrics(self, rows: list[RunRow], columns: Columns) -> list[RunRow]:
         if not rows or (columns.metrics is not None and not columns.metrics):

@@ -20,6 +20,7 @@ from stepwell.core.errors import StepwellError, StorageFailed
 from stepwell.core.model import Copied, Damage, Stats
 from stepwell.storage.catalog import Catalog, audit, runs
 from stepwell.storage.catalog.quotas import Quotas
+from stepwell.storage.catalog.read_cache import ReadCaches
 from stepwell.storage.catalog.runs import Purged
 from stepwell.storage.contents import Folder
 from stepwell.storage.embedded import backing, checking, functions, recovery, tiles
@@ -99,6 +100,7 @@ class EmbeddedStore(PointTables, Catalog):
             stored = partial(tiles.near, self._cache)
             return Stage(head=self._head, table=SeriesRows(self._cache, backlog), stored=stored, compressor=compressor)
 
+        self._caches = ReadCaches()
         self._quotas = Quotas(count_points=PointCount(self._head, backlog))
         self._pace = Pace(lambda: self._head.weight)
         self._writer = Writer(
@@ -121,6 +123,7 @@ class EmbeddedStore(PointTables, Catalog):
             snapshot=self._readers.snapshot,
             known_runs=known_runs,
             admission=self._quotas,
+            run_changes=self._caches.rows.changes,
         )
         Catalog.__init__(
             self,
@@ -128,6 +131,7 @@ class EmbeddedStore(PointTables, Catalog):
             snapshot=self._readers.snapshot,
             live=self.live,
             contents=Folder(files, alone=True),
+            caches=self._caches,
             full=lambda: not self._writer.look_for_room(),
             admit_file=self._quotas.admit_file,
         )
@@ -172,6 +176,7 @@ class EmbeddedStore(PointTables, Catalog):
 
     def _committed(self, connection: apsw.Connection) -> None:
         self._quotas.settled()
+        self._caches.settled()
         self._checkpoints.after_commit(connection)
 
     def _new_reader(self) -> apsw.Connection:
@@ -199,6 +204,8 @@ class EmbeddedStore(PointTables, Catalog):
         def run(connection: apsw.Connection, stage: Stage) -> Purged:
             self._runs.forget()
             purged = runs.purge(connection, workspace, run_ids, at=self._clock(), deleted_before=deleted_before)
+            for run_key in purged.run_keys:
+                self._caches.rows.changes(run_key)
             SQL.each(connection, "add_garbage", ((key,) for key in purged.series_keys))
             return purged
 

@@ -118,7 +118,9 @@ class PointTables:
         snapshot: Snapshot,
         known_runs: RunCache,
         admission: Quotas,
+        run_changes: Callable[[int], None],
     ) -> None:
+        """`run_changes` is told in each transaction which runs, by key, it changes."""
         self._admission = admission
         self._head = head
         self._backlog = backlog
@@ -126,6 +128,7 @@ class PointTables:
         self._submit = submit
         self._snapshot = snapshot
         self._runs = known_runs
+        self._run_changes = run_changes
 
     def write(self, *, workspace: str, writes: Sequence[RunWrite]) -> Future[None]:
         """See PointStore."""
@@ -158,6 +161,7 @@ class PointTables:
             state = runs.apply(connection, workspace, write)
             if write.records:
                 records.put(connection, workspace, write.records)
+        self._run_changes(state.key)
         if write.points is not None:
             if state.lifecycle is Lifecycle.DELETED:
                 raise runs.deleted(write.run_id)

@@ -16,6 +16,7 @@ from stepwell.core.errors import Conflict, StepwellError
 from stepwell.core.model import Damage, Stats
 from stepwell.storage.catalog import Catalog, runs
 from stepwell.storage.catalog.quotas import Quotas
+from stepwell.storage.catalog.read_cache import ReadCaches
 from stepwell.storage.catalog.runs import Purged
 from stepwell.storage.memory import keep_freed
 from stepwell.storage.warehouse import checking, cuts, migrations, repairing
@@ -102,6 +103,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
                 snapshot=self._database.snapshot,
                 live=None,  # what is acknowledged is in the stored summaries
                 contents=contents_of(address.files, reach=background),  # commands go on without it
+                caches=ReadCaches(on=False),  # nobody tells what other processes change
                 admit_file=self._quotas.admit_file,
             )
             self._background = background

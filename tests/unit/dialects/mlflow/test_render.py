@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stepwell.core.entities import Links, ModelInput
 from stepwell.core.model import BlobInfo, Experiment, Lifecycle, Run, RunRow, Status
 from stepwell.core.series import Points
 from stepwell.core.summary import LastPoints
@@ -80,6 +81,15 @@ def test_a_run() -> None:
             "outputs": {},
         }
     }
+
+
+def test_the_json_of_a_run_is_made_once_but_for_its_links() -> None:
+    row = RunRow(run=RUN, params={"p": "1"}, last=LastPoints(["loss"], [1], [2], [3.0]))
+    models = Links(models_used=(ModelInput(model_id="m"),))
+    for links in (None, models, None, models):
+        assert bytes(render.run_json(row, links)) == render.encode(render.run(row, links))
+    assert list(row.made.values()) == [render.encode(render.run(row))]
+    assert row == RunRow(run=RUN, params=row.params, last=row.last), "what was made of a row is no part of it"
 
 
 def test_empty_lists_are_left_out() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from stepwell.core import ids
 from stepwell.core.access import Role
 from stepwell.core.entities import ModelPoint
@@ -144,10 +146,10 @@ def _get_answer(call: Call, run_id: str) -> Response:
     return answer(wire.RunAnswer(run=run))
 
 
-def _rendered(call: Call, rows: Sequence[RunRow]) -> list[wire.Run]:
+def _rendered(call: Call, rows: Sequence[RunRow]) -> list[msgspec.Raw]:
     run_ids = [row.run.id for row in rows]
     found = lineage.links_of_runs(call.context.store, workspace=call.workspace, run_ids=run_ids)
-    return [render.run(row, found.get(row.run.id)) for row in rows]
+    return [render.run_json(row, found.get(row.run.id)) for row in rows]
 
 
 async def search(call: Call) -> Response:
