@@ -104,7 +104,14 @@ def _set_up_writer(connection: apsw.Connection, path: Path) -> None:
         raise StorageFailed(f"{path} cannot use a write-ahead log (journal mode {mode!r})")
     for setting in ("synchronous=FULL", "wal_autocheckpoint=0", f"cache_size=-{CACHE_KIB}", "temp_store=MEMORY"):
         connection.execute(f"PRAGMA {setting}")
+    _settle_plans(connection)
     connection.set_busy_timeout(BUSY_MS)
+
+
+def _settle_plans(connection: apsw.Connection) -> None:
+    """A statement is planned once. This build of SQLite looks at bound values too, and plans many statements anew
+    whenever one is bound; it would know more only of tables that were analysed, and ours never are."""
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
 
 
 def connect_reader(path: Path, *, prepare: Callable[[apsw.Connection], None]) -> apsw.Connection:
@@ -112,6 +119,7 @@ def connect_reader(path: Path, *, prepare: Callable[[apsw.Connection], None]) ->
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=CHECKSUMS)
     for pragma in ("query_only=ON", "wal_autocheckpoint=0", f"cache_size=-{CACHE_KIB // 4}", "temp_store=MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
+    _settle_plans(connection)
     connection.set_busy_timeout(BUSY_MS)
     prepare(connection)
     return connection
