@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from catalogs import Bench, new_run, summary_of
+from catalogs import Bench, database, new_run, summary_of
 from stepwell.core.errors import AlreadyExists, Conflict, NotFound
 from stepwell.core.filter_grammar import parse_filter, parse_order
 from stepwell.core.filters import RUNS
@@ -26,6 +26,7 @@ from stepwell.core.model import (
 )
 from stepwell.storage.catalog import runs, series, summaries
 from stepwell.storage.catalog.live import Live
+from stepwell.storage.catalog.sql import Statements
 
 
 @pytest.fixture
@@ -262,3 +263,22 @@ def test_a_value_is_found_among_runs_however_rare_it_is(bench: Bench, many: int,
         page = bench.catalog.search_runs(workspace="w", query=replace(query, after=page.after))
         found += [item.run.id for item in page.items]
     assert found == sorted((run.id for run in new if run.params["p"] == value), reverse=True)
+
+
+def test_a_usual_change_of_a_run_writes_no_index():
+    """Each index that is written is one more page of the log for each commit."""
+    conn = database()
+    statements = Statements.load("queries.sql")
+    names = {"name", "status", "status_reason", "start_time", "end_time", "deleted", "at", "key"}
+    for name, writes in (("change_run", 0), ("move_run", 2)):
+        steps = conn.execute("EXPLAIN " + statements[name], dict.fromkeys(names)).fetchall()
+        assert [step[1] for step in steps].count("IdxInsert") == writes
+
+
+def test_some_params_that_are_there_and_some_that_are_not(bench: Bench):
+    bench.catalog.create_runs(workspace="w", new=[new_run("r", params={"a": "1", "b": "2"})])
+    apply(bench, "r", params={"a": "1", "c": "3"})
+    apply(bench, "r", params={"c": "3"})
+    with pytest.raises(Conflict, match="param 'b' of run 'r' is '2'; it cannot become '3'"):
+        apply(bench, "r", params={"d": "4", "b": "3"})
+    assert dict(row(bench, "r").params) == {"a": "1", "b": "2", "c": "3"}

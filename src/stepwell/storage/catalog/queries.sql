@@ -84,7 +84,8 @@ FROM json_each(:keys) AS wanted JOIN run ON run.key = wanted.value;
 SELECT id, key FROM run WHERE workspace_key = ? AND id = ?;
 
 -- name: take_project_number
-UPDATE experiment SET next_run = next_run + 1 WHERE workspace_key = :workspace_key AND id = :id RETURNING next_run - 1;
+UPDATE experiment SET next_run = next_run + 1 WHERE workspace_key = :workspace_key AND id = :id
+RETURNING next_run - 1, deleted;
 
 -- name: add_run
 INSERT INTO run (
@@ -95,9 +96,20 @@ VALUES (
     :workspace_key, :id, :experiment_id, :project_number, :name, :user, :status, '', 0, :artifact_uri, :origin,
     :start_time, NULL, :at, :at
 )
+ON CONFLICT (workspace_key, id) DO NOTHING
 RETURNING key;
 
 -- name: change_run
+-- Columns that no index holds: to set another writes the index too, even where the value stays.
+UPDATE run SET
+    name = ifnull(:name, name),
+    status = ifnull(:status, status),
+    status_reason = ifnull(:status_reason, status_reason),
+    end_time = ifnull(:end_time, end_time),
+    updated_at = :at
+WHERE key = :key;
+
+-- name: move_run
 UPDATE run SET
     name = ifnull(:name, name),
     status = ifnull(:status, status),
@@ -176,7 +188,7 @@ LIMIT :limit;
 SELECT value FROM param WHERE run_key = ? AND name = ?;
 
 -- name: add_param
-INSERT INTO param (run_key, name, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING name;
+INSERT INTO param (run_key, name, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
 
 -- name: set_tag
 INSERT INTO tag (run_key, name, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value;

@@ -89,9 +89,7 @@ def create(conn: Connection, workspace: str, new: Sequence[NewRun]) -> list[Run]
 
     NotFound: no such experiment; Conflict: it is deleted; AlreadyExists: the id is taken.
     """
-    keys = [_create(conn, workspaces.ensure(conn, workspace, at=each.at), workspace, each) for each in new]
-    made = read(conn, workspace, keys)
-    return [made[key] for key in keys]
+    return [_create(conn, workspace, each) for each in new]
 
 
 def read(conn: Connection, workspace: str, keys: Iterable[int]) -> dict[int, Run]:
@@ -115,7 +113,7 @@ def apply(conn: Connection, workspace: str, write: RunWrite) -> RunState:
     restored by this write), a param has another value, or a tag that must be unchanged is not as it is there.
     """
     if write.make is not None and find(conn, workspace, write.run_id) is None:
-        _create(conn, workspaces.ensure(conn, workspace, at=write.make.at), workspace, write.make)
+        _create(conn, workspace, write.make)
     state = existing(conn, workspace, write.run_id)
     if state.lifecycle is Lifecycle.DELETED and write.lifecycle is not Lifecycle.ACTIVE and not _only_deletes(write):
         raise deleted(write.run_id)
@@ -234,23 +232,20 @@ def run_of(workspace: str, row: Row) -> Run:
     )
 
 
-def _create(conn: Connection, workspace_key: int, workspace: str, new: NewRun) -> int:
-    experiment = _SQL.one(conn, "find_experiment", {"workspace_key": workspace_key, "id": new.experiment_id})
-    if experiment is None:
+def _create(conn: Connection, workspace: str, new: NewRun) -> Run:
+    place = {"workspace_key": workspaces.ensure(conn, workspace, at=new.at), "id": new.experiment_id}
+    taken = _SQL.one(conn, "take_project_number", place)
+    if taken is None:
         raise NotFound(f"there is no experiment {new.experiment_id}", field="experiment_id")
-    if experiment[3]:
+    if taken[1]:
         raise Conflict(
             f"experiment {new.experiment_id} is deleted; restore it before adding runs", field="experiment_id"
         )
-    if find(conn, workspace, new.id) is not None:
-        raise AlreadyExists(f"a run {new.id!r} exists already", field="run_id")
-    number = _SQL.one(conn, "take_project_number", {"workspace_key": workspace_key, "id": new.experiment_id})
-    assert number is not None
     bindings = {
-        "workspace_key": workspace_key,
+        "workspace_key": place["workspace_key"],
         "id": new.id,
         "experiment_id": new.experiment_id,
-        "project_number": number[0],
+        "project_number": taken[0],
         "name": new.name,
         "user": new.user,
         "status": new.status.value,
@@ -260,11 +255,28 @@ def _create(conn: Connection, workspace_key: int, workspace: str, new: NewRun) -
         "at": new.at,
     }
     row = _SQL.one(conn, "add_run", bindings)
-    assert row is not None
+    if row is None:
+        raise AlreadyExists(f"a run {new.id!r} exists already", field="run_id")
     _SQL.each(conn, "add_param", ((row[0], name, value) for name, value in new.params.items()))
     _SQL.each(conn, "set_tag", ((row[0], name, value) for name, value in new.tags.items()))
-    key: int = row[0]
-    return key
+    return Run(
+        workspace=workspace,
+        key=row[0],
+        id=new.id,
+        experiment_id=new.experiment_id,
+        project_number=taken[0],
+        name=new.name,
+        user=new.user,
+        status=new.status,
+        status_reason="",
+        lifecycle=Lifecycle.ACTIVE,
+        artifact_uri=new.artifact_uri,
+        origin=new.origin,
+        start_time=new.start_time,
+        end_time=None,
+        created_at=new.at,
+        updated_at=new.at,
+    )
 
 
 def _only_deletes(write: RunWrite) -> bool:
@@ -289,18 +301,23 @@ def _change(conn: Connection, key: int, write: RunWrite) -> None:
         "name": write.name,
         "status": None if write.status is None else write.status.value,
         "status_reason": write.status_reason,
-        "start_time": write.start_time,
         "end_time": write.end_time,
-        "deleted": None if write.lifecycle is None else write.lifecycle is Lifecycle.DELETED,
         "at": write.at,
     }
-    _SQL.run(conn, "change_run", bindings)
+    if write.start_time is None and write.lifecycle is None:
+        _SQL.run(conn, "change_run", bindings)
+    else:
+        deleted = None if write.lifecycle is None else write.lifecycle is Lifecycle.DELETED
+        _SQL.run(conn, "move_run", {**bindings, "start_time": write.start_time, "deleted": deleted})
 
 
 def _add_params(conn: Connection, key: int, write: RunWrite) -> None:
-    made = {name for (name,) in _SQL.each(conn, "add_param", ((key, *param) for param in write.params.items()))}
-    for name, value in write.params.items():
-        known = None if name in made else _SQL.one(conn, "find_param", (key, name))
+    before = conn.total_changes()
+    _SQL.each(conn, "add_param", ((key, *param) for param in write.params.items()))
+    if conn.total_changes() - before == len(write.params):
+        return
+    for name, value in write.params.items():  # some were there
+        known = _SQL.one(conn, "find_param", (key, name))
         if known is not None and known[0] != value:
             raise Conflict(
                 f"param {name!r} of run {write.run_id!r} is {_short(known[0])}; it cannot become {_short(value)}",

@@ -37,6 +37,10 @@ class Connection(Protocol):
         """How many rows the last statement touched."""
         ...
 
+    def total_changes(self) -> int:
+        """A number that grows by as many rows as an `executemany` changes."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Idiom:

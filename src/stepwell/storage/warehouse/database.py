@@ -127,7 +127,7 @@ class Connection:
         self.wording = wording
         self._cursor = ClientCursor(raw, row_factory=tuple_row)
         self._raw = raw
-        self._changes = 0
+        self._changes = self._total_changes = 0
 
     def execute(self, statement: str, bindings: Any = None, /) -> Self:
         """Run a statement; then `fetchall` answers."""
@@ -159,6 +159,7 @@ class Connection:
             return
         self._cursor.execute(";\n".join(statements))
         while True:
+            self._total_changes += self._cursor.rowcount
             yield from self.fetchall()
             if not self._cursor.nextset():
                 return
@@ -174,6 +175,10 @@ class Connection:
     def changes(self) -> int:
         """How many rows the last statement touched."""
         return self._changes
+
+    def total_changes(self) -> int:
+        """As `storage.catalog.sql.Connection` says."""
+        return self._total_changes
 
 
 class Database:

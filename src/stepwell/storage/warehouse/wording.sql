@@ -32,9 +32,19 @@ VALUES (
     :workspace_key, :id, :experiment_id, :project_number, :name, :user, :status, '', 0, :artifact_uri, :origin,
     :start_time, NULL, :at, :at
 )
+ON CONFLICT (workspace_key, id) DO NOTHING
 RETURNING key;
 
 -- name: change_run
+UPDATE run SET
+    name = coalesce(:name, name),
+    status = coalesce(:status, status),
+    status_reason = coalesce(:status_reason, status_reason),
+    end_time = coalesce(:end_time, end_time),
+    updated_at = :at
+WHERE key = :key;
+
+-- name: move_run
 UPDATE run SET
     name = coalesce(:name, name),
     status = coalesce(:status, status),
