@@ -64,7 +64,7 @@ def test_summaries_in_one_piece_are_what_they_are_one_by_one():
     bodies = [summaries.encode(summary_of((n, 2, n / 3), (n + 1, 5, -0.0))) for n in range(7)]
     alone, joined = summaries.decode_last(bodies), summaries.decode_last([b"".join(bodies[:3]), b"".join(bodies[3:])])
     assert joined == alone
-    columns, _ = summaries.decode_all([b"".join(bodies)], order=[6, 0, 3])
+    columns, _ = summaries.decode_all([b"".join(bodies)], order=np.array([6, 0, 3]))
     assert columns.last.step.tolist() == [7, 1, 4]
 
 
@@ -147,6 +147,30 @@ def test_a_wide_run_costs_two_statements_and_no_object_a_metric(monkeypatch: pyt
     assert (len(asked), len(made)) == (2, 3)
     assert list(last.metrics) == list(table.metrics)
     assert last.values == wanted
+
+
+def test_the_names_of_a_wide_run_are_sorted_once(monkeypatch: pytest.MonkeyPatch):
+    """Of runs with other orders of other metrics, some of which wait in memory, each row is that of its metric."""
+    conn = database()
+    made = runs.create(conn, "w", [new_run(run_id) for run_id in "ca0b"])
+    expected = []
+    for number, run in enumerate(made[:3]):
+        names: list[tuple[str, Labels]] = [(f"m{place * 7919 % 50:02d}", ()) for place in range(10 * number, 45)]
+        keys = series.ensure(conn, run.key, names)
+        summaries.store(conn, [(key, summary_of((1, 1, run.key * 1e6 + key))) for key in keys])
+        expected += [(run.key, name, run.key * 1e6 + key) for (name, _), key in zip(names, keys, strict=True)]
+    live = [Live(run.key, "m30x", (), summary_of((2, 2, -run.key))) for run in reversed(made[1:])]
+    expected += [(each.run_key, each.metric, each.summary.last.value) for each in live]
+    ids = {run.key: run.id for run in reversed(made)}
+    for many in (run_rows.MANY, 0):
+        monkeypatch.setattr(run_rows, "MANY", many)
+        for hits in (0, 4):
+            if not hits:
+                run_rows._sorted.cache_clear()
+            table = run_rows.summary_table(conn, ids, None, live)
+            rows = zip(table.run_ids, table.metrics, table.rows.last.value.tolist(), strict=True)
+            assert list(rows) == [(ids[key], name, value) for key, name, value in sorted(expected)]
+            assert run_rows._sorted.cache_info().hits == (hits if many else 0)
 
 
 def test_series_keep_their_keys():

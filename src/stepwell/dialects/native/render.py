@@ -123,7 +123,14 @@ def series(found: Sequence[SeriesInfo]) -> Table:
 
 def summaries(found: SummaryTable, columns: Sequence[str] = ()) -> Table:
     """SummaryTable: run by run, metric by metric."""
-    return {"run_id": found.run_ids, "metric": found.metrics, **buckets(found.rows, columns)}
+    rows = buckets(found.rows, columns)
+    whole = {name: _whole(each) if isinstance(each, np.ndarray) else each for name, each in rows.items()}
+    return {"run_id": found.run_ids, "metric": found.metrics, **whole}
+
+
+def _whole(column: NDArray[Any]) -> NDArray[Any]:
+    """A column that was a view into rows, as the encoder takes it."""
+    return column.astype(column.dtype.newbyteorder("="))
 
 
 def points(found: Points) -> Table:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain, repeat
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 import msgspec
+import numpy as np
 
 from stepwell.core.model import NOTHING, Columns, RunRow
+from stepwell.core.series import I64
 from stepwell.core.summary import NO_POINTS, LastPoints, Summary, SummaryTable
 from stepwell.storage.catalog import runs, summaries
 from stepwell.storage.catalog.live import Live, metrics_of_runs
 from stepwell.storage.catalog.sql import Connection, Statements, listed
 
+LISTS: Final = 4  # lists of names of which the order is remembered,
+MANY: Final = 20_000  # each of at most so many: a megabyte or two
 _SQL: Final = Statements.load("queries.sql")
 _Columns: TypeAlias = tuple[tuple[str, ...], Sequence[int], Sequence[int], Sequence[float]]  # of last points
 _PAIRS: Final = msgspec.json.Decoder(dict[str, str])
@@ -110,23 +115,36 @@ def summary_table(
 ) -> SummaryTable:
     """The same as columns, of the runs with these keys and ids: without an object for each stored summary."""
     stored, unions = metrics_of_runs(conn, ids, metrics, live)
-    keys = [
-        *chain.from_iterable(repeat(run.key, len(run.metrics)) for run in stored),
-        *(each.run_key for each in unions),
-    ]
-    names = [*chain.from_iterable(run.metrics for run in stored), *(each.metric for each in unions)]
-    # By run, then name. A pair of both for each metric would take four times as long to make and compare.
-    order = sorted(range(len(names)), key=names.__getitem__)
-    if len(stored) + len(unions) > 1:
-        order.sort(key=keys.__getitem__)
-    pieces = [*(run.bodies for run in stored), *(summaries.encode(union.summary) for union in unions)]
-    columns, repeated_steps = summaries.decode_all(pieces, order)
+    names = {run.key: [*run.metrics] for run in stored}
+    pieces = {run.key: [run.bodies] for run in stored}
+    for union in unions:
+        names.setdefault(union.run_key, []).append(union.metric)
+        pieces.setdefault(union.run_key, []).append(summaries.encode(union.summary))
+    keys = sorted(names)
+    orders, sorted_names, at = [np.empty(0, np.int64)], list[str](), 0
+    for key in keys:
+        order, in_order = _by_name(tuple(names[key]))
+        orders.append(order + at)
+        sorted_names += in_order
+        at += len(order)
+    columns, repeated_steps = summaries.decode_all([*chain(*map(pieces.__getitem__, keys))], np.concatenate(orders))
     return SummaryTable(
-        run_ids=[ids[keys[place]] for place in order],
-        metrics=[names[place] for place in order],
+        run_ids=[*chain.from_iterable(repeat(ids[key], len(names[key])) for key in keys)],
+        metrics=sorted_names,
         rows=columns,
         repeated_steps=repeated_steps,
     )
+
+
+def _by_name(names: tuple[str, ...]) -> tuple[I64, tuple[str, ...]]:
+    """What sorts the names of a run's metrics, and these sorted. Of runs with very many they are long to sort."""
+    return _sorted(names) if len(names) <= MANY else _sorted.__wrapped__(names)
+
+
+@lru_cache(maxsize=LISTS)
+def _sorted(names: tuple[str, ...]) -> tuple[I64, tuple[str, ...]]:
+    order = sorted(range(len(names)), key=names.__getitem__)
+    return np.array(order, np.int64), tuple([names[place] for place in order])
 
 
 def _texts(

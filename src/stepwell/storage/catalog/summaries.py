@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from stepwell.core.buckets import Buckets, Samples
 from stepwell.core.errors import Corrupt
-from stepwell.core.series import Labels, value_key
+from stepwell.core.series import I64, Labels, value_key
 from stepwell.core.summary import Sample, Summary
 from stepwell.storage.catalog.series import labels_of
 from stepwell.storage.catalog.sql import Connection, Row, Statements, listed
@@ -41,6 +41,8 @@ VERSION: Final = 1
 UNLABELLED: Final = 0  # the id of no labels
 _SQL: Final = Statements.load("queries.sql")
 
+LISTS: Final = 4  # lists of names that are remembered,
+_LONG: Final = 1 << 20  # each of at most so many characters
 _NAMES: Final = msgspec.json.Decoder(tuple[str, ...])
 _NUMBERS: Final = msgspec.json.Decoder(tuple[int, ...])
 
@@ -108,7 +110,7 @@ def bodies_of_runs(
     else:
         rows = _SQL.all(conn, "summaries_of_runs_and_metrics", {"keys": keys, "names": json.dumps(list(metrics))})
     # Most runs have the same metrics, and no labels: a list is read once.
-    names = {text: _NAMES.decode(text) for text in set(map(itemgetter(1), rows))}
+    names = {text: _names(text) for text in set(map(itemgetter(1), rows))}
     numbers = {text: _NUMBERS.decode(text) for text in set(map(itemgetter(2), rows))}
     runs = [StoredRun(key, names[metrics], numbers[labels], bodies) for key, metrics, labels, bodies in rows]
     if any(len(run.bodies) != len(run.metrics) * BODY.size for run in runs):
@@ -116,6 +118,15 @@ def bodies_of_runs(
     labelled = set[int]().union(*numbers.values()) - {UNLABELLED}
     texts = _SQL.all(conn, "labels_bodies", (json.dumps(list(labelled)),)) if labelled else []
     return runs, {UNLABELLED: (), **{labels_id: labels_of(text) for labels_id, text in texts}}
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return _names_lately(text) if len(text) <= _LONG else _NAMES.decode(text)
+
+
+@lru_cache(maxsize=LISTS)
+def _names_lately(text: str) -> tuple[str, ...]:
+    return _NAMES.decode(text)
 
 
 def labelled(conn: Connection, metrics: Iterable[str]) -> set[str]:
@@ -199,18 +210,18 @@ def decode(body: bytes) -> Summary:
     )
 
 
-def decode_all(pieces: Sequence[bytes], order: Sequence[int] | None = None) -> tuple[Buckets, NDArray[np.bool_]]:
+def decode_all(pieces: Sequence[bytes], order: I64 | None = None) -> tuple[Buckets, NDArray[np.bool_]]:
     """The summaries behind `encode` as columns, and which of them repeat steps. No object for any. Raises Corrupt.
 
-    A piece holds one or more, one behind another. order: their places as they are to come; None for as they are.
+    A piece holds one or more, one behind another. order: their places as they are to come; None for as they are. The
+    columns are views into rows of all of them: who asks for few pays for these alone.
     """
     rows = _sound(pieces)
     if order is not None:
         rows = rows.take(order)
-    numbers: dict[str, Any] = {name: rows[name].astype(np.int64) for name in _COUNTS}
-    ends: dict[str, Any] = {name: _samples(rows[name]) for name in _ENDS}
-    mean, m2 = rows["mean"].astype(np.float64), rows["m2"].astype(np.float64)
-    return Buckets(**numbers, **ends, mean=mean, m2=m2), (rows["flags"] & 1).astype(np.bool_)
+    numbers: dict[str, Any] = {name: rows[name] for name in (*_COUNTS, "mean", "m2")}
+    ends: dict[str, Any] = {name: Samples(**{part: rows[name][part] for part, _ in _SAMPLE}) for name in _ENDS}
+    return Buckets(**numbers, **ends), (rows["flags"] & 1).astype(np.bool_)
 
 
 def decode_last(pieces: Sequence[bytes]) -> tuple[list[int], list[int], list[float]]:
@@ -228,11 +239,6 @@ def _sound(pieces: Sequence[bytes]) -> NDArray[Any]:
     if (versions != VERSION).any():
         raise _unknown(int(versions[versions != VERSION][0]))
     return rows
-
-
-def _samples(rows: NDArray[Any]) -> Samples:
-    step, time = rows["step"].astype(np.int64), rows["time"].astype(np.int64)
-    return Samples(step=step, time=time, value=rows["value"].astype(np.float64))
 
 
 @lru_cache(maxsize=1024)
