@@ -7,9 +7,9 @@ same thing meet at a unique index; the later one is done again, and then sees th
 from __future__ import annotations
 
 import json
-import queue
 import re
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -26,6 +26,7 @@ from stepwell.storage.warehouse.journal import SQL
 
 GROUP: Final = 256  # requests in one transaction
 QUEUE: Final = 4096  # requests that wait
+GATHERING: Final = 0.01  # seconds for which a transaction waits for more requests at most
 _HALF: Final = re.compile("[\ud800-\udfff]")  # of a surrogate pair, which is no text
 COUNTED: Final = 5.0  # seconds after which is counted again what other processes may have written to
 ATTEMPTS: Final = 5  # at a change that others were in the way of
@@ -85,16 +86,19 @@ class Writer:
         self.commit_counts = [0] * (len(BUCKETS) + 1)
         self.commit_seconds = 0.0
         self._database = database
-        self._queue: queue.Queue[Request | None] = queue.Queue(QUEUE)
+        self._queue: deque[Request] = deque()
+        self._wake = threading.Condition(threading.Lock())
         self._closed = False
-        self._lock = threading.Lock()
+        self._siblings = 0  # requests of the last group, and those that came while it was under way
+        self._lasted = 0.0  # seconds that it took
+        self._awaited = 0  # requests that the thread waits for to be queued; 0: it does not
         self._thread = threading.Thread(target=self._work, name="stepwell-writer", daemon=True)
         self._thread.start()
 
     @property
     def queued(self) -> int:
         """How many requests wait."""
-        return self._queue.qsize()
+        return len(self._queue)
 
     def submit(self, run: Callable[[Connection], T], *, runs: Sequence[RunName] = ()) -> Future[T]:
         """Do a change in a transaction of the writing thread; the Future tells its value once it is durable. `runs`:
@@ -106,50 +110,57 @@ class Writer:
         return self._queued(Request(change=change, runs=runs))
 
     def _queued(self, request: Request) -> Future[Any]:
-        with self._lock:
+        with self._wake:
             if self._closed:
                 raise StorageFailed("the store is closed")
-            try:
-                self._queue.put_nowait(request)
-            except queue.Full:
-                raise Busy("too many changes wait to be written; nothing was stored") from None
+            if len(self._queue) == QUEUE:
+                raise Busy("too many changes wait to be written; nothing was stored")
+            self._queue.append(request)
+            if len(self._queue) in (1, self._awaited):  # else the thread knows, or waits for more
+                self._wake.notify()
         return request.future
 
     def close(self) -> None:
         """Do what waits, and end. Idempotent."""
-        with self._lock:
-            if self._closed:
-                return
+        with self._wake:
             self._closed = True
-        self._queue.put(None)
+            self._wake.notify()
         self._thread.join()
 
     def _work(self) -> None:
-        while True:
-            first = self._queue.get()
-            if first is None:
-                return
-            group, ended = [first], False
-            while len(group) < GROUP and not ended:
-                try:
-                    request = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                ended = request is None
-                if request is not None:
-                    group.append(request)
+        while group := self._group():
             self._do(group)
-            if ended:
-                return
+
+    def _group(self) -> list[Request]:
+        """What is to be done next, in the order in which it was asked for; nothing at the end."""
+        with self._wake:
+            while not (self._queue or self._closed):
+                self._wake.wait()
+            self._gather()
+            return [self._queue.popleft() for _ in range(min(GROUP, len(self._queue)))]
+
+    def _gather(self) -> None:
+        """Until as many requests are queued as clients sent lately, but no longer than a transaction takes. Clients
+        that wait for their answers come back together, and a transaction of many costs little more than one of few;
+        who writes alone has no siblings, and nothing to wait for.
+        """
+        siblings, self._siblings = min(self._siblings, GROUP), 0  # they are waited for once
+        if len(self._queue) < siblings and not self._closed:
+            self._awaited = siblings
+            self._wake.wait(min(self._lasted, GATHERING))
+            self._awaited = 0
 
     def _do(self, group: Sequence[Request]) -> None:
         begun = perf_counter()
         if monotonic() - self._counted > COUNTED:
             self._counted = monotonic()
             self._quotas.forget()
-        for outcome in self._outcomes(group):
+        outcomes = self._outcomes(group)
+        self._siblings = len(group) + len(self._queue)  # before any of them is told, and comes back
+        for outcome in outcomes:
             outcome.tell()
-        self._count(len(group), perf_counter() - begun)
+        self._lasted = perf_counter() - begun
+        self._count(len(group), self._lasted)
 
     def _count(self, requests: int, seconds: float) -> None:
         self.counters["commits"] += 1
