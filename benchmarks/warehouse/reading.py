@@ -80,7 +80,7 @@ def _fill(address: Address, run_id: str, size: int) -> None:
         connection.execute("UPDATE run SET next_arrival = %s WHERE key = %s", (first + size, run))
         connection.execute("UPDATE journal SET moved_at = now() WHERE run_key = %s", (run,))
         tables.insert(_rows(run, series, np.zeros(1, np.int64), first - 1))
-        tables.roll_up(run=run, series=series, settled=first + size)
+        tables.roll_up(settled={(run, series): first + size})
 
 
 def _rows(run: int, series: int, step: np.ndarray, first: int) -> Rows:

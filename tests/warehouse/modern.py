@@ -64,8 +64,9 @@ class Chdb:
         table = np.frombuffer(raw, np.int64).reshape(-1, len(types))
         return [np.ascontiguousarray(table[:, number]) for number in range(len(types))]
 
-    def insert(self, table: str, columns: Mapping[str, Any]) -> None:
+    def insert(self, table: str, *blocks: Mapping[str, Any]) -> None:
         """Insert rows."""
+        columns = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
         names = ", ".join(columns)
         shape = ", ".join(f"{name} Int64" for name in columns)
         with NamedTemporaryFile(prefix="stepwell-rows-") as file:

@@ -89,9 +89,10 @@ class WarehouseMachine(StoreMachine):
     def end_within_a_move(self, *, stored: bool) -> None:
         """After ClickHouse took all of it, or a part, and before PostgreSQL knows."""
         mover = self.one._mover
-        insert: Callable[[Rows], Rows] = mover._tables.insert
+        insert: Callable[[Rows], list[Rows]] = mover._tables.insert
 
-        def ends(rows: Rows) -> None:
+        def ends(*given: Rows) -> None:
+            rows = Rows.concat(given)
             insert(rows if stored else rows.take(slice(0, len(rows) // 2)))
             raise Busy
 

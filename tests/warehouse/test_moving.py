@@ -75,9 +75,9 @@ def test_rows_that_another_process_moves_are_left_to_it(shelf: Shelf, store: War
     taken = []
     insert = store._mover._tables.insert
 
-    def meanwhile(rows: Rows) -> Rows:
+    def meanwhile(*given: Rows) -> list[Rows]:
         taken.append(other._mover._move(lambda conn: moving._next(conn, "next_to_move", INT64_MAX)))
-        return insert(rows)
+        return insert(*given)
 
     store._mover._tables.insert = meanwhile  # type: ignore[method-assign]
     store.flush()
@@ -152,6 +152,44 @@ def test_long_series_are_summed_up_as_they_grow(store: WarehouseStore) -> None:
     (found,) = store.read_buckets(workspace=W, selectors=[selector()], window=EVERYTHING, budget=100)
     assert int(found.count.sum()) == 150_001
     assert found.max.value.max() == 99.0
+
+
+def test_many_series_are_summed_up_with_the_inserts_of_one(
+    store: WarehouseStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def counted(name: str) -> None:
+        work = getattr(store._moving, name)
+
+        def noted(*given: Any) -> Any:
+            asked.append(given[0])
+            return work(*given)
+
+        monkeypatch.setattr(store._moving, name, noted)
+
+    counted("select")
+    counted("insert")
+    number = np.arange(70_000)
+    for part in range(2):  # the second time they have tiles
+        asked.clear()
+        new = number + 70_000 * part
+        for run, metric in ((RUN, "a"), (RUN, "b"), (RUN, "c"), ("r2", "a")):
+            change(store, run, points=columns(new, new, np.sin(new), metric=metric))
+        store.flush()
+        asked.clear()
+        store._roller.roll()
+        tilings, *counts, nodes, told = asked
+        assert "FROM tilings" in tilings
+        assert (nodes, told) == ("nodes", "tilings")
+        assert len(counts) == 4 * (1 + part)  # of each what grew, and where it has tiles, what came late
+    assert store.stats().counters["tiles_made"] == 4 * (1 + 2)
+    for run, metric in ((RUN, "c"), ("r2", "a")):
+        (found,) = store.read_buckets(
+            workspace=W, selectors=[selector(run, metric=metric)], window=EVERYTHING, budget=100
+        )
+        assert int(found.count.sum()) == 140_000
+    assert not list(store.check())
 
 
 def test_of_two_processes_that_saw_a_series_grow_one_sums_it_up(shelf: Shelf, store: WarehouseStore) -> None:

@@ -167,7 +167,8 @@ def histories(draw: st.DrawFn, tables: PointTables) -> Written:
             tables.tidy()
         if draw(st.booleans()):
             settled = min((row[5] for row in written.journal), default=written.arrival)
-            tables.roll_up(run=written.run, series=draw(st.sampled_from(written.series)), settled=settled)
+            some = draw(st.lists(st.sampled_from(written.series), min_size=1, unique=True))
+            tables.roll_up(settled={(written.run, series): settled for series in some})
     return written
 
 

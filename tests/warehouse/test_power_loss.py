@@ -173,8 +173,8 @@ def test_whoever_moves_may_be_killed_between_the_two_writes(place: Place) -> Non
             tables = store._mover._tables
             insert = tables.insert
 
-            def ends(rows: Rows) -> Rows:
-                found = insert(rows)
+            def ends(*given: Rows) -> list[Rows]:
+                found = insert(*given)
                 os.kill(os.getpid(), signal.SIGKILL)
                 return found
 

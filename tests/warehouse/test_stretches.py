@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stepwell.storage.warehouse.points import rising
+from stepwell.core.series import Points
+from stepwell.storage.warehouse.points import Rows, rising
+from stepwell.storage.warehouse.points.rows import LONG, distinct
 from stepwell.storage.warehouse.points.stretches import Places
 
 Columns = tuple[np.ndarray, ...]
@@ -63,3 +65,34 @@ def test_series_that_take_turns_are_sorted_by_series() -> None:
 
 def test_equal_rows_are_for_the_caller() -> None:
     assert rising(columns_of([(1, 1, 1), (2, 2, 2), (1, 1, 1)]), lead=3) is None
+
+
+def part_of(rows: list[tuple[int, ...]], first_arrival: int) -> Rows:
+    run, series, step = columns_of(rows)
+    arrival = first_arrival + np.arange(len(rows))
+    points = Points(step=step, time=0 * step, value=np.zeros(len(rows)), occurrence=0 * step, arrival=arrival)
+    return Rows(run=run, series=series, points=points)
+
+
+@settings(max_examples=100)
+@given(parts=st.lists(st.lists(st.tuples(*[st.integers(0, 2)] * 3), max_size=8), max_size=4), in_order=st.booleans())
+def test_parts_hold_what_all_of_them_together_do(parts: list[list[tuple[int, ...]]], in_order: bool) -> None:
+    if in_order:
+        parts = [sorted(set(part)) for part in sorted(parts)]
+    given_parts = [part_of(part, 10 * number) for number, part in enumerate(parts)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stepwell.storage.warehouse.points.rows.LONG", 1)
+        found, wanted = Rows.concat(distinct(given_parts)), Rows.concat(given_parts).distinct()
+    for columns in zip((found.run, *found.identities()), (wanted.run, *wanted.identities()), strict=True):
+        assert np.array_equal(*columns)
+    assert np.array_equal(found.points.arrival, wanted.points.arrival)
+
+
+def test_long_parts_in_order_are_not_put_together() -> None:
+    parts = [
+        part_of([(run, 1, step) for step in range(low, low + LONG)], low) for run, low in ((1, 0), (1, LONG), (2, 0))
+    ]
+    assert [*map(id, distinct([*parts, Rows.empty()]))] == [*map(id, parts)]
+    (together,) = distinct(parts[::-1])
+    assert len(together) == 3 * LONG
+    assert distinct([Rows.empty()]) == []

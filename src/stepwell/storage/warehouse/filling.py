@@ -113,7 +113,7 @@ class Filling:
 
     def sum_up(self, run: int, series: int, end: int) -> None:
         """Make what reads of a long series need to be quick."""
-        self._tables.roll_up(run=run, series=series, settled=end)
+        self._tables.roll_up(settled={(run, series): end})
 
     def content(self, name: str, chunks: Iterator[bytes]) -> None:
         """Store the content of a file durably."""

@@ -120,17 +120,18 @@ FROM unnest(CAST(:run_keys AS bigint[]), CAST(:first_arrivals AS bigint[])) AS w
 JOIN journal ON journal.run_key = wanted.run_key AND journal.first_arrival = wanted.first_arrival
 ORDER BY journal.run_key, journal.first_arrival;
 
--- Before which number nothing of a run waits to be moved.
+-- Before which number nothing of a run waits to be moved, of some runs.
 -- name: settled
-SELECT least(
+SELECT key, least(
     (SELECT min(first_arrival) FROM journal WHERE journal.run_key = run.key AND moved_at IS NULL),
     (SELECT min(first_arrival) FROM journal WHERE journal.run_key = run.key AND moved_at > now()),
     next_arrival)
-FROM run WHERE key = ?;
+FROM run WHERE key IN (SELECT value FROM each_number(?));
 
--- Whether nobody else sums up series of this run, until the end of the transaction.
+-- Those of some runs of whose series nobody else sums up any, until the end of the transaction.
 -- name: lock_tiles
-SELECT pg_try_advisory_xact_lock(1953066085, CAST(? % 2147483647 AS integer));
+SELECT value FROM each_number(?)
+WHERE pg_try_advisory_xact_lock(1953066085, CAST(value % 2147483647 AS integer));
 
 -- name: drop
 DELETE FROM journal

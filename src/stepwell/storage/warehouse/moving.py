@@ -124,11 +124,12 @@ class Mover:
             if not keys:
                 return False
             known, others = self._remembered.pop(keys)
-            rows = self._tables.insert(Rows.concat([*known, journal.of_keys(connection, others)]))
+            moved = self._tables.insert(*known, journal.of_keys(connection, others))
             _change(connection, "mark_moved" if self._tables.settled() else "mark_inserted", keys)
         self.counters["flushes"] += 1
-        self.counters["points_moved"] += len(rows)
-        self._grown(rows)
+        for rows in moved:
+            self.counters["points_moved"] += len(rows)
+            self._grown(rows)
         return more
 
     def _own(self, connection: Connection) -> Sequence[Row]:

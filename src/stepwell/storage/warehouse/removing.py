@@ -9,9 +9,8 @@ import threading
 from typing import Final
 
 from stepwell.core.errors import StepwellError
-from stepwell.storage.warehouse import cuts
+from stepwell.storage.warehouse import cuts, tiling
 from stepwell.storage.warehouse.database import ANSWER_SECONDS, Connection, Database
-from stepwell.storage.warehouse.journal import SQL as JOURNAL
 from stepwell.storage.warehouse.points import Cut, PointTables
 
 PAUSE: Final = 3_600.0  # seconds between two rounds
@@ -62,11 +61,9 @@ class Remover:
 
     def _sum_up(self, connection: Connection, cut: Cut) -> bool:
         """Sum up again, without what goes, what was summed up with it; False while another process sums up."""
-        ((alone,),) = JOURNAL.all(connection, "lock_tiles", (cut.run,))
+        alone = tiling.lock(connection, [cut.run])
         if alone:
-            ((settled,),) = JOURNAL.all(connection, "settled", (cut.run,))
-            others = cuts.of_series(connection, [cut.series]).values()
-            self._tables.roll_up(run=cut.run, series=cut.series, settled=settled, cuts=list(others))
+            tiling.roll_up(connection, self._tables, [(cut.run, cut.series)])
         return bool(alone)
 
     def _work(self) -> None:

@@ -17,7 +17,7 @@ from stepwell.core.clock import Clock
 from stepwell.core.errors import Busy
 from stepwell.core.model import Damage
 from stepwell.storage.catalog import audit, summaries
-from stepwell.storage.warehouse import checking, cuts, journal
+from stepwell.storage.warehouse import checking, cuts, tiling
 from stepwell.storage.warehouse.checking import SQL, Misfit
 from stepwell.storage.warehouse.database import UNHURRIED, Connection, Database
 from stepwell.storage.warehouse.points import PointTables
@@ -90,8 +90,7 @@ def _store(connection: Connection, found: Sequence[Misfit]) -> None:
 
 def _sum_up(connection: Connection, tables: PointTables, run: int, keys: Sequence[int]) -> None:
     """Remove what was summed up of some series, and do it again."""
-    ((alone,),) = journal.SQL.all(connection, "lock_tiles", (run,))
-    if not alone:
+    if not tiling.lock(connection, [run]):
         raise Busy("a server sums up series of the same run just now; repair once more")
     tables.delete_tiles(run=run, series=keys)
     end = time.monotonic() + PATIENCE
@@ -99,10 +98,7 @@ def _sum_up(connection: Connection, tables: PointTables, run: int, keys: Sequenc
         if time.monotonic() > end:
             raise Busy("ClickHouse has not removed yet what was summed up wrong; repair once more")
         time.sleep(0.1)
-    ((settled,),) = journal.SQL.all(connection, "settled", (run,))
-    for key in keys:
-        hiding = list(cuts.of_series(connection, [key]).values())
-        tables.roll_up(run=run, series=key, settled=settled, cuts=hiding)
+    tiling.roll_up(connection, tables, [(run, key) for key in keys])
 
 
 def _note(database: Database, clock: Clock, mended: int) -> None:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Final, TypeAlias
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from stepwell.core.errors import StepwellError
-from stepwell.storage.warehouse import cuts
+from stepwell.storage.warehouse import tiling
 from stepwell.storage.warehouse.database import UNHURRIED, Database
-from stepwell.storage.warehouse.journal import SQL
 from stepwell.storage.warehouse.points import Lately, PointTables, Rows
+from stepwell.storage.warehouse.tiling import Key
 
 PAUSE: Final = 5.0  # seconds between two rounds
 SERIES: Final = 100_000  # whose growth is remembered
+TOGETHER: Final = 16  # series that are summed up in one transaction
 _log = logging.getLogger("stepwell.storage")
-Key: TypeAlias = tuple[int, int]  # run key, series key
 
 
 class Roller:
@@ -71,22 +72,20 @@ class Roller:
         """Sum up what grew enough."""
         with self._lock:
             due = [key for key, count in self._growth.items() if count >= self._tables.tile]
-        for run, series in due:
+        for begin in range(0, len(due), TOGETHER):
             if self._ended.is_set():
                 return
-            with self._database.changing() as connection:
-                ((alone,),) = SQL.all(connection, "lock_tiles", (run,))
-                connection.execute(UNHURRIED)
-                if not alone:  # it stays due, and there will be little left to do
-                    continue
-                with self._lock:
-                    self._growth.pop((run, series), None)
-                settled = SQL.one(connection, "settled", (run,))
-                if settled is not None:  # else the run was purged
-                    hiding = list(cuts.of_series(connection, [series]).values())
-                    self.counters["tiles_made"] += self._tables.roll_up(
-                        run=run, series=series, settled=settled[0], cuts=hiding, lately=self._lately
-                    )
+            self._roll(due[begin : begin + TOGETHER])
+
+    def _roll(self, due: Sequence[Key]) -> None:
+        with self._database.changing() as connection:
+            alone = tiling.lock(connection, {run for run, _ in due})
+            connection.execute(UNHURRIED)
+            keys = [key for key in due if key[0] in alone]  # others stay due, and there will be little left to do
+            with self._lock:
+                for key in keys:
+                    self._growth.pop(key, None)
+            self.counters["tiles_made"] += tiling.roll_up(connection, self._tables, keys, self._lately)
 
     def _work(self) -> None:
         while not self._ended.is_set():

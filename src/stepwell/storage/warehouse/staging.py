@@ -146,6 +146,8 @@ class _Grouped:
 
 def _keys(ensure: Ensure, connection: Connection, run_key: int, batch: PointBatch) -> I64:
     """For each point the key of its series."""
+    if len(batch.series) == 1:
+        return np.full(len(batch), ensure(connection, run_key, batch.series)[0], np.int64)
     used = np.bincount(batch.which, minlength=len(batch.series)) > 0
     names = batch.series if used.all() else [batch.series[number] for number in np.flatnonzero(used).tolist()]
     keys = np.zeros(len(used), np.int64)

@@ -9,6 +9,7 @@ import threading
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stepwell.core.series import Order, Points
 from stepwell.storage.warehouse.points.cuts import hidden
@@ -42,7 +43,7 @@ class Lately:
         with self._lock:
             for series, begin, end in zip(rows.series[begins].tolist(), begins.tolist(), ends.tolist(), strict=True):
                 if series in self._kept or end - begin >= self._least:
-                    self._add(series, rows.points.take(np.arange(begin, end)))  # not a view of a large block
+                    self._add(series, _copied(rows.points, begin, end))  # not a view of a large block
             while self._count > self._most:
                 self._drop(next(iter(self._kept)))
 
@@ -55,15 +56,17 @@ class Lately:
         (series,) = scope.series or (-1,)
         with self._lock:
             points = Points.concat(list(self._kept.get(series, ())))
-        points = points.take((points.step >= scope.window.min_step) & (points.arrival < scope.end))
+        points = _those(points, (points.step >= scope.window.min_step) & (points.arrival < scope.end))
         same = np.full(len(points), scope.run, np.int64)
         rows = Rows(run=same, series=np.full(len(points), series, np.int64), points=points)
-        return rows.take(~hidden(rows, scope.cuts)).distinct().points if len(rows) else points.sorted(Order.KEY)
+        if scope.cuts:
+            rows = rows.take(~hidden(rows, scope.cuts))
+        return rows.distinct().points if len(rows) else points.sorted(Order.KEY)
 
     def forget(self, series: int, upto: int) -> None:
         """Keep nothing of a series up to a step."""
         with self._lock:
-            parts = [part.take(part.step > upto) for part in self._drop(series)]
+            parts = [_those(part, part.step > upto) for part in self._drop(series)]
             parts = [part for part in parts if len(part)]
             if parts:
                 self._kept[series] = parts
@@ -73,3 +76,14 @@ class Lately:
         parts = self._kept.pop(series, [])
         self._count -= sum(map(len, parts))
         return parts
+
+
+def _copied(points: Points, begin: int, end: int) -> Points:
+    some = points.take(slice(begin, end))
+    columns = {name: getattr(some, name).copy() for name in ("step", "time", "value", "occurrence", "arrival")}
+    return Points(**columns)
+
+
+def _those(points: Points, wanted: NDArray[np.bool_]) -> Points:
+    """Points as they are where all are wanted, as most often: else copies."""
+    return points if wanted.all() else points.take(wanted)

@@ -178,9 +178,10 @@ SELECT count() FROM points
 OPTIMIZE TABLE points FINAL
 
 -- name: tiling
-SELECT argMax(end_step, checked), max(checked), count()
+SELECT series, argMax(end_step, checked), max(checked)
 FROM tilings
-WHERE run = %(run)s AND series IN %(series)s
+WHERE run IN %(runs)s AND series IN %(series)s
+GROUP BY series
 
 -- name: tiled
 SELECT series FROM tilings WHERE run IN %(runs)s AND series IN %(series)s GROUP BY series

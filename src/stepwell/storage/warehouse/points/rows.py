@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 
-from stepwell.core.series import I64, INT64_MAX, Points, value_keys
+from stepwell.core.series import I64, INT64_MAX, Points, ascending, value_keys
 from stepwell.storage.warehouse.points.stretches import rising
+
+LONG: Final = 1 << 12  # rows of a part on the average: shorter ones are put together, as each costs some calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,3 +83,17 @@ class Rows:
             series=np.concatenate([part.series for part in parts]),
             points=Points.concat([part.points for part in parts]),
         )
+
+
+def distinct(given: Sequence[Rows]) -> list[Rows]:
+    """Each point once, in the order of run, series and key: the parts themselves where they are long and stand so one
+    behind another, else all in one part; none where there is nothing."""
+    parts = [part for part in given if len(part)]
+    if len(parts) > 1 and sum(map(len, parts)) >= LONG * len(parts) and _rise(parts):
+        return parts
+    return [Rows.concat(parts).distinct()] if parts else []
+
+
+def _rise(parts: Sequence[Rows]) -> bool:
+    ends = Rows.concat([part.take([0, -1]) for part in parts])
+    return all(ascending((rows.run, *rows.identities())).all() for rows in (ends, *parts))

@@ -15,14 +15,13 @@ from typing import Any, Final, Protocol
 import numpy as np
 from clickhouse_driver import Client
 from clickhouse_driver.errors import NetworkError
-from numpy.typing import NDArray
 
 from stepwell.core.errors import Busy, Invalid
 from stepwell.storage.warehouse.points import clusters, hosts
 from stepwell.storage.warehouse.points.errors import SILENT, told
 from stepwell.storage.warehouse.points.hosts import CUT_SECONDS, Member, Place, Replicas
+from stepwell.storage.warehouse.points.sending import Column, Sender
 
-Column = NDArray[Any]
 # A table in the server's memory alone: who finds there what it has left knows that the server was not started since.
 _KNOWN: Final = "SELECT count() FROM met WHERE token = %(token)s"
 _LEFT: Final = "INSERT INTO met (token) VALUES"
@@ -49,8 +48,8 @@ class Server(Protocol):
         """The columns of the answer, as many as `types`, which are those of the columns when there is no row."""
         ...
 
-    def insert(self, table: str, columns: Mapping[str, Column]) -> None:
-        """Insert rows; the server has them when it returns."""
+    def insert(self, table: str, *blocks: Mapping[str, Column]) -> None:
+        """Insert the rows of some blocks, which have the same columns; the server has them when it returns."""
         ...
 
     def settled(self, table: str) -> bool:
@@ -146,9 +145,12 @@ class ClickHouse:
         columns: list[Column] = self._repeated(lambda client: client.execute(statement, values or None, columnar=True))
         return columns or [np.empty(0, each) for each in types]
 
-    def insert(self, table: str, columns: Mapping[str, Column]) -> None:
-        """Insert rows; the server has them when it returns. They may be inserted twice."""
-        words, given = f"INSERT INTO {table} ({', '.join(columns)}) VALUES", list(columns.values())
+    def insert(self, table: str, *blocks: Mapping[str, Column]) -> None:
+        """Insert the rows of some blocks, which have the same columns; the server has them when it returns. They may be
+        inserted twice."""
+        words, given = f"INSERT INTO {table} ({', '.join(blocks[0])}) VALUES", [list(each.values()) for each in blocks]
+        if self.cluster:  # a table that passes rows on to shards makes a part of each block
+            given = [list(map(np.concatenate, zip(*given, strict=True)))]
         if self.cluster and table in clusters.GUARDED:
             try:
                 self._repeated(lambda client: client.execute(words, given, columnar=True, settings=clusters.QUORUM))
@@ -209,7 +211,7 @@ class ClickHouse:
             if place in self._tokens and link.client.execute(_KNOWN, {"token": self._tokens[place]})[0][0]:
                 return
             token = secrets.randbits(63)
-            link.client.execute(_LEFT, [np.array([token], np.int64)], columnar=True)
+            link.client.execute(_LEFT, [[np.array([token], np.int64)]], columnar=True)
             if self.cluster:  # it fetches from the others what it lost, when it lost something
                 link.client.execute(clusters.CATCH_UP, settings=clusters.CATCHING_UP)
             self._met()
@@ -235,7 +237,7 @@ class ClickHouse:
         try:
             if link is None:
                 self._turn += 1
-                link = _Link(Client(**self._place.options(self._turn)))
+                link = _Link(Sender(**self._place.options(self._turn)))
                 self._meet(link)
             elif self.cluster and monotonic() - link.looked > clusters.LOOKED_SECONDS:
                 self._find_fit(link)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -18,7 +18,7 @@ from stepwell.core.summary import Summary
 from stepwell.storage.warehouse.points import paging, schema, summing, tiles
 from stepwell.storage.warehouse.points.cuts import Cut, conditions, hidden
 from stepwell.storage.warehouse.points.lately import Lately
-from stepwell.storage.warehouse.points.rows import Rows
+from stepwell.storage.warehouse.points.rows import Rows, distinct
 from stepwell.storage.warehouse.points.server import Server
 from stepwell.storage.warehouse.points.statements import SQL, Scope, rows_of, select
 from stepwell.storage.warehouse.points.summing import Sizes
@@ -27,6 +27,7 @@ from stepwell.storage.warehouse.points.waiting import Waiting
 SIZES: Final = Sizes()
 NAMED: Final = 1_000  # points named in one statement
 NEAR: Final = 16  # rows read for each of them at most, before they are named in full
+TOGETHER: Final = 64  # series that are summed up together, and named in one statement
 SPREAD: Final = 16  # times as many numbers as points lie between the first and the last: beyond that each is looked for
 _PLACE: Final = 4  # columns of an identity but the occurrence
 
@@ -66,25 +67,14 @@ class PointTables:
 
     # Writing
 
-    def insert(self, rows: Rows) -> Rows:
-        """Store rows, in one block where the partitions allow; each of them once, by run, series and key. Inserting the
-        same again, or a part of it, changes nothing. After an error any part of it may be stored: insert all of it
-        again."""
-        rows = rows.distinct()  # a part of a table never repeats a point of its own
-        if not len(rows):
-            return rows
-        series, step, time, value_key, occurrence = rows.identities()
-        columns = {
-            "run": rows.run,
-            "series": series,
-            "step": step,
-            "time": time,
-            "value_key": value_key,
-            "occurrence": occurrence,
-            "age": INT64_MAX - rows.points.arrival,
-        }
-        self._server.insert("points", columns)
-        return rows
+    def insert(self, *given: Rows) -> list[Rows]:
+        """Store rows, in one block where the partitions allow; what is answered is all of them, each once, one part
+        behind another by run, series and key. Inserting the same again, or a part of it, changes nothing. After an
+        error any part of it may be stored: insert all of it again."""
+        parts = distinct(given)  # a part of a table never repeats a point of its own
+        if parts:
+            self._server.insert("points", *map(_columns, parts))
+        return parts
 
     @property
     def clustered(self) -> bool:
@@ -235,14 +225,21 @@ class PointTables:
     # Care
 
     def roll_up(
-        self, *, run: int, series: int, settled: int, cuts: Sequence[Cut] = (), lately: Lately | None = None
+        self, *, settled: Mapping[tuple[int, int], int], cuts: Sequence[Cut] = (), lately: Lately | None = None
     ) -> int:
-        """Sum up what is new of a long series, so that reads of it need not look at every point; how many tiles were
-        made. Every point of it that arrived before `settled` must be in ClickHouse, and not only in the journal. Reads
-        are exact without it; a series of fewer points than two tiles hold needs none. `lately` has points that were
-        inserted, and is freed of those that are summed up."""
-        waiting = Waiting(rows=Rows.empty(), end=settled, cuts=cuts)
-        return tiles.roll_up(self._scope(run, [series], EVERYTHING, waiting), self._sizes.nodes, lately)
+        """Sum up what is new of some long series, so that reads of them need not look at every point; how many tiles
+        were made. `settled`: (run, series) -> the arrival number before which every point of it is in ClickHouse, and
+        not only in the journal. Reads are exact without it; a series of fewer points than two tiles hold needs none.
+        `lately` has points that were inserted, and is freed of those that are summed up."""
+        scopes = [
+            self._scope(run, [series], EVERYTHING, Waiting(rows=Rows.empty(), end=end, cuts=cuts))
+            for (run, series), end in settled.items()
+        ]
+        lately = lately or Lately()
+        return sum(
+            tiles.roll_up(scopes[begin : begin + TOGETHER], self._sizes.nodes, lately)
+            for begin in range(0, len(scopes), TOGETHER)
+        )
 
     def with_tiles(self, *, runs: Sequence[int], series: Sequence[int]) -> list[int]:
         """Those of these series of these runs of which anything is summed up."""
@@ -282,6 +279,19 @@ class PointTables:
         return Scope.of(
             self._server, run=run, series=series, window=window, waiting=waiting, at_once=self._sizes.at_once
         )
+
+
+def _columns(rows: Rows) -> dict[str, I64]:
+    series, step, time, value_key, occurrence = rows.identities()
+    return {
+        "run": rows.run,
+        "series": series,
+        "step": step,
+        "time": time,
+        "value_key": value_key,
+        "occurrence": occurrence,
+        "age": INT64_MAX - rows.points.arrival,
+    }
 
 
 def _pieces(rows: Rows) -> Iterator[tuple[int, Rows]]:

@@ -24,7 +24,7 @@ from stepwell.core.series import I64, INT64_MAX, INT64_MIN, Points, value_keys, 
 from stepwell.core.summary import repeated_steps
 from stepwell.storage.warehouse.points.lately import Lately
 from stepwell.storage.warehouse.points.spans import collect, parts
-from stepwell.storage.warehouse.points.statements import Scope, age_of
+from stepwell.storage.warehouse.points.statements import Scope, age_of, select
 
 LATE: Final = 100_000  # steps with late points: beyond that tiles are not worth their while
 _SAMPLES: Final = ("first", "last", "min", "max")
@@ -52,8 +52,37 @@ class Tiles:
         )
 
 
-Nodes: TypeAlias = tuple[Buckets, NDArray[np.bool_]]  # of a level, and in which of them a step has several points
 Made: TypeAlias = tuple[Scope, Points]  # a tile to store: its steps and moment, and its points in key order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """Nodes of one level of some tiles, one tile behind another: in which of them a step has several points, and how
+    many nodes each tile has."""
+
+    nodes: Buckets
+    repeated: NDArray[np.bool_]
+    counts: I64
+
+    @property
+    def numbers(self) -> I64:
+        """Of each node its place in its tile."""
+        return np.arange(len(self.nodes)) - np.repeat(np.cumsum(self.counts) - self.counts, self.counts)
+
+    def joined(self, wanted: Sequence[int]) -> Level:
+        """So many nodes of each tile, of about equally many of these."""
+        starts = np.cumsum(self.counts) - self.counts
+        each = [rank_edges(count, some) for count, some in zip(self.counts.tolist(), wanted, strict=True)]
+        edges = [edges[:-1] + start for edges, start in zip(each, starts.tolist(), strict=True)]
+        begins = np.concatenate(edges)
+        repeated = self.repeated.copy()
+        repeated[1:] |= self.nodes.first.step[1:] == self.nodes.last.step[:-1]
+        repeated[begins] = self.repeated[begins]  # what comes before is not of the same node
+        return Level(
+            nodes=self.nodes.merge(np.append(begins, len(self.nodes))),
+            repeated=np.logical_or.reduceat(repeated, begins),
+            counts=np.array(list(map(len, edges)), np.int64),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +97,7 @@ def segments(scope: Scope) -> list[Segment]:
     """All of a scope in key order; whole tiles where they tell just what the scope would."""
     if scope.series is None or len(scope.series) != 1:
         return [Segment(scope=scope, tiles=None)]
-    end, checked = _tiling(scope)
+    ((end, checked),) = _tilings([scope])
     if end is None:
         return [Segment(scope=scope, tiles=None)]
     whole = level(scope, 0, INT64_MIN, end)
@@ -134,29 +163,47 @@ def nodes(scope: Scope, whole: Tiles, number: int) -> Buckets | None:
     return found.nodes if same and (counts == whole.nodes.count).all() else None
 
 
-def roll_up(scope: Scope, widths: tuple[int, ...], lately: Lately | None = None) -> int:
-    """Make the tiles of one series that are missing, and those again that points came to late; how many it were.
+def roll_up(scopes: Sequence[Scope], widths: tuple[int, ...], lately: Lately) -> int:
+    """Sum up what is new of some series, each in a scope of its own, late points included; how many tiles were made.
 
-    `scope` has no window and nothing that waits, and every point that arrived before its end is stored. `widths`: how
+    A scope has no window and nothing that waits, and every point that arrived before its end is stored. `widths`: how
     many points a node of each level has, falling; the first is that of a tile. `lately`: points that need not be read.
+    Their tiles are inserted together: an insert of one tile costs ClickHouse nearly as much as of many.
     """
-    end, checked = _tiling(scope)
+    tilings = _tilings(scopes)
+    ends = [end for end, _ in tilings]
     made = 0
-    if end is not None:
-        made += _mend(scope, end, checked, widths)
-    low = INT64_MIN if end is None else end + 1
-    for tiles in _grown(scope, low, widths, lately or Lately()):
-        _store(tiles, widths)
-        made += len(tiles)
-        end = tiles[-1][0].window.max_step
-    # A replica that had this row and older tiles would take them for newer than they are.
-    if end is not None and scope.server.settled("nodes"):
-        assert scope.series is not None
-        row = {"run": scope.run, "series": scope.series[0], "end_step": end, "checked": scope.end}
-        scope.server.insert("tilings", {name: np.array([value], np.int64) for name, value in row.items()})
-        if lately is not None:
-            lately.forget(scope.series[0], end)
+    tiles: list[Made] = []
+    for number, (scope, (end, checked)) in enumerate(zip(scopes, tilings, strict=True)):
+        if end is not None:
+            made += _mend(scope, end, checked, widths)
+        for some in _grown(scope, INT64_MIN if end is None else end + 1, widths, lately):
+            ends[number] = some[-1][0].window.max_step
+            tiles += some
+            if sum(len(points) for _, points in tiles) >= scope.at_once:
+                made += _store(tiles, widths)
+                tiles = []
+    made += _store(tiles, widths)
+    _tell([(scope, end) for scope, end in zip(scopes, ends, strict=True) if end is not None], lately)
     return made
+
+
+def _tell(tiled: Sequence[tuple[Scope, int]], lately: Lately) -> None:
+    """Store up to which step series have tiles now."""
+    # A replica that had these rows and older tiles would take them for newer than they are.
+    if tiled and tiled[0][0].server.settled("nodes"):
+        rows = [(scope.run, _series(scope), end, scope.end) for scope, end in tiled]
+        columns = np.ascontiguousarray(np.array(rows, np.int64).T)
+        names = ("run", "series", "end_step", "checked")
+        tiled[0][0].server.insert("tilings", dict(zip(names, columns, strict=True)))
+        for scope, end in tiled:
+            lately.forget(_series(scope), end)
+
+
+def _series(scope: Scope) -> int:
+    """The series of a scope of one."""
+    (series,) = scope.series or ()
+    return series
 
 
 def _grown(scope: Scope, low: int, widths: tuple[int, ...], lately: Lately) -> Iterator[list[Made]]:
@@ -228,56 +275,61 @@ def wrong(scope: Scope, widths: tuple[int, ...]) -> bool:
             parts = [points.take(slice(low, high)) for low, high in pairwise(edges)]
             if not all(map(len, parts)):
                 return True
-            made = [_summed(points, widths) for points in parts]
-            if any(_differ(scope, tiles, each, number) for number, each in enumerate(zip(*made, strict=True))):
+            if any(_differ(scope, tiles, each, number) for number, each in enumerate(_summed(parts, widths))):
                 return True
     return False
 
 
-def _differ(scope: Scope, starts: I64, made: Sequence[Nodes], number: int) -> bool:
+def _differ(scope: Scope, starts: I64, made: Level, number: int) -> bool:
     """Whether the stored nodes of a level of some tiles are not these."""
     stored = level(scope, number, int(starts[0]), int(starts[-1]))
-    tile = np.repeat(starts, [len(nodes) for nodes, _ in made])
-    nodes = Buckets.concat([nodes for nodes, _ in made])
-    wanted = [tile, np.concatenate([repeated for _, repeated in made]), *_columns(nodes).values()]
+    wanted = [np.repeat(starts, made.counts), made.repeated, *_columns(made.nodes).values()]
     found = [stored.tile, stored.repeated, *_columns(stored.nodes).values()]
     return not all(map(np.array_equal, wanted, found))
 
 
-def _summed(points: Points, widths: tuple[int, ...]) -> list[Nodes]:
-    """The nodes of each level of the points of a tile: the narrowest are made of points, the others of those below."""
-    edges = rank_edges(len(points), -(-len(points) // widths[-1]))
-    nodes = Buckets.of(points, edges)
-    found = [(nodes, repeated_steps(points, edges))]
+def _summed(tiles: Sequence[Points], widths: tuple[int, ...]) -> list[Level]:
+    """The levels of the points of some tiles: the narrowest nodes are made of points, the others of those below."""
+    each = [rank_edges(len(points), -(-len(points) // widths[-1])) for points in tiles]
+    found = Level(
+        nodes=Buckets.concat(list(map(Buckets.of, tiles, each))),
+        repeated=np.concatenate(list(map(repeated_steps, tiles, each))),
+        counts=np.array([len(edges) - 1 for edges in each], np.int64),
+    )
+    levels = [found]
     for width in reversed(widths[:-1]):
-        joined = rank_edges(len(nodes), -(-len(points) // width) if width != widths[0] else 1)
-        nodes, edges = nodes.merge(joined), edges[joined]
-        found.append((nodes, repeated_steps(points, edges)))
-    return found[::-1]
+        wanted = [-(-len(points) // width) if width != widths[0] else 1 for points in tiles]
+        found = found.joined(wanted)
+        levels.append(found)
+    return levels[::-1]
 
 
-def _store(tiles: list[Made], widths: tuple[int, ...]) -> None:
-    """All nodes of some tiles in one block, so that of each tile all is seen or nothing."""
-    columns: dict[str, list[I64]] = {}
-    for scope, points in tiles:
-        assert scope.series is not None
-        for number, (nodes, repeated) in enumerate(_summed(points, widths)):
-            rows = {
-                "run": scope.run,
-                "series": scope.series[0],
-                "level": number,
-                "tile": scope.window.min_step,
-                "number": np.arange(len(nodes)),
-                "made": scope.end,
-                "end_step": scope.window.max_step,
-                "repeated": repeated,
-                **_columns(nodes),
+def _store(tiles: Sequence[Made], widths: tuple[int, ...]) -> int:
+    """All nodes of some tiles in one block, so that of each tile all is seen or nothing; how many tiles it were."""
+    if not tiles:
+        return 0
+    of_tile = np.array(
+        [(each.run, _series(each), each.window.min_step, each.end, each.window.max_step) for each, _ in tiles], np.int64
+    )
+    blocks: list[dict[str, I64]] = []
+    for number, summed in enumerate(_summed([points for _, points in tiles], widths)):
+        run, series, tile, made, end = np.repeat(of_tile, summed.counts, axis=0).T
+        blocks.append(
+            {
+                "run": run,
+                "series": series,
+                "level": np.full(len(run), number, np.int64),
+                "tile": tile,
+                "number": summed.numbers,
+                "made": made,
+                "end_step": end,
+                "repeated": summed.repeated.astype(np.int64),
+                **_columns(summed.nodes),
             }
-            for name, column in rows.items():
-                whole = np.broadcast_to(np.asarray(column).astype(np.int64), (len(nodes),))
-                columns.setdefault(name, []).append(whole)
-    server = tiles[0][0].server
-    server.insert("nodes", {name: np.concatenate(column) for name, column in columns.items()})
+        )
+    columns = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    tiles[0][0].server.insert("nodes", columns)
+    return len(tiles)
 
 
 def cut(scope: Scope, whole: Tiles) -> NDArray[np.bool_]:
@@ -288,9 +340,15 @@ def cut(scope: Scope, whole: Tiles) -> NDArray[np.bool_]:
     return found
 
 
-def _tiling(scope: Scope) -> tuple[int | None, int]:
-    end, checked, count = (int(column[0]) for column in scope.select("tiling", 3))
-    return (end, checked) if count else (None, 0)
+def _tilings(scopes: Sequence[Scope]) -> list[tuple[int | None, int]]:
+    """Up to which step each of some scopes of one series has tiles, None where it has none, and since which arrival
+    number nobody has looked for late points."""
+    if not scopes:
+        return []
+    values = {"runs": tuple(scope.run for scope in scopes), "series": tuple(map(_series, scopes))}
+    series, end, checked = select(scopes[0].server, "tiling", 3, values)
+    found = dict(zip(series.tolist(), zip(end.tolist(), checked.tolist(), strict=True), strict=True))
+    return [found.get(_series(scope), (None, 0)) for scope in scopes]
 
 
 def _late(scope: Scope, end: int, checked: int) -> I64 | None:
