@@ -65,13 +65,16 @@ def test_an_emptied_log_has_no_bytes_until_the_next_commit(store: EmbeddedStore,
     assert length >= ROOM
 
 
-def test_a_log_that_begins_anew_soon_is_not_made_longer(tmp_path: Path) -> None:
-    file = tmp_path / "long.db-wal"
+def test_only_small_commits_of_a_log_that_does_not_begin_anew_soon_get_room(tmp_path: Path) -> None:
+    database, file = tmp_path / "long.db", tmp_path / "long.db-wal"
+    database.touch()
     file.touch()
-    room = LogRoom(str(tmp_path / "long.db"))
-    room.keep(MOST // FRAME + 1)
+    room = LogRoom(str(database))
+    last = MOST // FRAME
+    for frames, length in ((1, ROOM), (100, ROOM), (101, 2 * ROOM), (last, 2 * ROOM), (last + 1, 2 * ROOM)):
+        room.keep(frames)
+        assert file.stat().st_size == length, frames
     room.close()
-    assert file.stat().st_size == 0
 
 
 def test_a_full_disk_is_the_next_commits_matter(

@@ -9,7 +9,7 @@ import apsw
 from stepwell.storage.embedded.database import PAGE_SIZE
 
 ROOM: Final = 120 << 10  # bytes made at a time: SQLite writes no more than 128 KiB in one call
-LEAST: Final = 8  # frames that there is always room for
+LEAST: Final = 8  # frames that there is always room for, and that a commit has for which room is kept
 MOST: Final = 16 << 20  # bytes of a log that is made longer: where a checkpoint is due, it begins anew
 _HEAD, _FRAME = 32, 24 + PAGE_SIZE  # bytes of its head, and of a page in it
 
@@ -26,10 +26,12 @@ class LogRoom:
         self._name = f"{database}-wal"
         self._file: apsw.VFSFile | None = None
         self._length = 0  # of the file, at least
+        self._frames = 0
 
     def keep(self, frames: int) -> None:
         """See to it that there is room behind so many frames, which are all that the log has."""
-        if not frames:  # nothing is known of the log yet
+        grown, self._frames = frames - self._frames, frames
+        if not frames or grown > LEAST:  # nothing is known of the log yet; what is large has itself to write
             return
         end = _HEAD + frames * _FRAME
         least = end + LEAST * _FRAME
