@@ -9,9 +9,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from stepwell.storage.embedded import EmbeddedStore
+from stepwell.storage.embedded import EmbeddedStore, care
 from stepwell.storage.embedded.database import FILE, PAGE_SIZE
-from stepwell.storage.embedded.log_room import LEAST, MOST, ROOM, LogRoom
+from stepwell.storage.embedded.log_room import LEAST, ROOM, LogRoom
 from stepwell.storage.embedded.writer import Request
 from stores import NOW, RUN, add, make_runs, read_rows
 
@@ -65,16 +65,24 @@ def test_an_emptied_log_has_no_bytes_until_the_next_commit(store: EmbeddedStore,
     assert length >= ROOM
 
 
-def test_only_small_commits_of_a_log_that_does_not_begin_anew_soon_get_room(tmp_path: Path) -> None:
+def test_only_small_commits_get_room(tmp_path: Path) -> None:
     database, file = tmp_path / "long.db", tmp_path / "long.db-wal"
     database.touch()
     file.touch()
     room = LogRoom(str(database))
-    last = MOST // FRAME
-    for frames, length in ((1, ROOM), (100, ROOM), (101, 2 * ROOM), (last, 2 * ROOM), (last + 1, 2 * ROOM)):
+    for frames, length in ((1, ROOM), (100, ROOM), (101, 2 * ROOM), (4_000, 2 * ROOM)):
         room.keep(frames)
         assert file.stat().st_size == length, frames
     room.close()
+
+
+def test_a_log_that_begins_anew_soon_is_not_made_longer(
+    store: EmbeddedStore, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It grows with each commit once the room is used that it had."""
+    monkeypatch.setattr(care, "CHECKPOINT_PAGES", 1)
+    found = lengths(store, log, range(100))[ROOM // FRAME :]
+    assert len(set(found)) == len(found)
 
 
 def test_a_full_disk_is_the_next_commits_matter(

@@ -178,6 +178,16 @@ def test_who_does_not_come_back_is_waited_for_once(two: EmbeddedStore, monkeypat
     two.write(workspace=W, writes=[param("1")]).result(10)
 
 
+def test_nobody_is_waited_for_while_more_waits_than_a_group_takes(
+    two: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "GROUP_REQUESTS", 2)
+    with one_commit(two):
+        futures = [two.write(workspace=W, writes=[param("1")]) for _ in range(3)]
+    for future in futures:
+        future.result(10)
+
+
 def test_what_is_urgent_ends_the_waiting(two: EmbeddedStore) -> None:
     waiting = two.write(workspace=W, writes=[param("1")])
     two._writer.submit(Request(run=lambda connection, stage: None, alone=True)).result(10)

@@ -89,7 +89,7 @@ RETURNING next_run - 1, deleted;
 
 -- name: add_run
 INSERT INTO run (
-    workspace_key, id, experiment_id, project_number, name, user, status, status_reason, deleted, artifact_uri, origin,
+    workspace_key, id, experiment_id, project_number, name, "user", status, status_reason, deleted, artifact_uri, origin,
     start_time, end_time, created_at, updated_at
 )
 VALUES (
@@ -102,22 +102,15 @@ RETURNING key;
 -- name: change_run
 -- Columns that no index holds: to set another writes the index too, even where the value stays.
 UPDATE run SET
-    name = ifnull(:name, name),
-    status = ifnull(:status, status),
-    status_reason = ifnull(:status_reason, status_reason),
-    end_time = ifnull(:end_time, end_time),
+    name = coalesce(:name, name),
+    status = coalesce(:status, status),
+    status_reason = coalesce(:status_reason, status_reason),
+    end_time = coalesce(:end_time, end_time),
     updated_at = :at
 WHERE key = :key;
 
 -- name: move_run
-UPDATE run SET
-    name = ifnull(:name, name),
-    status = ifnull(:status, status),
-    status_reason = ifnull(:status_reason, status_reason),
-    start_time = ifnull(:start_time, start_time),
-    end_time = ifnull(:end_time, end_time),
-    deleted = ifnull(:deleted, deleted),
-    updated_at = :at
+UPDATE run SET start_time = coalesce(:start_time, start_time), deleted = coalesce(:deleted, deleted), updated_at = :at
 WHERE key = :key;
 
 -- name: run_id_of_key

@@ -16,7 +16,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 
 from stepwell.core.model import Columns, Experiment, RunRow
 
-CACHED: Final = Columns(last=True)  # what rows of runs bring along: as the answers of MLflow's interface tell them
+CACHED: Final = Columns(last=True)  # what rows of runs bring along: all params, tags and last points
 ROW_BYTES: Final = 16 << 20
 EXPERIMENT_BYTES: Final = 1 << 20
 _OBJECTS: Final = 1_500  # bytes of a run's or an experiment's; about, with the JSON that is made of them

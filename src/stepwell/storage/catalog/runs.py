@@ -296,19 +296,21 @@ def _check_tags(conn: Connection, key: int, write: RunWrite) -> None:
 
 
 def _change(conn: Connection, key: int, write: RunWrite) -> None:
-    bindings = {
-        "key": key,
+    indexed = {
+        "start_time": write.start_time,
+        "deleted": None if write.lifecycle is None else write.lifecycle is Lifecycle.DELETED,
+    }
+    others = {
         "name": write.name,
         "status": None if write.status is None else write.status.value,
         "status_reason": write.status_reason,
         "end_time": write.end_time,
-        "at": write.at,
     }
-    if write.start_time is None and write.lifecycle is None:
-        _SQL.run(conn, "change_run", bindings)
-    else:
-        deleted = None if write.lifecycle is None else write.lifecycle is Lifecycle.DELETED
-        _SQL.run(conn, "move_run", {**bindings, "start_time": write.start_time, "deleted": deleted})
+    moves = any(value is not None for value in indexed.values())
+    if moves:
+        _SQL.run(conn, "move_run", {"key": key, "at": write.at, **indexed})
+    if not moves or any(value is not None for value in others.values()):
+        _SQL.run(conn, "change_run", {"key": key, "at": write.at, **others})
 
 
 def _add_params(conn: Connection, key: int, write: RunWrite) -> None:

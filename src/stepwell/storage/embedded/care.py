@@ -56,7 +56,8 @@ class Checkpoints:
 
     def after_commit(self, connection: apsw.Connection) -> None:
         """Copy the log into the database when it has grown; wait for readers only at the hard cap."""
-        self._room.keep(self.pages)
+        if self.pages < CHECKPOINT_PAGES:  # else the log begins anew soon
+            self._room.keep(self.pages)
         if self.pages < self._due:
             return
         hard = self.pages >= HARD_PAGES

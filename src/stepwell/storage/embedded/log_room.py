@@ -10,7 +10,6 @@ from stepwell.storage.embedded.database import PAGE_SIZE
 
 ROOM: Final = 120 << 10  # bytes made at a time: SQLite writes no more than 128 KiB in one call
 LEAST: Final = 8  # frames that there is always room for, and that a commit has for which room is kept
-MOST: Final = 16 << 20  # bytes of a log that is made longer: where a checkpoint is due, it begins anew
 _HEAD, _FRAME = 32, 24 + PAGE_SIZE  # bytes of its head, and of a page in it
 
 
@@ -33,9 +32,8 @@ class LogRoom:
         grown, self._frames = frames - self._frames, frames
         if not frames or grown > LEAST:  # nothing is known of the log yet; what is large has itself to write
             return
-        end = _HEAD + frames * _FRAME
-        least = end + LEAST * _FRAME
-        if least <= self._length or end > MOST:
+        least = _HEAD + (frames + LEAST) * _FRAME
+        if least <= self._length:
             return
         try:
             if self._file is None:

@@ -97,6 +97,7 @@ class Writer:
         self._overtaken = False  # by an urgent one, just now
         self._siblings = 0  # requests that came while the last group was under way, and that group's own
         self._worked = 0.0  # seconds of processor time that it took
+        self._left = False  # whether more were queued than that group could take
         self._awaited = 0  # requests that the thread waits for to be queued; 0: it does not
         self.next_arrival = next_arrival
         self.queued_bytes = 0
@@ -194,8 +195,9 @@ class Writer:
         return False
 
     def _expect(self, group: Sequence[Request], worked: float) -> None:
+        """What the next group may wait for; nothing, where more is queued than a group takes."""
         if not group[0].alone:
-            self._siblings, self._worked = len(group) + len(self._queue), worked
+            self._siblings, self._worked = 0 if self._left else len(group) + len(self._queue), worked
 
     def _gather(self) -> None:
         """Until as many are queued as clients wrote lately. Clients that wait for their answers come back together, and
@@ -229,6 +231,7 @@ class Writer:
             self.queued_bytes -= request.size
             points += request.points
             group.append(request)
+        self._left = bool(self._queue)
         return group
 
     def _commit(self, group: Sequence[Request]) -> None:

@@ -23,38 +23,6 @@ SELECT run.key, run.id, run.experiment_id, run.project_number, run.name, run."us
        run.deleted, run.artifact_uri, run.origin, run.start_time, run.end_time, run.created_at, run.updated_at
 FROM each_number(:keys) AS wanted JOIN run ON run.key = wanted.value;
 
--- name: add_run
-INSERT INTO run (
-    workspace_key, id, experiment_id, project_number, name, "user", status, status_reason, deleted, artifact_uri, origin,
-    start_time, end_time, created_at, updated_at
-)
-VALUES (
-    :workspace_key, :id, :experiment_id, :project_number, :name, :user, :status, '', 0, :artifact_uri, :origin,
-    :start_time, NULL, :at, :at
-)
-ON CONFLICT (workspace_key, id) DO NOTHING
-RETURNING key;
-
--- name: change_run
-UPDATE run SET
-    name = coalesce(:name, name),
-    status = coalesce(:status, status),
-    status_reason = coalesce(:status_reason, status_reason),
-    end_time = coalesce(:end_time, end_time),
-    updated_at = :at
-WHERE key = :key;
-
--- name: move_run
-UPDATE run SET
-    name = coalesce(:name, name),
-    status = coalesce(:status, status),
-    status_reason = coalesce(:status_reason, status_reason),
-    start_time = coalesce(:start_time, start_time),
-    end_time = coalesce(:end_time, end_time),
-    deleted = coalesce(:deleted, deleted),
-    updated_at = :at
-WHERE key = :key;
-
 -- name: run_id_of_number
 SELECT id FROM run WHERE workspace_key = ? AND experiment_id = ? AND project_number = ?;
 
