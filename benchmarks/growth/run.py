@@ -34,6 +34,7 @@ from servers import disk_bytes
 from ways import Way, ways
 
 RAW = "application/vnd.stepwell.buckets"  # columns as the processor has them, which the web page asks for
+RAW_SUMMARIES = "application/vnd.stepwell.summaries"
 WRITERS = 8
 # What is compared with MLflow's interface, and how many times as fast it is to be.
 AGAINST = (
@@ -260,14 +261,16 @@ def wide(folder: Path, tiny: bool) -> Iterator[Row]:
             filling.wide(to, f"w{metrics}", metrics=metrics, points=3)
     with serving(directory) as (server, _):
         for metrics in sizes:
-            ms = server.ms("POST", "/api/v1/summaries", {"run_ids": [f"w{metrics}"], "columns": ["last_value"]})
-            every = server.ms("POST", "/api/v1/summaries", {"run_ids": [f"w{metrics}"]})
+            body = {"run_ids": [f"w{metrics}"]}
+            ms = server.ms("POST", "/api/v1/summaries", {**body, "columns": ["last_value"]})
+            every = server.ms("POST", "/api/v1/summaries", body, Accept=RAW_SUMMARIES)
+            as_json = server.ms("POST", "/api/v1/summaries", body)
             yield Row(
                 part="wide",
                 what=f"summaries of {metrics:,} metrics",
-                found=f"{ms:.1f} ms, with all columns {every:.1f} ms",
+                found=f"{ms:.1f} ms, with all columns {every:.1f} ms, these as JSON {as_json:.1f} ms",
                 wanted="10 ms",
-                holds=ms <= 10,
+                holds=max(ms, every) <= 10,
             )
     shutil.rmtree(directory)
 

@@ -249,6 +249,30 @@ def test_summaries_of_many_runs(api: httpx.Client, run: str):
     assert api.post("/summaries", json={"run_ids": [run_id], "metrics": ["no"]}).json()["metric"] == []
 
 
+def test_summaries_in_the_raw_form(api: httpx.Client, run: str):
+    write(api, run, [0, 2**53 + 1], [1.0, "-Infinity"])
+    form = {"Accept": "application/vnd.stepwell.summaries"}
+    body = {"run_ids": [run.rpartition("/")[2]], "columns": ["last_step", "last_value", "mean"]}
+    answer = api.post("/summaries", json=body, headers=form)
+    assert (answer.headers["content-type"], answer.headers["vary"]) == (form["Accept"], "accept")
+    (size,) = struct.unpack_from("<Q", answer.content)
+    head = json.loads(answer.content[8 : 8 + size])
+    assert head == {
+        "run_id": body["run_ids"],
+        "metric": ["loss"],
+        "columns": [
+            {"name": "last_step", "type": "int64"},
+            {"name": "last_value", "type": "float64"},
+            {"name": "mean", "type": "float64"},
+        ],
+    }
+    assert struct.unpack("<qdd", answer.content[8 + size :]) == (2**53 + 1, -math.inf, 1.0)
+    nothing = api.post("/summaries", json={**body, "metrics": ["no"]}, headers=form).content
+    assert json.loads(nothing[8:])["metric"] == []
+    assert api.post("/summaries", json=body, headers={"Accept": RAW}).headers["content-type"] == "application/json"
+    assert failure(api.post("/summaries", json={"run_ids": 1}, headers=form))["field"] == "run_ids"
+
+
 def test_a_write_may_carry_everything(api: httpx.Client, run: str):
     body = {
         "series": [{"metric": "loss", "steps": [0], "values": [1]}],

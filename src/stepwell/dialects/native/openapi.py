@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from inspect import cleandoc
 from typing import Any, Final
 
@@ -24,8 +24,6 @@ requests write it as "NaN", "Infinity" or "-Infinity". Integers are 64-bit: time
 
 A write is durable and visible to every read once it is answered, and stored whole or not at all. Unknown fields are
 refused. Every error has the shape FailureAnswer."""
-_RAW: Final = " ".join(cleandoc(raw.buckets.__doc__ or "").split())
-_RAW_POINTS: Final = " ".join(cleandoc(raw.points.__doc__ or "").split())
 _ERRORS: Final = {
     400: "The request is not valid; the error names the field.",
     401: "A valid credential is required.",
@@ -108,7 +106,7 @@ def _operation(operation: Operation, schema_of: dict[Any, Any], components: dict
         shape = schema_of[operation.body]
         content: dict[str, Any] = {"application/json": {"schema": shape}}
         if operation.raw_body:
-            content[raw.POINTS] = {"schema": {"type": "string", "format": "binary", "description": _RAW_POINTS}}
+            content[raw.POINTS] = _described(raw.points)
         required = bool(components[operation.body.__name__].get("required"))
         found["requestBody"] = {"required": required, "content": content}
     elif operation.verb == "PUT":
@@ -145,9 +143,15 @@ def _answer(operation: Operation, schema_of: dict[Any, Any]) -> dict[str, Any]:
         content = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
         return {"description": "The bytes.", "content": content}
     content = {"application/json": {"schema": schema_of[operation.answer]}}
-    if operation.raw:
-        content[raw.BUCKETS] = {"schema": {"type": "string", "format": "binary", "description": _RAW}}
+    if operation.raw is not None:
+        content[operation.raw.media_type] = _described(operation.raw.encode)
     return {"description": "Done.", "content": content}
+
+
+def _described(form: Callable[..., Any]) -> dict[str, Any]:
+    """Bytes of the form that a function of `raw` reads or makes, and describes."""
+    words = " ".join(cleandoc(form.__doc__ or "").split())
+    return {"schema": {"type": "string", "format": "binary", "description": words}}
 
 
 def _error(text: str, shape: dict[str, Any]) -> dict[str, Any]:

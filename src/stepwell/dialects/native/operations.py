@@ -9,8 +9,9 @@ from typing import Any, Final, TypeAlias
 from msgspec import Struct
 
 from stepwell.core.access import Role
-from stepwell.dialects.native import about, access, answers, bounds, catalog, reading, wire
+from stepwell.dialects.native import about, access, answers, bounds, catalog, raw, reading, wire
 from stepwell.dialects.native.asking import Ask
+from stepwell.dialects.native.raw import Form
 
 PREFIX: Final = "/api/v1"
 SMALL_BODY: Final = 4 << 20
@@ -22,8 +23,8 @@ Handler: TypeAlias = Callable[[Ask, Any], Any]
 class Operation:
     """One verb of one path. `handler` is None where the routes have an endpoint of their own, of the name `id`.
 
-    query, body: the shape of the query string and of the body. answer: of the answer's body; None: bytes. raw: whether
-    the answer also has a form of `raw`; raw_body: whether the body has one.
+    query, body: the shape of the query string and of the body. answer: of the answer's body; None: bytes. raw: the raw
+    form of the answer, if it has one; raw_body: whether the body has one.
     """
 
     verb: str
@@ -37,7 +38,7 @@ class Operation:
     status: int = 200
     role: Role = Role.READER
     body_limit: int = SMALL_BODY
-    raw: bool = False
+    raw: Form | None = None
     raw_body: bool = False
 
 
@@ -133,9 +134,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _read("/views", about.list_views, answers.ViewList),
     _write("PUT", "/views/{view}", about.save_view, answers.View, body=wire.NewView),
     _write("DELETE", "/views/{view}", about.delete_view, answers.Removed),
-    _ask("/summaries", reading.read_summaries, answers.SummaryTable, wire.SummariesRequest),
-    _read("/buckets", reading.query_buckets, answers.BucketsAnswer, query=wire.BucketsQuery, raw=True),
-    _ask("/buckets", reading.read_buckets, answers.BucketsAnswer, wire.BucketsRequest, raw=True),
+    _ask("/summaries", reading.read_summaries, answers.SummaryTable, wire.SummariesRequest, raw=raw.SUMMARIES),
+    _read("/buckets", reading.query_buckets, answers.BucketsAnswer, query=wire.BucketsQuery, raw=raw.BUCKETS),
+    _ask("/buckets", reading.read_buckets, answers.BucketsAnswer, wire.BucketsRequest, raw=raw.BUCKETS),
     _ask("/deltas", reading.read_deltas, answers.DeltasAnswer, wire.DeltasRequest),
     _read("/runs/{run_id}/artifacts", reading.list_files, answers.FileTable, query=wire.FolderQuery),
     Operation(

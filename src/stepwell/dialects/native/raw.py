@@ -1,28 +1,38 @@
-"""The raw forms: columns as the processor has them, of answers with buckets and of requests with points. Pure.
+"""The raw forms: columns as the processor has them, of buckets, of summaries and of requests with points. Pure.
 
 JSON is the form that people read and every program can; these say the same in a twentieth of the time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from stepwell.core.errors import Invalid
 from stepwell.core.series import I64
 from stepwell.dialects.native.columns import Table
 
-BUCKETS: Final = "application/vnd.stepwell.buckets"
 POINTS: Final = "application/vnd.stepwell.points"
 _WORD: Final = 8  # bytes: of every cell, and what everything is aligned to
 _TYPES: Final = {"i": ("int64", "<i8"), "f": ("float64", "<f8")}
 
 
-def wanted(accept: str | None) -> bool:
-    """Whether a header Accept names the raw form."""
-    return accept is not None and BUCKETS in (each.partition(";")[0].strip().lower() for each in accept.split(","))
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The raw form of an answer: its media type, and what makes it of the answer."""
+
+    media_type: str
+    encode: Callable[[Table], bytes]
+
+    def wanted(self, accept: str | None) -> bool:
+        """Whether a header Accept names it."""
+        named = (each.partition(";")[0].strip().lower() for each in (accept or "").split(","))
+        return self.media_type in named
 
 
 def sent(content_type: str | None) -> bool:
@@ -60,18 +70,34 @@ def buckets(answer: Table) -> bytes:
     series = answer["series"]
     tables = [each["buckets"] for each in series]
     names = [name for name in tables[0] if name != "non_finite"] if tables else []
-    types = {name: _TYPES[tables[0][name].dtype.kind] for name in names}
-    head = orjson.dumps(
-        {
-            "series": [_named(each, table, names) for each, table in zip(series, tables, strict=True)],
-            "columns": [{"name": name, "type": types[name][0]} for name in names],
-        }
-    )
-    head += b" " * (-len(head) % _WORD)
-    cells = (np.ascontiguousarray(each[name], types[name][1]).data for name in names for each in tables)
-    return b"".join([len(head).to_bytes(_WORD, "little"), head, *cells])
+    named = [_named(each, table, names) for each, table in zip(series, tables, strict=True)]
+    return _packed({"series": named}, {name: [each[name] for each in tables] for name in names})
+
+
+def summaries(answer: Table) -> bytes:
+    """A SummaryTable: the length of the head (8 bytes), the head, the columns. All numbers are little-endian.
+
+    The head is JSON, padded with spaces to a multiple of 8 bytes: `run_id` and `metric` of each row, `columns` name and
+    type (int64 or float64) of each column. Then column after column, 8 bytes a cell. A cell that is NaN or infinite is
+    just that; a value that does not exist is NaN, as of a metric whose `finite_count` is 0.
+    """
+    named = {name: answer[name] for name in ("run_id", "metric")}
+    return _packed(named, {name: [answer[name]] for name in answer if name not in {*named, "non_finite"}})
+
+
+def _packed(head: Table, columns: Mapping[str, list[NDArray[Any]]]) -> bytes:
+    """`columns`: the parts of each, arrays of one type."""
+    types = {name: _TYPES[parts[0].dtype.kind] for name, parts in columns.items()}
+    told = orjson.dumps({**head, "columns": [{"name": name, "type": types[name][0]} for name in columns]})
+    told += b" " * (-len(told) % _WORD)
+    cells = (np.ascontiguousarray(part, types[name][1]).data for name, parts in columns.items() for part in parts)
+    return b"".join([len(told).to_bytes(_WORD, "little"), told, *cells])
 
 
 def _named(series: Table, table: Table, names: list[str]) -> dict[str, Any]:
     named = {name: series[name] for name in ("run_id", "metric", "labels")}
     return {**named, "rows": len(table[names[0]])}
+
+
+BUCKETS: Final = Form("application/vnd.stepwell.buckets", buckets)
+SUMMARIES: Final = Form("application/vnd.stepwell.summaries", summaries)

@@ -161,8 +161,8 @@ async def _handled(
     if body is not None:
         asked = body.body(await call.body(operation.body_limit))
     run = call.run if operation.role is Role.READER else call.run_write
-    if operation.raw:
-        encode = _raw if raw.wanted(call.header("accept")) else _either
+    if (form := operation.raw) is not None:
+        encode = partial(_raw, form) if form.wanted(call.header("accept")) else _either
         return await run(encode, handler, _ask(call), asked)
     return await run(_answer, handler, _ask(call), asked, operation.status)
 
@@ -240,8 +240,8 @@ def _answer(handler: Handler, ask: Ask, asked: Any, status: int) -> Response:
     return json_response(handler(ask, asked), status)
 
 
-def _raw(handler: Handler, ask: Ask, asked: Any) -> Response:
-    return Response(200, raw.buckets(handler(ask, asked)), raw.BUCKETS, _BY_ACCEPT)
+def _raw(form: raw.Form, handler: Handler, ask: Ask, asked: Any) -> Response:
+    return Response(200, form.encode(handler(ask, asked)), form.media_type, _BY_ACCEPT)
 
 
 def _either(handler: Handler, ask: Ask, asked: Any) -> Response:
