@@ -69,6 +69,14 @@ def compile_filter(conditions: Filter) -> Callable[[RowValues], bool]:
     return lambda row: all(test(row) for test in tests)
 
 
+def compile_numbers(conditions: Filter) -> Callable[[float], bool]:
+    """Comparisons of one numeric field as a predicate on its number."""
+    checks = [_check(each.op, each.value) for each in conditions]
+    if len(checks) == 1:
+        return checks[0]
+    return lambda number: all(check(number) for check in checks)
+
+
 def compile_like(pattern: str, *, ignore_case: bool = False) -> Callable[[str], bool]:
     """A `LIKE` pattern as a predicate on text. Its cost is at most length of text times length of pattern."""
     if ignore_case:

@@ -1,5 +1,7 @@
 """How much a search looks at to find a page of the best runs by a metric: as much as it shows, not as there is."""
 
+from __future__ import annotations
+
 import apsw
 import numpy as np
 import pytest
@@ -110,3 +112,35 @@ def test_a_run_is_found_by_its_tag_of_now() -> None:
     runs.apply(conn, "w", RunWrite(run_id="r21", lifecycle=Lifecycle.DELETED, at=99))
     assert searching.find_runs(conn, plan, ()).keys == [keys[3]]
     assert searching.count_runs(conn, plan, ()) == 1
+
+
+@pytest.mark.parametrize(("text", "order"), [("", ["metrics.loss ASC"]), ("metrics.loss < 60", [])])
+def test_a_walk_looks_no_row_up_behind_its_index(text: str, order: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walking, "MANY", 200)
+    conn, _ = filled(400)
+    query = RunQuery(filter=parse_filter(text, schema=RUNS), order=parse_order(order, schema=RUNS), limit=LIMIT)
+    asked: list[tuple[str, apsw.Bindings | None]] = []
+
+    def executed(cursor: apsw.Cursor, sql: str, bindings: apsw.Bindings | None) -> bool:
+        asked.append((sql, bindings))
+        return True
+
+    conn.exec_trace = executed
+    searching.find_runs(conn, searching.plan_search(conn, "w", query), [])
+    conn.exec_trace = None
+    ((table,),) = conn.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'run_metric'")
+    walks = [(sql, bindings) for sql, bindings in asked if "walked" in sql]
+    assert len(walks) == (2 if text else 1)
+    for sql, bindings in walks:
+        steps = conn.execute(f"EXPLAIN {sql}", bindings).fetchall()
+        assert table not in [page for _, code, _, page, *_ in steps if code == "OpenRead"]
+
+
+def test_live_runs_beyond_the_bounds_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walking, "MANY", 200)
+    work = []
+    for count in (100, 300):
+        conn, keys = filled(400)
+        live = [Live(key, "loss", (), Summary.of_one(2, 2, 60.0)) for key in keys[:count]]
+        work.append(steps(conn, "metrics.loss < 60", [], live)[0])
+    assert work[1] - work[0] < 200 * 10, "they are listed, and that is all"

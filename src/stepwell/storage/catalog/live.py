@@ -98,6 +98,11 @@ class LiveValues:
             numbers = value_keys(np.array(numbers, np.float64)).tolist()
         return dict(zip(found, numbers, strict=True))
 
-    def runs_of(self, metric: str) -> Collection[int]:
+    def runs_of(self, metric: str) -> list[int]:
         """Keys of the runs of which a metric is live."""
-        return self._by_metric.get(metric, {}).keys()
+        return list(self._by_metric.get(metric, ()))
+
+    def keep(self, metric: str, meets: Callable[[float], bool]) -> None:
+        """Forget a metric of the runs of which the last value does not meet a condition."""
+        found = self._by_metric.get(metric, {})
+        self._by_metric[metric] = {key: summary for key, summary in found.items() if meets(summary.last.value)}

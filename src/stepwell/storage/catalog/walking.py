@@ -7,12 +7,13 @@ condition is asked of both as always. What a walk finds is right; where it is no
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isqrt
 from typing import Final
 
-from stepwell.core.filters import Aggregate, Comparison, Field, Kind, Op, complete_order
+from stepwell.core.filter_match import compile_numbers
+from stepwell.core.filters import Aggregate, Comparison, Field, Filter, Kind, Op, complete_order
 from stepwell.storage.catalog.fields import Bindings, Fields, Identity
 from stepwell.storage.catalog.live import LiveValues
 from stepwell.storage.catalog.search import (
@@ -45,7 +46,7 @@ class Walk:
 
     metric: str
     metric_id: int
-    bounds: Sequence[Comparison]
+    bounds: Filter
     ordered: bool
 
     @property
@@ -70,13 +71,13 @@ def choose(conn: Connection, question: Question, metric_ids: Mapping[str, int], 
     # Of `runs`, a walk in order meets limit * runs / n before it has found a page of those n that are within bounds.
     fewest, chosen = FEW if ordered is None else max(FEWER, isqrt(question.limit * runs) // SHARE), None
     for metric, bounds in bounded.items():
-        walk = Walk(metric=metric, metric_id=metric_ids[metric], bounds=bounds, ordered=False)
+        walk = Walk(metric=metric, metric_id=metric_ids[metric], bounds=tuple(bounds), ordered=False)
         most = min(fewest, FEWER) if ordered is not None and ordered.key == metric else fewest  # in order it ends soon
         if (count := _count(conn, walk, most, idiom)) < most:
             fewest, chosen = count, walk
     if chosen is None and ordered is not None:
         bounds = bounded.get(ordered.key, [])
-        chosen = Walk(metric=ordered.key, metric_id=metric_ids[ordered.key], bounds=bounds, ordered=True)
+        chosen = Walk(metric=ordered.key, metric_id=metric_ids[ordered.key], bounds=tuple(bounds), ordered=True)
     return chosen
 
 
@@ -90,6 +91,9 @@ def compile_walk(
 ) -> Statement:
     """As `compile_search`, of the runs that the walk meets."""
     bindings = Bindings(idiom)
+    waiting = [] if live is None else live.runs_of(walk.metric)
+    if live is not None:  # no look at a run of which is known that its value lies beyond the bounds
+        live.keep(walk.metric, compile_numbers(walk.bounds))
     apart = _told_apart(question, bindings, idiom)
     met = {(Kind.METRIC, walk.metric): "walked", **{identity: name for name, (identity, _) in apart.items()}}
     fields = Fields(question.table, bindings, metric_ids=metric_ids, live=live, met=None if live else met)
@@ -104,7 +108,7 @@ def compile_walk(
     along = [f"{_VALUE} DESC" if question.order[0].descending else _VALUE, *sorting[1:]] if walk.ordered else sorting
     stored = [
         f"SELECT {columns}",
-        f"FROM run_metric AS walked{idiom.indexed.format('run_metric_by_last')}",
+        f"FROM run_metric AS walked{idiom.indexed.format('run_metric_by_value')}",
         *(join for _, join in apart.values()),
         f"{idiom.onward} run ON run.key = walked.run_key",
         *fields.joins,
@@ -114,11 +118,14 @@ def compile_walk(
         lines = [*stored, f"ORDER BY {', '.join(along)}", *_cut_out(question, bindings)]
         return Statement(sql="\n".join(lines), bindings={**question.scope_values, **bindings.values})
     limit = bindings.add(question.limit + question.skip)
-    runs = bindings.add(json.dumps(list(live.runs_of(walk.metric))))
-    ctes = [*fields.ctes, f"waiting (run_key) AS MATERIALIZED (SELECT value FROM {idiom.numbers}({runs}))"]
-    waiting = [
+    ctes = [
+        *fields.ctes,
+        f"waiting (run_key) AS MATERIALIZED (SELECT value FROM {idiom.numbers}({bindings.add(json.dumps(waiting))}))",
+    ]
+    hopeful = bindings.add(json.dumps(live.runs_of(walk.metric)))
+    added = [
         f"SELECT {columns}",
-        f"FROM waiting {idiom.onward} run ON run.key = waiting.run_key",
+        f"FROM {idiom.numbers}({hopeful}) AS hopeful {idiom.onward} run ON run.key = hopeful.value",
         *fields.joins,
         f"WHERE {' AND '.join(wheres)}",
         f"ORDER BY {', '.join(sorting)} LIMIT {limit}",
@@ -130,7 +137,7 @@ def compile_walk(
         "AND walked.run_key NOT IN (SELECT run_key FROM waiting)",
         f"ORDER BY {', '.join(along)} LIMIT {limit}",
         ") AS met UNION ALL SELECT * FROM (",
-        *waiting,
+        *added,
         f") AS added ORDER BY {', '.join(sorting)}",
         *_cut_out(question, bindings),
     ]
@@ -180,7 +187,7 @@ def _how_many(conn: Connection, question: Question) -> tuple[bool, int]:
 def _count(conn: Connection, walk: Walk, most: int, idiom: Idiom) -> int:
     bindings = Bindings(idiom)
     wheres = " AND ".join(_bounds(walk, bindings))
-    source = f"run_metric AS walked{idiom.indexed.format('run_metric_by_last')}"
+    source = f"run_metric AS walked{idiom.indexed.format('run_metric_by_value')}"
     sql = f"SELECT count(*) FROM (SELECT 1 FROM {source} WHERE {wheres} LIMIT {bindings.add(most)}) AS few"
     ((count,),) = fetch(conn, sql, bindings.values)
     return int(count)

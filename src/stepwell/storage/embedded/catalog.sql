@@ -156,7 +156,9 @@ CREATE TABLE IF NOT EXISTS run_metric (
     PRIMARY KEY (metric_id, run_key)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX IF NOT EXISTS run_metric_by_last ON run_metric (metric_id, CASE last WHEN -1 THEN 0 ELSE last END);
+-- With `last` beside its order the index tells all that a walk asks; else SQLite looks every row up in the table.
+CREATE INDEX IF NOT EXISTS run_metric_by_value ON run_metric (metric_id, CASE last WHEN -1 THEN 0 ELSE last END, last);
+DROP INDEX IF EXISTS run_metric_by_last;
 
 CREATE TABLE IF NOT EXISTS record (
     key INTEGER PRIMARY KEY,
