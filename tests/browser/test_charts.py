@@ -63,6 +63,24 @@ def test_a_drag_zooms_all_cards_and_a_double_click_brings_all_back(page: Page):
     expect(page.get_by_role("button", name="Reset zoom")).to_have_count(0)
 
 
+def test_a_zoom_belongs_to_its_axis(page: Page):
+    ink(card(page, LOSS))
+    drag(card(page, LOSS), 0.5, 0.75)
+    zoomed = ink(card(page, LOSS), lambda found: found.count > 300)
+    axis = page.get_by_role("toolbar", name="Charts").get_by_label("X axis")
+    axis.select_option("Wall time")
+    ink(card(page, LOSS), lambda found: found.count > 300 and found.right - found.left > 0.8 * found.width)
+    axis.select_option("Step")
+    ink(card(page, LOSS), lambda found: found == zoomed)
+    axis.select_option("Wall time")
+    drag(card(page, LOSS), 0.5, 0.75)
+    expect(page).to_have_url(re.compile("zoom=[^&]*wall"))
+    page.get_by_role("link", name="Compare", exact=True).click()
+    ink(card(page, LOSS), lambda found: found.count > 300)
+    page.get_by_role("button", name="Reset zoom").click()
+    expect(page).not_to_have_url(re.compile("zoom="))
+
+
 def test_the_tooltip_has_all_runs_in_full(page: Page):
     ink(card(page, LOSS))
     card(page, LOSS).locator(".u-over").hover()

@@ -125,6 +125,14 @@ def test_a_drag_with_shift_zooms_into_a_box(page: Page):
     expect(page.get_by_role("button", name="Reset zoom")).to_be_visible()
     fitted = ink(card(page, LOSS), lambda found: found != before)
     assert fitted != boxed
+    # The way back is the same for both.
+    page.keyboard.down("Shift")
+    pull(card(page, LOSS), (0.2, 0.2), (0.9, 0.9))
+    page.keyboard.up("Shift")
+    ink(card(page, LOSS), lambda found: found not in (before, fitted))
+    page.get_by_role("button", name="Reset zoom").click()
+    ink(card(page, LOSS), lambda found: found == before)
+    expect(page.get_by_role("button", name="Reset zoom")).to_have_count(0)
 
 
 def test_a_card_has_settings_of_its_own(page: Page):

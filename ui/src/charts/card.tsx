@@ -17,7 +17,7 @@ import { keyOf, type CardProps, type Choosing, type Shown } from "./shown";
 import { useStage, type Stage } from "./stage";
 import type { Kind } from "./ticks";
 import { useDark } from "./dark";
-import { changeView, useOwn, useZoom } from "./zoom";
+import { axisOf, changeView, useOwn, useZoom } from "./zoom";
 import type { Reach } from "./window";
 
 /** Of one card: a hundred runs have fewer buckets each than the chart has pixels. Lowest and highest are kept anyway. */
@@ -30,7 +30,8 @@ export function Card({ metric, runs: given, settings: common, title = metric, he
   const stage = useStage();
   const own = useOwn(metric);
   const settings = useMemo(() => ({ ...common, ...own.settings }), [common, own]);
-  const zoom = useZoom();
+  const axis = axisOf(settings);
+  const zoom = useZoom(axis);
   const [runs, choosing] = useChoosing(given, outer);
   const [width, setWidth] = useState(0);
   const { state, busy, retry } = useFeed(stage, metric, runs, settings, zoom, width);
@@ -39,9 +40,9 @@ export function Card({ metric, runs: given, settings: common, title = metric, he
   const { view, clipped } = useMemo(() => viewOf(lines, settings, zoom, own.y), [lines, settings, zoom, own]);
   const plot = useRef<Plot | null>(null);
   const changeX = (x: Reach | null, y: Reach | null) =>
-    changeView({ zoom: x, metric, own: { ...own, y: y === null ? (x === null ? null : own.y) : [y.min, y.max] } });
+    changeView({ zoom: x, axis, metric, own: { ...own, y: y === null ? (x === null ? null : own.y) : [y.min, y.max] } });
   const pan = (which: "x" | "y", to: Reach, done: boolean) =>
-    changeView(which === "x" ? { zoom: to } : { metric, own: { ...own, y: [to.min, to.max] } }, { replace: !done });
+    changeView(which === "x" ? { zoom: to, axis } : { metric, own: { ...own, y: [to.min, to.max] } }, { replace: !done });
   const drawn = runs.filter((run) => run.hidden !== true);
   // The same element until something of it changes: it is not rendered anew with every answer.
   const legend = useMemo(() => runs.length > 1 && <Legend runs={runs} dark={dark} choosing={choosing} stage={stage} />, [runs, dark, choosing, stage]);
@@ -60,7 +61,7 @@ export function Card({ metric, runs: given, settings: common, title = metric, he
         </span>
       </header>
       <div class="card-body" style={{ minHeight: `${height}px` }}>
-        <Drawing view={view} ready={!state.loading || lines.length > 0} height={height} title={title} axis={`${settings.x} ${settings.xMetric}`} stage={stage} zoom={changeX} pan={pan} sized={setWidth} hold={(made) => (plot.current = made)} />
+        <Drawing view={view} ready={!state.loading || lines.length > 0} height={height} title={title} axis={axis} stage={stage} zoom={changeX} pan={pan} sized={setWidth} hold={(made) => (plot.current = made)} />
         <Over state={state} lines={lines} drawn={drawn.length} retry={retry} />
       </div>
       <p class="chart-notes">{notesOf(state, lines, settings, clipped).join(" · ")}</p>
@@ -127,8 +128,8 @@ function useFeed(stage: Stage, metric: string, runs: readonly Shown[], settings:
   }, [stage]);
   const { x, xMetric, logX, line } = settings;
   useLayoutEffect(() => {
-    if (width > 0) feed.current?.want({ metric, runs: runs.filter((run) => run.hidden !== true), settings, zoom: rested, budget });
-  }, [stage, metric, identity, x, xMetric, logX, line, rested, budget, width > 0]);
+    if (width > 0) feed.current?.want({ metric, runs: runs.filter((run) => run.hidden !== true), settings, zoom: zoom && rested, budget });
+  }, [stage, metric, identity, x, xMetric, logX, line, zoom && rested, budget, width > 0]);
   return { state, busy: state.loading || rested !== zoom, retry: () => feed.current?.retry() };
 }
 

@@ -5,7 +5,7 @@ import { DEFAULTS, overridesOf, overrideText, settingsOf } from "./settings";
 import { svg } from "./export";
 import { nice, ticks } from "./ticks";
 import { bucketed, drawnLine } from "./testing";
-import { reachOf, reachText } from "./zoom";
+import { axisOf, reachOf, reachText } from "./zoom";
 import { around, tsvOf } from "./tooltip";
 import { toldAt } from "./nearest";
 
@@ -97,7 +97,7 @@ describe("the address", () => {
 
   test("says the zoom, or nonsense that is none", () => {
     expect(reachOf(reachText({ min: -1e-9, max: 123456.789 }))).toEqual({ min: -1e-9, max: 123456.789 });
-    expect(["", "1", "2~1", "a~b", "0~Infinity"].map(reachOf)).toEqual([null, null, null, null, null]);
+    for (const text of ["", "1", "2~1", "a~b", "0~Infinity", "~5"]) expect(reachOf(text)).toBeNull();
   });
 });
 
@@ -122,6 +122,15 @@ describe("sections", () => {
     const all = ["a", "b", "c"];
     expect(moved(all, stepped([], all, "b", 1))).toEqual(["a", "c", "b"]);
     expect(moved(all, stepped([], all, "b", -1))).toEqual(["b", "a", "c"]);
+  test("says a zoom of the axis it is of, and of no other", () => {
+    const steps = reachText({ min: 10, max: 20 });
+    const metric = axisOf({ x: "metric", xMetric: "odd~name 1" });
+    const odd = reachText({ min: 0, max: 0.5 }, metric);
+    expect([reachOf(steps), reachOf(steps, "wall")]).toEqual([{ min: 10, max: 20 }, null]);
+    expect([reachOf(odd, metric), reachOf(odd), reachOf(odd, "metric odd")]).toEqual([{ min: 0, max: 0.5 }, null, null]);
+    expect(axisOf({ x: "step", xMetric: "left from before" })).toBe("step");
+  });
+
     expect(stepped([], all, "c", 1)).toEqual([]);
   });
 

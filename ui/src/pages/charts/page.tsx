@@ -8,7 +8,6 @@ import { moved, patternOf, sectionsOf, stepped, withMove, type Section } from ".
 import { useChartSettings, type ChartSettings } from "../../charts/settings";
 import type { Choosing, Shown } from "../../charts/shown";
 import { Stage, StageContext } from "../../charts/stage";
-import { useZoom } from "../../charts/zoom";
 import { Empty, Failed, Loading } from "../../parts/states";
 import { MOST, useChosenRuns, type Chosen } from "../../state/chosen";
 import { PARAMS, useParam } from "../../state/params";
@@ -37,7 +36,6 @@ export function ChartsPage() {
 
 function Cards({ chosen }: { chosen: Chosen }) {
   const settings = useChartSettings();
-  const zoom = useZoom();
   const runs = useShown(chosen);
   const [named] = useParam(PARAMS.shown);
   const keys = useKeys(
@@ -62,7 +60,7 @@ function Cards({ chosen }: { chosen: Chosen }) {
   const common = { settings, runsOf, choosing, metrics };
   return (
     <div class="chart-cards">
-      <Toolbar settings={settings} zoom={zoom} metrics={metrics} broken={typeof pattern === "string" ? pattern : null} found={sections.count} />
+      <Toolbar settings={settings} metrics={metrics} broken={typeof pattern === "string" ? pattern : null} found={sections.count} />
       <State chosen={chosen} keys={keys} found={sections.count} all={metrics.length} />
       {sections.first.length > 0 && <Part name="Pinned" id="*" section={{ name: "*", metrics: sections.first }} {...common} />}
       {sections.free.map((section) => (

@@ -1,21 +1,19 @@
 // What belongs to all cards: settings, which metrics, how they stand, and how running runs are followed.
 
 import { Controls } from "../../charts/controls";
+import { ResetZoom } from "../../charts/reset";
 import { setChartSettings, type ChartSettings } from "../../charts/settings";
-import type { Reach } from "../../charts/window";
-import { changeView } from "../../charts/zoom";
 import { PARAMS, useParam } from "../../state/params";
 
 interface ToolbarProps {
   settings: ChartSettings;
-  zoom: Reach | null;
   metrics: readonly string[];
   /** Why the pattern is no regular expression. */
   broken: string | null;
   found: number;
 }
 
-export function Toolbar({ settings, zoom, metrics, broken, found }: ToolbarProps) {
+export function Toolbar({ settings, metrics, broken, found }: ToolbarProps) {
   const [pattern, setPattern] = useParam(PARAMS.metrics);
   return (
     <div class="chart-toolbar" role="toolbar" aria-label="Charts">
@@ -32,11 +30,7 @@ export function Toolbar({ settings, zoom, metrics, broken, found }: ToolbarProps
         <output>{broken === null ? `${found} of ${metrics.length}` : <span class="bad">{broken}</span>}</output>
       </label>
       <Controls settings={settings} change={setChartSettings} metrics={metrics} id="all" />
-      {zoom !== null && (
-        <button type="button" onClick={() => changeView({ zoom: null })}>
-          Reset zoom
-        </button>
-      )}
+      <ResetZoom />
       <span class="space" />
       <Layout />
     </div>

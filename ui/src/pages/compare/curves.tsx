@@ -7,6 +7,7 @@ import { Drawing } from "../../charts/drawing";
 import { counted, whole } from "../../charts/format";
 import type { Line } from "../../charts/lines";
 import type { View } from "../../charts/plot";
+import { ResetZoom } from "../../charts/reset";
 import { xExtent, xScale, yScale } from "../../charts/scale";
 import { patternOf } from "../../charts/sections";
 import { Stage, StageContext, useStage } from "../../charts/stage";
@@ -55,6 +56,7 @@ export function Curves({ runs }: { runs: readonly RunRow[] }) {
       </div>
       {typeof pattern === "string" && <p class="bad">{pattern}</p>}
       {keys.error !== null && <Failed error={keys.error} retry={keys.retry} />}
+        <ResetZoom />
       {keys.loading && metrics.length === 0 && <Loading what="metrics" />}
       {!keys.loading && metrics.length === 0 && <Empty>{text === "" ? "These runs have no metrics yet." : "No metric matches."}</Empty>}
       {metrics.map((metric) => (
@@ -67,7 +69,7 @@ export function Curves({ runs }: { runs: readonly RunRow[] }) {
 }
 
 function Metric({ metric, runs, by }: { metric: string; runs: readonly RunRow[]; by: By }) {
-  const zoom = useZoom();
+  const zoom = useZoom("step");
   const ids = useMemo(() => runs.map((run) => run.id), [runs]);
   const found = useMetric(metric, ids, zoom);
   const charts = useMemo(() => {

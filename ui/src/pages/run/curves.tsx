@@ -2,6 +2,7 @@
 
 import { useMemo } from "preact/hooks";
 import { ChartGrid } from "../../charts/grid";
+import { ResetZoom } from "../../charts/reset";
 import { patternOf, sectionsOf } from "../../charts/sections";
 import { useChartSettings } from "../../charts/settings";
 import type { Shown } from "../../charts/shown";
@@ -33,6 +34,7 @@ export function Curves({ detail }: PartProps) {
       <p class="line">
         <input type="search" aria-label="Filter metrics" placeholder="Metrics: a regular expression" value={text} onInput={(event) => setText(event.currentTarget.value, { replace: true })} />
         {typeof pattern === "string" && <span class="bad">{pattern}</span>}
+        <ResetZoom />
         <a href={link(["charts"], { shown: shown.id, hidden: null, part: null, file: null })}>Open in the workspace of charts</a>
       </p>
       {sections.length === 0 && <Empty>No metric matches.</Empty>}
