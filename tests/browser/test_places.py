@@ -8,10 +8,18 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from browser.filling import PLUTO_RUN, ask
+from browser.filling import DIGITS, PLUTO_RUN, ask
+from browser.looking import card, ink
 from browser.person import Person
 from proxying import PREFIX, Behind, behind_proxy
 from serving import Server
+
+
+@pytest.fixture
+def digits(filled: Server) -> str:
+    """The id of the sweep's experiment."""
+    found = ask(filled.url, "/experiments")["experiments"]
+    return str(found["id"][found["name"].index(DIGITS)])
 
 
 def test_every_place_and_back(person: Person):
@@ -73,6 +81,18 @@ def test_an_answer_that_fails_can_be_asked_again(person: Person):
     page = person.go("compare", live="0")
     page.get_by_role("button", name="Try again").first.click()
     expect(page.get_by_text("runs.", exact=False).first).to_be_visible()
+
+
+def test_a_server_that_was_away_is_asked_again(person: Person, digits: str):
+    person.expect("503|Failed to load")
+    for path in ("session", "runs/search", "summaries", "buckets"):
+        person.page.route(f"**/api/v1/{path}", lambda route: route.fulfill(status=503, body="{}"), times=1)
+    page = person.go("charts", experiments=digits)
+    ink(card(page, "train/loss"))
+    page.get_by_role("link", name="Runs", exact=True).click()
+    page.get_by_role("row").nth(1).get_by_role("gridcell").first.click()
+    # Who may write is known by now.
+    expect(page.get_by_role("toolbar", name="Selected runs").get_by_role("button", name="Archive")).to_be_visible()
 
 
 @pytest.fixture(params=["alone", "behind nginx, under a path"])

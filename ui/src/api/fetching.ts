@@ -1,6 +1,7 @@
 // Asking from a component: loading, ready and failed are distinct states, and what was shown stays while the next comes.
 
 import { useCallback, useEffect, useState } from "preact/hooks";
+import { useAway } from "../state/tick";
 import type { Problem, Result } from "./client";
 
 export interface Fetching<T> {
@@ -51,6 +52,7 @@ export function useFetching<T>(key: string | null, ask: (signal: AbortSignal) =>
     setRound((n) => n + 1);
   }, []);
   const { data, error, loading, asked, answered } = state;
+  useAway({ error, loading, retry });
   // A new question leaves after the paint: until then, too, nobody may say that there is nothing.
   return { data, old: answered !== key, error, loading: loading || asked !== key, retry };
 }

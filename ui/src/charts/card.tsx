@@ -2,6 +2,7 @@
 
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Empty, Failed, Loading } from "../parts/states";
+import { useAway } from "../state/tick";
 import { CardMenu } from "./card-menu";
 import "./charts.css";
 import { dashesOf, inkOf } from "./colours";
@@ -130,7 +131,10 @@ function useFeed(stage: Stage, metric: string, runs: readonly Shown[], settings:
   useLayoutEffect(() => {
     if (width > 0) feed.current?.want({ metric, runs: runs.filter((run) => run.hidden !== true), settings, zoom: zoom && rested, budget });
   }, [stage, metric, identity, x, xMetric, logX, line, zoom && rested, budget, width > 0]);
-  return { state, busy: state.loading || rested !== zoom, retry: () => feed.current?.retry() };
+  const busy = state.loading || rested !== zoom;
+  const retry = () => feed.current?.retry();
+  useAway({ error: state.error, loading: busy, retry });
+  return { state, busy, retry };
 }
 
 function useRested<T>(value: T, milliseconds: number): T {

@@ -19,7 +19,8 @@ interface Body {
 /** A server with series that grow. `size` is how many points, at steps 0, 1, 2..., each run has now. */
 class Server {
   size = 1000;
-  broken = false;
+  /** Whether it answers with an error, or the path where it does. */
+  broken: boolean | string = false;
   /** Never answers. */
   mute = false;
   readonly asked: [path: string, body: Body][] = [];
@@ -36,7 +37,7 @@ class Server {
     this.signals.push(signal);
     if (this.mute) return new Promise(() => undefined);
     const error: Problem = { status: 503, code: "busy", message: "busy", field: null, position: null, requestId: null };
-    return Promise.resolve(this.broken ? { ok: false, error } : { ok: true, data: data() });
+    return Promise.resolve(this.broken === true || this.broken === path ? { ok: false, error } : { ok: true, data: data() });
   }
 
   count(path: string): number {
@@ -166,6 +167,23 @@ describe("a card's data", () => {
     expect(last()?.error).toBeNull();
     expect(last()?.held).toHaveLength(1);
   });
+
+  test("that failed for one run still says so when another was chosen", async () => {
+    const { server, make, last } = setup();
+    const feed = make();
+    server.broken = true;
+    feed.want(wish());
+    await vi.advanceTimersByTimeAsync(50);
+    server.broken = false;
+    feed.want(wish({ runs: [RUN, { ...RUN, id: "b" }] }));
+    await vi.advanceTimersByTimeAsync(50);
+    expect(last()).toMatchObject({ loading: false, error: { code: "busy" } });
+    expect(last()?.held).toHaveLength(1);
+    feed.retry();
+    await vi.advanceTimersByTimeAsync(50);
+    expect(last()).toMatchObject({ loading: false, error: null });
+    expect(last()?.held).toHaveLength(2);
+  });
 });
 
 describe("a running run", () => {
@@ -209,6 +227,22 @@ describe("a running run", () => {
     live.every(0);
     await vi.advanceTimersByTimeAsync(60_000);
     expect(server.count("deltas")).toBe(0);
+  });
+
+  test("is drawn on after a question that failed, and no error stays behind", async () => {
+    const { server, live, make, last } = setup();
+    server.size = 50;
+    make().want(running);
+    live.every(1);
+    await vi.advanceTimersByTimeAsync(1100);
+    server.broken = "buckets";
+    server.size = 400; // more than the card draws: all of it is asked for anew, in vain
+    await vi.advanceTimersByTimeAsync(1100);
+    server.broken = false;
+    server.size = 410;
+    await vi.advanceTimersByTimeAsync(2100);
+    expect(last()).toMatchObject({ loading: false, error: null });
+    expect(last()?.held[0]?.whole.count.reduce((a, b) => a + b, 0)).toBe(410);
   });
 
   test("never needs more than half again its budget, for an hour", async () => {

@@ -39,6 +39,8 @@ interface Part {
   metric: string;
   windows: readonly Window[];
   buckets: Buckets | null;
+  /** Why the newest question about it failed. */
+  error: Problem | null;
   stop: AbortController;
   unfollow: (() => void) | null;
   budget: number;
@@ -48,7 +50,6 @@ interface Part {
 export class Feed {
   private parts = new Map<string, Part>();
   private wish: Wish | null = null;
-  private error: Problem | null = null;
   private closed = false;
   private readonly drawn = new Map<string, Pick<Held, "detail" | "along">>();
   private waiting = false;
@@ -64,7 +65,6 @@ export class Feed {
     const { metric, settings } = this.wish ?? wish;
     if (metric !== wish.metric || settings.x !== wish.settings.x || settings.xMetric !== wish.settings.xMetric) this.drawn.clear();
     this.wish = wish;
-    this.error = null;
     const before = this.parts;
     this.parts = new Map();
     for (const [name, make] of this.needed(wish)) {
@@ -78,12 +78,12 @@ export class Feed {
 
   /** Ask again for what failed. */
   retry(): void {
-    for (const [name, part] of this.parts) {
-      if (part.buckets !== null) continue;
-      drop(part);
-      this.parts.delete(name);
+    for (const part of this.parts.values()) {
+      if (part.error === null) continue;
+      part.error = null;
+      this.load(part);
     }
-    if (this.wish !== null) this.want(this.wish);
+    this.tell();
   }
 
   close(): void {
@@ -108,7 +108,7 @@ export class Feed {
     const columns = columnsOf(run, settings);
     const name = nameOf(run, metric, windows, budget, columns);
     const make = () => {
-      const part: Part = { run, metric, windows, buckets: null, stop: new AbortController(), unfollow: null, budget, columns };
+      const part: Part = { run, metric, windows, buckets: null, error: null, stop: new AbortController(), unfollow: null, budget, columns };
       this.load(part);
       return part;
     };
@@ -125,13 +125,12 @@ export class Feed {
     void Promise.all(asked).then((results) => {
       if (stop.signal.aborted || this.closed) return;
       const found: Buckets[] = [];
+      part.error = null;
       for (const result of results) {
         if (result.ok) found.push(result.data);
-        else this.error = result.error;
+        else part.error = result.error;
       }
-      if (found.length === results.length) {
-        part.buckets = joined(found);
-      }
+      if (part.error === null) part.buckets = joined(found);
       if (part.buckets !== null && run.running === true) this.follow(part);
       this.later();
     });
@@ -174,12 +173,7 @@ export class Feed {
     this.waiting = true;
     queueMicrotask(() => {
       this.waiting = false;
-      if (this.wish !== null && !this.closed) {
-        const { error } = this;
-        this.want(this.wish);
-        this.error = error;
-        if (error !== null) this.tell();
-      }
+      if (this.wish !== null && !this.closed) this.want(this.wish);
     });
   }
 
@@ -187,8 +181,9 @@ export class Feed {
     if (this.wish === null) return;
     const { wish } = this;
     const held = wish.runs.map((run) => this.heldOf(run, wish));
-    const loading = this.error === null && held.some((each) => each === null || each.loading);
-    this.changed({ held: held.filter((each) => each !== null), loading, error: this.error });
+    const error = [...this.parts.values()].find((part) => part.error !== null)?.error ?? null;
+    const loading = error === null && held.some((each) => each === null || each.loading);
+    this.changed({ held: held.filter((each) => each !== null), loading, error });
   }
 
   private heldOf(run: Shown, wish: Wish): (Held & { loading: boolean }) | null {

@@ -3,9 +3,12 @@
 import { useEffect, useState } from "preact/hooks";
 import type { components } from "../api/schema";
 import { get, identity, type Result } from "../api/client";
+import { useTick } from "./tick";
 
 const KEY = "stepwell-secret";
 const EVENT = "stepwell-session";
+/** Seconds after which a server that did not say who one is, is asked again. */
+const AGAIN = 5;
 
 export type Principal = components["schemas"]["Session"];
 /** `asking`: not known yet. `refused`: the server wants a secret, or another one. */
@@ -37,17 +40,20 @@ export function signOut(): void {
   tell("refused");
 }
 
-/** Asks once who one is, and follows what becomes of it. For the frame alone; pages take it from `useWho`. */
+/** Asks who one is until it is known, and follows what becomes of it. For the frame alone; pages take it from `useWho`. */
 export function useSession(): Session {
   const [session, setSession] = useState<Session>("asking");
   useEffect(() => {
     const follow = (event: Event) => setSession((event as CustomEvent<Session>).detail);
     addEventListener(EVENT, follow);
+    return () => removeEventListener(EVENT, follow);
+  }, []);
+  const beat = useTick(session === "asking" ? AGAIN : 0);
+  useEffect(() => {
     const { secret } = identity;
     // Somebody may have signed in or out meanwhile.
     void who().then((asked) => asked.ok && secret === identity.secret && tell(asked.data));
-    return () => removeEventListener(EVENT, follow);
-  }, []);
+  }, [beat]);
   return session;
 }
 
