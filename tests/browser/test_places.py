@@ -95,6 +95,13 @@ def test_a_server_that_was_away_is_asked_again(person: Person, digits: str):
     expect(page.get_by_role("toolbar", name="Selected runs").get_by_role("button", name="Archive")).to_be_visible()
 
 
+def test_a_telephone_shows_whole_charts(look: Callable[..., Person], filled: Server, digits: str):
+    person = look(filled.url, viewport={"width": 390, "height": 844})
+    page = person.go("charts", experiments=digits)
+    assert ink(card(page, "train/loss")).width > 300
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is wider than the window"
+
+
 @pytest.fixture(params=["alone", "behind nginx, under a path"])
 def guarded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Behind]:
     """A server that wants credentials."""

@@ -27,21 +27,30 @@ export interface GridProps {
 export const AROUND = 98;
 /** As in the style sheet. */
 const GAP = 8;
+/** CSS pixels: where there is no room for so many cards of this width beside each other, there are fewer. */
+const LEAST = 200;
 const DRAGGED = "application/x-stepwell-metric";
 
 /** So many cards are looked after together: in a section of thousands, what is far away is one empty box for each. */
 const BLOCK = 24;
 
 export function ChartGrid(props: GridProps) {
-  const { metrics, columns = 3, height = 260 } = props;
+  const { metrics, columns: wanted = 3, height = 260 } = props;
   const stage = useStage();
+  const box = useRef<HTMLDivElement>(null);
+  const [room, setRoom] = useState(wanted);
+  useLayoutEffect(
+    () => (box.current === null ? undefined : stage.widths.of(box.current, (width) => setRoom(Math.max(1, Math.floor((width + GAP) / (LEAST + GAP)))))),
+    [stage],
+  );
+  const columns = Math.min(wanted, room);
   const blocks = Array.from({ length: Math.ceil(metrics.length / BLOCK) }, (_, n) => metrics.slice(n * BLOCK, (n + 1) * BLOCK));
   return (
     <StageContext.Provider value={stage}>
-      <div class="chart-blocks">
+      <div class="chart-blocks" ref={box}>
         {blocks.map((some, n) => (
           <Near key={n} height={Math.ceil(some.length / columns) * (height + AROUND + GAP) - GAP}>
-            {() => <Block {...props} metrics={some} allMetrics={props.allMetrics ?? metrics} />}
+            {() => <Block {...props} columns={columns} metrics={some} allMetrics={props.allMetrics ?? metrics} />}
           </Near>
         ))}
       </div>
