@@ -38,7 +38,8 @@ export function tick(given: number, gap: number): string {
   return given.toFixed(decimals(gap));
 }
 
-function decimals(gap: number): number {
+/** How many decimals tell numbers apart that are `gap` apart. */
+export function decimals(gap: number): number {
   if (gap <= 0) return 6;
   let places = Math.max(0, -Math.floor(Math.log10(gap) + 1e-9));
   if (places < 15 && Math.abs(gap * 10 ** places - Math.round(gap * 10 ** places)) > 1e-6) places++;

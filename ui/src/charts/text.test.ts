@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { counted, duration, moment, tick, value, whole } from "./format";
 import { sectionsOf, moved, patternOf, stepped, withMove } from "./sections";
 import { DEFAULTS, overridesOf, overrideText, settingsOf } from "./settings";
@@ -80,6 +80,33 @@ describe("ticks", () => {
     expect(found.text).toEqual(["12:00\n2026-11-21", "12:02", "12:04", "12:06", "12:08", "12:10"]);
     expect(ticks({ min: 0, max: 600, log: false }, "duration", 5).text[1]).toBe("2 min");
   });
+
+  test.each([
+    [60, 100, ["1 min", "1 min 10 s", "1 min 20 s", "1 min 30 s", "1 min 40 s"]],
+    [3600, 3660, ["1:00:00", "1:00:15", "1:00:30", "1:00:45", "1:01:00"]],
+    [93_600, 97_200, ["26:00:00", "26:15:00", "26:30:00", "26:45:00", "27:00:00"]],
+    [-75, -74, ["-1:15.00", "-1:14.75", "-1:14.50", "-1:14.25", "-1:14.00"]],
+  ])("of durations from %d to %d s are told apart", (min, max, text) => {
+    expect(ticks({ min, max, log: false }, "duration", 4).text).toEqual(text);
+  });
+
+  test("of days stand where days begin, also when the clocks were changed", () => {
+    vi.stubEnv("TZ", "Europe/Berlin"); // summer time ends on 2026-10-25
+    const [min, max] = [new Date(2026, 9, 20).getTime() / 1000, new Date(2026, 9, 31).getTime() / 1000];
+    expect(max - min).toBe(11 * 86_400 + 3600);
+    for (const room of [4, 5, 12]) {
+      const found = ticks({ min, max, log: false }, "time", room);
+      expect(new Set(found.text).size).toBe(found.text.length);
+      for (const each of found.at) expect(new Date(each * 1000).getHours()).toBe(0);
+    }
+    vi.unstubAllEnvs();
+  });
+
+  test("of quarters of a second say quarters", () => {
+    const noon = new Date(2026, 10, 21, 12).getTime() / 1000;
+    const found = ticks({ min: noon, max: noon + 1, log: false }, "time", 4);
+    expect(found.text.slice(1)).toEqual(["12:00:00.25", "12:00:00.50", "12:00:00.75", "12:00:01.00"]);
+  });
 });
 
 describe("the address", () => {
@@ -93,6 +120,15 @@ describe("the address", () => {
     const metric = "odd/<img src=x> & = , ~";
     expect(overridesOf([overrideText(metric, own)]).get(metric)).toEqual(own);
     expect(overridesOf(["m=a&y=3~1"]).get("a")?.y).toBeNull();
+  });
+
+  test("says a zoom of the axis it is of, and of no other", () => {
+    const steps = reachText({ min: 10, max: 20 });
+    const metric = axisOf({ x: "metric", xMetric: "odd~name 1" });
+    const odd = reachText({ min: 0, max: 0.5 }, metric);
+    expect([reachOf(steps), reachOf(steps, "wall")]).toEqual([{ min: 10, max: 20 }, null]);
+    expect([reachOf(odd, metric), reachOf(odd), reachOf(odd, "metric odd")]).toEqual([{ min: 0, max: 0.5 }, null, null]);
+    expect(axisOf({ x: "step", xMetric: "left from before" })).toBe("step");
   });
 
   test("says the zoom, or nonsense that is none", () => {
@@ -122,15 +158,6 @@ describe("sections", () => {
     const all = ["a", "b", "c"];
     expect(moved(all, stepped([], all, "b", 1))).toEqual(["a", "c", "b"]);
     expect(moved(all, stepped([], all, "b", -1))).toEqual(["b", "a", "c"]);
-  test("says a zoom of the axis it is of, and of no other", () => {
-    const steps = reachText({ min: 10, max: 20 });
-    const metric = axisOf({ x: "metric", xMetric: "odd~name 1" });
-    const odd = reachText({ min: 0, max: 0.5 }, metric);
-    expect([reachOf(steps), reachOf(steps, "wall")]).toEqual([{ min: 10, max: 20 }, null]);
-    expect([reachOf(odd, metric), reachOf(odd), reachOf(odd, "metric odd")]).toEqual([{ min: 0, max: 0.5 }, null, null]);
-    expect(axisOf({ x: "step", xMetric: "left from before" })).toBe("step");
-  });
-
     expect(stepped([], all, "c", 1)).toEqual([]);
   });
 

@@ -1,6 +1,6 @@
 // Where an axis has its lines and what stands beside them.
 
-import { duration, tick } from "./format";
+import { decimals, duration, tick } from "./format";
 import type { Scale } from "./scale";
 
 export interface Ticks {
@@ -70,19 +70,40 @@ const GAPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_
 /** The gap of a time axis in seconds. */
 function gapOf(least: number): number {
   if (least <= 1) return nice(least);
-  return GAPS.find((gap) => gap >= least) ?? 86_400 * Math.max(1, nice(least / 86_400));
+  return GAPS.find((gap) => gap >= least) ?? 86_400 * Math.ceil(nice(least / 86_400));
 }
 
 function durations(scale: Scale, wanted: number): Ticks {
-  const at = multiples(scale, gapOf((scale.max - scale.min) / wanted));
-  return { at, text: at.map(duration) };
+  const gap = gapOf((scale.max - scale.min) / wanted);
+  const at = multiples(scale, gap);
+  return { at, text: at.map((each) => elapsed(each, gap)) };
+}
+
+/** A duration among others that are `gap` apart: in two units where these tell them apart, else as a clock does, 26:10:00. */
+function elapsed(seconds: number, gap: number): string {
+  const size = Math.abs(seconds);
+  const finer = size >= 86_400 ? 3600 : size >= 3600 ? 60 : size >= 60 ? 1 : 0;
+  if (gap >= finer) return duration(seconds);
+  const digits = decimals(gap);
+  const rounded = Number(size.toFixed(digits));
+  const hours = Math.floor(rounded / 3600);
+  const minutes = String(Math.floor(rounded / 60) % 60);
+  const clock = `${hours > 0 ? `${hours}:${minutes.padStart(2, "0")}` : minutes}:${secondsText(rounded % 60, digits)}`;
+  return seconds < 0 ? `-${clock}` : clock;
+}
+
+/** 05, or with digits 05.25. */
+function secondsText(seconds: number, digits: number): string {
+  return seconds.toFixed(digits).padStart(digits === 0 ? 2 : digits + 3, "0");
 }
 
 function times(scale: Scale, wanted: number): Ticks {
   const gap = gapOf((scale.max - scale.min) / wanted);
-  const offset = new Date(scale.min * 1000).getTimezoneOffset() * -60;
+  const offset = offsetAt(scale.min);
   const shifted = { ...scale, min: scale.min + offset, max: scale.max + offset };
-  const at = multiples(shifted, gap).map((each) => each - offset);
+  // Where the clocks were changed in between, days begin an hour earlier or later.
+  const local = (each: number) => each - (gap > 3600 ? offsetAt(each - offset) : offset);
+  const at = multiples(shifted, gap).map(local).filter((each) => each >= scale.min - gap * 1e-9 && each <= scale.max + gap * 1e-9);
   let day = "";
   const text = at.map((each) => {
     const said = clock(each, gap);
@@ -93,6 +114,11 @@ function times(scale: Scale, wanted: number): Ticks {
   return { at, text };
 }
 
+/** How many seconds local time is ahead. */
+function offsetAt(seconds: number): number {
+  return new Date(seconds * 1000).getTimezoneOffset() * -60;
+}
+
 function clock(seconds: number, gap: number): { day: string; clock: string } {
   const date = new Date(Math.round(seconds * 1e6) / 1000);
   const two = (part: number) => String(part).padStart(2, "0");
@@ -100,6 +126,5 @@ function clock(seconds: number, gap: number): { day: string; clock: string } {
   const minutes = `${two(date.getHours())}:${two(date.getMinutes())}`;
   if (gap >= 60) return { day, clock: minutes };
   const part = seconds - Math.floor(seconds / 60) * 60;
-  const digits = gap >= 1 ? 0 : Math.min(6, Math.ceil(-Math.log10(gap)));
-  return { day, clock: `${minutes}:${part.toFixed(digits).padStart(digits === 0 ? 2 : digits + 3, "0")}` };
+  return { day, clock: `${minutes}:${secondsText(part, Math.min(6, decimals(gap)))}` };
 }
