@@ -37,6 +37,14 @@ describe("live points", () => {
     expect([...found.mean]).toEqual([...old.mean]);
   });
 
+  test("at steps too great to be asked for come again, and are known", () => {
+    const great = Array.from({ length: 4 }, (_, n) => 2 ** 53 + 2 * n);
+    const old = bucketed([1, 2, 3, 4], 4, great);
+    const again = points(great.map((step, n): [number, number] => [step, n + 1]));
+    const known = [great[3] ?? 0, again.times_us[3] ?? 0] as const;
+    expect([...merged(old, again, known).count]).toEqual([1, 1, 1, 1]);
+  });
+
   test("that come late join their bucket: a spike is kept", () => {
     const old = bucketed([1, 2, 3, 4], 2, [0, 10, 20, 30]);
     const found = merged(old, points([[5, 100], [25, null]], { 1: "Infinity" }), null);

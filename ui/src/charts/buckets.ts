@@ -121,7 +121,7 @@ export function valuesOf(points: Points): Float64Array {
 
 /**
  * New points among the buckets: behind the end each is a bucket of its own; a late one joins the bucket that spans its
- * step, or stands between two. Points at or before `known` (step, time) on the same step are there already.
+ * step, or stands between two. Points at or before `known` (step, time) are there already.
  */
 export function merged(old: Buckets, points: Points, known: readonly [number, number] | null): Buckets {
   const values = valuesOf(points);
@@ -130,7 +130,7 @@ export function merged(old: Buckets, points: Points, known: readonly [number, nu
   for (let row = 0; row < values.length; row++) {
     const step = points.steps[row] ?? 0;
     const time = points.times_us[row] ?? 0;
-    if (known !== null && step === known[0] && time <= known[1]) continue;
+    if (known !== null && (step < known[0] || (step === known[0] && time <= known[1]))) continue;
     const into = spanning(columns, step);
     if (into < 0) fresh.push(row);
     else absorb(columns, into, time, values[row] ?? NaN);

@@ -41,14 +41,14 @@ export function xExtent(lines: readonly Line[], log: boolean): Extent | null {
   return low <= high ? { low, high } : null;
 }
 
-/** The x axis for an extent: as it is, or around the only x there is. */
+/** The x axis for an extent: as it is, or around the only x there is, or nearly: numbers have no twenty places in between. */
 export function xScale(extent: Extent | null, log: boolean): Scale {
   if (extent === null) return log ? { min: 1, max: 10, log } : { min: 0, max: 1, log };
   const low = Math.max(-FURTHEST, extent.low);
   const high = Math.min(FURTHEST, extent.high);
-  if (low < high && low + (high - low) * 1e-12 !== low) return { min: low, max: high, log };
+  if (low < high && low + (high - low) * 0.05 !== low) return { min: low, max: high, log };
   if (log) return { min: low / 2, max: high * 2, log };
-  const around = Math.max(0.5, Math.abs(low) * 1e-9);
+  const around = Math.max(0.5, Math.abs(low) * 1e-12);
   return { min: low - around, max: high + around, log };
 }
 

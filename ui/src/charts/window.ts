@@ -62,7 +62,8 @@ export function exactWindow(whole: Buckets, run: Shown, settings: ChartSettings,
     }
     default: {
       const from = settings.x === "wall" ? 0 : (run.startTimeUs ?? whole.firstTime[0] ?? 0);
-      return { min_time_us: step(Math.ceil(shown.min * 1e6 + from)), max_time_us: step(Math.floor(shown.max * 1e6 + from)) };
+      // Seconds since 1970 say a microsecond to a quarter of one.
+      return { min_time_us: step(Math.ceil(shown.min * 1e6 + from - 0.5)), max_time_us: step(Math.floor(shown.max * 1e6 + from + 0.5)) };
     }
   }
 }
