@@ -10,6 +10,7 @@ import { PARAMS, useParam } from "../../state/params";
 import { useAgain, useTick } from "../../state/tick";
 import { Lines, type Line } from "./lines";
 import type { PartProps } from "./page";
+import { terminalText } from "./terminal";
 
 const PAGE = 10_000; // the most that one answer has
 const AT_ONCE = 100_000; // lines fetched without being asked for more
@@ -63,7 +64,7 @@ function Stream({ run, stream, tick }: { run: string; stream: string; tick: numb
         if (stop.signal.aborted) return;
         if (!found.ok) return setError(found.error);
         const { line, time_us, level, text } = found.data.lines;
-        const fresh = text.flatMap((each, nth) => each.split("\n").map((part) => ({ at: time_us[nth] ?? 0, level: level[nth] ?? "", text: part })));
+        const fresh = text.flatMap((each, nth) => each.split("\n").map((part) => ({ at: time_us[nth] ?? 0, level: level[nth] ?? "", text: terminalText(part) })));
         cursor.current = found.data.cursor ?? "";
         known.current += line.length;
         more = line.length === PAGE;
