@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.filling import CONFUSION, EXECUTION, HTML, PLUTO_RUN, STEPS, ask, loss_of
+from browser.filling import CONFUSION, DIGITS, EXECUTION, HTML, PLUTO_RUN, STEPS, ask, loss_of
 from browser.looking import card, ink
 from browser.person import Person
 from serving import Server
@@ -30,7 +30,7 @@ def test_the_overview_has_facts_params_tags_and_last_values(person: Person, swee
     page = person.go(f"runs/{sweep}")
     expect(page.get_by_role("heading", name="adam 0.1")).to_be_visible()
     expect(page.get_by_text("Finished", exact=False).first).to_be_visible()
-    for text in (sweep, "3 min 20 s", "MLflow's client", "The **first** of the sweep."):
+    for text in (sweep, DIGITS, "3 min 20 s", "MLflow's client", "The **first** of the sweep."):
         expect(page.get_by_text(text, exact=True)).to_be_visible()
     expect(part(page, "Params")).to_contain_text("learning_rate")
     expect(part(page, "Params")).to_contain_text("0.1")

@@ -32,13 +32,15 @@ export function statusOf(detail: Detail, nowUs: number): StatusSign {
   return signOf(detail.run.status, heardUs(detail), nowUs);
 }
 
-export function factsOf(detail: Detail, nowUs: number): Fact[] {
+/** `experiment`: what the run's is called. */
+export function factsOf(detail: Detail, experiment: string, nowUs: number): Fact[] {
   const { run } = detail;
   const end = run.end_time_us ?? (run.status === "RUNNING" ? nowUs : null);
   const took = run.start_time_us === null || end === null ? "" : duration(Math.round((end - run.start_time_us) / 1e4) / 100);
   const facts: [string, string][] = [
     ["Id", run.id],
-    ["Number", `${run.number} in experiment ${run.experiment_id}`],
+    ["Experiment", experiment],
+    ["Number", `${run.number} in its experiment`],
     ["Status", run.status_reason === "" ? run.status : `${run.status}: ${run.status_reason}`],
     ["Started", timeOf(run.start_time_us)],
     ["Ended", timeOf(run.end_time_us)],

@@ -5,6 +5,7 @@ import { patch } from "../../api/client";
 import { value, whole } from "../../charts/format";
 import { Empty } from "../../parts/states";
 import { factsOf, matching, NOTE } from "./facts";
+import { useExperimentNames } from "../../state/experiments";
 import { mayWrite } from "../../state/session";
 import { useWho } from "../../state/who";
 import type { Detail, PartProps } from "./page";
@@ -13,11 +14,13 @@ import type { Detail, PartProps } from "./page";
 const MOST = 500;
 
 export function Overview({ detail, changed }: PartProps) {
+  const { experiment_id: experiment } = detail.run;
+  const experimentOf = useExperimentNames([experiment]);
   return (
     <div class="overview">
       <section aria-label="Facts">
         <dl class="facts">
-          {factsOf(detail, Date.now() * 1000).map(({ name, text }) => (
+          {factsOf(detail, experimentOf(experiment), Date.now() * 1000).map(({ name, text }) => (
             <>
               <dt>{name}</dt>
               <dd>{text}</dd>

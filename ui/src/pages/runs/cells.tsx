@@ -19,13 +19,14 @@ interface CellProps {
   drawn: boolean;
   onEye: (row: RunRow, alone: boolean) => void;
   spark: (runId: string, metric: string) => Spark | null;
+  experimentOf: (id: number) => string;
 }
 
-export function Cell({ column, row, nowUs, heard, drawn, onEye, spark }: CellProps) {
+export function Cell({ column, row, nowUs, heard, drawn, onEye, spark, experimentOf }: CellProps) {
   if (column.kind === "run" && column.key === "name") return <Name row={row} drawn={drawn} onEye={onEye} />;
   if (column.kind === "run" && column.key === "status") return <Status row={row} sign={signOf(row.status, heard(row), nowUs)} />;
   if (column.kind === "run" && column.key === "heard") return <Age row={row} heardUs={heard(row)} nowUs={nowUs} />;
-  const text = textOfCell(column, row, nowUs);
+  const text = column.kind === "run" && column.key === "experiment" ? experimentOf(row.experimentId) : textOfCell(column, row, nowUs);
   if (column.kind === "spark") return text === "" ? null : <Sparkline spark={spark(row.id, column.key)} runId={row.id} text={text} />;
   return <span title={text}>{text}</span>;
 }

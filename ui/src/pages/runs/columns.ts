@@ -23,7 +23,7 @@ export const ATTRIBUTES: Record<string, readonly [title: string, order: string |
   updated: ["Changed", null, 170],
   user: ["User", "user_id", 110],
   number: ["Number", null, 80],
-  experiment: ["Experiment", null, 100],
+  experiment: ["Experiment", null, 160],
   id: ["Id", "run_id", 260],
 };
 

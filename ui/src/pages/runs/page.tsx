@@ -6,6 +6,7 @@ import { FilterBox } from "../../parts/filterbox";
 import { Empty, Failed, Loading } from "../../parts/states";
 import { ARCHIVED } from "../../state/archive";
 import { useChosenRuns } from "../../state/chosen";
+import { useExperimentNames } from "../../state/experiments";
 import { useKey } from "../../state/keyboard";
 import { PARAMS, useParam } from "../../state/params";
 import { current, go } from "../../state/route";
@@ -42,6 +43,7 @@ export function RunsPage() {
   const onEye = (row: RunRow, alone: boolean) => (alone ? chosen.isolate(row.id) : chosen.toggle(row.id));
   const nowUs = Date.now() * 1000;
   const heard = useHeard(visible, nowUs, columns.some(({ kind, key }) => kind === "run" && key === "heard"));
+  const experimentOf = useExperimentNames(experimentsIn(visible, columns));
   useKey("Escape", () => {
     // The first Escape closes what is open.
     if (document.querySelector(".panel") === null) setSelection({ ...selection, ids: new Set() });
@@ -83,7 +85,7 @@ export function RunsPage() {
         onMove={(column, before) => setNamed(movedBefore(texts, textOfColumn(column), textOfColumn(before)))}
         onDrop={(column) => setNamed(texts.filter((each) => each !== textOfColumn(column)))}
         cell={(column, row) => (
-          <Cell column={column} row={row} nowUs={nowUs} heard={heard} drawn={chosen.isDrawn(row.id)} onEye={onEye} spark={spark} />
+          <Cell column={column} row={row} nowUs={nowUs} heard={heard} drawn={chosen.isDrawn(row.id)} onEye={onEye} spark={spark} experimentOf={experimentOf} />
         )}
       />
     </section>
@@ -140,6 +142,11 @@ function NoRuns() {
       </button>
     </Empty>
   );
+}
+
+/** The experiments that the table names. */
+function experimentsIn(rows: readonly RunRow[], columns: readonly Column[]): number[] {
+  return columns.some(({ kind, key }) => kind === "run" && key === "experiment") ? rows.map((row) => row.experimentId) : [];
 }
 
 /** What the columns need, and whether a run is archived. */
