@@ -138,6 +138,14 @@ def test_html_of_a_run_is_shown_and_never_runs(person: Person, sweep: str):
 def test_a_large_file_says_how_much_is_shown(person: Person, sweep: str):
     page = person.go(f"runs/{sweep}", part="files", file="large.txt")
     expect(page.get_by_text("The first 1 MiB of 2.86 MiB.")).to_be_visible()
+def test_a_file_that_needs_another_credential(person: Person, sweep: str):
+    person.expect("401")
+    refusal = {"status": 401, "body": "{}", "headers": {"www-authenticate": 'Basic realm="stepwell"'}}
+    person.page.route("**/artifacts/notes.txt", lambda route: route.fulfill(**refusal))
+    page = person.go(f"runs/{sweep}", part="files", file="notes.txt")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
 
 
 def test_a_file_is_downloaded_whole(person: Person, sweep: str):

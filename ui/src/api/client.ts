@@ -190,10 +190,18 @@ export function remove<P extends PathWith<"delete">>(
   return send("delete", path, request as Request<unknown>);
 }
 
+/** The answer that has a file's bytes, for the caller to read; throws where the server does not answer. */
+export async function opened(path: string, signal?: AbortSignal): Promise<Response> {
+  const { secret } = identity;
+  const response = await fetch(new URL(path.replace(/^\//, ""), BASE), { ...QUIETLY, headers: headersOf(), signal: signal ?? null });
+  heed(response, secret);
+  return response;
+}
+
 /** The bytes of a file, with the credential; for previews and downloads. */
 export async function file(path: string, signal?: AbortSignal): Promise<Result<Blob>> {
   try {
-    const response = await fetch(new URL(path.replace(/^\//, ""), BASE), { ...QUIETLY, headers: headersOf(), signal: signal ?? null });
+    const response = await opened(path, signal);
     if (response.ok) return { ok: true, data: await response.blob() };
     return { ok: false, error: problem(response.status, await response.json().catch(() => null)) };
   } catch (error) {

@@ -1,7 +1,7 @@
 // A look into a file: as text, as a table, or as a picture out of a blob. Scripts in a picture do not run there.
 
 import { useEffect, useState } from "preact/hooks";
-import { BASE, file, headersOf, type Problem } from "../../api/client";
+import { file, opened, type Problem } from "../../api/client";
 import { useFetching } from "../../api/fetching";
 import { whole } from "../../charts/format";
 import { Failed, Loading } from "../../parts/states";
@@ -98,7 +98,7 @@ async function beginning(path: string, signal: AbortSignal): Promise<Read> {
   const stop = new AbortController();
   signal.addEventListener("abort", () => stop.abort(), { once: true });
   try {
-    const response = await fetch(new URL(path.replace(/^\//, ""), BASE), { headers: headersOf(), signal: stop.signal });
+    const response = await opened(path, stop.signal);
     if (!response.ok || response.body === null) return { ok: false, error: problemOf(response.status, `The server answered ${response.status}.`) };
     const decoder = new TextDecoder();
     const reader = response.body.getReader();
