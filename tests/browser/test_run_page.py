@@ -30,6 +30,7 @@ def test_the_overview_has_facts_params_tags_and_last_values(person: Person, swee
     page = person.go(f"runs/{sweep}")
     expect(page.get_by_role("heading", name="adam 0.1")).to_be_visible()
     expect(page.get_by_text("Finished", exact=False).first).to_be_visible()
+    expect(page).to_have_title("adam 0.1 · Stepwell")
     for text in (sweep, DIGITS, "3 min 20 s", "MLflow's client", "The **first** of the sweep."):
         expect(page.get_by_text(text, exact=True)).to_be_visible()
     expect(part(page, "Params")).to_contain_text("learning_rate")
@@ -99,6 +100,14 @@ def test_the_curves_of_the_run(person: Person, sweep: str):
         ink(card(page, metric), lambda found: found.count > 200)
 
 
+def test_the_cursor_stands_in_the_charts_of_all_sections(person: Person, sweep: str):
+    page = person.go(f"runs/{sweep}", part="charts")
+    ink(card(page, "train/loss"))
+    ink(card(page, "valid/loss"))
+    card(page, "train/loss").locator(".u-over").hover()
+    ink(card(page, "valid/loss"), where="canvas.above")
+
+
 def test_usage_of_each_task(person: Person):
     page = person.go("runs/odd", part="usage")
     for title in ("CPU", "Memory", "GPU", "GPU memory"):
@@ -129,6 +138,14 @@ def test_files_are_text_tables_and_pictures(person: Person, sweep: str):
     assert str(picture.get_attribute("src")).startswith("blob:")
 
 
+def test_a_file_that_needs_another_credential(person: Person, sweep: str):
+    person.expect("401")
+    refusal = {"status": 401, "body": "{}", "headers": {"www-authenticate": 'Basic realm="stepwell"'}}
+    person.page.route("**/artifacts/notes.txt", lambda route: route.fulfill(**refusal))
+    page = person.go(f"runs/{sweep}", part="files", file="notes.txt")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
 def test_html_of_a_run_is_shown_and_never_runs(person: Person, sweep: str):
     page = person.go(f"runs/{sweep}", part="files", file="page.html")
     expect(page.get_by_text("<script>document.title='run'</script>")).to_be_visible()
@@ -138,14 +155,6 @@ def test_html_of_a_run_is_shown_and_never_runs(person: Person, sweep: str):
 def test_a_large_file_says_how_much_is_shown(person: Person, sweep: str):
     page = person.go(f"runs/{sweep}", part="files", file="large.txt")
     expect(page.get_by_text("The first 1 MiB of 2.86 MiB.")).to_be_visible()
-def test_a_file_that_needs_another_credential(person: Person, sweep: str):
-    person.expect("401")
-    refusal = {"status": 401, "body": "{}", "headers": {"www-authenticate": 'Basic realm="stepwell"'}}
-    person.page.route("**/artifacts/notes.txt", lambda route: route.fulfill(**refusal))
-    page = person.go(f"runs/{sweep}", part="files", file="notes.txt")
-    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-
-
 
 
 def test_a_file_is_downloaded_whole(person: Person, sweep: str):

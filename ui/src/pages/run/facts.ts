@@ -18,6 +18,14 @@ const ORIGINS: Readonly<Record<string, string>> = {
   native: "the native API",
 };
 
+/** A running run with so many metrics is asked for every second; with more, less often: a thousand are 300 KiB. */
+const EVERY_SECOND = 500;
+
+/** Seconds between two questions about a running run, when runs are followed every `live` seconds; 0: none. */
+export function paceOf(live: number, metrics: number): number {
+  return live === 0 ? 0 : Math.max(live, metrics / EVERY_SECOND);
+}
+
 export interface Fact {
   name: string;
   text: string;

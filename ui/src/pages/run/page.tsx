@@ -3,8 +3,9 @@
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../../api/client";
-import { useFetching } from "../../api/fetching";
+import { type Fetching, useFetching } from "../../api/fetching";
 import type { components } from "../../api/schema";
+import { StageContext, useStage } from "../../charts/stage";
 import { Failed, Loading } from "../../parts/states";
 import { isArchived } from "../../state/archive";
 import { PARAMS, textOf, useParam } from "../../state/params";
@@ -14,7 +15,7 @@ import { Code } from "./code";
 import { Curves } from "./curves";
 import { CustomInfo } from "./custom";
 import { Events } from "./events";
-import { statusOf } from "./facts";
+import { paceOf, statusOf } from "./facts";
 import { Files } from "./files";
 import { Lineage } from "./lineage";
 import { Logs } from "./logs";
@@ -42,13 +43,10 @@ const PARTS: readonly { word: typeof PARAMS.part.initial; title: string; part: C
 ];
 
 export function RunPage({ id }: { id: string }) {
-  const [pace, setPace] = useState(0);
-  const [live] = useParam(PARAMS.live);
-  const found = useFetching(id, (signal) => get("/api/v1/runs/{run_id}", { path: { run_id: id }, signal }));
-  useAgain(useTick(pace), found);
+  const stage = useStage();
+  const found = useRun(id);
+  useTitle(found.data?.run.name ?? "");
   const [word] = useParam(PARAMS.part);
-  const running = found.data?.run.status === "RUNNING";
-  useEffect(() => setPace(running ? live : 0), [running, live]);
   if (found.data === null) return found.error === null ? <Loading what="the run" /> : <Failed error={found.error} retry={found.retry} />;
   const { run } = found.data;
   const status = statusOf(found.data, Date.now() * 1000);
@@ -71,7 +69,28 @@ export function RunPage({ id }: { id: string }) {
           </a>
         ))}
       </nav>
-      <Part detail={found.data} changed={found.retry} />
+      <StageContext.Provider value={stage}>
+        <Part detail={found.data} changed={found.retry} />
+      </StageContext.Provider>
     </section>
   );
+}
+
+/** The run, followed while it runs. */
+function useRun(id: string): Fetching<Detail> {
+  const [pace, setPace] = useState(0);
+  const [live] = useParam(PARAMS.live);
+  const found = useFetching(id, (signal) => get("/api/v1/runs/{run_id}", { path: { run_id: id }, signal }));
+  useAgain(useTick(pace), found);
+  const running = found.data?.run.status === "RUNNING";
+  const metrics = found.data?.metrics.metric.length ?? 0;
+  useEffect(() => setPace(running ? paceOf(live, metrics) : 0), [running, live, metrics]);
+  return found;
+}
+
+/** Of several runs in several tabs each tells its name. */
+function useTitle(name: string): void {
+  useEffect(() => {
+    if (name !== "") document.title = `${name} · Stepwell`;
+  }, [name]);
 }
