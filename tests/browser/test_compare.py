@@ -43,6 +43,24 @@ def test_the_band_is_what_was_asked_for(person: Person, digits: str):
     expect(page).to_have_url(re.compile("middle=median"))
 
 
+def test_points_are_asked_for_when_a_drag_has_come_to_rest(person: Person, digits: str):
+    page = person.go("compare", experiments=digits, metrics="train/loss")
+    before = ink(card(page, "train/loss"))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/buckets") else None)
+    box = card(page, "train/loss").locator(".grip-x").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 200, y, steps=40)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile("zoom="))
+    ink(card(page, "train/loss"), lambda found: found.right < before.right - 100)
+    person.settled()
+    assert 0 < len(asked) < 10
+
+
 def test_charts_of_groups(person: Person, digits: str):
     page = person.go("compare", experiments=digits, charts_by="params.learning_rate", dash_by="params.optimizer")
     for rate in ("0.1", "0.01", "0.001"):

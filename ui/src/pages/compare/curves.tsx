@@ -14,6 +14,7 @@ import { Stage, StageContext, useStage } from "../../charts/stage";
 import { Swatch } from "../../charts/tooltip";
 import type { Reach } from "../../charts/window";
 import { changeView, useZoom } from "../../charts/zoom";
+import { useSettled } from "../../parts/picker";
 import { Empty, Failed, Loading } from "../../parts/states";
 import { PARAMS, useParam } from "../../state/params";
 import type { RunRow } from "../../state/rows";
@@ -28,6 +29,8 @@ const DASHES: readonly (readonly number[])[] = [[], [7, 3], [2, 2], [9, 3, 2, 3]
 /** Metrics are looked for in so many of the runs. */
 const ASKED = 200;
 const HEIGHT = 280;
+/** Milliseconds that a zoom stands still before its points are asked for. */
+const RESTED = 150;
 
 export function Curves({ runs }: { runs: readonly RunRow[] }) {
   const stage = useMemo(() => new Stage(), []);
@@ -53,10 +56,10 @@ export function Curves({ runs }: { runs: readonly RunRow[] }) {
           <span>Metrics</span>
           <input type="search" placeholder="A regular expression" value={text} onInput={(event) => setText(event.currentTarget.value, { replace: true })} />
         </label>
+        <ResetZoom />
       </div>
       {typeof pattern === "string" && <p class="bad">{pattern}</p>}
       {keys.error !== null && <Failed error={keys.error} retry={keys.retry} />}
-        <ResetZoom />
       {keys.loading && metrics.length === 0 && <Loading what="metrics" />}
       {!keys.loading && metrics.length === 0 && <Empty>{text === "" ? "These runs have no metrics yet." : "No metric matches."}</Empty>}
       {metrics.map((metric) => (
@@ -71,7 +74,7 @@ export function Curves({ runs }: { runs: readonly RunRow[] }) {
 function Metric({ metric, runs, by }: { metric: string; runs: readonly RunRow[]; by: By }) {
   const zoom = useZoom("step");
   const ids = useMemo(() => runs.map((run) => run.id), [runs]);
-  const found = useMetric(metric, ids, zoom);
+  const found = useMetric(metric, ids, useSettled(zoom, RESTED));
   const charts = useMemo(() => {
     if (found.data === null) return [];
     const buckets = found.data;
