@@ -205,6 +205,18 @@ def send(server: Server, begin: int, end: int) -> None:
     ask(server.url, "/runs/live/points", {"series": series})
 
 
+def test_a_new_run_appears_in_the_list(person: Person, filled: Server):
+    begun = ask(filled.url, "/experiments", {"name": "begun later"})["id"]
+    ask(filled.url, "/runs", {"id": "begun-1", "name": "begun first", "experiment_id": begun, "status": "FINISHED"})
+    person.page.clock.install()
+    page = person.go("charts", experiments=str(begun), shown="begun-1")
+    runs = page.get_by_role("complementary", name="Runs")
+    expect(runs).to_contain_text("1 listed")
+    ask(filled.url, "/runs", {"id": "begun-2", "name": "begun second", "experiment_id": begun, "status": "FINISHED"})
+    page.clock.run_for(31_000)
+    expect(runs.get_by_role("link", name="begun second")).to_be_visible()
+
+
 def test_what_has_ended_is_seldom_asked_for(person: Person, filled: Server):
     found = ask(filled.url, "/experiments")["experiments"]
     searches: list[str] = []

@@ -11,9 +11,11 @@ import { Swatch } from "../../charts/tooltip";
 import { useSettled } from "../../parts/picker";
 import { Failed } from "../../parts/states";
 import { filterOfName } from "../../state/filter";
+import { PARAMS, useParam } from "../../state/params";
 import { link } from "../../state/route";
 import { rowsOf, type RunRow } from "../../state/rows";
 import { useQuestion } from "../../state/search";
+import { useAgain, useTick } from "../../state/tick";
 import type { Chosen } from "../../state/chosen";
 
 const ROW = 28;
@@ -22,6 +24,8 @@ const BEGIN = 1000;
 const MORE = 7;
 /** As many as the server gives in one answer: through so many a regular expression looks, for it knows none. */
 const MOST = 50_000;
+/** Seconds between two looks for new runs, as long as no more than the first are listed. */
+const AGAIN = 30;
 
 interface RunListProps {
   chosen: Chosen;
@@ -39,6 +43,8 @@ export function RunList({ chosen, stage, dark }: RunListProps) {
   const filter = [question.filter ?? "", look.filter].filter((part) => part.trim() !== "").join(" AND ");
   const body = { ...question, filter, limit, total: true };
   const found = useFetching(JSON.stringify(body), (signal) => post("/api/v1/runs/search", { body, signal }));
+  const [live] = useParam(PARAMS.live);
+  useAgain(useTick(live === 0 || limit > BEGIN ? 0 : Math.max(live, AGAIN)), found);
   const matching = useMemo(() => {
     const searched = found.data === null ? [] : rowsOf({ ...found.data, metrics: {}, params: {}, tags: {} });
     return merged(chosen.candidates, searched).filter(look.matches);
