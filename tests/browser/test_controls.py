@@ -70,6 +70,19 @@ def test_runs_are_found_by_a_part_of_the_name_or_a_regular_expression(page: Page
     listed(page, *SWEEP)
 
 
+def test_a_search_is_told_where_it_has_no_box(person: Person, place: dict[str, str]):
+    page = person.go("charts", filter="sgd", **place)
+    runs = page.get_by_role("complementary", name="Runs")
+    expect(runs).to_contain_text("Search: sgd")
+    listed(page, *[name for name in SWEEP if name.startswith("sgd")])
+    page.get_by_role("link", name="Compare", exact=True).click()
+    expect(page.get_by_role("main")).to_contain_text("3 runs.")
+    expect(page.get_by_role("main")).to_contain_text("Search: sgd")
+    page.get_by_role("button", name="Clear the search").click()
+    expect(page.get_by_role("main")).to_contain_text("6 runs.")
+    expect(page.get_by_text("Search: sgd")).to_have_count(0)
+
+
 def test_a_run_far_behind_the_first_ones_is_found(person: Person, filled: Server):
     far = ask(filled.url, "/experiments", {"name": "far behind"})["id"]
 

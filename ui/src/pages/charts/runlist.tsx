@@ -9,6 +9,7 @@ import { patternOf } from "../../charts/sections";
 import { useTopic, type Stage } from "../../charts/stage";
 import { Swatch } from "../../charts/tooltip";
 import { useSettled } from "../../parts/picker";
+import { Searched } from "../../parts/searched";
 import { Failed } from "../../parts/states";
 import { filterOfName } from "../../state/filter";
 import { PARAMS, useParam } from "../../state/params";
@@ -53,6 +54,7 @@ export function RunList({ chosen, stage, dark }: RunListProps) {
   const fetched = found.data?.runs.id.length ?? 0;
   return (
     <aside class="runlist" aria-label="Runs">
+      <Searched />
       <input
         type="search"
         aria-label="Find runs by name"

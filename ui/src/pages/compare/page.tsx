@@ -1,5 +1,6 @@
 // Groups of runs beside each other: as curves, by their params, as points, as lines between axes.
 
+import { Searched } from "../../parts/searched";
 import { Empty, Failed, Loading } from "../../parts/states";
 import { whole } from "../../charts/format";
 import { PARAMS, textOf, useParam } from "../../state/params";
@@ -20,6 +21,7 @@ const VIEWS = [
 
 export function ComparePage() {
   const [word] = useParam(PARAMS.view);
+  const [shown] = useParam(PARAMS.shown);
   const found = useCompared();
   const View = VIEWS.find((each) => each.word === word)?.view ?? Curves;
   return (
@@ -32,6 +34,7 @@ export function ComparePage() {
           </a>
         ))}
       </nav>
+      {shown.length === 0 && <Searched />}
       {found.error !== null && <Failed error={found.error} retry={found.retry} />}
       {found.data === null && found.loading && <Loading what="runs" />}
       {found.data?.runs.length === 0 && (
