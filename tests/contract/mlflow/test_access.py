@@ -18,6 +18,14 @@ from serving import Server
 Name = Callable[[], str]
 
 
+def credential(server: Server, role: str, workspace: str = "w") -> dict[str, str]:
+    """The id and the secret of a new credential."""
+    command = [server.program, "credential", "create", *server.place, "--workspace", workspace, "--role", role]
+    out = subprocess.run([*map(str, command)], capture_output=True, check=True, text=True).stdout
+    found: dict[str, str] = httpx.Response(200, text=out).json()
+    return found
+
+
 def test_a_workspace_is_a_world_of_its_own(client: MlflowClient, name: Name) -> None:
     title = name()
     mlflow.set_workspace("team-a")
@@ -35,19 +43,32 @@ def test_a_workspace_is_a_world_of_its_own(client: MlflowClient, name: Name) -> 
     assert code_of(lambda: client.get_run(run)) == "RESOURCE_DOES_NOT_EXIST"
 
 
+def test_workspaces_are_those_that_the_credential_may_see(
+    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve("--auth", "required")
+    client = MlflowClient(server.url)
+
+    def seen() -> list[str]:
+        return [workspace.name for workspace in client.list_workspaces()]
+
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", credential(server, "writer", "team-a")["secret"])
+    assert seen() == ["team-a"]
+    assert client.get_workspace("team-a").name == "team-a"
+    assert code_of(lambda: client.get_workspace("default")) == "RESOURCE_DOES_NOT_EXIST"
+    client.create_run("0")
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", credential(server, "reader", "*")["secret"])
+    assert seen() == ["default", "team-a"]
+    assert client.get_workspace("default").name == "default"
+    assert code_of(lambda: client.get_workspace("team-b")) == "RESOURCE_DOES_NOT_EXIST"
+    answer = httpx.post(f"{server.url}/api/3.0/mlflow/workspaces", json={"name": "team-b"})
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+
+
 def test_credentials(serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch) -> None:
     server = serve("--auth", "required")
-
-    def credential(role: str, workspace: str = "w") -> dict[str, str]:
-        command = [server.program, "credential", "create", *server.place]
-        out = subprocess.run(
-            [*map(str, command), "--workspace", workspace, "--role", role], capture_output=True, check=True, text=True
-        ).stdout
-        found: dict[str, str] = httpx.Response(200, text=out).json()
-        return found
-
     client = MlflowClient(server.url)
-    writer, reader = credential("writer"), credential("reader")
+    writer, reader = credential(server, "writer"), credential(server, "reader")
 
     assert code_of(client.search_experiments) == "UNAUTHENTICATED"
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "sw_" + "x" * 40)

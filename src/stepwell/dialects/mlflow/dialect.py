@@ -18,6 +18,7 @@ from stepwell.dialects.mlflow.routes import (
     registered_models,
     runs,
     server,
+    workspaces,
 )
 from stepwell.web.call import Call
 from stepwell.web.routing import Dialect, Route, readme_of
@@ -54,12 +55,13 @@ def dialect() -> Dialect:
         *registered_models.ROUTES,
         *model_versions.ROUTES,
     )
+    newer = (*server.V3_ROUTES, *workspaces.V3_ROUTES)
     routes = (
         *_at(API, both),
         *_at(AJAX, both),
         *_at(AJAX, (*metrics.AJAX_ROUTES, *models.AJAX_ROUTES)),
-        *_at("/api/3.0", server.V3_ROUTES),
-        *_at("/ajax-api/3.0", server.V3_ROUTES),
+        *_at("/api/3.0", newer),
+        *_at("/ajax-api/3.0", newer),
         *artifacts.ROOT_ROUTES,
         *model_versions.ROOT_ROUTES,
         *server.ROOT_ROUTES,

@@ -353,6 +353,24 @@ class ServerInfo(Struct):
     artifact_serving_enabled: bool
 
 
+class Workspace(Struct):
+    """A tenant."""
+
+    name: str
+
+
+class WorkspaceAnswer(Struct):
+    """Answer of workspaces/{workspace_name}."""
+
+    workspace: Workspace
+
+
+class WorkspacesAnswer(Struct):
+    """Answer of workspaces."""
+
+    workspaces: list[Workspace]
+
+
 class Error(Struct):
     """The body of every error."""
 
