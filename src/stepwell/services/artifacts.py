@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from stepwell.core import limits
 from stepwell.core.errors import NotFound
+from stepwell.core.ids import check_run_id
 from stepwell.core.model import BlobInfo
 from stepwell.core.store import BlobReader, BlobWriter, Store
 from stepwell.services.checks import check_name, check_text
@@ -48,3 +49,9 @@ def delete(store: Store, *, workspace: str, owner: str, path: str) -> int:
     if not count:
         raise NotFound(f"no file {path!r}", field="path")
     return count
+
+
+def delete_of_run(store: Store, *, workspace: str, run_id: str) -> int:
+    """Remove all files of a run; how many there were."""
+    check_run_id(run_id)
+    return store.delete_blobs(workspace=workspace, owner=run_id, path="")

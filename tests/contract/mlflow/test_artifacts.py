@@ -10,6 +10,7 @@ from typing import Any
 import mlflow
 import pytest
 from mlflow import MlflowClient
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 Name = Callable[[], str]
 
@@ -74,6 +75,21 @@ def test_an_artifact_is_replaced_and_deleted(raw: Any, client: MlflowClient, exp
     assert raw.http.delete(f"{place}/notes").json() == {}
     assert client.list_artifacts(run) == []
     assert raw.get(f"{place}/notes/x.txt").json()["error_code"] == "RESOURCE_DOES_NOT_EXIST"
+
+
+def test_all_files_of_a_run_are_deleted_at_once(client: MlflowClient, experiment: str) -> None:
+    emptied, other = (client.create_run(experiment).info for _ in range(2))
+    for run in (emptied, other):
+        for path in ("a.txt", "sub/b.txt", "sub/deep/c.txt"):
+            client.log_text(run.run_id, path, path)
+    files = get_artifact_repository(emptied.artifact_uri)
+    files.delete_artifacts("sub/deep/")
+    assert [f.path for f in files.list_artifacts("sub")] == ["sub/b.txt"]
+    for _ in range(2):  # a client that lost the answer asks again
+        files.delete_artifacts("a.txt")
+        files.delete_artifacts()
+        assert files.list_artifacts() == []
+    assert [f.path for f in client.list_artifacts(other.run_id)] == ["a.txt", "sub"]
 
 
 def test_artifacts_of_an_experiment_with_a_place_of_its_own(client: MlflowClient, name: Name) -> None:

@@ -410,7 +410,6 @@ def test_a_slow_upload_is_taken(raw: Any, run_id: str, shared_server: Server) ->
         "a%5Cb",
         "a%00b",
         "a//b",
-        "a/",
         "a/%2e/b",
     ],
 )
@@ -420,6 +419,13 @@ def test_artifact_paths_that_could_leave(raw: Any, run_id: str, path: str) -> No
         for verb in ("PUT", "GET", "DELETE"):
             assert refused(raw.http.request(verb, url, content=b"x" if verb == "PUT" else None)) == "Invalid path"
     assert raw.get("artifacts/list", run_id=run_id).json().get("files") is None
+
+
+def test_a_slash_at_the_end_names_no_file(raw: Any, run_id: str) -> None:
+    for prefix in ("", f"0/{run_id}/artifacts/"):
+        for verb in ("PUT", "GET"):
+            answer = raw.http.request(verb, f"/api/2.0/mlflow-artifacts/artifacts/{prefix}a/", content=b"x")
+            assert refused(answer) == "Invalid path"
 
 
 @pytest.mark.parametrize("path", ["../../..", "/etc", "a/../../b", "a\\b", "%2e%2e/x", "a\0b"])

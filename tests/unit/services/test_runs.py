@@ -111,3 +111,5 @@ def test_paths_of_files_are_bounded():
         artifacts.list_folder(UNTOUCHED, workspace="w", owner="r", folder=long)
     with pytest.raises(NotFound):
         artifacts.delete(EMPTY, workspace="w", owner="r", path="nothing")
+    with pytest.raises(Invalid):  # nothing removes all files of a workspace
+        artifacts.delete_of_run(UNTOUCHED, workspace="w", run_id="")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
 from stepwell.core.access import Role
+from stepwell.core.errors import NotFound
 from stepwell.core.model import NO_COLUMNS, BlobInfo, Run
 from stepwell.core.store import BlobReader, BlobWriter
 from stepwell.dialects.mlflow import render, translate, wire
@@ -155,13 +157,22 @@ class _Pieces:
 
 
 async def delete(call: Call) -> Response:
-    """DELETE mlflow-artifacts/artifacts/<path>: a file, or a folder with all that is in it."""
-    path = translate.artifact_path(call.params["path"])
-    place = await call.run(place_of, call, path)
-    await call.run_write(
-        service.delete, call.context.store, workspace=call.workspace, owner=place.owner, path=place.path
-    )
+    """DELETE mlflow-artifacts/artifacts/<path>: a file, or a folder with all that is in it, also the root of a run.
+
+    What is not there is deleted: the client asks again when an answer was lost.
+    """
+    path = translate.artifact_path(call.params["path"].rstrip("/"))
+    await call.run_write(_delete, call, await call.run(place_of, call, path))
     return DONE
+
+
+def _delete(call: Call, place: Place) -> None:
+    store, workspace = call.context.store, call.workspace
+    if not place.path:
+        service.delete_of_run(store, workspace=workspace, run_id=place.owner)
+        return
+    with suppress(NotFound):
+        service.delete(store, workspace=workspace, owner=place.owner, path=place.path)
 
 
 async def begin_parts(_call: Call) -> Response:
