@@ -121,6 +121,10 @@ def test_the_name_of_a_run_and_its_tag_are_one(client: MlflowClient, experiment:
     assert names() == ("c", "c")
     client.log_batch(run, tags=[RunTag("mlflow.runName", "d")])
     assert names() == ("d", "d")
+    client.set_tag(run, "mlflow.runName", "")
+    client.log_batch(run, tags=[RunTag("mlflow.runName", ""), RunTag("t", "")])
+    assert names() == ("d", "d")
+    assert client.get_run(run).data.tags["t"] == ""
     assert client.create_run(experiment).info.run_name
 
 

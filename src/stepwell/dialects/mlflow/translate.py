@@ -158,7 +158,7 @@ def set_tag(message: wire.SetPair, *, at: int) -> RunWrite:
     run_id = run_id_of(message.run_id, message.run_uuid)
     cuts = rules.Cuts(at)
     key = rules.check_key(message.key, "key")
-    tags = {key: cuts.cut("tag", key, message.value, rules.TAG_LENGTH)}
+    tags = {} if _unnames(key, message.value) else {key: cuts.cut("tag", key, message.value, rules.TAG_LENGTH)}
     return RunWrite(run_id=run_id, set_tags=tags, name=_name_in(tags), events=cuts.events(), at=at)
 
 
@@ -189,12 +189,18 @@ def _tags(pairs: Iterable[wire.Pair], cuts: rules.Cuts) -> dict[str, str]:
     tags: dict[str, str] = {}
     for i, pair in enumerate(pairs):
         key = rules.check_key(pair.key, f"tags[{i}].key")
-        tags[key] = cuts.cut("tag", key, pair.value, rules.TAG_LENGTH)
+        if not _unnames(key, pair.value):
+            tags[key] = cuts.cut("tag", key, pair.value, rules.TAG_LENGTH)
     return tags
 
 
+def _unnames(key: str, value: str) -> bool:
+    """Whether a tag would take a run's name away. In this protocol it is passed over: a run keeps its name."""
+    return key == RUN_NAME_TAG and not value
+
+
 def _name_in(tags: Mapping[str, str]) -> str | None:
-    return tags.get(RUN_NAME_TAG) or None
+    return tags.get(RUN_NAME_TAG)
 
 
 # --- runs -------------------------------------------------------------------------------------------------------------
