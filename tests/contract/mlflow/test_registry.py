@@ -187,6 +187,8 @@ def test_a_version_of_a_model_that_a_run_made(raw: Any, client: MlflowClient, mo
     assert client.get_model_version_download_uri(model, "1") == logged.artifact_location
     copied = client.create_model_version(model, f"models:/{model}/1")
     assert client.get_model_version_download_uri(model, copied.version) == logged.artifact_location
+    told = raw.get("model-versions/get", name=model, version=copied.version).json()["model_version"]
+    assert (told["run_id"], told["model_id"]) == (run, logged.model_id)
     for source in (f"models:/{model}/9", "models:/m-none"):
         call = lambda: client.create_model_version(model, source)  # noqa: E731, B023
         assert code_of(call) == "RESOURCE_DOES_NOT_EXIST"

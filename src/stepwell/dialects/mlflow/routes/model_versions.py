@@ -56,7 +56,7 @@ async def created(call: Call, message: wire.CreateVersion, *, scope: str, models
 
 
 def _resolved(store: Store, new: ModelVersion, *, scope: str, models_in: str | None) -> ModelVersion:
-    """With the place of its files, and the run that made it, when the source is a model that we know."""
+    """With the place of its files, and what made them, when the source is a model or a version that we know."""
     named = translate.model_uri(new.source)
     if named is not None and not named.model_id:
         source = (
@@ -64,7 +64,8 @@ def _resolved(store: Store, new: ModelVersion, *, scope: str, models_in: str | N
             if named.alias
             else service.get_version(store, workspace=scope, name=named.name, number=named.number)
         ).version
-        return replace(new, storage_uri=source.storage_uri)
+        run_id, model_id = new.run_id or source.run_id, new.model_id or source.model_id
+        return replace(new, storage_uri=source.storage_uri, run_id=run_id, model_id=model_id)
     model_id = named.model_id if named is not None else new.model_id
     if not model_id or models_in is None:
         return new
