@@ -207,6 +207,20 @@ def test_a_long_history_says_its_next_page_in_the_header(ws: Workspace) -> None:
     assert len(ws.get_experiment_run_metric_history(run, "k").data.metrics) == 26_000
 
 
+def test_the_header_of_a_page_asks_for_the_next_one_as_page(raw: Raw, ws: Workspace) -> None:
+    run = ws.run()
+    metrics = [m.ExperimentRunMetric(key="k", value=float(i), timestamp=i, step=i) for i in range(5)]
+    ws.log_experiment_run_batch(m.LogExperimentRunBatchDetails(run_id=run, metrics=metrics))
+    steps: list[int] = []
+    page: dict[str, str] = {}
+    for _ in range(3):
+        query: dict[str, Any] = {"run_id": run, "metric_key": "k", "max_results": 2, **page}
+        answer = raw.get("metrics/get-history", workspace=ws.name, **query)
+        steps += [each["step"] for each in answer.json()["metrics"]]
+        page = {"page": answer.headers.get("opc-next-page", "")}
+    assert (steps, page) == ([0, 1, 2, 3, 4], {"page": ""})
+
+
 def test_inputs_models_and_artifacts(ws: Workspace) -> None:
     run = ws.run()
     dataset = m.Dataset(name="d", digest="1", source_type="s", source="here", schema="x", profile="p")
@@ -298,6 +312,9 @@ def test_the_registry_of_a_platform(client: MLOpsClient, ws: Workspace, workspac
     listed = client.list_model_versions(PLATFORM, filter=f"name = '{name}'", max_results=1)
     assert [each.version for each in listed.data.model_versions] == ["2"]
     assert listed.next_page == listed.data.next_page_token
+    sort = "name ASC, version_number ASC"
+    ordered = client.list_model_versions(PLATFORM, filter=f"name = '{name}'", order_by=sort, max_results=1)
+    assert [each.version for each in ordered.data.model_versions] == ["1"]
     new = f"main.other.{workspace}"
     client.rename_registered_model(PLATFORM, m.RenameRegisteredModelDetails(name=name, new_name=new))
     models = client.list_registered_models(PLATFORM, filter=f"name = '{new}'").data.registered_models

@@ -6,6 +6,8 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 
+from stepwell.dialects.mlflow import registry_wire as registry
+from stepwell.dialects.mlflow import wire as tracking
 from stepwell.dialects.mlflow.lineage_wire import DatasetInput, ModelInput
 
 Int64: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -88,6 +90,24 @@ class UpdateVersionTags(Struct):
     version: str | int
     set_tags: list[Tag] = []
     delete_tags: list[TagKey] = []
+
+
+class GetHistory(tracking.GetHistory):
+    """GET metrics/get-history. `page` is the header of the page before, `page_token` what its body said: the same."""
+
+    page: str = ""
+
+
+class Search(registry.Search):
+    """GET registered-models/search. `page` as in GetHistory; a text of `order_by` may name several columns."""
+
+    page: str = ""
+
+
+class SearchVersions(registry.SearchVersions):
+    """GET model-versions/search. As Search."""
+
+    page: str = ""
 
 
 class GetSummary(Struct):

@@ -149,11 +149,12 @@ async def delete(call: Call) -> Response:
 
 async def search(call: Call) -> Response:
     """GET model-versions/search"""
-    return await call.run(_search, call, query_of(call, _SEARCH))
+    return await call.run(found, call, query_of(call, _SEARCH))
 
 
-def _search(call: Call, message: wire.SearchVersions) -> Response:
-    found, cursor = search_versions(
+def found(call: Call, message: wire.SearchVersions) -> Response:
+    """The versions that a search is for."""
+    rows, cursor = search_versions(
         call.context.store,
         workspace=call.workspace,
         filter=message.filter,
@@ -163,7 +164,7 @@ def _search(call: Call, message: wire.SearchVersions) -> Response:
         milliseconds=True,
         assumed=translate.ASSUMED_TAGS,
     )
-    versions = [translate.version(each) for each in found]
+    versions = [translate.version(each) for each in rows]
     return answer(wire.VersionsAnswer(model_versions=versions, next_page_token=cursor or ""))
 
 

@@ -101,11 +101,12 @@ async def delete(call: Call) -> Response:
 
 async def search(call: Call) -> Response:
     """GET registered-models/search"""
-    return await call.run(_search, call, query_of(call, _SEARCH))
+    return await call.run(found, call, query_of(call, _SEARCH))
 
 
-def _search(call: Call, message: wire.Search) -> Response:
-    found, cursor = search_models(
+def found(call: Call, message: wire.Search) -> Response:
+    """The models that a search is for."""
+    rows, cursor = search_models(
         call.context.store,
         workspace=call.workspace,
         filter=message.filter,
@@ -115,7 +116,7 @@ def _search(call: Call, message: wire.Search) -> Response:
         milliseconds=True,
         assumed=translate.ASSUMED_TAGS,
     )
-    models = [_rendered(call, each) for each in found]
+    models = [_rendered(call, each) for each in rows]
     return answer(wire.RegisteredModelsAnswer(registered_models=models, next_page_token=cursor or ""))
 
 

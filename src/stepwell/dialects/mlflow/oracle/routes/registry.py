@@ -23,6 +23,8 @@ _MODEL_TAGS: Final = Reader(wire.UpdateRegisteredModelTags)
 _VERSION_TAGS: Final = Reader(wire.UpdateVersionTags)
 _SUMMARY: Final = Reader(wire.GetSummary)
 _CREATE_VERSION: Final = Reader(registry_wire.CreateVersion)
+_SEARCH_MODELS: Final = Reader(wire.Search)
+_SEARCH_VERSIONS: Final = Reader(wire.SearchVersions)
 
 
 def _tags(tags: list[wire.Tag]) -> dict[str, str]:
@@ -59,6 +61,26 @@ async def create_version_of_workspace(call: Call) -> Response:
     scope = check_workspace(call.workspace_named(call.params["platform"]))
     require(call.principal, role=Role.WRITER, workspace=scope)
     return await model_versions.created(call, message, scope=scope, models_in=call.workspace)
+
+
+async def search_registered_models(call: Call) -> Response:
+    """GET registered-models/search"""
+    message = query_of(call, _SEARCH_MODELS)
+    _settle(message)
+    return await call.run(registered_models.found, call, message)
+
+
+async def search_model_versions(call: Call) -> Response:
+    """GET model-versions/search"""
+    message = query_of(call, _SEARCH_VERSIONS)
+    _settle(message)
+    return await call.run(model_versions.found, call, message)
+
+
+def _settle(message: wire.Search | wire.SearchVersions) -> None:
+    """This interface's ways to say a page and an order, as MLflow's."""
+    message.page_token = message.page_token or message.page
+    message.order_by = [column for text in message.order_by for column in text.split(",")]
 
 
 async def summary(call: Call) -> Response:
@@ -98,7 +120,7 @@ async def manage_permission(call: Call) -> Response:
 ROUTES: Final = (
     Route("POST", "/mlflow/registered-models/create", registered_models.create, Role.WRITER),
     Route("GET", "/mlflow/registered-models/get", registered_models.get),
-    Route("GET", "/mlflow/registered-models/search", registered_models.search),
+    Route("GET", "/mlflow/registered-models/search", search_registered_models),
     Route("POST", "/mlflow/registered-models/rename", registered_models.rename, Role.WRITER),
     Route("POST", "/mlflow/registered-models/update", registered_models.update, Role.WRITER),
     Route("POST", "/mlflow/registered-models/delete", registered_models.delete, Role.WRITER),
@@ -110,7 +132,7 @@ ROUTES: Final = (
     Route("GET", "/registered-models/summary", summary),
     Route("POST", "/mlflow/model-versions/create", create_version, Role.WRITER),
     Route("GET", "/mlflow/model-versions/get", model_versions.get),
-    Route("GET", "/mlflow/model-versions/search", model_versions.search),
+    Route("GET", "/mlflow/model-versions/search", search_model_versions),
     Route("POST", "/mlflow/model-versions/update", model_versions.update, Role.WRITER),
     Route("POST", "/mlflow/model-versions/transition-stage", model_versions.transition_stage, Role.WRITER),
     Route("POST", "/mlflow/model-versions/delete", model_versions.delete, Role.WRITER),

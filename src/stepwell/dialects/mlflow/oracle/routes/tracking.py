@@ -29,7 +29,7 @@ _SEARCH_EXPERIMENTS: Final = Reader(wire.SearchExperiments)
 _INPUTS: Final = Reader(wire.LogInputs)
 _RUN_TAGS: Final = Reader(wire.UpdateRunTags)
 _EXPERIMENT_TAGS: Final = Reader(wire.UpdateExperimentTags)
-_HISTORY: Final = Reader(tracking_wire.GetHistory)
+_HISTORY: Final = Reader(wire.GetHistory)
 _PAGE_POINTS: Final = 25_000
 
 
@@ -137,6 +137,7 @@ def _update_run_tags(call: Call, write: RunWrite, unwanted: list[str]) -> None:
 async def get_history(call: Call) -> Response:
     """GET metrics/get-history: a page holds at most 25,000 points, and its token is in a header too."""
     message = query_of(call, _HISTORY)
+    message.page_token = message.page_token or message.page
     if message.max_results is not None:
         message.max_results = min(message.max_results, _PAGE_POINTS)
     return await metrics.history(call, message)
