@@ -227,6 +227,12 @@ def test_a_run_goes_on(training: Training, query: Client, name: Callable[[], str
     assert len(query.list_runs(project)) == 1
 
 
+def test_the_user_reads_why_a_run_was_refused(training: Training, name: Callable[[], str]) -> None:
+    refused = training.run(f'pluto.init(project={name()!r}, name="n", tags=["group:a", "group:b"])\n')
+    assert refused.status == 1
+    assert "RuntimeError: Failed to create run: A run can have at most one group:* tag.\n" in refused.output
+
+
 def test_many_processes_of_one_run(training: Training, query: Client, name: Callable[[], str]) -> None:
     project = name()
     code = (

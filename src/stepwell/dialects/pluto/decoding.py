@@ -87,7 +87,10 @@ def issue_of(error: msgspec.ValidationError) -> Issue:
 
 
 def refused(field: str, message: str) -> BadFields:
-    """A value that has the right form but is none of those allowed."""
+    """A value that has the right form but is none of those allowed: what the vendor's validator finds.
+
+    What it cannot see, since it depends on other fields or on what is stored, is an Invalid with a sentence.
+    """
     return BadFields(Issue(path=(field,), code="custom", message=message))
 
 
@@ -107,16 +110,16 @@ def _path(text: str) -> list[str | int]:
 
 
 def json_object(text: str | None, field: str) -> dict[str, Any] | None:
-    """The object in a JSON string; None for none. Invalid: no JSON, or no object."""
+    """The object in a JSON string; None for none, and for an empty string. Invalid: no JSON, or no object."""
     value = json_value(text, field)
     if value is None or isinstance(value, dict):
         return value
-    raise refused(field, f"{field} must be a JSON object in a string")
+    raise Invalid(f"Invalid {field} JSON: expected an object", field=field)
 
 
 def json_value(text: str | None, field: str) -> Any:
-    """The value in a JSON string, NaN and infinities as null. Invalid: it is not JSON."""
-    if text is None:
+    """The value in a JSON string, NaN and infinities as null; an empty one says nothing. Invalid: it is not JSON."""
+    if not text:
         return None
     try:
         data = text.encode()
@@ -126,7 +129,7 @@ def json_value(text: str | None, field: str) -> Any:
         except msgspec.DecodeError:
             return _with_tokens(text)
     except (BadJson, ValueError, RecursionError, UnicodeEncodeError):
-        raise refused(field, f"Invalid JSON in {field}") from None
+        raise Invalid(f"Invalid {field} JSON", field=field) from None
 
 
 def _with_tokens(text: str) -> Any:

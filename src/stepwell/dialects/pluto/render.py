@@ -131,7 +131,7 @@ def history(key: int, events: Sequence[Event]) -> dict[str, Any]:
         change = json.loads(event.detail)
         told.append(
             {
-                "id": number,
+                "id": str(number),
                 "runId": key,
                 "fromStatus": change.get("from"),
                 "toStatus": change.get("to"),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from stepwell.core.errors import Invalid
 from stepwell.core.limits import TIME_MAX_MS
 from stepwell.core.model import Event, NewRun, Record, Run, RunWrite, Status, Window
 from stepwell.core.series import INT64_MAX, INT64_MIN
@@ -17,6 +18,7 @@ from stepwell.dialects.pluto.decoding import json_object, json_value, refused
 
 ORIGIN: Final = "pluto"
 STATUS_EVENT: Final = "status"
+_API: Final = "api"  # where a change of a status came from
 
 # Kinds of details that a run has one of.
 CONFIG: Final = "config"
@@ -59,7 +61,7 @@ def tags(given: Sequence[str] | None) -> dict[str, str]:
     if "" in found:
         raise refused("tags", "A tag must not be empty")
     if names.groups_in(found) > 1:
-        raise refused("tags", "A run can have at most one group:* tag")
+        raise Invalid("A run can have at most one group:* tag.", field="tags")
     return dict.fromkeys(found, "")
 
 
@@ -94,7 +96,7 @@ def new_run(
             tags=given,
             at=at,
         ),
-        events=(status_event(None, statuses.RUNNING, at=at, source="create"),),
+        events=(status_event(None, statuses.RUNNING, at=at, source=_API),),
         records=(*(record(kind, run_id, value, at) for kind, value in details if value is not None), *more),
         at=at,
     )
@@ -134,7 +136,7 @@ def new_status(
     if not statuses.may_follow(word, old):
         return None
     status, reason = statuses.inside(word)
-    event = status_event(old, word, at=at, source="api", detail=detail, credential=credential)
+    event = status_event(old, word, at=at, source=_API, detail=detail, credential=credential)
     details = () if detail is None else (record(STATUS_DETAIL, run.id, detail, at),)
     return RunWrite(
         run_id=run.id,
@@ -179,9 +181,9 @@ def run_keys(text: str, field: str, *, most: int) -> list[int]:
     """The numbers in a list with commas, each once. Invalid: none, too many, or something else."""
     words = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
     if not words:
-        raise refused(field, "No valid run IDs provided")
+        raise Invalid("No valid run IDs provided", field=field)
     if len(words) > most:
-        raise refused(field, f"Too many runs. Maximum is {most}, got {len(words)}")
+        raise Invalid(f"Too many runs. Maximum is {most}, got {len(words)}", field=field)
     bad = next((word for word in words if not (word.isascii() and word.isdigit() and len(word) <= 18)), None)
     if bad is not None:
         raise refused(field, f"{bad[:60]!r} is no run ID")

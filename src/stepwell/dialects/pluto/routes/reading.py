@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeVar
 
-from stepwell.core.errors import Conflict, NotFound
+from stepwell.core.errors import Conflict, Invalid, NotFound
 from stepwell.core.model import ALL_COLUMNS, NO_COLUMNS, Columns, Experiment, Lifecycle, Run, RunRow
 from stepwell.dialects.pluto import names, rules
-from stepwell.dialects.pluto.decoding import Reader, refused
+from stepwell.dialects.pluto.decoding import Reader
 from stepwell.services import details
 from stepwell.services import runs as service
 from stepwell.web.call import Call
@@ -108,7 +108,7 @@ def run_of_display_id(call: Call, text: str, project: str | None) -> str:
     """Our id of the run that people call so. Invalid: no display id; NotFound; Conflict: several projects have it."""
     parsed = names.parse_display_id(text)
     if parsed is None:
-        raise refused("displayId", "Invalid displayId format. Expected PREFIX-NUMBER (e.g., 'MMP-1')")
+        raise Invalid("Invalid displayId format. Expected PREFIX-NUMBER (e.g., 'MMP-1')", field="displayId")
     prefix, number = parsed
     named = every_project(call) if project is None else (project_named(call, project),)
     numbers = [(each.id, number) for each in named if each is not None and names.prefix_of(each.name) == prefix]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from stepwell.core import ids
 from stepwell.core.access import Role
-from stepwell.core.errors import AlreadyExists, Conflict, NotFound
+from stepwell.core.errors import AlreadyExists, Conflict, Invalid, NotFound
 from stepwell.core.model import ALL_COLUMNS, Lifecycle, NewExperiment, Record, RunRow, RunWrite
 from stepwell.dialects.pluto import render, rules, translate, wire
 from stepwell.dialects.pluto.decoding import Reader, json_object, refused
@@ -90,11 +90,11 @@ def _parent(call: Call, message: wire.CreateRun) -> translate.Parent | None:
     if message.fork_run_id is None:
         return None
     if message.fork_step is None:
-        raise refused("forkStep", "Required where forkRunId is given")
+        raise Invalid("forkStep is required when forkRunId is provided", field="forkStep")
     try:
         row = run_of(call, message.fork_run_id, columns=ALL_COLUMNS)
     except NotFound:
-        raise refused("forkRunId", "Fork source run not found") from None
+        raise Invalid("Fork source run not found", field="forkRunId") from None
     known = known_of(call, row.run.id, (translate.CONFIG,))
     return translate.Parent(
         key=row.run.key, step=message.fork_step, config=render.run_config(row, known) or {}, tags=row.tags
@@ -116,7 +116,7 @@ def _resume_named(call: Call, message: wire.ResumeRun) -> dict[str, Any]:
         run_id = run_of_display_id(call, message.display_id, message.project_name)
     else:
         if not message.project_name:
-            raise refused("projectName", "projectName is required with externalId")
+            raise Invalid("projectName is required when using externalId", field="projectName")
         project = project_named(call, message.project_name)
         found = project and _run_of_alias(call, message.external_id or "", project.id)
         if not found:
