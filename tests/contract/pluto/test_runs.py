@@ -90,6 +90,14 @@ def test_fifty_tags_and_nulls_are_good(raw: Raw, project: str) -> None:
     assert len(raw.details(run)["tags"]) == 50
 
 
+def test_a_fork_may_be_of_another_group(raw: Raw, project: str) -> None:
+    parent = raw.create(project, tags=["group:a", "shared"])
+    child = raw.create(project, forkRunId=parent, forkStep=0, inheritTags=True, tags=["group:b"])
+    assert sorted(raw.details(child)["tags"]) == ["group:b", "shared"]
+    child = raw.create(project, forkRunId=parent, forkStep=0, inheritTags=True, tags=["own"])
+    assert sorted(raw.details(child)["tags"]) == ["group:a", "own", "shared"]
+
+
 def test_an_empty_text_in_the_place_of_json_says_nothing(raw: Raw, project: str) -> None:
     run = raw.create(project, config="", loggerSettings="", systemMetadata="")
     assert raw.post("/api/runs/config/update", runId=run, config="").status_code == 200

@@ -89,6 +89,11 @@ def tag_changes(known: Mapping[str, str], wanted: Iterable[str]) -> tuple[dict[s
     return setting, removing
 
 
+def without_group(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags, but for those whose texts name the group of the run."""
+    return {name: value for name, value in tags.items() if not groups_in(tag_list({name: value}))}
+
+
 def groups_in(tags: Iterable[str]) -> int:
     """How many of a list of tags name the group of the run."""
     return sum(tag.startswith(_GROUP) for tag in dict.fromkeys(tags))

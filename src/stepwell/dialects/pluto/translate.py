@@ -77,7 +77,8 @@ def new_run(
         if message.inherit_config is not False and parent.config:
             whole = config.merged(dict(parent.config), own or {})
         if message.inherit_tags:
-            given = {name: value for name, value in parent.tags.items() if name != NOTE_TAG} | given
+            inherited = names.without_group(parent.tags) if names.groups_in(given) else parent.tags
+            given = {name: value for name, value in inherited.items() if name != NOTE_TAG} | given
     details: list[tuple[str, Any]] = [
         (CONFIG, whole or {}),
         (SYSTEM, json_value(message.system_metadata, "systemMetadata")),
