@@ -55,6 +55,9 @@ def test_orders(raw: Raw, project: str, runs: list[int]) -> None:
     assert ids(sort="status")[:1] == [runs[3]]
     assert set(ids(sort="-updatedAt")) == {*runs, bare}
     assert ids(sort="summary_metrics.none") == []
+    for sort in ("", "summary_metrics.loss", "-summary_metrics.none", "heartbeat_at", "-config.lr"):
+        answer = raw.get("/api/runs/list", projectName=project, sort=sort, limit=1).json()
+        assert answer["total"] == len(runs) + 1, sort  # whatever the order, the same runs were found
     by_job = ids(sort="systemMetadata.konduktor.job_name.value")
     assert by_job[:3] == [runs[0], runs[4], runs[8]]
     for bad in ("nothing", "-", "config.", "config..value", "summary_metrics.", "metrics.loss"):

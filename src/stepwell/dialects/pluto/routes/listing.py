@@ -25,7 +25,7 @@ _PAGE: Final = 5_000  # runs read at once
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """The runs of a page, and how many all pages have."""
+    """The runs of a page, and how many meet the filters. An order by what some of them lack shows fewer."""
 
     page: list[Run]
     total: int
@@ -124,7 +124,7 @@ def _walked(
                 found[run.row.run.key] = run
     shown = conditions.in_order(list(found.values()), sort)
     page = shown[message.offset : message.offset + message.limit]
-    return Found(page=[run.row.run for run in page], total=len(shown))
+    return Found(page=[run.row.run for run in page], total=len(found))
 
 
 def _candidates(call: Call, query: RunQuery, needs: Needs) -> Iterator[Candidate]:
