@@ -193,6 +193,19 @@ def test_statistics_leaderboard_and_comparison_agree_with_the_points(raw: Raw, p
             assert best["value"] == pytest.approx(read(values[best["runId"]]), rel=1e-9)  # type: ignore[operator]
 
 
+def test_a_comparison_of_nothing_is_refused_in_a_sentence(raw: Raw, run: int, project: str) -> None:
+    many = ",".join(map(str, range(1, 102)))
+    for given, sentence in (
+        ("x,-1", "No valid run IDs provided"),
+        (" , ", "No valid run IDs provided"),
+        (many, "Too many runs. Maximum is 100, got 101"),
+    ):
+        answer = raw.get("/api/runs/compare", runIds=given, projectName=project, logName="x")
+        assert (answer.status_code, answer.json()) == (400, {"error": sentence})
+    answer = raw.get("/api/runs/compare", runIds=f"{run},x", projectName=project, logName="x")
+    assert answer.json()["error"]["issues"][0]["path"] == ["runIds"]
+
+
 def test_buckets_for_a_chart(raw: Raw, run: int, project: str) -> None:
     raw.log(run, {step: {"x": 1000.0 if step == 777 else step % 7} for step in range(3000)})
     raw.send("/ingest/metrics", run, b'{"time":1,"step":5000,"data":{"x":NaN}}')

@@ -181,11 +181,11 @@ def window(step_min: int | None, step_max: int | None) -> Window:
 def run_keys(text: str, field: str, *, most: int) -> list[int]:
     """The numbers in a list with commas, each once. Invalid: none, too many, or something else."""
     words = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
-    if not words:
+    bad = [word for word in words if not (word.isascii() and word.isdigit() and len(word) <= 18)]
+    if len(bad) == len(words):
         raise Invalid("No valid run IDs provided", field=field)
     if len(words) > most:
         raise Invalid(f"Too many runs. Maximum is {most}, got {len(words)}", field=field)
-    bad = next((word for word in words if not (word.isascii() and word.isdigit() and len(word) <= 18)), None)
-    if bad is not None:
-        raise refused(field, f"{bad[:60]!r} is no run ID")
+    if bad:
+        raise refused(field, f"{bad[0][:60]!r} is no run ID")
     return [int(word) for word in words]
