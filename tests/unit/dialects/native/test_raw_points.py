@@ -188,7 +188,7 @@ def test_without_series_there_are_no_points():
         (raw.POINTS, True),
         ("Application/Vnd.Stepwell.Points; v=1", True),
         (f"{raw.POINTS}2", False),
-        (raw.BUCKETS, False),
+        (raw.BUCKETS.media_type, False),
     ],
 )
 def test_it_is_named_by_the_content_type(content_type: str | None, is_raw: bool):
