@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stepwell.core.errors import Conflict
-from stepwell.core.model import RunWrite
+from stepwell.core.model import NewRun, RunWrite
 from stepwell.core.store import Store
+from stepwell.storage.catalog import runs
 from stepwell.storage.warehouse import WarehouseStore
 from stores import NOW, Shelf, W, add, batch, make_runs, read_points, selector
 
@@ -118,3 +120,25 @@ def test_a_refused_change_leaves_the_others_of_its_transaction(shelf: Shelf) -> 
     assert [future.exception() is None for future in futures] == [True, False, True]
     assert store.stats().counters["commit_requests"] - store.stats().counters["commits"] >= 2
     assert len(read_points(store, selector(RUNS[1]))) == 1
+
+
+def test_a_run_that_another_has_made_meanwhile_is_written_to(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SAP's and Pluto's clients make a run with the first write to it, whichever that is."""
+    one, other = both(shelf)
+
+    def write(store: Store, step: int) -> None:
+        new = NewRun(id="new", name="new", origin="sap", at=NOW)
+        write = RunWrite(run_id="new", make=new, points=batch([(step, step, 0.0)]), at=NOW)
+        store.write(workspace=W, writes=[write]).result()
+
+    find = runs.find
+
+    def overtaken(*asked: Any) -> Any:
+        monkeypatch.setattr(runs, "find", find)
+        found = find(*asked)
+        write(other, 1)
+        return found
+
+    monkeypatch.setattr(runs, "find", overtaken)
+    write(one, 2)
+    assert read_points(one, selector("new")).step.tolist() == [1, 2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -113,7 +114,8 @@ def apply(conn: Connection, workspace: str, write: RunWrite) -> RunState:
     restored by this write), a param has another value, or a tag that must be unchanged is not as it is there.
     """
     if write.make is not None and find(conn, workspace, write.run_id) is None:
-        _create(conn, workspace, write.make)
+        with suppress(AlreadyExists):  # another process has made it since
+            _create(conn, workspace, write.make)
     state = existing(conn, workspace, write.run_id)
     if state.lifecycle is Lifecycle.DELETED and write.lifecycle is not Lifecycle.ACTIVE and not _only_deletes(write):
         raise deleted(write.run_id)
