@@ -156,3 +156,24 @@ def test_a_store_with_a_rule_is_moved_though_points_expire_meanwhile(store: str,
     assert expire(moved, latest=10) == 10
     assert [each.name for each in moved.list_bounds()] == ["points_per_series"]
     moved.close()
+
+
+def test_what_comes_again_where_all_was_removed_is_seen(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run began anew after a while: of its first attempt steps in the middle are gone, until it gets there again."""
+    store = opened(shelf.store)
+    add(store, [(step, NOW - 10 * (8 <= step < 24), 1.0) for step in range(32)])
+    store.compact()
+    assert expire(store, since=NOW) == 16
+    trim(store, monkeypatch)
+
+    def removed() -> bool:
+        store.compact()
+        return hiding(store) == 0
+
+    wait_until(removed)
+    add(store, [(step, NOW, 2.0) for step in range(8, 24)])
+    for _ in range(2):
+        (buckets,) = store.read_buckets(workspace=W, selectors=[selector()], window=EVERYTHING, budget=3)
+        assert int(buckets.count.sum()) == 32
+        store.compact()
+    assert not list(store.check())

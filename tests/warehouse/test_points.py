@@ -5,19 +5,21 @@ from __future__ import annotations
 import itertools
 import math
 import uuid
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from point_strategies import INT64, VALUE, assert_says, bucket_rows, exact, rows_of
 from stepwell.core.downsample import sample
-from stepwell.core.errors import StorageFailed
+from stepwell.core.errors import Busy, StorageFailed
 from stepwell.core.model import EVERYTHING, Window
 from stepwell.core.page import Position
 from stepwell.core.series import INT64_MAX, INT64_MIN, Order, Points, value_key
@@ -130,6 +132,38 @@ class Written:
     def choices(self) -> list[tuple[int, ...]]:
         return [self.series, self.series[:1], self.series[1:]]
 
+    def arrive(self, rows: list[Row]) -> None:
+        """Write rows, which are moved at once."""
+        self.write(rows)
+        self.tables.insert(self.rows(self.journal))
+        self.journal.clear()
+
+    def sum_up(self) -> None:
+        self.tables.roll_up(settled={(self.run, self.series[0]): self.arrival})
+
+    def counted(self) -> tuple[int, int]:
+        """How many points of the first series a chart has, and how many a summary."""
+        run, series, waiting = self.run, self.series[:1], self.waiting()
+        chart = self.tables.buckets(run=run, series=series, window=EVERYTHING, budget=2, waiting=waiting)
+        summary = self.tables.summaries(runs=[run], series=series, waiting=waiting)[series[0]]
+        return int(chart.count.sum()), summary.count
+
+
+@contextmanager
+def inserting(tables: PointTables, table: str, *, times: int) -> Iterator[None]:
+    """What is inserted into a table arrives so often meanwhile; 0: the server is away."""
+    insert = tables._server.insert
+
+    def inserted(name: str, *blocks: Mapping[str, NDArray[Any]]) -> None:
+        if name == table and not times:
+            raise Busy("it is away")
+        for _ in range(times if name == table else 1):
+            insert(name, *blocks)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables._server, "insert", inserted)
+        yield
+
 
 def told(points: Points) -> list[tuple[int, ...]]:
     columns = (points.step, points.time, points.value, points.occurrence, points.arrival)
@@ -147,7 +181,7 @@ ROWS = st.lists(ROW, max_size=12)
 
 @st.composite
 def histories(draw: st.DrawFn, tables: PointTables) -> Written:
-    """Writes, repeats of them, inserts once or twice, merges, crashes after an insert."""
+    """Writes, repeats of them, inserts once or twice, merges, crashes after an insert, tiles that nobody is told of."""
     written = Written(tables)
     earlier: list[Row] = []
     for _ in range(draw(st.integers(1, 5))):
@@ -168,7 +202,9 @@ def histories(draw: st.DrawFn, tables: PointTables) -> Written:
         if draw(st.booleans()):
             settled = min((row[5] for row in written.journal), default=written.arrival)
             some = draw(st.lists(st.sampled_from(written.series), min_size=1, unique=True))
-            tables.roll_up(settled={(written.run, series): settled for series in some})
+            table, times = draw(st.sampled_from([("", 1), ("nodes", 2), ("tilings", 0)]))
+            with inserting(tables, table, times=times), suppress(Busy):
+                tables.roll_up(settled={(written.run, series): settled for series in some})
     return written
 
 
@@ -282,3 +318,18 @@ def test_what_is_stored_is_known(tables: PointTables, data: st.DataObject):
         for row, next_one in zip(every, tables.occurrences(written.rows(every)).tolist(), strict=True):
             taken = [identity[4] for identity in stored if identity[:4] == row[:4]]
             assert next_one == max(taken, default=-1) + 1
+
+
+def test_a_late_point_is_seen_though_tiles_lie_over_one_another(tables: PointTables):
+    """Who could not tell of its tiles had divided the series at other steps."""
+    written = Written(tables)
+    written.arrive([(0, step, 0, 1.0, 0) for step in range(16)])
+    with inserting(tables, "tilings", times=0), pytest.raises(Busy):
+        written.sum_up()
+    written.arrive([(0, 1, 1, 1.0, 0)])
+    written.sum_up()
+    written.arrive([(0, 6, 1, 1.0, 0)])
+    assert written.counted() == (18, 18)
+    written.sum_up()
+    assert written.counted() == (18, 18)
+    assert not tables.wrong_tiles(run=written.run, series=written.series[0], waiting=written.waiting())

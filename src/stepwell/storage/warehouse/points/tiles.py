@@ -111,16 +111,16 @@ def segments(scope: Scope) -> list[Segment]:
     if fresh is None:
         return [Segment(scope=scope, tiles=None)]
     fresh = np.concatenate([fresh, scope.waiting.points.step])
-    good[_hit(whole, fresh)] = False
-    good &= ~cut(scope, whole)
+    good &= ~_hit(whole, fresh) & ~cut(scope, whole)
     return list(_stretches(scope, whole, good, inside))
 
 
 def _stretches(scope: Scope, whole: Tiles, good: NDArray[np.bool_], inside: NDArray[np.bool_]) -> Iterator[Segment]:
     """Neighbouring good tiles together, those that are in the window, and what lies between them."""
     low, high = scope.window.min_step, scope.window.max_step
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]])))
-    for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+    joined = good[:-1] & good[1:] & (whole.tile[1:] - 1 <= whole.end[:-1])  # else points may lie between the two
+    begins, ends = good & ~np.append(False, joined), good & ~np.append(joined, False)
+    for begin, end in zip(np.flatnonzero(begins).tolist(), (np.flatnonzero(ends) + 1).tolist(), strict=True):
         first, last = int(whole.tile[begin]), int(whole.end[end - 1])
         if low < first and low <= high:
             yield Segment(scope=_steps(scope, low, min(first - 1, high)), tiles=None)
@@ -252,7 +252,7 @@ def _mend(scope: Scope, end: int, checked: int, widths: tuple[int, ...]) -> int:
     if late is None:
         bad[:] = True
     else:
-        bad[_hit(whole, late)] = True
+        bad |= _hit(whole, late)
     for at in np.flatnonzero(bad).tolist():
         again = _steps(scope, int(whole.tile[at]), int(whole.end[at]))
         points = collect(again)
@@ -366,10 +366,11 @@ def _apart(whole: Tiles, end: int) -> NDArray[np.bool_]:
     return fine
 
 
-def _hit(whole: Tiles, steps: I64) -> I64:
-    """The tiles, by their place, in whose steps these are."""
-    at = np.searchsorted(whole.tile, steps, side="right") - 1
-    return at[at >= 0]
+def _hit(whole: Tiles, steps: I64) -> NDArray[np.bool_]:
+    """In which tiles any of these steps lies: where they lie over one another, in more than one."""
+    steps = np.sort(steps)
+    found: NDArray[np.bool_] = np.searchsorted(steps, whole.tile) < np.searchsorted(steps, whole.end, side="right")
+    return found
 
 
 def _steps(scope: Scope, low: int, high: int) -> Scope:
