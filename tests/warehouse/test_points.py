@@ -333,3 +333,19 @@ def test_a_late_point_is_seen_though_tiles_lie_over_one_another(tables: PointTab
     written.sum_up()
     assert written.counted() == (18, 18)
     assert not tables.wrong_tiles(run=written.run, series=written.series[0], waiting=written.waiting())
+
+
+def test_tiles_that_were_inserted_twice_are_the_same_tiles(tables: PointTables):
+    """As when the answer to an insert was lost."""
+    written = Written(tables)
+    written.arrive([(0, step, 0, 1.0, 0) for step in range(16)])
+    tables._server.run("SYSTEM STOP MERGES")
+    try:
+        with inserting(tables, "nodes", times=2):
+            written.sum_up()
+        assert not tables.wrong_tiles(run=written.run, series=written.series[0], waiting=written.waiting())
+        assert written.counted() == (16, 16)
+        written.arrive([(0, 6, 1, 1.0, 0)])
+        assert written.counted() == (17, 17)
+    finally:
+        tables._server.run("SYSTEM START MERGES")

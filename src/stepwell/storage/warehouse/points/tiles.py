@@ -144,6 +144,8 @@ def level(scope: Scope, number: int, begin: int, end: int, *, every: bool = Fals
         starts = np.flatnonzero(np.append(True, tile[1:] != tile[:-1]))
         lengths = np.diff(np.append(starts, len(tile)))
         order = order[made == np.repeat(np.maximum.reduceat(made, starts), lengths)]
+        tile, place = columns[0][order], columns[1][order]
+        order = order[np.append(True, (tile[1:] != tile[:-1]) | (place[1:] != place[:-1]))]  # what came twice once
     columns = [column[order] for column in columns]
     return Tiles(
         tile=columns[0], made=columns[2], end=columns[3], repeated=columns[4] != 0, nodes=_buckets(columns[5:])
