@@ -24,7 +24,7 @@ from stepwell.core.model import EVERYTHING, Window
 from stepwell.core.page import Position
 from stepwell.core.series import INT64_MAX, INT64_MIN, Order, Points, value_key
 from stepwell.core.summary import Summary
-from stepwell.storage.warehouse.points import ClickHouse, PointTables, Rows, Sizes, Waiting
+from stepwell.storage.warehouse.points import ClickHouse, Lately, PointTables, Rows, Sizes, Waiting
 from stepwell.storage.warehouse.points.server import Server
 from warehouse.modern import Chdb
 
@@ -349,3 +349,19 @@ def test_tiles_that_were_inserted_twice_are_the_same_tiles(tables: PointTables):
         assert written.counted() == (17, 17)
     finally:
         tables._server.run("SYSTEM START MERGES")
+
+
+def test_what_is_kept_and_gone_is_not_summed_up_for_what_another_brought(tables: PointTables):
+    """As many points as a rule of retention removed came through another server."""
+    written, gone, lately = Written(tables), Written(tables), Lately(least=1)
+    gone.run, gone.series = written.run, written.series
+    gone.write([(0, step, 0, 1.0, 0) for step in range(4)])
+    lately.add(gone.rows(gone.journal))
+    written.arrival = gone.arrival
+    written.write([(0, step, 0, 1.0, 0) for step in range(4, 20)])
+    (rows,) = tables.insert(written.rows(written.journal))
+    lately.add(rows)
+    written.journal.clear()
+    written.arrive([(0, step, 0, 1.0, 0) for step in range(20, 24)])
+    tables.roll_up(settled={(written.run, written.series[0]): written.arrival}, lately=lately)
+    assert written.counted() == (20, 20)

@@ -1,6 +1,7 @@
 """Points that this process has inserted lately, in memory: what is summed up soon need not be read back. No SQL.
 
-Nobody relies on it: who sums up counts what is stored, and reads that where it is not as many (tiles.py).
+Nobody relies on it: who sums up asks how many are stored and for the sum of their arrival numbers, and reads what is
+stored where these are not the same (tiles.py).
 """
 
 from __future__ import annotations

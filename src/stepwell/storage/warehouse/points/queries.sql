@@ -56,7 +56,7 @@ WHERE run = %(run)s AND series IN %(series)s {alive}
     AND age > %(end_age)s
 
 -- name: grown
-SELECT count() FROM points
+SELECT count(), sum(9223372036854775807 - age) FROM points
 WHERE run = %(run)s AND series IN %(series)s {alive} AND step >= %(min_step)s AND age > %(end_age)s
 
 -- name: least_time

@@ -213,12 +213,12 @@ def _grown(scope: Scope, low: int, widths: tuple[int, ...], lately: Lately) -> I
     if low > INT64_MAX:
         return
     scope = _steps(scope, low, INT64_MAX)
-    count = int(scope.select("grown", 1)[0][0])
+    count, arrivals = (int(column[0]) for column in scope.select("grown", 2))
     left = count - widths[0]
     if left < widths[0]:
         return
     pool = Points.empty()
-    for some in _all(scope, count, lately):
+    for some in _all(scope, lately, count, arrivals):
         pool = Points.concat([pool, some]) if len(pool) else some
         begin = 0
         tiles: list[Made] = []
@@ -233,11 +233,11 @@ def _grown(scope: Scope, low: int, widths: tuple[int, ...], lately: Lately) -> I
             yield tiles
 
 
-def _all(scope: Scope, count: int, lately: Lately) -> Iterator[Points]:
-    """The points of a scope, so many, in key order and parts that end with a step. What is kept is stored, so it is all
-    of them where it is as many."""
+def _all(scope: Scope, lately: Lately, count: int, arrivals: int) -> Iterator[Points]:
+    """The points of a scope in key order and parts that end with a step. What is kept is all of them where it is as
+    many, and their arrival numbers have the same sum: some of it may have been removed, and others may have come."""
     kept = lately.of(scope)
-    if len(kept) == count:
+    if len(kept) == count and int(kept.arrival.sum()) == arrivals:
         yield kept
         return
     for part in parts(scope, whole_steps=True):
