@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 import numpy as np
+import pytest
 
 from stepwell.core.model import EVERYTHING
 from stepwell.core.series import Points
@@ -47,6 +48,14 @@ def test_the_oldest_rows_are_forgotten_for_new_ones() -> None:
     assert remembered.keys(1) == [(1, 40)]
 
 
+def test_of_rows_of_few_points_only_so_many_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stepwell.storage.warehouse.remembered.ROWS", 2)
+    remembered = Remembered()
+    for first in (0, 10, 20):
+        remembered.add(rows(1, 7, first, 1), first_arrival=first)
+    assert remembered.keys(10) == [(1, 10), (1, 20)]
+
+
 def test_series_are_kept_of_which_much_comes_at_once() -> None:
     lately = Lately(least=3)
     lately.add(Rows.concat([rows(1, 7, 0, 2), rows(1, 8, 0, 3)]))
@@ -63,6 +72,15 @@ def test_points_are_told_once_in_order_and_not_beyond_the_scope() -> None:
     assert lately.of(scope(7, end=21)).step.tolist() == [10, 11, 12, 20]
     cut = Cut(run=1, series=7, before=100, made=100, since=12)
     assert lately.of(scope(7, cuts=(cut,))).step.tolist() == [12, 20, 21, 22]
+
+
+def test_points_that_come_one_by_one_are_put_together() -> None:
+    lately = Lately(least=8)
+    lately.add(rows(1, 7, 0, 8))
+    for begin in range(8, 108):
+        lately.add(rows(1, 7, begin, 1))
+    assert len(lately._kept[7]) <= 1 + 100 / 8 + 3
+    assert lately.of(scope(7)).step.tolist() == list(range(108))
 
 
 def test_the_series_without_news_is_forgotten_for_others() -> None:

@@ -16,7 +16,8 @@ import numpy as np
 
 from stepwell.storage.warehouse.points import Rows
 
-MOST: Final = 1 << 21  # points: 100 MB
+MOST: Final = 1 << 21  # points: 100 MB,
+ROWS: Final = 100_000  # and of so many rows, each of which takes a kilobyte beside its points
 Key: TypeAlias = tuple[int, int]  # run key, first arrival
 
 
@@ -35,7 +36,7 @@ class Remembered:
         with self._lock:
             self._rows[int(rows.run[0]), first_arrival] = replace(rows, points=replace(rows.points, arrival=arrival))
             self._count += len(rows)
-            while self._count > self._most:
+            while self._count > self._most or len(self._rows) > ROWS:
                 self._drop(next(iter(self._rows)))
 
     def keys(self, limit: int) -> list[Key]:

@@ -49,8 +49,11 @@ class Lately:
                 self._drop(next(iter(self._kept)))
 
     def _add(self, series: int, points: Points) -> None:
-        self._kept[series] = [*self._kept.pop(series, ()), points]
         self._count += len(points)
+        parts = self._kept.pop(series, [])
+        while parts and len(parts[-1]) <= len(points) < self._least:  # a part takes more than a few points do
+            points = Points.concat([parts.pop(), points])
+        self._kept[series] = [*parts, points]
 
     def of(self, scope: Scope) -> Points:
         """What is kept of the points of a scope of one series, in key order, each once."""
