@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stepwell.core.errors import Busy
 from stepwell.core.model import EVERYTHING
 from stepwell.core.series import INT64_MAX
 from stepwell.storage.warehouse import WarehouseStore, journal, moving
@@ -213,6 +214,24 @@ def test_of_two_processes_that_saw_a_series_grow_one_sums_it_up(shelf: Shelf, st
     other._roller.roll()  # it stayed due, and is done
     assert other.stats().counters["tiles_made"] == 0
     assert not other._roller._growth
+
+
+def test_what_could_not_be_summed_up_stays_due(store: WarehouseStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a run that has ended nothing more comes that would make it due again."""
+    number = np.arange(150_000)
+    change(store, points=columns(number, number, np.sin(number)))
+    store.flush()
+    with monkeypatch.context() as patch:
+        patch.setattr(store._moving, "insert", _busy)
+        with pytest.raises(Busy):
+            store._roller.roll()
+    store._roller.roll()
+    assert store.stats().counters["tiles_made"] == 3
+    assert not store._roller._growth
+
+
+def _busy(*_: object) -> None:
+    raise Busy("it is away")
 
 
 def _rows_read(store: WarehouseStore) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -57,16 +57,18 @@ class Roller:
         self._lately.add(rows)
         begins = np.flatnonzero(np.append(True, rows.series[1:] != rows.series[:-1])[: len(rows)])
         counts = np.diff(np.append(begins, len(rows)))
+        keys = zip(rows.run[begins].tolist(), rows.series[begins].tolist(), strict=True)
+        self._grow(dict(zip(keys, counts.tolist(), strict=True)))
+        if self._lately.crowded:
+            self._due.set()
+
+    def _grow(self, counts: Mapping[Key, int]) -> None:
         with self._lock:
-            for run, series, count in zip(
-                rows.run[begins].tolist(), rows.series[begins].tolist(), counts.tolist(), strict=True
-            ):
-                self._growth[run, series] = self._growth.get((run, series), 0) + count
+            for key, count in counts.items():
+                self._growth[key] = self._growth.get(key, 0) + count
             if len(self._growth) > SERIES:
                 most = sorted(self._growth, key=self._growth.__getitem__, reverse=True)[: SERIES // 2]
                 self._growth = {key: self._growth[key] for key in most}
-        if self._lately.crowded:
-            self._due.set()
 
     def roll(self) -> None:
         """Sum up what grew enough."""
@@ -83,9 +85,12 @@ class Roller:
             connection.execute(UNHURRIED)
             keys = [key for key in due if key[0] in alone]  # others stay due, and there will be little left to do
             with self._lock:
-                for key in keys:
-                    self._growth.pop(key, None)
-            self.counters["tiles_made"] += tiling.roll_up(connection, self._tables, keys, self._lately)
+                grown = {key: self._growth.pop(key, 0) for key in keys}
+            try:
+                self.counters["tiles_made"] += tiling.roll_up(connection, self._tables, keys, self._lately)
+            except BaseException:  # they stay due: a run that has ended grows no more
+                self._grow(grown)
+                raise
 
     def _work(self) -> None:
         while not self._ended.is_set():
