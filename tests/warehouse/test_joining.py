@@ -177,3 +177,12 @@ def test_names_are_remembered_until_another_server_answers(monkeypatch: pytest.M
     assert table.asked == before
     known.ensure(connection, 7, names[:1])
     assert table.asked == before + 1
+
+
+def test_a_write_to_no_run_makes_nobody_forget_names(store: WarehouseStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.write(workspace=W, writes=[points(RUNS[0], 0)]).result()
+    with pytest.raises(NotFound):
+        store.write(workspace=W, writes=[points("none", 0)]).result()
+    with counted(monkeypatch) as sent:
+        store.write(workspace=W, writes=[points(RUNS[0], 10)]).result()
+    assert len([each for each in sent if "bound" not in each]) == STATEMENTS

@@ -80,7 +80,7 @@ def _open(found: Mapping[RunName, RunState], workspace: str, run_id: str) -> int
 
 
 def _pieces(writes: Sequence[Write]) -> Iterator[list[Write]]:
-    """All, in pieces of few enough points, but for a write that alone has more."""
+    """All, in pieces of few enough points, but for a write that alone has more; none of nothing."""
     piece: list[Write] = []
     points = 0
     for write in writes:
@@ -89,4 +89,5 @@ def _pieces(writes: Sequence[Write]) -> Iterator[list[Write]]:
             yield piece
             piece, points = [], len(write[1])
         piece.append(write)
-    yield piece
+    if piece:
+        yield piece
