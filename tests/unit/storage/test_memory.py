@@ -11,14 +11,14 @@ COLUMNS = """
 import resource
 import threading
 import numpy as np
-from stepwell.storage.memory import keep_freed
+from stepwell.storage.memory import OF_COLUMNS, share_heap
 
 def fill(times):
     for _ in range(times):
         [np.ones(1 << 20) for _ in range(8)]
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
-told = keep_freed()
+told = share_heap(OF_COLUMNS)
 fill(2)
 counts = []
 thread = threading.Thread(target=lambda: counts.extend([fill(2), fill(5)]))
@@ -26,10 +26,23 @@ thread.start()
 thread.join()
 print(int(told), counts[1] - counts[0])
 """
+ANSWERS = """
+import resource
+from stepwell.storage.memory import OF_ANSWERS, share_heap
+
+def fill(times):
+    for _ in range(times):
+        b"".join([bytes(1 << 20) for _ in range(3)]) + b"head"
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+told = share_heap(OF_ANSWERS)
+before = fill(3)
+print(int(told), fill(10) - before)
+"""
 THREADS = """
 import ctypes
 import threading
-from stepwell.storage.memory import share_heap
+from stepwell.storage.memory import OF_ANSWERS, share_heap
 
 def lowest(count):
     # The C library's own, not Python's, which keeps small objects elsewhere.
@@ -46,7 +59,7 @@ def lowest(count):
         thread.join()
     return len(set(found))
 
-print(int(share_heap()), lowest(6))
+print(int(share_heap(OF_ANSWERS)), lowest(6))
 """
 
 
@@ -60,6 +73,12 @@ def test_columns_that_come_and_go_take_no_new_memory() -> None:
     told, faults = said(COLUMNS)
     assert bool(told) == GLIBC
     assert not told or faults < 512  # a quarter of the pages of one column; forty were filled
+
+
+def test_answers_that_come_and_go_take_no_new_memory() -> None:
+    told, faults = said(ANSWERS)
+    assert bool(told) == GLIBC
+    assert not told or faults < 256  # a megabyte of pages; ninety were filled
 
 
 def test_threads_take_memory_from_one_heap() -> None:

@@ -48,7 +48,7 @@ from stepwell.storage.embedded.staging import Stage
 from stepwell.storage.embedded.statements import POINTS as SQL
 from stepwell.storage.embedded.writer import BUCKETS, Request, Writer
 from stepwell.storage.files import Files, RealFiles
-from stepwell.storage.memory import share_heap
+from stepwell.storage.memory import OF_ANSWERS, share_heap
 
 T = TypeVar("T")
 READERS: Final = 24  # more than threads that ask: who looks up a credential must not wait for eight long reads
@@ -161,7 +161,7 @@ class EmbeddedStore(PointTables, Catalog):
             remove_files=self.remove_files,
         )
         if background:
-            share_heap()
+            share_heap(OF_ANSWERS)
             self._background.start()
 
     @property

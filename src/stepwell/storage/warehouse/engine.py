@@ -18,7 +18,7 @@ from stepwell.storage.catalog import Catalog, runs
 from stepwell.storage.catalog.quotas import Quotas
 from stepwell.storage.catalog.read_cache import ReadCaches
 from stepwell.storage.catalog.runs import Purged
-from stepwell.storage.memory import keep_freed
+from stepwell.storage.memory import OF_COLUMNS, share_heap
 from stepwell.storage.warehouse import checking, cuts, migrations, repairing
 from stepwell.storage.warehouse.address import Address
 from stepwell.storage.warehouse.database import Connection, Database
@@ -108,7 +108,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             )
             self._background = background
             if background:
-                keep_freed()
+                share_heap(OF_COLUMNS)
                 self._mover.start()
                 self._roller.start()
                 self._remover.start()
