@@ -130,7 +130,8 @@ def main() -> int:
     drawn = 0
     for chart in CHARTS:
         if points := curves(rows, chart):
-            told = f"{found[-1]['measured'][:10]}, {found[-1]['machine'].split(',')[0]}, commit {found[-1]['commit']}"
+            last = [each for each in found if any(row["part"] == chart.part for row in each["rows"])][-1]
+            told = f"{last['measured'][:10]}, {last['machine'].split(',')[0]}, commit {last['commit']}"
             target = args.out / f"{chart.part}.svg"
             target.write_text(svg(chart, points, told))
             print(target)
