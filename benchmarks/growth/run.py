@@ -262,6 +262,7 @@ def wide(folder: Path, tiny: bool) -> Iterator[Row]:
     with serving(directory) as (server, _):
         for metrics in sizes:
             body = {"run_ids": [f"w{metrics}"]}
+            _verify_summaries(server, body, metrics)
             ms = server.ms("POST", "/api/v1/summaries", {**body, "columns": ["last_value"]})
             every = server.ms("POST", "/api/v1/summaries", body, Accept=RAW_SUMMARIES)
             as_json = server.ms("POST", "/api/v1/summaries", body)
@@ -273,6 +274,20 @@ def wide(folder: Path, tiny: bool) -> Iterator[Row]:
                 holds=max(ms, every) <= 10,
             )
     shutil.rmtree(directory)
+
+
+def _verify_summaries(server: Asking, body: dict[str, list[str]], metrics: int) -> None:
+    """RuntimeError: the raw form does not say what the JSON says."""
+    asked = json.dumps(body).encode()
+    told = json.loads(server.ask("POST", "/api/v1/summaries", asked))
+    raw = server.ask("POST", "/api/v1/summaries", asked, Accept=RAW_SUMMARIES)
+    size = int.from_bytes(raw[:8], "little")
+    head = json.loads(raw[8 : 8 + size])
+    names = [column["name"] for column in head["columns"]]
+    cells = np.frombuffer(raw, "<f8", offset=8 + size).reshape(len(names), -1)
+    last = cells[names.index("last_value")]
+    if not len(last) == metrics or head["metric"] != told["metric"] or last.tolist() != told["last_value"]:
+        raise RuntimeError(f"the summaries of {metrics} metrics differ")
 
 
 # --- starts and disks -------------------------------------------------------------------------------------------------

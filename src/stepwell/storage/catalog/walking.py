@@ -89,10 +89,10 @@ def compile_walk(
     live: LiveValues | None = None,
     idiom: Idiom = SQLITE,
 ) -> Statement:
-    """As `compile_search`, of the runs that the walk meets."""
+    """As `compile_search`, of the runs that the walk meets. Of `live` it leaves what this statement needs."""
     bindings = Bindings(idiom)
     waiting = [] if live is None else live.runs_of(walk.metric)
-    if live is not None:  # no look at a run of which is known that its value lies beyond the bounds
+    if live is not None and walk.bounds:  # no look at a run of which is known that its value lies beyond them
         live.keep(walk.metric, compile_numbers(walk.bounds))
     apart = _told_apart(question, bindings, idiom)
     met = {(Kind.METRIC, walk.metric): "walked", **{identity: name for name, (identity, _) in apart.items()}}
