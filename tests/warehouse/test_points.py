@@ -25,8 +25,11 @@ from stepwell.core.page import Position
 from stepwell.core.series import INT64_MAX, INT64_MIN, Order, Points, value_key
 from stepwell.core.summary import Summary
 from stepwell.storage.warehouse.points import ClickHouse, Lately, PointTables, Rows, Sizes, Waiting
+from stepwell.storage.warehouse.points.cuts import Cut
 from stepwell.storage.warehouse.points.server import Server
+from stepwell.storage.warehouse.points.tiles import segments
 from warehouse.modern import Chdb
+from warehouse.servers import wait_until
 
 PARTITION = 134_217_728
 KEYS = itertools.count(1)  # every example has runs and series of its own in tables that all of them share
@@ -365,3 +368,25 @@ def test_what_is_kept_and_gone_is_not_summed_up_for_what_another_brought(tables:
     written.arrive([(0, step, 0, 1.0, 0) for step in range(20, 24)])
     tables.roll_up(settled={(written.run, written.series[0]): written.arrival}, lately=lately)
     assert written.counted() == (20, 20)
+
+
+def test_steps_whose_tiles_were_removed_get_new_ones(tables: PointTables):
+    """Of a run that began anew: charts of what it writes again need not read each point."""
+    written = Written(tables)
+    lost = range(8, 24)
+    written.arrive([(0, step, int(step not in lost), 1.0, 0) for step in range(32)])
+    written.sum_up()
+    cut = Cut(run=written.run, series=written.series[0], before=written.arrival, made=written.arrival, since=1)
+    tables.remove([cut])
+    wait_until(lambda: not tables.left(cut))
+    for at in range(lost.start, lost.stop, 4):
+        written.arrive([(0, step, 1, 2.0, 0) for step in range(at, at + 4)])
+        written.sum_up()
+    assert written.counted() == (32, 32)
+    assert not tables.wrong_tiles(run=written.run, series=written.series[0], waiting=written.waiting())
+    untiled = [
+        (each.scope.window.min_step, each.scope.window.max_step)
+        for each in segments(tables._scope(written.run, written.series[:1], EVERYTHING, written.waiting()))
+        if each.tiles is None
+    ]
+    assert untiled == [(20, 23), (28, INT64_MAX)]  # the last of each place, where more may come

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from stepwell.core.series import Order, Points
 from stepwell.storage.warehouse.points.cuts import hidden
 from stepwell.storage.warehouse.points.rows import Rows
-from stepwell.storage.warehouse.points.statements import Scope
+from stepwell.storage.warehouse.points.statements import Scope, within
 
 MOST: Final = 1 << 21  # points of all series together: 80 MB
 LEAST: Final = 1 << 10  # points of a series that are inserted at once before any of it are kept
@@ -60,7 +60,7 @@ class Lately:
         (series,) = scope.series or (-1,)
         with self._lock:
             points = Points.concat(list(self._kept.get(series, ())))
-        points = _those(points, (points.step >= scope.window.min_step) & (points.arrival < scope.end))
+        points = _those(points, within(points, scope.window) & (points.arrival < scope.end))
         same = np.full(len(points), scope.run, np.int64)
         rows = Rows(run=same, series=np.full(len(points), series, np.int64), points=points)
         if scope.cuts:

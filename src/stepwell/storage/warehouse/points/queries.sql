@@ -57,7 +57,8 @@ WHERE run = %(run)s AND series IN %(series)s {alive}
 
 -- name: grown
 SELECT count(), sum(9223372036854775807 - age) FROM points
-WHERE run = %(run)s AND series IN %(series)s {alive} AND step >= %(min_step)s AND age > %(end_age)s
+WHERE run = %(run)s AND series IN %(series)s {alive} AND step >= %(min_step)s AND step <= %(max_step)s
+    AND age > %(end_age)s
 
 -- name: least_time
 SELECT count(), min(time)

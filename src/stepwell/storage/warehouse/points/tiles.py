@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -52,6 +52,7 @@ class Tiles:
         )
 
 
+Place: TypeAlias = tuple[int, int]  # steps from one to another
 Made: TypeAlias = tuple[Scope, Points]  # a tile to store: its steps and moment, and its points in key order
 
 
@@ -177,10 +178,10 @@ def roll_up(scopes: Sequence[Scope], widths: tuple[int, ...], lately: Lately) ->
     made = 0
     tiles: list[Made] = []
     for number, (scope, (end, checked)) in enumerate(zip(scopes, tilings, strict=True)):
-        if end is not None:
-            made += _mend(scope, end, checked, widths)
-        for some in _grown(scope, INT64_MIN if end is None else end + 1, widths, lately):
-            ends[number] = some[-1][0].window.max_step
+        remade, places = _mend(scope, end, checked, widths)
+        made += remade
+        for some in chain.from_iterable(_grown(_steps(scope, *place), widths, lately) for place in places):
+            ends[number] = max(some[-1][0].window.max_step, INT64_MIN if end is None else end)
             tiles += some
             if sum(len(points) for _, points in tiles) >= scope.at_once:
                 made += _store(tiles, widths)
@@ -208,11 +209,9 @@ def _series(scope: Scope) -> int:
     return series
 
 
-def _grown(scope: Scope, low: int, widths: tuple[int, ...], lately: Lately) -> Iterator[list[Made]]:
-    """Tiles for what lies from a step on. As many points as a tile has are left, for many come out of order."""
-    if low > INT64_MAX:
-        return
-    scope = _steps(scope, low, INT64_MAX)
+def _grown(scope: Scope, widths: tuple[int, ...], lately: Lately) -> Iterator[list[Made]]:
+    """Tiles for steps that have none. As many points as a tile has are left, for many come out of order."""
+    low = scope.window.min_step
     count, arrivals = (int(column[0]) for column in scope.select("grown", 2))
     left = count - widths[0]
     if left < widths[0]:
@@ -244,11 +243,15 @@ def _all(scope: Scope, lately: Lately, count: int, arrivals: int) -> Iterator[Po
         yield collect(part)
 
 
-def _mend(scope: Scope, end: int, checked: int, widths: tuple[int, ...]) -> int:
-    """Make again the tiles that points came to after they were made."""
+def _mend(scope: Scope, end: int | None, checked: int, widths: tuple[int, ...]) -> tuple[int, list[Place]]:
+    """Make again the tiles that points came to after they were made: how many, and where points may be that no tile
+    stands for."""
+    if end is None:
+        return 0, [(INT64_MIN, INT64_MAX)]
+    behind = [(end + 1, INT64_MAX)] if end < INT64_MAX else []
     late = _late(scope, end, checked)
     if late is not None and not len(late) and not scope.cuts:
-        return 0
+        return 0, behind
     whole = level(scope, 0, INT64_MIN, end)
     bad = cut(scope, whole)
     if late is None:
@@ -260,7 +263,17 @@ def _mend(scope: Scope, end: int, checked: int, widths: tuple[int, ...]) -> int:
         points = collect(again)
         if len(points):  # else all of it is cut, and it goes with its points
             _store([(again, points)], widths)
-    return int(bad.sum())
+    return int(bad.sum()), [*_gaps(whole, end, late), *behind]
+
+
+def _gaps(whole: Tiles, end: int, late: I64 | None) -> Iterator[Place]:
+    """Steps up to `end` between tiles, where late points are: a tile was removed, and a run began anew."""
+    low = INT64_MIN
+    late = None if late is None else np.sort(late)
+    for tile, last in zip([*whole.tile.tolist(), end + 1], [*whole.end.tolist(), end], strict=True):
+        if low < tile and (late is None or np.searchsorted(late, low) < np.searchsorted(late, tile - 1, side="right")):
+            yield low, tile - 1
+        low = max(low, last + 1)
 
 
 def wrong(scope: Scope, widths: tuple[int, ...]) -> bool:
