@@ -273,6 +273,36 @@ def test_summaries_in_the_raw_form(api: httpx.Client, run: str):
     assert failure(api.post("/summaries", json={"run_ids": 1}, headers=form))["field"] == "run_ids"
 
 
+def test_a_page_of_points_in_the_raw_form(api: httpx.Client, run: str):
+    write(api, run, [0, 1, 2**53 + 1], [0.5, "NaN", "-Infinity"])
+    form = {"Accept": "application/vnd.stepwell.point-page, application/json"}
+    asked = {"metric": "loss", "limit": "2"}
+    plain = api.get(f"{run}/points", params=asked)
+    answer = api.get(f"{run}/points", params=asked, headers=form)
+    assert answer.headers["content-type"] == "application/vnd.stepwell.point-page"
+    assert answer.headers["vary"] == plain.headers["vary"] == "accept"
+    (size,) = struct.unpack_from("<Q", answer.content)
+    head = json.loads(answer.content[8 : 8 + size])
+    assert head == {
+        "rows": 2,
+        "cursor": plain.json()["cursor"],
+        "since": None,
+        "columns": [
+            {"name": "steps", "type": "int64"},
+            {"name": "times_us", "type": "int64"},
+            {"name": "values", "type": "float64"},
+        ],
+    }
+    assert struct.unpack_from("<4q", answer.content, 8 + size) == (0, 1, *plain.json()["times_us"])
+    first, second = struct.unpack("<2d", answer.content[-16:])
+    assert first == 0.5
+    assert math.isnan(second)
+    rest = api.get(f"{run}/points", params={**asked, "cursor": head["cursor"]}, headers=form).content
+    assert struct.unpack("<d", rest[-8:]) == (-math.inf,)
+    assert json.loads(api.get(f"{run}/points", params={"metric": "no"}, headers=form).content[8:])["rows"] == 0
+    assert failure(api.get(f"{run}/points", params={**asked, "limit": "0"}, headers=form))["field"] == "limit"
+
+
 def test_a_write_may_carry_everything(api: httpx.Client, run: str):
     body = {
         "series": [{"metric": "loss", "steps": [0], "values": [1]}],

@@ -11,6 +11,7 @@ import pytest
 import stepwell
 from serving import Server
 from stepwell.client import query as query_module
+from stepwell.client.columns import PAGE
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +52,11 @@ def test_columns_that_only_later_pages_have_are_filled_up(
     assert len(limited.runs()["id"]) == 2
 
 
+@pytest.mark.parametrize("form", [PAGE, ""], ids=["raw", "an older server's"])
 def test_whole_histories_come_page_by_page(
-    shared_server: Server, experiment: str, monkeypatch: pytest.MonkeyPatch
+    shared_server: Server, experiment: str, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
+    monkeypatch.setattr(query_module, "PAGE", form)
     monkeypatch.setattr(query_module, "_POINTS", 7)
     chosen = stepwell.query("params.n = '2'", experiment=experiment, url=shared_server.url, frames="columns")
     found = chosen.points("loss")
@@ -65,7 +68,11 @@ def test_whole_histories_come_page_by_page(
     assert part["step"] == [3, 4, 5]
 
 
-def test_what_json_cannot_say_is_put_back(shared_server: Server, experiment: str) -> None:
+@pytest.mark.parametrize("form", [PAGE, ""], ids=["raw", "an older server's"])
+def test_what_json_cannot_say_is_put_back(
+    shared_server: Server, experiment: str, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.setattr(query_module, "PAGE", form)
     chosen = stepwell.query("params.n = '1'", experiment=experiment, url=shared_server.url, frames="columns")
     values = chosen.points("odd")["value"]
     assert values[::2] == [math.inf] * 5

@@ -1,5 +1,5 @@
-"""Points as the bodies of requests: in the raw form of the native API, whose columns are those of the spool, and as
-JSON, for people and for servers that know nothing else. What is sent when is `delivery`'s.
+"""Points in requests and answers: in the raw form of the native API, whose columns are those of the spool, and as JSON,
+for people and for servers that know nothing else. What is sent when is `delivery`'s.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any, Final
 from stepwell.client.records import Series, little
 
 POINTS: Final = "application/vnd.stepwell.points"
+PAGE: Final = "application/vnd.stepwell.point-page"
+_TYPES: Final = {"int64": "q", "float64": "d"}
 _WORD: Final = 8  # bytes: of every cell, and what everything is aligned to
 
 
@@ -25,6 +27,17 @@ def raw(series: Sequence[Series]) -> bytes:
     for column in ("steps", "values", "times"):
         columns += [getattr(each, column) for each in series]
     return b"".join([len(head).to_bytes(_WORD, "little"), head, *(little(column).tobytes() for column in columns)])
+
+
+def page_of(answer: bytes) -> dict[str, Any]:
+    """A page of points in the raw form as the columns and the rest of its JSON."""
+    begin = _WORD + int.from_bytes(answer[:_WORD], "little")
+    found: dict[str, Any] = json.loads(answer[_WORD:begin])
+    size = _WORD * found["rows"]
+    for number, column in enumerate(found.pop("columns")):
+        cells = array(_TYPES[column["type"]], answer[begin + number * size : begin + (number + 1) * size])
+        found[column["name"]] = little(cells).tolist()
+    return found
 
 
 def message(series: Sequence[Series]) -> dict[str, Any]:

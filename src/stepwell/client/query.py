@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Final
 
+from stepwell.client.columns import PAGE, page_of
 from stepwell.client.environment import target
 from stepwell.client.frames import chosen, frame, restored
 from stepwell.client.transport import Api, quoted
@@ -171,8 +172,9 @@ class Query:
         asked = {"metric": metric, "limit": _POINTS, **_window(steps)}
         cursor: str | None = ""
         while cursor is not None:
-            page = self._api.get(f"/runs/{quoted(run_id)}/points", {**asked, "cursor": cursor})
-            yield restored(page)
+            answer = self._api.get(f"/runs/{quoted(run_id)}/points", {**asked, "cursor": cursor}, accept=PAGE)
+            page = page_of(answer) if isinstance(answer, bytes) else restored(answer)
+            yield page
             cursor = page["cursor"]
 
 

@@ -105,7 +105,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _write("POST", "/runs/{run_id}/logs", about.write_lines, answers.StoredLines, body=wire.LinesWrite),
     _read("/runs/{run_id}/logs/streams", about.list_streams, answers.StreamList),
     _read("/runs/{run_id}/series", reading.list_series, answers.MetricTable, query=wire.SeriesOfRun),
-    _read("/runs/{run_id}/points", reading.read_points, answers.PointPage, query=wire.PointsQuery),
+    _read("/runs/{run_id}/points", reading.read_points, answers.PointPage, query=wire.PointsQuery, raw=raw.PAGE),
     Operation(
         verb="POST",
         path="/runs/{run_id}/points",

@@ -1,4 +1,4 @@
-"""The raw forms: columns as the processor has them, of buckets, of summaries and of requests with points. Pure.
+"""The raw forms: columns as the processor has them, of buckets, summaries, histories and requests with points. Pure.
 
 JSON is the form that people read and every program can; these say the same in a twentieth of the time.
 """
@@ -85,6 +85,17 @@ def summaries(answer: Table) -> bytes:
     return _packed(named, {name: [answer[name]] for name in answer if name not in {*named, "non_finite"}})
 
 
+def page(answer: Table) -> bytes:
+    """A PointPage: the length of the head (8 bytes), the head, the columns. All numbers are little-endian.
+
+    The head is JSON, padded with spaces to a multiple of 8 bytes: `rows`, how many points there are, `cursor` and
+    `since`, and `columns`, name and type (int64 or float64) of each column. Then column after column, 8 bytes a cell.
+    A value that is NaN or infinite is just that.
+    """
+    head = {"rows": len(answer["steps"]), "cursor": answer["cursor"], "since": answer["since"]}
+    return _packed(head, {name: [answer[name]] for name in answer if name not in {*head, "non_finite"}})
+
+
 def _packed(head: Table, columns: Mapping[str, list[NDArray[Any]]]) -> bytes:
     """`columns`: the parts of each, arrays of one type."""
     types = {name: _TYPES[parts[0].dtype.kind] for name, parts in columns.items()}
@@ -100,4 +111,5 @@ def _named(series: Table, table: Table, names: list[str]) -> dict[str, Any]:
 
 
 BUCKETS: Final = Form("application/vnd.stepwell.buckets", buckets)
+PAGE: Final = Form("application/vnd.stepwell.point-page", page)
 SUMMARIES: Final = Form("application/vnd.stepwell.summaries", summaries)
