@@ -46,9 +46,10 @@ fmt: setup-test ## Format the code and apply safe fixes
 bench: setup ## Measure Stepwell (flags: make bench ARGS="--secs 4")
 	@exec .venv/bin/python benchmarks/run.py $(ARGS)
 
-bench-peers: setup ## Measure Stepwell and MLflow's own server in one run, and compare
-	@scripts/setup.sh clients
-	@exec .venv/bin/python benchmarks/run.py --peers $(ARGS)
+bench-peers: setup ## Measure Stepwell beside MLflow's own server, and beside Aim, Trackio and TensorBoard
+	@scripts/setup.sh clients peers
+	@.venv/bin/python benchmarks/run.py --peers $(ARGS)
+	@exec .venv/bin/python benchmarks/trackers/run.py
 
 docs: setup-test ## Check the links between the documents, and build them as a site in build/site
 	@scripts/setup.sh docs

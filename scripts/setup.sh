@@ -9,6 +9,7 @@
 #                               OpenStack Swift, whose buckets they keep files in
 #   scripts/setup.sh clients    .cache/clients/NAME for each requirements/clients/NAME.txt: real clients, apart from ours;
 #                               and Debian's PostgreSQL, in which one of them keeps what is imported
+#   scripts/setup.sh peers      .cache/peers/NAME for each requirements/peers/NAME.txt: other trackers, to be measured
 #   scripts/setup.sh frameworks .cache/frameworks with Lightning and Hugging Face's Trainer, beside Debian's PyTorch, which has
 #                               no gigabytes of CUDA with it
 #   scripts/setup.sh docs       .cache/docs/venv with what makes a site of the documents
@@ -164,7 +165,7 @@ install() {
     say "$venv is ready ($((SECONDS - begin)) s)"
 }
 
-mkdir -p .cache/clients .cache/docs
+mkdir -p .cache/clients .cache/peers .cache/docs
 exec 9>.cache/setup.lock
 flock 9 # two commands at once must not install into one environment
 
@@ -196,6 +197,12 @@ for target in "${@:-serve}"; do
                 install ".cache/clients/$name" client "$lock"
             done
             ;;
+        peers)
+            for lock in requirements/peers/*.txt; do
+                name="$(basename "$lock" .txt)"
+                install ".cache/peers/$name" peer "$lock"
+            done
+            ;;
         frameworks)
             need_torch
             [ -x .cache/frameworks/bin/python ] || /usr/bin/python3 -m venv --system-site-packages .cache/frameworks
@@ -203,6 +210,6 @@ for target in "${@:-serve}"; do
             PIP_NO_DEPS=1 install .cache/frameworks frameworks requirements/frameworks.txt
             ;;
         docs) install .cache/docs/venv docs requirements/docs.txt ;;
-        *) die "unknown target $target: serve, test, browser, warehouse, clients, frameworks or docs" ;;
+        *) die "unknown target $target: serve, test, browser, warehouse, clients, peers, frameworks or docs" ;;
     esac
 done
