@@ -38,6 +38,7 @@ LINES: Final = (
     ("points a second, until all are stored", "points_per_second", "{:,.0f}", max),
     ("a call in the loop, median, us", "call_us", "{:,.0f}", min),
     ("the longest, ms", "longest_call_ms", "{:,.1f}", min),
+    ("a training of 1 ms a step takes longer by, %", "slowed_percent", "{:,.1f}", None),
     ("one metric of ten read back, whole, seconds for 100,000 points", "one", "{:.3f}", min),
     ("all ten, seconds for a million points", "all", "{:.2f}", min),
     ("disk, bytes a point", "bytes_per_point", "{:,.1f}", min),
@@ -71,11 +72,20 @@ def place(name: str, folder: Path) -> Iterator[Mapping[str, str]]:
         yield {"STEPWELL_URL": found.url}
 
 
-def measure(name: str, args: argparse.Namespace) -> Row:
-    """All that one tracker does, in an empty folder. A server begins anew for each reader, with nothing in memory."""
+@contextmanager
+def empty_folder() -> Iterator[Path]:
+    """Below one that is the home of what runs in it."""
     with tempfile.TemporaryDirectory(prefix="trackers-") as scratch:
         folder = Path(scratch) / "data"
         folder.mkdir()
+        yield folder
+
+
+def measure(name: str, args: argparse.Namespace) -> Row:
+    """All that one tracker does. A server begins anew for each reader, with nothing in memory."""
+    with empty_folder() as folder, place(name, folder) as told:
+        trained = ask(name, "train", folder, args.steps, args.seconds, told)
+    with empty_folder() as folder:
         with place(name, folder):
             pass
         empty = disk_bytes(folder, ("server.log",))
@@ -88,6 +98,7 @@ def measure(name: str, args: argparse.Namespace) -> Row:
                 found = ask(name, what, folder, row["steps"], args.seconds, told)
             row[f"{what}_seconds"] = found["seconds"]
             row["wrong_metrics"] = row.get("wrong_metrics", 0) + found["wrong_metrics"]
+    row |= trained
     row["bytes_per_point"] = used / row["points"]
     row["one"] = row["one_seconds"] / row["steps"] * 100_000
     row["all"] = row["all_seconds"] / row["points"] * 1_000_000
@@ -108,7 +119,7 @@ def table(rows: Mapping[str, Row]) -> str:
     for title, field, form, better in LINES:
         cells = [form.format(row[field]) for row in rows.values()]
         ratio = "-"
-        if others and "Stepwell" in rows:
+        if others and "Stepwell" in rows and better is not None:
             ours, best = rows["Stepwell"][field], better(rows[name][field] for name in others)
             ratio = f"{ours / best if better is max else best / ours:.2g} x"
         out.append("| " + " | ".join([title, *cells, ratio]) + " |")

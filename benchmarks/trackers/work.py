@@ -1,7 +1,7 @@
 """The work that every tracker does: a loop that logs ten metrics a step, then reading all of it back, in processes of
 their own. Each tracker's part (with_NAME.py) runs where that tracker is installed, so nothing here needs a package.
 
-    python with_NAME.py log|one|all FOLDER STEPS SECONDS
+    python with_NAME.py log|train|one|all FOLDER STEPS SECONDS
 
 prints one line of JSON. What is read is compared with what was logged, number by number, when the clock has stopped.
 """
@@ -12,11 +12,12 @@ import json
 import random
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from struct import pack, unpack
 from typing import Final, Protocol
 
+TRAINING: Final = 5_000  # steps
 METRICS: Final = tuple(f"train/metric-{number}" for number in range(10))
 
 
@@ -73,6 +74,35 @@ def log(tracker: Tracker, folder: Path, steps: int, seconds: float) -> dict[str,
     }
 
 
+def train(tracker: Tracker, folder: Path) -> dict[str, float]:
+    """By how much logging slows a loop in which a step computes for a millisecond, in Python: what the library does in
+    other threads of the process counts too."""
+    rows = values(TRAINING)
+    begun = time.perf_counter()
+    _compute(100_000)
+    count = int(100_000 * 0.001 / (time.perf_counter() - begun))
+
+    def loop(each: Callable[[Mapping[str, float], int], None]) -> float:
+        begun = time.perf_counter()
+        for step, row in enumerate(rows):
+            _compute(count)
+            each(row, step)
+        return time.perf_counter() - begun
+
+    before = loop(lambda row, step: None)
+    tracker.begin(folder)
+    logged = loop(tracker.log)
+    tracker.end()
+    return {"slowed_percent": 100 * (logged / min(before, loop(lambda row, step: None)) - 1)}
+
+
+def _compute(count: int) -> int:
+    total = 0
+    for number in range(count):
+        total += number
+    return total
+
+
 def read(tracker: Tracker, folder: Path, steps: int, metrics: Sequence[str]) -> dict[str, float]:
     """How long it takes to have these metrics in the memory of a process that has read nothing."""
     begun = time.perf_counter()
@@ -88,5 +118,7 @@ def main(tracker: Tracker) -> None:
     what, folder, steps, seconds = sys.argv[1:]
     if what == "log":
         print(json.dumps(log(tracker, Path(folder), int(steps), float(seconds))))
+    elif what == "train":
+        print(json.dumps(train(tracker, Path(folder))))
     else:
         print(json.dumps(read(tracker, Path(folder), int(steps), METRICS if what == "all" else METRICS[3:4])))
