@@ -90,6 +90,28 @@ def test_workers_of_multiprocessing_lose_nothing(
     assert stored.run(run_id)["run"]["status"] == "FINISHED"
 
 
+def test_a_pool_loses_nothing_of_runs_that_its_tasks_forget(
+    shared_server: Server, stored: Stored, program: Program
+) -> None:
+    run_id = uuid4().hex
+    text = f"""
+    import multiprocessing
+
+    def work(run, step):
+        run.log({{"loss": step}}, step=step)
+
+    if __name__ == "__main__":
+        run = stepwell.init(id={run_id!r}, system=0)
+        pool = multiprocessing.get_context("spawn").Pool(2)
+        pool.starmap(work, [(run, step) for step in range(6)])
+        pool.close()
+        pool.join()
+        assert run.finish(), run.problems
+    """
+    ended(program(text, url=shared_server.url))
+    assert stored.points(run_id, "loss") == [(step, float(step)) for step in range(6)]
+
+
 def test_forks_while_threads_log_hang_nowhere(shared_server: Server, stored: Stored, program: Program) -> None:
     run_id = uuid4().hex
     text = f"""

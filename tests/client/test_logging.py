@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import pickle
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -148,6 +150,30 @@ def test_a_run_that_nobody_ends_ends_with_its_process(
     program(text, url=shared_server.url).communicate(timeout=60)
     assert stored.run(run_id)["run"]["status"] == status
     assert stored.points(run_id, "loss") == [(0, 1.0)]
+
+
+def test_a_run_that_the_training_has_forgotten_ends_with_its_process(
+    shared_server: Server, stored: Stored, program: Program
+) -> None:
+    run_id = uuid4().hex
+    text = f"""
+    def train():
+        stepwell.init(id={run_id!r}, system=0).log({{"loss": 1.0}})
+
+    train()
+    """
+    ended(program(text, url=shared_server.url))
+    assert stored.run(run_id)["run"]["status"] == "FINISHED"
+    assert stored.points(run_id, "loss") == [(0, 1.0)]
+
+
+def test_a_run_that_has_ended_is_held_by_nothing(spool: Path) -> None:
+    run = stepwell.init(mode="offline", spool=spool, system=0)
+    run.finish()
+    forgotten = weakref.ref(run)
+    del run
+    gc.collect()
+    assert forgotten() is None
 
 
 def test_nothing_that_is_logged_raises(shared_server: Server, stored: Stored, spool: Path) -> None:

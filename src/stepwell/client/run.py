@@ -118,7 +118,7 @@ class Run:
         self._open()
         me = weakref.ref(self)
         os.register_at_fork(after_in_child=lambda: _with(me, Run.go_on_after_fork))
-        atexit.register(lambda: _with(me, Run.end_with_process))
+        atexit.register(self.end_with_process)  # holds it: a training may have forgotten its run by then
 
     @property
     def url(self) -> str:
@@ -272,6 +272,7 @@ class Run:
         with self._lock:
             pipe, self._pipe = self._pipe, None
             self._closed = True
+        atexit.unregister(self.end_with_process)
         if pipe is None:
             return True
         try:
@@ -405,8 +406,7 @@ def _with(reference: weakref.ref[Run], act: Callable[[Run], None]) -> None:
 def _at_end_of_worker(run: Run) -> None:
     """multiprocessing ends its children without atexit, but not without its own finalizers."""
     if multiprocessing.process.parent_process() is not None:
-        me = weakref.ref(run)
-        multiprocessing.util.Finalize(None, lambda: _with(me, Run.end_with_process), exitpriority=100)
+        multiprocessing.util.Finalize(None, run.end_with_process, exitpriority=100)
 
 
 def _user() -> str:
