@@ -44,6 +44,16 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def test_a_file_that_does_not_fit_takes_no_room(small_disk: Path, tmp_path: Path) -> None:
+    large = tmp_path / "large"
+    large.write_bytes(bytes(2 << 20))
+    run = stepwell.init(mode="offline", spool=small_disk, system=0)
+    run.file(large)
+    assert not [path for path in small_disk.rglob("*-large") if path.exists()]
+    assert any("No space left" in problem for problem in run.problems)
+    assert run.finish()
+
+
 def test_the_server_gets_what_the_disk_does_not_take(shared_server: Server, stored: Stored, small_disk: Path) -> None:
     run = stepwell.init(url=shared_server.url, spool=small_disk)
     run.log({"loss": 0.0}, step=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import os
 import pickle
 import subprocess
 import sys
@@ -197,6 +198,66 @@ def test_nothing_that_is_logged_raises(shared_server: Server, stored: Stored, sp
     assert len(run.problems) >= 12
     assert run.dropped == 0
     assert not any(name.startswith("bad") for name in stored.run(run.id)["metrics"]["metric"])
+
+
+def test_a_name_that_can_be_none_costs_no_other(shared_server: Server, stored: Stored, spool: Path) -> None:
+    experiment = uuid4().hex
+    for name in ("x" * 1025, "\ud800"):
+        run = stepwell.init(experiment=experiment, name=name, url=shared_server.url, spool=spool)
+        run.log({"loss": 1.0})
+        assert run.finish()
+        found = stored.run(run.id)["run"]
+        assert stored.get(f"/experiments/{found['experiment_id']}")["name"] == experiment
+        assert found["status"] == "FINISHED"
+        assert [problem.partition(":")[0] for problem in run.problems] == ["name"]
+
+
+def test_names_are_texts_whatever_they_are(shared_server: Server, stored: Stored, spool: Path) -> None:
+    experiment = Path(uuid4().hex)
+    run = stepwell.init(experiment=experiment, name=Path("a/b"), url=shared_server.url, spool=spool)  # type: ignore[arg-type]
+    run.log({"loss": 1.0})
+    assert run.finish()
+    found = stored.run(run.id)["run"]
+    assert found["name"] == "a/b"
+    assert stored.get(f"/experiments/{found['experiment_id']}")["name"] == str(experiment)
+    assert stored.points(run.id, "loss") == [(0, 1.0)]
+    assert run.problems == {}
+
+
+@pytest.mark.parametrize("words", ["a\0b", "\ud800", "x" * 2000, None])
+def test_a_run_ends_whatever_its_error_says(
+    shared_server: Server, stored: Stored, spool: Path, words: str | None
+) -> None:
+    class Odd(Exception):
+        def __str__(self) -> str:
+            return words  # type: ignore[return-value]  # None: it cannot say
+
+    with pytest.raises(Odd), stepwell.init(url=shared_server.url, spool=spool) as run:
+        raise Odd
+    assert stored.run(run.id)["run"]["status"] == "FAILED"
+    assert stored.run(run.id)["run"]["status_reason"].startswith("Odd")
+
+
+def test_a_reason_that_can_be_none_does_not_keep_a_run_going(
+    shared_server: Server, stored: Stored, spool: Path
+) -> None:
+    run = stepwell.init(url=shared_server.url, spool=spool)
+    assert run.finish("FAILED", reason="x" * 70_000)
+    assert stored.run(run.id)["run"]["status"] == "FAILED"
+    assert [problem.partition(":")[0] for problem in run.problems] == ["reason"]
+
+
+def test_files_of_any_name_hold_nothing_up(shared_server: Server, stored: Stored, spool: Path, tmp_path: Path) -> None:
+    named = [os.fsdecode(b"\xff.txt"), "\u5b57" * 82]
+    with stepwell.init(url=shared_server.url, spool=spool) as run:
+        for name in named:
+            (tmp_path / name).write_text("x")
+            run.file(tmp_path / name)
+        run.log({"after": 1.0})
+    assert stored.points(run.id, "after") == [(0, 1.0)]
+    assert stored.run(run.id)["run"]["status"] == "FINISHED"
+    assert [*stored.get(f"/runs/{run.id}/artifacts")["path"]] == [named[1]]
+    assert ["percent-encoded UTF-8" in problem for problem in run.problems] == [True]
 
 
 def test_logging_after_the_end_is_told(shared_server: Server, stored: Stored, spool: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 
 NAME_LENGTH: Final = 1024  # characters
 VALUE_LENGTH: Final = 65_536
+EXPERIMENT_LENGTH: Final = 500
 RUN_ID_LENGTH: Final = 255
 TASK_LENGTH: Final = 255
 

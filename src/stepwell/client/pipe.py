@@ -59,11 +59,15 @@ class Pipe:
 
     def keep(self, path: Path) -> str:
         """Copy a file into the spool; its name there. OSError."""
-        stored = f"{secrets.token_hex(8)}-{path.name}"[:200]
-        folder = self.outbox.folder / FILES
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, folder / stored)
-        self.spool.copied(folder / stored)
+        stored = f"{secrets.token_hex(8)}-{path.name[:50]}"  # in bytes at most four times as long
+        copy = self.outbox.folder / FILES / stored
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            shutil.copyfile(path, copy)
+        except OSError:
+            copy.unlink(missing_ok=True)  # half a file only takes room on a disk that has none
+            raise
+        self.spool.copied(copy)
         return stored
 
     def abandon(self) -> None:

@@ -29,7 +29,7 @@ from stepwell.agent.watch import Watch
 from stepwell.client import environment, measuring, records, texts
 from stepwell.client.display import table
 from stepwell.client.environment import Target, target
-from stepwell.client.limits import wrong_run_id
+from stepwell.client.limits import EXPERIMENT_LENGTH, NAME_LENGTH, wrong_run_id
 from stepwell.client.pipe import Pipe
 from stepwell.client.problems import Problems
 from stepwell.client.records import Note
@@ -101,7 +101,12 @@ class Run:
         """Use `init`. owner: the run ends when this process does."""
         self.id = id
         self._where = where
-        self._begin = begin
+        self._problems = Problems()
+        self._begin = {
+            **begin,
+            "experiment": texts.one(begin["experiment"], "experiment", self._problems.add, EXPERIMENT_LENGTH),
+            "name": texts.one(begin["name"], "name", self._problems.add, NAME_LENGTH),
+        }
         self._owner = owner
         self._page = f"{Api(where.url).url}/ui/#/runs/{quote(id, safe='')}"
         self._steps = itertools.count()
@@ -112,7 +117,6 @@ class Run:
         self._disabled = where.mode == "disabled"
         self._closed = False
         self._lock = threading.Lock()
-        self._problems = Problems()
         self._pipe: Pipe | None = None
         self._watch: Watch | None = None
         self._open()
@@ -187,7 +191,7 @@ class Run:
                 "params": kept,
                 "set_tags": texts.pairs({**(tags or {}), **noted}, "tag", self._problems.add),
                 "remove_tags": [str(each) for each in remove_tags],
-                "name": name,
+                "name": texts.one(name, "name", self._problems.add, NAME_LENGTH),
             }
             fields = {field: value for field, value in fields.items() if value not in (None, {}, [])}
             if fields:
@@ -256,8 +260,9 @@ class Run:
             if status not in _ENDED:
                 self._problems.add(f"finish: {status!r} is no status to end with; FINISHED is taken")
                 status = "FINISHED"
-            fields = {"status": status, "end_time_us": now()}
-            self._put(Note(records.CHANGE, fields if reason is None else {**fields, "status_reason": reason}))
+            why = texts.one(reason, "reason", self._problems.add)
+            fields = {"status": status, "end_time_us": now(), **({} if why is None else {"status_reason": why})}
+            self._put(Note(records.CHANGE, fields))
         return self.close(patience=patience)
 
     def close(self, *, patience: float = PATIENCE) -> bool:
@@ -393,8 +398,16 @@ def _outcome(error: BaseException | None) -> tuple[str, str | None]:
     """The status that a training ends with, and why."""
     if error is None or (isinstance(error, SystemExit) and not error.code):
         return "FINISHED", None
-    reason = f"{type(error).__name__}: {error}"[:1000]
-    return ("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"), reason
+    return ("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"), _words(error)
+
+
+def _words(error: BaseException) -> str:
+    """What it says, in characters that the server takes."""
+    try:
+        words = f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001  a class of the training's own may fail to say it
+        words = type(error).__name__
+    return words[:1000].encode(errors="replace").decode().replace("\0", "?")
 
 
 def _with(reference: weakref.ref[Run], act: Callable[[Run], None]) -> None:
@@ -411,6 +424,6 @@ def _at_end_of_worker(run: Run) -> None:
 
 def _user() -> str:
     try:
-        return getuser()
+        return getuser().encode(errors="replace").decode()
     except (OSError, KeyError, ImportError):  # no name for this number
         return ""

@@ -185,8 +185,8 @@ class Api:
 
 
 def quoted(part: str) -> str:
-    """A part of a path."""
-    return quote(part, safe="")
+    """A part of a path. What is no character goes as it is, for the server to refuse."""
+    return quote(part, safe="", errors="surrogatepass")
 
 
 def _way(scheme: str, host: str, port: int | None) -> tuple[Callable[[], http.client.HTTPConnection], str]:

@@ -41,6 +41,16 @@ def test_what_the_server_would_refuse_is_told_and_left_out() -> None:
     assert len(told) == 3
 
 
+def test_what_has_no_text_costs_no_other() -> None:
+    class Mute:
+        def __str__(self) -> str:
+            raise ZeroDivisionError
+
+    told: list[str] = []
+    assert pairs({"a": 1, "b": Mute(), "c": 2}, "param", told.append) == {"a": "1", "c": "2"}
+    assert told == ["param 'b': ZeroDivisionError: "]
+
+
 texts = st.text(st.characters(), max_size=6) | st.sampled_from(
     ["x" * 1024, "x" * 1025, "x" * 255, "x" * 256, "a/b", "."]
 )
@@ -70,6 +80,8 @@ def test_the_numbers_of_the_limits_are_the_server_s() -> None:
     )
     assert limits.TAG_VALUE_LENGTH == limits.PARAM_VALUE_LENGTH
     assert ours.TASK_LENGTH == TASK_NAME_LENGTH
+    assert ours.EXPERIMENT_LENGTH == limits.EXPERIMENT_NAME_LENGTH
+    assert limits.RUN_NAME_LENGTH == limits.NAME_LENGTH
 
 
 def test_what_is_given_comes_before_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
