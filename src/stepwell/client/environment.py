@@ -10,7 +10,7 @@ from typing import Final, TextIO
 
 from stepwell.agent.tasks import is_first_here, task_name
 from stepwell.agent.watch import INTERVAL
-from stepwell.client.limits import wrong_task
+from stepwell.client.limits import wrong_task, wrong_workspace
 
 _INTERVALS: Final = (0.1, 3600.0)  # seconds
 MODES: Final = ("online", "offline", "disabled")
@@ -39,15 +39,25 @@ def target(
     usual_url: str = _URL,
     usual_workspace: str = "",
 ) -> Target:
-    """What is given, else the STEPWELL_* variable, else what is usual. ValueError names a wrong mode."""
+    """What is given, else the STEPWELL_* variable, else what is usual.
+
+    ValueError: the mode, the workspace or the key can be none. Spaces and line feeds around a key are not of it.
+    """
     read = os.environ.get
     chosen = mode or read("STEPWELL_MODE") or MODES[0]
     if chosen not in MODES:
         raise ValueError(f"mode is {chosen!r}; it must be one of {', '.join(MODES)}")
+    whose = (read("STEPWELL_WORKSPACE") or usual_workspace) if workspace is None else workspace
+    wrong = wrong_workspace(whose) if whose else ""
+    if wrong:
+        raise ValueError(f"workspace {whose!r}: {wrong}")
+    key = (read("STEPWELL_API_KEY", "") if api_key is None else api_key).strip()
+    if not (key.isascii() and key.isprintable()):
+        raise ValueError("the API key holds characters that no key has")  # which are not for logs
     return Target(
         url=url or read("STEPWELL_URL") or usual_url,
-        api_key=read("STEPWELL_API_KEY", "") if api_key is None else api_key,
-        workspace=(read("STEPWELL_WORKSPACE") or usual_workspace) if workspace is None else workspace,
+        api_key=key,
+        workspace=whose,
         mode=chosen,
         spool=Path(spool or read("STEPWELL_SPOOL") or _SPOOL).absolute(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 NAME_LENGTH: Final = 1024  # characters
@@ -9,6 +10,8 @@ VALUE_LENGTH: Final = 65_536
 EXPERIMENT_LENGTH: Final = 500
 RUN_ID_LENGTH: Final = 255
 TASK_LENGTH: Final = 255
+WORKSPACE_LENGTH: Final = 255
+_WORKSPACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def wrong_name(name: str) -> str:
@@ -45,3 +48,12 @@ def wrong_task(task: str) -> str:
     if "/" in task or not task.isprintable() or task in (".", ".."):
         return "a task's name holds printable characters without '/'"
     return ""
+
+
+def wrong_workspace(name: str) -> str:
+    """What is wrong with the name of a workspace; "" where nothing is."""
+    if not 0 < len(name) <= WORKSPACE_LENGTH:
+        return f"{len(name)} characters; a workspace has 1 to {WORKSPACE_LENGTH}"
+    return (
+        "" if _WORKSPACE.fullmatch(name) else "it begins with a letter or digit and holds only those, '.', '_' and '-'"
+    )

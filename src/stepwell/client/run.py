@@ -69,7 +69,7 @@ def init(
     machine that this runs on, 0 or False for none; else STEPWELL_SYSTEM, else 5. task: who these samples are of; else
     STEPWELL_TASK, else what the variables of torchrun, SLURM or Kubernetes say, else worker-0.
 
-    ValueError: the id, the mode, the url, the seconds or the task can be none.
+    ValueError: the id, the mode, the url, the key, the workspace, the seconds or the task can be none.
     """
     where = target(url=url, api_key=api_key, workspace=workspace, mode=mode, spool=spool)
     if resume and id is None:

@@ -15,7 +15,7 @@ import stepwell
 from stepwell.client import limits as ours
 from stepwell.client.display import table
 from stepwell.client.environment import target
-from stepwell.client.limits import wrong_name, wrong_run_id, wrong_task, wrong_text
+from stepwell.client.limits import wrong_name, wrong_run_id, wrong_task, wrong_text, wrong_workspace
 from stepwell.client.pipe import quoted_folder
 from stepwell.client.progress import Progress
 from stepwell.client.sender import backoff
@@ -23,7 +23,7 @@ from stepwell.client.texts import pairs
 from stepwell.client.values import PLAIN
 from stepwell.core import limits
 from stepwell.core.errors import Invalid
-from stepwell.core.ids import check_run_id
+from stepwell.core.ids import check_run_id, check_workspace
 from stepwell.services.checks import check_name, check_text
 from stepwell.services.resources import TASK_NAME_LENGTH, check_task
 
@@ -52,7 +52,7 @@ def test_what_has_no_text_costs_no_other() -> None:
 
 
 texts = st.text(st.characters(), max_size=6) | st.sampled_from(
-    ["x" * 1024, "x" * 1025, "x" * 255, "x" * 256, "a/b", "."]
+    ["x" * 1024, "x" * 1025, "x" * 255, "x" * 256, "a/b", ".", "a.b_c-1", "_a", "a\n"]
 )
 
 
@@ -70,6 +70,7 @@ def test_the_limits_are_the_server_s(text: str) -> None:
     if text not in (".", ".."):  # clients and proxies take those for folders
         assert bool(wrong_run_id(text)) == refused(check_run_id, text)
         assert bool(wrong_task(text)) == refused(check_task, text)
+        assert bool(wrong_workspace(text)) == refused(check_workspace, text)
 
 
 def test_the_numbers_of_the_limits_are_the_server_s() -> None:
@@ -80,6 +81,7 @@ def test_the_numbers_of_the_limits_are_the_server_s() -> None:
     )
     assert limits.TAG_VALUE_LENGTH == limits.PARAM_VALUE_LENGTH
     assert ours.TASK_LENGTH == TASK_NAME_LENGTH
+    assert ours.WORKSPACE_LENGTH == limits.WORKSPACE_NAME_LENGTH
     assert ours.EXPERIMENT_LENGTH == limits.EXPERIMENT_NAME_LENGTH
     assert limits.RUN_NAME_LENGTH == limits.NAME_LENGTH
 
@@ -93,6 +95,7 @@ def test_what_is_given_comes_before_the_environment(monkeypatch: pytest.MonkeyPa
     found = target()
     assert (found.url, found.api_key, found.workspace, found.mode) == ("http://there:1", "key", "team", "offline")
     assert found.spool == tmp_path
+    assert target(api_key=" key\r\n").api_key == "key"
     found = target(url="http://here:2", api_key="", workspace="own", mode="online", spool=tmp_path / "a")
     assert (found.url, found.api_key, found.workspace, found.mode) == ("http://here:2", "", "own", "online")
     assert found.spool == tmp_path / "a"
@@ -107,6 +110,8 @@ def test_what_is_given_comes_before_the_environment(monkeypatch: pytest.MonkeyPa
         ({"id": "x" * 256}, "256"),
         ({"resume": True}, "resume"),
         ({"url": "ftp://x"}, "ftp"),
+        ({"workspace": "größe"}, "größe"),
+        ({"api_key": "two\nlines"}, "^the API key holds characters that no key has$"),
         ({"system": 0.01}, "0.01"),
         ({"system": -5}, "-5"),
         ({"system": float("nan")}, "nan"),
