@@ -30,7 +30,7 @@ class Told(BaseHTTPRequestHandler):
         text = b"" if status == "204" else text
         self.send_response(int(status))
         self.send_header("Content-Length", str(len(text)))
-        self.send_header("Retry-After", "7")
+        self.send_header("Retry-After", code if code == "inf" else "7")
         self.end_headers()
         self.wfile.write(text)
         if code == "last":
@@ -73,6 +73,7 @@ def told() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         ("/507/storage_full", Unavailable),
         ("/502/html", Unavailable),
         ("/302/html", Unavailable),
+        ("/200/html", Unavailable),
     ],
 )
 def test_only_a_word_of_ours_refuses_for_good(path: str, error: type[Exception]) -> None:
@@ -80,6 +81,12 @@ def test_only_a_word_of_ours_refuses_for_good(path: str, error: type[Exception])
         api.get(path)
     if isinstance(caught.value, Unavailable):
         assert caught.value.retry_after == 7.0
+
+
+def test_nobody_is_asked_to_wait_for_ever() -> None:
+    with told() as (url, _), closing(Api(url)) as api, pytest.raises(Unavailable) as caught:
+        api.get("/503/inf")
+    assert caught.value.retry_after == 3600.0
 
 
 def test_one_connection_serves_all_and_is_made_anew_when_it_ended() -> None:

@@ -18,6 +18,7 @@ PREFIX: Final = "/api/v1"
 _JSON: Final = "application/json"
 _CONNECT: Final = 10.0  # seconds
 _ANSWER: Final = 60.0
+_LONGEST: Final = 3600.0  # that a server may ask for; a thread cannot wait for any number
 _PIECE: Final = 1024 * 1024  # bytes
 _DENIED: Final = frozenset({401, 403})
 _LATER: Final = frozenset({408, 425, 429})
@@ -166,10 +167,10 @@ class Api:
 
     def _judge(self, status: int, headers: Message, data: bytes) -> Any:
         try:
-            answer = json.loads(data) if data else None
+            answer, is_json = json.loads(data) if data else None, True
         except ValueError:
-            answer = None
-        if 200 <= status < 300:
+            answer, is_json = None, False
+        if is_json and 200 <= status < 300:
             return answer
         problem = answer.get("error") if isinstance(answer, dict) else None
         told = problem if isinstance(problem, dict) else {}
@@ -180,7 +181,8 @@ class Api:
             400 <= status < 500 and status not in _LATER and told.get("code") not in (None, "unknown_path")
         ):
             raise Refused(status, str(told.get("code", "")), message)
-        # 5xx and what says to come again; also whatever stands in the way and is no Stepwell, which may change.
+        # 5xx and what says to come again; also whatever stands in the way and is no Stepwell, which may change: a page
+        # to sign in at comes with 200, and what it took is nowhere.
         raise Unavailable(f"{self.url}: {message}", _seconds(headers.get("Retry-After")), status)
 
 
@@ -235,8 +237,8 @@ def _copy(answer: http.client.HTTPResponse, into: IO[bytes]) -> None:
 
 
 def _seconds(text: str | None) -> float | None:
-    """Retry-After in seconds; a date, which our server never sends, counts as none."""
+    """Retry-After in seconds, an hour at most; a date, which our server never sends, counts as none."""
     try:
-        return None if text is None else max(0.0, float(text))
+        return None if text is None else max(0.0, min(float(text), _LONGEST))
     except ValueError:
         return None
