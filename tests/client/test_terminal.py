@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import urllib.request
 from collections.abc import Callable
@@ -66,6 +67,15 @@ def test_runs_are_a_table_or_json(program: Program, shared_server: Server) -> No
     status, out, err = program("runs", *chosen, "--json")
     found = json.loads(out)
     assert (found["id"], found["metrics.loss"], found["metrics.odd"]) == (run_id, 0.25, "NaN")
+
+
+def test_what_a_terminal_cannot_show_is_escaped(shared_server: Server) -> None:
+    experiment = uuid4().hex
+    make(shared_server, "FINISHED", experiment, name="\u5b57")
+    command = [str(binary()), "runs", "--url", shared_server.url, "--experiment", experiment]
+    done = subprocess.run(command, env={**os.environ, "PYTHONIOENCODING": "latin-1"}, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b" \\u5b57 " in done.stdout
 
 
 def test_metrics_are_a_table_or_json(program: Program, shared_server: Server) -> None:

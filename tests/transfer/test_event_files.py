@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from io import BytesIO
 from pathlib import Path
@@ -123,6 +124,32 @@ def test_damage_is_named_by_file_and_byte_and_the_rest_comes(program: Program, s
     assert f"{path}, byte {place}: no record begins here; the rest of this file is left out" in done.err
     (run_id,) = stored.runs(board.name)
     assert stored.points(run_id, "loss") == [(1, 2_000_000, 0.5)]
+
+
+def test_what_one_folder_has_wrong_costs_no_other(program: Program, stored: Stored, tmp_path: Path) -> None:
+    experiment = uuid4().hex
+    contents = {
+        b"far": FIRST + point(1, 0.5) + point(2, 0.25, time_us=2**70) + point(3, 0.125),
+        b"name \xff": FIRST + point(1, 0.5),
+        b"unreadable": None,
+        b"z": FIRST + point(1, 0.5),
+    }
+    for name, content in contents.items():
+        path = tmp_path / "runs" / os.fsdecode(name) / "events.out.tfevents.1.x"
+        path.parent.mkdir(parents=True)
+        if content is None:
+            path.symlink_to("/proc/self/mem")  # of which the first byte is an error
+        else:
+            path.write_bytes(content)
+    done = program("import", "tensorboard", tmp_path / "runs", "--experiment", experiment)
+    assert done.status == 1
+    place = len(FIRST + point(1, 0.5))
+    for told in (f"{place}: a record is damaged", "Input/output error", "name: half of a surrogate pair"):
+        assert told in done.err
+    found = {stored.run(run_id)["run"]["name"]: run_id for run_id in stored.runs(experiment)}
+    assert stored.points(found["far"], "loss") == [(1, 2_000_000, 0.5), (3, 2_000_000, 0.125)]
+    assert stored.points(found["z"], "loss") == [(1, 2_000_000, 0.5)]
+    assert len(found) == 4
 
 
 def test_a_folder_without_event_files_is_a_wrong_question(program: Program, tmp_path: Path) -> None:

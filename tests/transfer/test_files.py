@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import urllib.request
 from pathlib import Path
 from urllib.parse import quote
@@ -66,6 +67,16 @@ def test_files_go_out_once_and_come_in_once(program: Program, run_id: str, tmp_p
         second = program("import", "csv", out, "--url", server.url)
         assert "3 files of 2.6 MB; 2 are on the server already, 1 sent" in second.out
         assert held(other, quote(run_id), "models/%2e.txt") == b"new"
+
+
+def test_a_file_whose_name_is_no_text_costs_no_other(program: Program, run_id: str, tmp_path: Path) -> None:
+    assert program("export", "csv", tmp_path, run_id).status == 0
+    (folder,) = (tmp_path / "files").iterdir()
+    (folder / os.fsdecode(b"\xff")).write_bytes(b"x")
+    (folder / "zuletzt").write_bytes(b"y")
+    done = program("import", "csv", tmp_path)
+    assert (done.status, done.err.count("percent-encoded UTF-8")) == (1, 1)
+    assert "5 files of 2.6 MB; 3 are on the server already, 1 sent" in done.out
 
 
 def test_what_cannot_be_a_file_here_is_named_and_the_rest_comes(

@@ -217,6 +217,13 @@ def test_it_comes_to_the_server_once(program: Program, stored: Stored, tmp_path:
     assert "0 runs are new, 0 changed; 3 points are on the server already\n0 points sent" in done.out
 
 
+def test_a_file_that_cannot_be_read_costs_no_other(program: Program, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"run-{name}.wandb").symlink_to("/proc/self/mem")  # of which the first byte is an error
+    done = program("import", "wandb", tmp_path)
+    assert (done.status, done.err.count("Input/output error")) == (1, 2)
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [(None, "no files of W&B (run-*.wandb) are below it"), (b"hello there", "no file of W&B, or of a version")],

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,6 +32,8 @@ _SERVERS = "serve credential workspace check gc backup audit retention quota res
 
 def main(argv: Sequence[str] | None = None, *others: Callable[[Any], None]) -> int:
     """Where the server is not installed: the exit status. others: add more commands, as `add` does."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what its encoding lacks is no reason to stop
     given = list(sys.argv[1:] if argv is None else argv)
     if given and given[0] in _SERVERS:
         print(f"stepwell: {given[0]} needs the server: pip install 'stepwell[server]', Python 3.11+", file=sys.stderr)

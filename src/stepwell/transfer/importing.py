@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stepwell.client.limits import wrong_name, wrong_run_id
-from stepwell.client.texts import pairs
+from stepwell.client.limits import NAME_LENGTH, wrong_name, wrong_run_id
+from stepwell.client.texts import one, pairs
 from stepwell.client.transport import Refused
 from stepwell.transfer import files
 from stepwell.transfer.files import File, Note, Stored, digest, is_same, shown
@@ -132,9 +132,12 @@ class Import:
         if there is None:
             if self._dry:
                 return
-            told = {"name": run.name or None, "start_time_us": run.start_time_us, "status": run.status or "FINISHED"}
+            about = f"run {run.id}, "
+            name = one(run.name or None, f"{about}name", self._tell, NAME_LENGTH)
+            user = one(run.user, f"{about}user", self._tell) or ""
+            told = {"name": name, "start_time_us": run.start_time_us, "status": run.status or "FINISHED"}
             number = self._server.experiment(run.experiment)
-            self._server.make({"id": run.id, "experiment_id": number, "user": run.user, **told})
+            self._server.make({"id": run.id, "experiment_id": number, "user": user, **told})
             made = self._server.run(run.id) or {"run": {}, "params": {}, "tags": {}}
             self._server.change(run.id, self._differing(run, params, tags, made, moments=True))
             return

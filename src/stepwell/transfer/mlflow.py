@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from stepwell.transfer.files import below
-from stepwell.transfer.runs import Point, Run, key_of
+from stepwell.transfer.runs import Point, Run, Tell, key_of
 
 _STATUSES: Final = frozenset({"RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"})
 _NAME_TAG: Final = "mlflow.runName"  # holds the name once more, or alone in old versions
@@ -31,6 +31,14 @@ def run(info: Mapping[str, Any], experiment: str, params: Mapping[str, str], tag
         params=params,
         tags={name: text for name, text in tags.items() if name != _NAME_TAG},
     )
+
+
+def take(run: Run, key: str, found: Point, tell: Tell) -> None:
+    """A point of a metric. `tell` hears of a time that was logged in nanoseconds, say: there are none so late."""
+    try:
+        run.points(key).append(found)
+    except OverflowError as error:
+        tell(f"run {run.id}, metric {key!r}: {error}")
 
 
 def keep_files(run: Run, artifact_uri: str, usual: Path | None = None) -> None:

@@ -121,9 +121,12 @@ class Run:
 
 def microseconds(seconds: float) -> int:
     """The nearest to a time in seconds; the product of both would be rounded twice. ValueError, OverflowError: it is
-    NaN or an infinity."""
+    NaN, or beyond 64 bits."""
     whole = math.floor(seconds)
-    return whole * 1_000_000 + round((seconds - whole) * 1e6)
+    found = whole * 1_000_000 + round((seconds - whole) * 1e6)
+    if found not in INT64:
+        raise OverflowError(f"{seconds!r} seconds: not within 64 bits")
+    return found
 
 
 def run_id(*parts: str) -> str:

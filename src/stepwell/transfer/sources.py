@@ -100,16 +100,16 @@ def _mlflow(asked: dict[str, Any], _: Server, tell: Tell, moved: Moved) -> Itera
 
 def _mlflow_runs(source: str, only: Sequence[str], tell: Tell, moved: Moved) -> Iterator[Run]:
     if source.startswith(("http://", "https://")):
-        return mlflow_server.read(source, only, moved)
+        return mlflow_server.read(source, only, tell, moved)
     if databases.is_postgres(source):
-        return mlflow_database.read(databases.postgres(source), only, moved)
+        return mlflow_database.read(databases.postgres(source), only, tell, moved)
     local = source.removeprefix("sqlite:///").removeprefix("file://")
     if "://" in local:
         raise ValueError(f"{databases.shown(source)}: start an MLflow server of it, and give that one's URL")
     path = Path(local)
     if path.is_dir():
         return mlflow_folder.read(path, only, tell, moved)
-    return mlflow_database.read(databases.sqlite(path), only, moved)
+    return mlflow_database.read(databases.sqlite(path), only, tell, moved)
 
 
 def _choice(asked: dict[str, Any]) -> Choice:

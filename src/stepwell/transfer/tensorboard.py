@@ -48,14 +48,16 @@ def _read_run(run: Run, paths: Sequence[Path], tell: Tell, moved: Moved, place: 
     before, total = place
     plugins: dict[str, str] = {}
     for path in paths:
-        with path.open("rb") as file:
-            try:
+        try:
+            with path.open("rb") as file:
                 for count, event in enumerate(events(file, partial(_tell, tell, path)), 1):
                     _take(run, event, plugins)
                     if not count % _OFTEN:
                         moved(before + file.tell(), total, run.name)
-            except Damaged as error:
-                tell(f"{path}, {error}; the rest of this file is left out")
+        except Damaged as error:
+            tell(f"{path}, {error}; the rest of this file is left out")
+        except OSError as error:
+            tell(f"{path}: {error.strerror}")
         before += path.stat().st_size
     moved(min(before, total), total, run.name)
     return before

@@ -48,8 +48,8 @@ def _read_group(
     before, total = place
     for path in paths:
         reading: _Reading | None = None
-        with path.open("rb") as file:
-            try:
+        try:
+            with path.open("rb") as file:
                 for count, data in enumerate(records(file, partial(_tell, tell, path)), 1):
                     try:
                         told = decode(data)
@@ -63,8 +63,8 @@ def _read_group(
                         tell(f"{path}, before byte {file.tell()}: a record is damaged")
                     if not count % _OFTEN:
                         moved(before + file.tell(), total, path.name)
-            except ValueError as error:
-                tell(f"{path}: {error}")
+        except (ValueError, OSError) as error:
+            tell(f"{path}: {error}")
         before += path.stat().st_size
     for reading in found.values():
         yield reading.run(experiment)
