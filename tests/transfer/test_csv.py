@@ -186,9 +186,13 @@ def test_a_file_that_is_not_there_is_a_wrong_question(program: Program, tmp_path
     ("cell", "told"),
     [
         ("1.5,1,1", "step: '1.5' is no whole number"),
-        ("9223372036854775808,1,1", "step 9223372036854775808, time 1000000 us: not within 64 bits"),
+        ("9223372036854775808,1,1", "step: 9223372036854775808 is not within 64 bits"),
+        ("1e999999999,1,1", "step: 1E+999999999 is not within 64 bits"),
+        ("1,inf,1", "time in microseconds: Infinity is not within 64 bits"),
         ("1,1,1_a", "loss: '1_a' is no number"),
         ("1,nan,1", "time: 'nan' is neither a number nor a moment"),
+        ("1,1e15,1", "time in microseconds: 1.000000E+21 is not within 64 bits"),
+        ("1,-1e9,x", "loss: 'x' is no number"),
         ("1,1", "2 cells under 3 columns"),
     ],
 )
@@ -200,3 +204,11 @@ def test_a_row_that_cannot_be_read_is_named_and_the_others_come(
     done = program("import", "csv", path, "--run-id", run_id)
     assert (done.status, done.err) == (1, f"stepwell: {path}, line 2: {told}\n")
     assert stored.points(run_id, "loss") == [(7, 7_000_000, 7.0)]
+    assert stored.run(run_id)["run"]["start_time_us"] == 7_000_000
+
+
+def test_names_hold_what_parts_the_columns(program: Program, stored: Stored, tmp_path: Path) -> None:
+    run_id = uuid4().hex
+    done = program("import", "csv", write(tmp_path, 'step,"loss;a;b"\n1,0.5\n'), "--run-id", run_id)
+    assert (done.status, done.err) == (0, "")
+    assert stored.points(run_id, "loss;a;b")[0][2] == 0.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from io import TextIOWrapper
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Final
 from stepwell.transfer.tables import Row
 
 SUFFIX: Final = ".csv"
+_QUOTED: Final = re.compile('"[^"]*"')
 _LARGEST_CELL: Final = 64 * 1024 * 1024
 
 
@@ -36,8 +38,8 @@ def write(path: Path, header: Sequence[str], found: Iterable[Sequence[Any]]) -> 
 
 
 def _dialect(lines: TextIOWrapper) -> type[csv.Dialect]:
-    """Commas, semicolons or tabs, whichever the first line has most of."""
-    first = lines.readline()
+    """Commas, semicolons or tabs, whichever the first line has most of, outside of quotes."""
+    first = _QUOTED.sub("", lines.readline())
     lines.seek(0)
 
     class Found(csv.excel):

@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, Overflow
 from typing import Any, Final
 
-from stepwell.transfer.runs import Labels, Run, run_id
+from stepwell.transfer.runs import INT64, Labels, Run, run_id
 
 _STEPS: Final = ("step", "_step", "global_step")
 _TIMES: Final = ("time_us", "time_ms", "time", "timestamp", "_timestamp", "wall_time", "Wall time")
@@ -79,8 +79,8 @@ class Table:
         """A row. ValueError: a cell that cannot be read; nothing of the row is kept."""
         run = self._run_of(row)
         step = self._rows.get(run.id, 0) if self._step is None else integer(row[self._step], "step")
-        time_us = self._time_of(row, run)
         found = [(metric, labels, number(cell, metric)) for metric, labels, cell in self._cells(row) if filled(cell)]
+        time_us = self._time_of(row, run)
         self._rows[run.id] = self._rows.get(run.id, 0) + 1
         for metric, labels, value in found:
             run.points(metric, labels).add(step, time_us, value)
@@ -162,10 +162,17 @@ def integer(cell: Cell, what: str) -> int:
     try:
         exact = Decimal(str(cell).strip())
         if exact == exact.to_integral_value():
-            return int(exact)
-    except (InvalidOperation, OverflowError, ValueError):
+            return _within(exact, what)
+    except InvalidOperation:
         pass
     raise ValueError(f"{what}: {str(cell)[:80]!r} is no whole number")
+
+
+def _within(exact: Decimal, what: str) -> int:
+    """InvalidOperation: it is NaN."""
+    if not INT64.start <= exact < INT64.stop:
+        raise ValueError(f"{what}: {str(exact)[:80]} is not within 64 bits")
+    return int(exact)
 
 
 def microseconds(cell: Cell, unit: int) -> int:
@@ -175,8 +182,8 @@ def microseconds(cell: Cell, unit: int) -> int:
         since = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)) - _EPOCH
         return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     try:
-        return int((Decimal(str(cell).strip()) * unit).to_integral_value())
-    except (InvalidOperation, OverflowError, ValueError):
+        return _within((Decimal(str(cell).strip()) * unit).to_integral_value(), "time in microseconds")
+    except (InvalidOperation, Overflow):
         raise ValueError(f"time: {str(cell)[:80]!r} is neither a number nor a moment") from None
 
 
