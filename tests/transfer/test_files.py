@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from serving import Server
-from stepwell.transfer.files import place_of
+from stepwell.transfer.files import files_named, place_of
 from transfer.conftest import Program, Stored
 
 LARGE = bytes(range(256)) * 10_000
@@ -67,6 +67,24 @@ def test_files_go_out_once_and_come_in_once(program: Program, run_id: str, tmp_p
         second = program("import", "csv", out, "--url", server.url)
         assert "3 files of 2.6 MB; 2 are on the server already, 1 sent" in second.out
         assert held(other, quote(run_id), "models/%2e.txt") == b"new"
+
+
+def test_folders_that_cannot_be_read_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("b/x.wandb", "a/y.wandb", "c/z.wandb", "c/other"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "d.wandb").mkdir()
+    look = os.scandir
+
+    def scandir(place: str) -> object:
+        if place.endswith("/b"):
+            raise PermissionError(13, "Permission denied", place)
+        return look(place)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    told: list[str] = []
+    assert files_named(tmp_path, "*.wandb", told.append) == [tmp_path / "a/y.wandb", tmp_path / "c/z.wandb"]
+    assert told == [f"{tmp_path / 'b'}: Permission denied"]
 
 
 def test_a_file_whose_name_is_no_text_costs_no_other(program: Program, run_id: str, tmp_path: Path) -> None:

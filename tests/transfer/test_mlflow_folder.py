@@ -71,6 +71,26 @@ def test_what_is_old_damaged_or_half_written(program: Program, stored: Stored, t
     assert stored.get(f"/runs/{ids[0]}/artifacts", path="a")["path"] == ["a/b.txt"]
 
 
+def test_what_cannot_be_read_costs_no_other(program: Program, stored: Stored, tmp_path: Path) -> None:
+    first, second, name = uuid4().hex, uuid4().hex, uuid4().hex
+    written(
+        tmp_path,
+        {
+            "1/meta.yaml": yaml.dump({"experiment_id": "1", "name": name}),
+            f"1/{first}/meta.yaml": of_run(first),
+            f"1/{first}/metrics/loss": "1 0.5 1\n",
+            f"1/{second}/meta.yaml": of_run(second),
+            f"1/{second}/params/a": "1",
+        },
+    )
+    for path in ("2/meta.yaml", f"1/{first}/metrics/acc", f"1/{second}/params/b"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).symlink_to("/proc/self/mem")  # of which the first byte is an error
+    done = program("import", "mlflow", tmp_path)
+    assert (done.status, done.err.count("Input/output error")) == (1, 3)
+    assert stored.points(first, "loss") == [(1, 1000, 0.5)]
+
+
 def test_files_that_are_kept_elsewhere_are_counted(program: Program, tmp_path: Path) -> None:
     run_id = uuid4().hex
     files = {"1/meta.yaml": "name: e", f"1/{run_id}/meta.yaml": of_run(run_id, artifact_uri="s3://bucket/1")}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -89,6 +91,20 @@ def below(folder: Path) -> Iterator[LocalFile]:
     for place in sorted(folder.rglob("*")):
         if place.is_file():
             yield LocalFile(path=place.relative_to(folder).as_posix(), place=place)
+
+
+def files_named(folder: Path, pattern: str, tell: Note) -> list[Path]:
+    """The files below a folder whose names are such, sorted. `tell` hears of folders that cannot be read."""
+
+    def unreadable(error: OSError) -> None:
+        tell(f"{error.filename}: {error.strerror}")
+
+    return sorted(
+        path
+        for place, _, names in os.walk(folder, onerror=unreadable)
+        for name in fnmatch.filter(names, pattern)
+        if (path := Path(place, name)).is_file()
+    )
 
 
 def is_same(file: File, there: Stored | None) -> bool:

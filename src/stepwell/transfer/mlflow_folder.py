@@ -20,7 +20,7 @@ def read(folder: Path, only: Sequence[str], tell: Tell, moved: Moved) -> Iterato
     what cannot be read. ValueError: it is no such folder, or has no such experiment.
     """
     place = folder / "mlruns" if (folder / "mlruns").is_dir() else folder
-    experiments = {path: about["name"] or "" for path, about in _parts(place, "name")}
+    experiments = {path: about["name"] or "" for path, about in _parts(place, tell, "name")}
     if not experiments:
         raise ValueError(f"{folder}: no folder of MLflow: none of its folders has a {_ABOUT} of an experiment")
     mlflow.check_only(only, experiments.values())
@@ -28,26 +28,33 @@ def read(folder: Path, only: Sequence[str], tell: Tell, moved: Moved) -> Iterato
         (path, about, name)
         for experiment, name in experiments.items()
         if not only or name in only
-        for path, about in _parts(experiment, "run_id", "run_uuid")
+        for path, about in _parts(experiment, tell, "run_id", "run_uuid")
     ]
     found.sort(key=lambda each: ((each[1].get("start_time") or "").zfill(20), each[0].name))
     for count, (path, about, name) in enumerate(found):
         moved(count, len(found), about.get("run_name") or path.name)
         try:
             run = _run(path, about, name)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             tell(f"{path}: {error}")
             continue
         for each in below(path / "metrics"):
-            _take(run.points(each.path), each.place, tell)
+            try:
+                _take(run.points(each.path), each.place, tell)
+            except OSError as error:  # noqa: PERF203  a file takes longer than any try
+                tell(f"{each.place}: {error.strerror}")
         yield run
     moved(len(found), len(found), str(place))
 
 
-def _parts(place: Path, *named: str) -> Iterator[tuple[Path, _About]]:
+def _parts(place: Path, tell: Tell, *named: str) -> Iterator[tuple[Path, _About]]:
     """The folders that say of themselves that they are what has such a name, without what is deleted."""
     for path in sorted(place.glob(f"[!.]*/{_ABOUT}")):
-        about = yaml_scalars.read(path.read_text(encoding="utf-8", errors="replace"))
+        try:
+            about = yaml_scalars.read(path.read_text(encoding="utf-8", errors="replace"))
+        except OSError as error:
+            tell(f"{path}: {error.strerror}")
+            continue
         if any(about.get(name) for name in named) and about.get("lifecycle_stage", "active") == "active":
             yield path.parent, about
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from stepwell.transfer.event_files import Damaged, Event, encode, events, record
+from stepwell.transfer.files import files_named
 from stepwell.transfer.runs import Moved, Point, Run, SeriesName, Tell, file_name, key_of, run_id, value_of
 
 _MARK: Final = "tfevents"
@@ -25,9 +26,8 @@ def read(folder: Path, experiment: str | None, tell: Tell, moved: Moved) -> Iter
     A run has the same id wherever the folder lies: that of its place in the folder and the name of its first file.
     """
     groups: dict[Path, list[Path]] = {}
-    for path in sorted(folder.rglob(f"*{_MARK}*")):
-        if path.is_file():
-            groups.setdefault(path.parent, []).append(path)
+    for path in files_named(folder, f"*{_MARK}*", tell):
+        groups.setdefault(path.parent, []).append(path)
     if not groups:
         raise ValueError(f"{folder}: no event files (*{_MARK}*) are below it")
     total = sum(path.stat().st_size for paths in groups.values() for path in paths)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from stepwell.transfer.files import LocalFile, below
+from stepwell.transfer.files import LocalFile, below, files_named
 from stepwell.transfer.runs import Moved, Run, Tell, microseconds, run_id
 from stepwell.transfer.wandb_files import Began, Ended, Values, decode, records
 
@@ -22,7 +22,7 @@ def read(place: Path, experiment: str | None, tell: Tell, moved: Moved) -> Itera
     """The runs of a file or of all files below a folder, those of one run together. experiment None: W&B's project.
     `tell` hears of what is damaged. ValueError: there are none.
     """
-    paths = [place] if place.is_file() else sorted(place.rglob(_FILES), key=_when)
+    paths = [place] if place.is_file() else sorted(files_named(place, _FILES, tell), key=_when)
     if not paths:
         raise ValueError(f"{place}: no files of W&B ({_FILES}) are below it")
     groups: dict[str, list[Path]] = {}
