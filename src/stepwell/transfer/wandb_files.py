@@ -65,8 +65,11 @@ def records(file: IO[bytes], tell: Callable[[str], None]) -> Iterator[bytes]:
 
     `tell` hears of what is damaged; what follows in later blocks is read all the same.
     """
-    if file.read(len(_MAGIC)) != _MAGIC:
+    begin = file.read(len(_MAGIC))
+    if not _MAGIC.startswith(begin):
         raise ValueError("no file of W&B, or of a version that is not known")
+    if begin != _MAGIC:
+        return
     at, parts = len(_MAGIC), list[bytes]()
     while True:
         room = _BLOCK - at % _BLOCK
