@@ -90,26 +90,30 @@ def test_workers_of_multiprocessing_lose_nothing(
     assert stored.run(run_id)["run"]["status"] == "FINISHED"
 
 
-def test_a_pool_loses_nothing_of_runs_that_its_tasks_forget(
-    shared_server: Server, stored: Stored, program: Program
+def test_the_tasks_of_a_pool_share_a_run_and_lose_nothing(
+    shared_server: Server, stored: Stored, program: Program, spool: Path
 ) -> None:
     run_id = uuid4().hex
     text = f"""
-    import multiprocessing
+    import multiprocessing, threading
 
     def work(run, step):
         run.log({{"loss": step}}, step=step)
+        return threading.active_count(), len(os.listdir(sys.argv[1]))
 
     if __name__ == "__main__":
         run = stepwell.init(id={run_id!r}, system=0)
+        run.flush()
         pool = multiprocessing.get_context("spawn").Pool(2)
-        pool.starmap(work, [(run, step) for step in range(6)])
+        seen = pool.starmap(work, [(run, step) for step in range(30)], chunksize=1)
         pool.close()
         pool.join()
         assert run.finish(), run.problems
+        assert max(threads for threads, _ in seen) == 3, seen
+        assert max(processes for _, processes in seen) <= 3, seen
     """
-    ended(program(text, url=shared_server.url))
-    assert stored.points(run_id, "loss") == [(step, float(step)) for step in range(6)]
+    ended(program(text, str(spool / run_id), url=shared_server.url))
+    assert stored.points(run_id, "loss") == [(step, float(step)) for step in range(30)]
 
 
 def test_forks_while_threads_log_hang_nowhere(shared_server: Server, stored: Stored, program: Program) -> None:

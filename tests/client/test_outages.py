@@ -15,6 +15,7 @@ import stepwell
 from client.cable import Cable
 from client.conftest import Stored
 from serving import HOST, Server, free_port
+from stepwell.client import sender
 from stepwell.client.commands import main
 
 
@@ -118,6 +119,17 @@ class Answers(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
+
+
+def test_the_end_of_a_run_waits_for_nothing_but_its_sending(
+    shared_server: Server, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for delay in ("PERIOD", "_ENDING_DELAY"):
+        monkeypatch.setattr(sender, delay, 3600.0)
+    run = stepwell.init(url=shared_server.url, spool=spool)
+    run.log({"loss": 1.0})
+    assert run.flush()  # by now the thread that sends has looked once
+    assert run.finish(patience=20)
 
 
 def test_it_waits_as_long_as_the_server_says(spool: Path) -> None:

@@ -158,8 +158,9 @@ class Outbox:
 
 
 def outboxes(folder: Path) -> list[Outbox]:
-    """All below a folder, which may be one itself, in the order of their names."""
-    return [Outbox(each) for each in sorted({path.parent for path in folder.rglob("*.spool")})]
+    """All below a folder, which may be one itself, in the order of their names. Others may remove theirs meanwhile."""
+    found = (place for place, _, names in os.walk(folder) if any(name.endswith(".spool") for name in names))
+    return [Outbox(each) for each in sorted(map(Path, found))]
 
 
 def is_settled(outbox: Outbox) -> bool:

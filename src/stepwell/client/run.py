@@ -303,7 +303,7 @@ class Run:
         self.finish(status, reason=reason)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """In another process this is the same run, with threads of its own."""
+        """In another process this is the same run, with threads of that process's own."""
         return _join, (self.id, self._where, {**self._begin, "resume": False})
 
     def __repr__(self) -> str:
@@ -390,8 +390,16 @@ def now() -> int:
     return time.time_ns() // 1000
 
 
+# Runs that came here from another process, one for each however often it comes: a pool brings it with every task. Who
+# unpickles has no other place to look for it.
+_JOINED: Final[dict[tuple[str, Target], Run]] = {}
+
+
 def _join(run_id: str, where: Target, begin: Mapping[str, Any]) -> Run:
-    return Run(run_id, where, begin, owner=False)
+    run = _JOINED.get((run_id, where))
+    if run is None or run.ended:
+        run = _JOINED[run_id, where] = Run(run_id, where, begin, owner=False)
+    return run
 
 
 def _outcome(error: BaseException | None) -> tuple[str, str | None]:

@@ -75,7 +75,9 @@ class Sender:
                     self._leave()
                     self._whole = True
                     return
-                delay = PERIOD
+                self._wake.wait(PERIOD)
+                self._wake.clear()
+                continue
             except Unavailable as error:
                 failures += 1
                 delay = max(backoff(failures, random.random()), error.retry_after or 0.0)  # noqa: S311  no secret

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepwell.client.outbox import Item, Outbox, Place, is_settled
+from stepwell.client.outbox import Item, Outbox, Place, is_settled, outboxes
 from stepwell.client.records import Note, encode_note
 from stepwell.client.spool import Spool, segment_name
 
@@ -257,3 +257,20 @@ def test_marks_of_two_machines_do_not_meet_before_they_are_whole(tmp_path: Path)
     assert len(set(written)) == 2
     assert boxes[0].sent() == Place(1, 7)
     assert [path.name for path in tmp_path.iterdir()] == ["sent.json"]
+
+
+def test_a_folder_that_its_own_process_removes_meanwhile_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / segment_name(1)).write_bytes(b"")
+    look = os.scandir
+
+    def scandir(place: str | Path) -> object:
+        if str(place).endswith("/a"):
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(place))
+        return look(place)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert [each.folder for each in outboxes(tmp_path)] == [tmp_path / "b"]
