@@ -48,11 +48,12 @@ class Delivery:
         self._outbox = outbox
         self._tell = tell
         self._uploaded: list[Path] = []
+        self._place = Place(0, 0)  # as far as it was sent from here, though a full disk takes no mark of it
         self._raw = True  # until the server takes as JSON what it refused in the raw form
 
     def deliver(self, *, ended: bool = False, sent: Callable[[Place], None] = lambda _: None) -> bool:
         """Send all that is there; whether there was anything. `sent` hears each new place. Unavailable, Denied."""
-        begin = place = self._outbox.sent()
+        begin = place = max(self._outbox.sent(), self._place)
         gathered: list[Note | Points] = []
         count = 0
         for item in self._outbox.items(begin, ended=ended):
@@ -90,6 +91,7 @@ class Delivery:
         self._send_measured(points, samples)
 
     def _mark(self, place: Place, sent: Callable[[Place], None]) -> None:
+        self._place = place
         self._outbox.mark(place)
         for copy in self._uploaded:
             copy.unlink(missing_ok=True)

@@ -154,6 +154,17 @@ def test_what_cannot_be_sent_now_is_sent_from_where_it_stopped(outbox: Outbox, m
     ]  # fmt: skip
 
 
+def test_what_is_sent_is_not_sent_again_where_the_disk_takes_no_mark(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "mark", lambda _: None)
+    fill(outbox, Points((group("a", (1, 1.0)),)))
+    server = Server()
+    delivery, _ = deliver(outbox, server)
+    assert not delivery.deliver(ended=True)
+    assert len(server.taken) == 1
+
+
 def test_one_refused_series_costs_no_other(outbox: Outbox) -> None:
     def refuses(verb: str, path: str, message: Any) -> Exception | None:
         bad = any(series["metric"] == "m3" for series in message["series"])
