@@ -270,3 +270,14 @@ def test_it_prints_what_it_sees(shared_server: Server) -> None:
     assert {each["resource"] for each in first["usage"]} >= {"mem"}
     assert {each["resource"] for each in second["usage"]} >= {"mem"}
     assert second["measures"]["collector_cpu_success"] == 1
+
+
+def test_who_has_seen_enough_ends_it(shared_server: Server) -> None:
+    with agent(str(shared_server.program), "--print", "--interval", "0.1") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(PATIENCE) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+        process.stdout = None

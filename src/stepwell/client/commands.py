@@ -99,7 +99,7 @@ def agent_command(asked: dict[str, Any]) -> int:
         if not seconds:
             return _fail("--interval 0: there must be some time between two samples", 2)
         if asked["print"]:
-            return _print_samples(seconds)
+            return _printed(seconds)
         if not asked["run_id"]:
             return _fail("agent: --run is needed, or --print", 2)
         wrong = wrong_run_id(asked["run_id"])
@@ -117,13 +117,20 @@ def agent_command(asked: dict[str, Any]) -> int:
     return 0 if run.close(patience=_AGENT_PATIENCE) else 1
 
 
-def _print_samples(seconds: float) -> int:
+def _printed(seconds: float) -> int:
+    try:
+        _print_samples(seconds)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read has seen enough
+    return 0
+
+
+def _print_samples(seconds: float) -> None:
     stopped = _stopped()
     rounds = Rounds(collectors_here(), lambda trouble: print(f"stepwell: {trouble}", file=sys.stderr))
     while not stopped.is_set():
         print(json.dumps(asdict(rounds.sample())), flush=True)
         stopped.wait(seconds)
-    return 0
 
 
 def _stopped() -> threading.Event:
