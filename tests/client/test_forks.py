@@ -90,6 +90,31 @@ def test_workers_of_multiprocessing_lose_nothing(
     assert stored.run(run_id)["run"]["status"] == "FINISHED"
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize(("ending", "status"), [("pass", "FINISHED"), ("raise ValueError('no')", "FAILED")])
+def test_a_run_that_a_worker_begins_and_nobody_ends_ends_with_the_worker(
+    shared_server: Server, stored: Stored, program: Program, method: str, ending: str, status: str
+) -> None:
+    run_id = uuid4().hex
+    text = f"""
+    import multiprocessing
+
+    def train():
+        run = stepwell.init(id={run_id!r})
+        for step in range(100):
+            run.log({{"loss": step}}, step=step)
+        {ending}
+
+    if __name__ == "__main__":
+        worker = multiprocessing.get_context({method!r}).Process(target=train)
+        worker.start()
+        worker.join()
+    """
+    ended(program(text, url=shared_server.url))
+    assert stored.run(run_id)["run"]["status"] == status
+    assert stored.points(run_id, "loss") == [(step, float(step)) for step in range(100)]
+
+
 def test_the_tasks_of_a_pool_share_a_run_and_lose_nothing(
     shared_server: Server, stored: Stored, program: Program, spool: Path
 ) -> None:

@@ -331,8 +331,7 @@ class Run:
                 return None
             if self._pipe is None:
                 self._pipe = Pipe(self.id, self._where, self._problems, self._begin)
-                if not self._owner:
-                    _at_end_of_worker(self)
+                _at_end_of_worker(self)
             return self._pipe
 
     def _put(self, note: Note) -> None:
@@ -381,7 +380,7 @@ class Run:
             self.close(patience=_CHILD_PATIENCE)
             return
         unhandled = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)
-        status, reason = _outcome(unhandled)
+        status, reason = _outcome(sys.exc_info()[1] or unhandled)  # the first in a worker of multiprocessing
         self.finish(status, reason=reason)
 
 
@@ -425,7 +424,7 @@ def _with(reference: weakref.ref[Run], act: Callable[[Run], None]) -> None:
 
 
 def _at_end_of_worker(run: Run) -> None:
-    """multiprocessing ends its children without atexit, but not without its own finalizers."""
+    """multiprocessing ends forked children without atexit, but none without its own finalizers."""
     if multiprocessing.process.parent_process() is not None:
         multiprocessing.util.Finalize(None, run.end_with_process, exitpriority=100)
 
