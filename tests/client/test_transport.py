@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,11 @@ class Told(BaseHTTPRequestHandler):
             self.close_connection = True  # without a word, as after an idle time
 
     do_GET = do_POST = do_PUT = _answer  # noqa: N815  as the library calls them
+
+    def do_CONNECT(self) -> None:
+        """As a proxy that goes no further."""
+        self.came.append({"line": self.requestline, "headers": dict(self.headers)})
+        self.send_error(502)
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
@@ -136,6 +141,20 @@ def test_a_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv("no_proxy", "far.example")
         assert came[0]["line"] == "GET http://far.example:99/api/v1/200/a HTTP/1.1"
         assert came[0]["headers"]["Host"] == "far.example:99"
+        assert "Proxy-Authorization" not in came[0]["headers"]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_wants_a_password_gets_it(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    with told() as (url, came):
+        monkeypatch.setenv(f"{scheme}_proxy", url.replace("//", "//me:p%40ss@"))
+        monkeypatch.setenv("no_proxy", "")
+        monkeypatch.setenv("NO_PROXY", "")
+        with closing(Api(f"{scheme}://far.example:99", api_key="key")) as api, suppress(Unavailable):
+            api.get("/200/a")
+        assert came[0]["line"].startswith("CONNECT far.example:99 " if scheme == "https" else "GET http://far.example")
+        assert came[0]["headers"]["Proxy-Authorization"] == "Basic bWU6cEBzcw=="
+        assert ("Authorization" in came[0]["headers"]) == (scheme == "http")
 
 
 @pytest.mark.parametrize("url", ["ftp://host", "http://", "unix:///x", ""])

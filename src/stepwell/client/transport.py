@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from email.message import Message
 from pathlib import Path
 from typing import IO, Any, Final, TypeAlias
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
 
 PREFIX: Final = "/api/v1"
 _JSON: Final = "application/json"
@@ -68,11 +68,11 @@ class Api:
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
         elif parts.username is not None:
-            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            self._headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+            self._headers["Authorization"] = _basic(parts)
         if workspace:
             self._headers["X-Stepwell-Workspace"] = workspace
-        self._connect, self._target = _way(parts.scheme, parts.hostname, parts.port)
+        self._connect, self._target, for_proxy = _way(parts.scheme, parts.hostname, parts.port)
+        self._headers.update(for_proxy)
         self._connection: http.client.HTTPConnection | None = None
 
     def get(self, path: str, query: Mapping[str, Any] | None = None, *, accept: str = "") -> Any:
@@ -191,24 +191,35 @@ def quoted(part: str) -> str:
     return quote(part, safe="", errors="surrogatepass")
 
 
-def _way(scheme: str, host: str, port: int | None) -> tuple[Callable[[], http.client.HTTPConnection], str]:
-    """How to connect, through the proxy that the environment names, and what stands before each path."""
+def _basic(parts: SplitResult) -> str:
+    """What user and password of a URL are in a header."""
+    pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+    return f"Basic {b64encode(pair.encode()).decode()}"
+
+
+def _way(
+    scheme: str, host: str, port: int | None
+) -> tuple[Callable[[], http.client.HTTPConnection], str, dict[str, str]]:
+    """How to connect, through the proxy that the environment names; what stands before each path, and the headers that
+    each request has for the proxy."""
     named = urllib.request.getproxies().get(scheme)
     proxy = urlsplit(named if "://" in named else f"http://{named}") if named else None
     if proxy is None or proxy.hostname is None or urllib.request.proxy_bypass(host):
         proxy = None
     entry, door = (host, port) if proxy is None else (proxy.hostname or "", proxy.port)
+    shown = {} if proxy is None or proxy.username is None else {"Proxy-Authorization": _basic(proxy)}
 
     def connect() -> http.client.HTTPConnection:
         if scheme == "http":
             return http.client.HTTPConnection(entry, door, timeout=_CONNECT)
         secure = http.client.HTTPSConnection(entry, door, timeout=_CONNECT, context=ssl.create_default_context())
         if proxy is not None:
-            secure.set_tunnel(host, port)
+            secure.set_tunnel(host, port, shown)  # which the server itself does not get to see
         return secure
 
-    target = f"http://{host}:{port or 80}" if proxy is not None and scheme == "http" else ""
-    return connect, target
+    if proxy is None or scheme == "https":
+        return connect, "", {}
+    return connect, f"http://{host}:{port or 80}", shown
 
 
 class _content:  # noqa: N801  reads as a verb where it is used
