@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -86,6 +87,26 @@ def test_only_a_word_of_ours_refuses_for_good(path: str, error: type[Exception])
         api.get(path)
     if isinstance(caught.value, Unavailable):
         assert caught.value.retry_after == 7.0
+
+
+@pytest.mark.parametrize(("status", "error"), [(413, Refused), (401, Denied), (200, Unavailable)])
+def test_an_answer_that_does_not_wait_for_the_body_is_heard(
+    status: int, error: type[Exception], tmp_path: Path
+) -> None:
+    large = tmp_path / "large"
+    large.write_bytes(bytes(20_000_000))
+
+    def answer_at_once() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(1)
+            connection.sendall(f"HTTP/1.1 {status} so\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+
+    with socket.create_server((HOST, 0)) as listening:
+        threading.Thread(target=answer_at_once, daemon=True).start()
+        url = f"http://{HOST}:{listening.getsockname()[1]}"
+        with closing(Api(url)) as api, pytest.raises(error):
+            api.request("PUT", "/x", large)
 
 
 def test_nobody_is_asked_to_wait_for_ever() -> None:

@@ -142,20 +142,30 @@ class Api:
     ) -> tuple[int, Message, bytes]:
         try:
             connection = self._open()
-            with _content(body) as content:
-                if isinstance(body, Path):
-                    headers = {**headers, "Content-Length": str(body.stat().st_size)}
-                connection.request(verb, self._target + self._base + path, content, dict(headers))
-            answer = connection.getresponse()
+            cut = self._send(connection, verb, path, body, headers)
+            answer = _answered(connection, cut)
             if into is not None and 200 <= answer.status < 300:
                 _copy(answer, into)
             data = answer.read()
-            if answer.will_close:
+            if cut is not None or answer.will_close:
                 self.close()
             return answer.status, answer.headers, data
         except BaseException:
             self.close()
             raise
+
+    def _send(
+        self, connection: http.client.HTTPConnection, verb: str, path: str, body: Body, headers: Mapping[str, str]
+    ) -> OSError | None:
+        """What ended the connection before all of the request was sent; None: nothing."""
+        with _content(body) as content:
+            if isinstance(body, Path):
+                headers = {**headers, "Content-Length": str(body.stat().st_size)}
+            try:
+                connection.request(verb, self._target + self._base + path, content, dict(headers))
+            except (BrokenPipeError, ConnectionResetError) as error:
+                return error
+        return None
 
     def _open(self) -> http.client.HTTPConnection:
         if self._connection is None:
@@ -220,6 +230,14 @@ def _way(
     if proxy is None or scheme == "https":
         return connect, "", {}
     return connect, f"http://{host}:{port or 80}", shown
+
+
+def _answered(connection: http.client.HTTPConnection, cut: OSError | None) -> http.client.HTTPResponse:
+    """The answer, which may not wait for all of a request that it refuses. Else what has cut that off is raised."""
+    answer = connection.getresponse()
+    if cut is not None and answer.status < 400:
+        raise cut
+    return answer
 
 
 class _content:  # noqa: N801  reads as a verb where it is used
