@@ -8,6 +8,7 @@ and the worker looks at the event. So the training thread goes on, and what it d
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 PLAIN: Final = frozenset({float, int, bool})  # cannot change, need no copy
@@ -27,26 +28,39 @@ class Wrong:
 
 
 class Pending:
-    """A number that is on its way from a device. `tensor` is its copy on the host, `event` (None: none) follows it."""
+    """A number that is on its way from a device. `tensor` is its copy on the host, `event` (None: none) follows it.
 
-    __slots__ = ("_event", "_tensor")
+    A device that has failed fails every question; what the copy holds then is no number of anybody's.
+    """
+
+    __slots__ = ("_event", "_failure", "_tensor")
 
     def __init__(self, tensor: Any, event: Any = None) -> None:
         self._tensor = tensor
         self._event = event
+        self._failure = ""
 
     def ready(self) -> bool:
-        """Whether the copy is whole. Never waits."""
-        return self._event is None or bool(self._event.query())
+        """Whether the copy is whole, or never will be. Never waits, never raises."""
+        return self._event is None or bool(self._asked(self._event.query))
 
     def wait(self) -> None:
-        """Until the copy is whole. For the worker alone."""
+        """Until the copy is whole, or never will be. For the worker alone. Never raises."""
         if self._event is not None:
-            self._event.synchronize()
+            self._asked(self._event.synchronize)
 
     def value(self) -> float:
-        """The number. Where no event tells, this waits."""
+        """The number. Where no event tells, this waits. NoNumber, and whatever the tensor raises."""
+        if self._failure:
+            raise NoNumber(f"its device has failed: {self._failure}")
         return float(self._tensor.item())
+
+    def _asked(self, question: Callable[[], Any]) -> Any:
+        try:
+            return question()
+        except Exception as error:  # noqa: BLE001  the libraries' own errors, of which there is no list
+            self._failure = f"{type(error).__name__}: {error}"
+            return True
 
 
 def snapshot(value: Any) -> Any:

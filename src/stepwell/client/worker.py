@@ -111,9 +111,11 @@ class Worker:
             if isinstance(item, Note):
                 self._write_note(item)
             else:
-                self._settle()
-                item.whole = self._spool.sync()
-                item.reached.set()
+                try:
+                    self._settle()
+                    item.whole = self._spool.sync()
+                finally:
+                    item.reached.set()  # somebody waits
         self._write_rows(rows)
 
     def _items(self) -> Iterator[Row | Note | _Barrier]:

@@ -82,6 +82,37 @@ def test_a_value_that_is_on_its_way_holds_nobody_up(worker: Worker, tmp_path: Pa
     assert problems.counts() == {}
 
 
+def test_a_device_that_fails_costs_its_own_values_and_nobody_s_time(
+    worker: Worker, tmp_path: Path, problems: Problems
+) -> None:
+    class Event:
+        asked = 0
+
+        def query(self) -> bool:
+            self.asked += 1
+            if self.asked == 1:
+                return False
+            raise RuntimeError("an illegal memory access")
+
+        def synchronize(self) -> None:
+            raise RuntimeError("an illegal memory access")
+
+    class Tensor:
+        def item(self) -> float:
+            return 7.0  # what happened to be there
+
+    worker.start()
+    worker.queue.append((1, 1, {"first": Pending(Tensor(), Event()), "beside": 1.0}))
+    assert worker.flush(20)
+    worker.queue.extend([(2, 2, {"second": Pending(Tensor(), Event())}), (3, 3, {"beside": 3.0})])
+    assert worker.end(60)
+    assert written(tmp_path) == [("beside", 1, 1, 1.0), ("beside", 3, 3, 3.0)]
+    assert worker.lost == 0
+    assert list(problems.counts()) == [
+        f"{name}: its device has failed: RuntimeError: an illegal memory access" for name in ("first", "second")
+    ]
+
+
 def test_a_row_of_very_many_values_goes_into_several_frames(
     worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
