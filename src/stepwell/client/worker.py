@@ -181,7 +181,8 @@ class Worker:
         try:
             yield _group(tuple(kept), [(time_us, step, kept)])
         except (OverflowError, TypeError):
-            self._problems.add(f"the step {step!r} is no integer of 64 bits")
+            what = "a step or a time is no integer of 64 bits"
+            self._problems.add(what, detail=f"step {step!r}, time_us {time_us!r}")
 
     def _named(self, name: object) -> bool:
         """Whether this is a metric's name; a problem where it is not."""

@@ -113,6 +113,16 @@ def test_a_device_that_fails_costs_its_own_values_and_nobody_s_time(
     ]
 
 
+def test_a_step_or_a_time_that_can_be_none_is_one_kind_of_problem(
+    worker: Worker, tmp_path: Path, problems: Problems
+) -> None:
+    worker.queue.extend([(1.5, 1, {"a": 1.0}), (1, 2**63, {"a": 2.0}), (1, 3, {"a": 3.0})])  # type: ignore[list-item]
+    worker.start()
+    assert worker.end(60)
+    assert written(tmp_path) == [("a", 3, 1, 3.0)]
+    assert problems.counts() == {"a step or a time is no integer of 64 bits": 2}
+
+
 def test_a_row_of_very_many_values_goes_into_several_frames(
     worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
