@@ -87,6 +87,7 @@ def test_only_a_word_of_ours_refuses_for_good(path: str, error: type[Exception])
         api.get(path)
     if isinstance(caught.value, Unavailable):
         assert caught.value.retry_after == 7.0
+        assert ("no Stepwell" in str(caught.value)) == (path == "/200/html")
 
 
 @pytest.mark.parametrize(("status", "error"), [(413, Refused), (401, Denied), (200, Unavailable)])

@@ -184,7 +184,8 @@ class Api:
             return answer
         problem = answer.get("error") if isinstance(answer, dict) else None
         told = problem if isinstance(problem, dict) else {}
-        message = str(told.get("message") or f"HTTP status {status}")
+        strange = "what answers there is no Stepwell" if 200 <= status < 300 else f"HTTP status {status}"
+        message = str(told.get("message") or strange)
         if status in _DENIED:
             raise Denied(message, status)
         if status == 413 or (
