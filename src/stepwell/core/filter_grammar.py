@@ -8,9 +8,10 @@
     prefix      = metric(s) | param(s) | parameter(s) | tag(s) | attribute(s) | attr | run | dataset(s)
     order       = field [ ASC | DESC ]
 
-Keywords and aggregates may be in any case. A key stands bare, or in backticks or double quotes; a string stands in
-single or double quotes; a doubled quote inside stands for one. There is no OR, and no parentheses around comparisons.
-What the parts mean is told in `filter_match`; which attributes and operators exist, in `filters`.
+Keywords and aggregates may be in any case. A key stands bare, or in backticks or double quotes, behind a dot in single
+ones too; a string stands in single or double quotes; a doubled quote inside stands for one. There is no OR, and no
+parentheses around comparisons. What the parts mean is told in `filter_match`; which attributes and operators exist, in
+`filters`.
 """
 
 from __future__ import annotations
@@ -198,7 +199,7 @@ class _Parser:
             prefix, dot, key = token.value, ".", self._take().text[1:]
         else:
             return token.value, False, ""
-        if self._peek.is_key and self._peek.start == self._last.end:
+        if self._peek.type is TokenType.QUOTED and self._peek.start == self._last.end:
             if not dot or key:
                 raise self._fail(self._peek, "quote the whole name after the dot, or none of it")
             key = self._take().value
@@ -272,6 +273,8 @@ class _Parser:
 
     def _string(self, where: str) -> str:
         token = self._peek
+        if self._schema.loose_quotes and _NUMBER.fullmatch(token.text):
+            return self._take().text
         if token.type is not TokenType.QUOTED or token.quote == "`":
             bare = f"{shorten(token.text)} without quotes" if token.type is TokenType.WORD else token.shown
             raise self._fail(token, f"expected a string in quotes {where}, found {bare}")
@@ -280,17 +283,18 @@ class _Parser:
     def _number(self, before: str, *, whole: bool) -> int | float:
         """The number at hand; `whole` keeps an integer that fits int64 an integer."""
         token = self._peek
-        if token.type is not TokenType.WORD or not _NUMBER.fullmatch(token.text):
-            quoted = token.type is TokenType.QUOTED and _NUMBER.fullmatch(token.value)
+        quoted = token.quote in {"'", '"'} and _NUMBER.fullmatch(token.value)
+        text = token.value if quoted and self._schema.loose_quotes else token.text
+        if not _NUMBER.fullmatch(text):
             hint = "; numbers stand without quotes" if quoted else ""
             raise self._expected(f"a number after {before!r}", hint=hint)
         self._take()
-        integer = _INTEGER.fullmatch(token.text) if whole else None
+        integer = _INTEGER.fullmatch(text) if whole else None
         if integer is not None:
-            exact = int(integer["digits"]) * (-1 if token.text.startswith("-") else 1)
+            exact = int(integer["digits"]) * (-1 if text.startswith("-") else 1)
             if _INT64_MIN <= exact <= _INT64_MAX:
                 return exact
-        value = float(token.text)
+        value = float(text)
         if value in {float("inf"), float("-inf")}:
             raise self._fail(token, f"{token.shown} is beyond the range of a 64-bit float")
         return value

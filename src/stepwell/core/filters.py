@@ -123,6 +123,7 @@ class Schema:
     kinds: frozenset[Kind]
     attributes: tuple[Attribute, ...]
     default_order: tuple[OrderBy, ...]  # total: no two rows are equal under it
+    loose_quotes: bool = False  # whether numbers may stand for text, and in quotes: `params.lr = 0.01`, `version = '1'`
 
     def attribute(self, name: str) -> Attribute | None:
         """The attribute of this name; an alias in any case will do."""
@@ -248,6 +249,7 @@ LOGGED_MODELS = Schema(
         _number("last_update_time", "last_updated_timestamp", "last_updated_timestamp_ms", "last_updated_time"),
     ),
     default_order=(_by("creation_time", descending=True), _by("model_id")),
+    loose_quotes=True,
 )
 
 REGISTERED_MODELS = Schema(
@@ -272,9 +274,6 @@ MODEL_VERSIONS = Schema(
         _number("creation_time", "creation_timestamp"),
         _number("last_update_time", "last_updated_timestamp"),
     ),
-    default_order=(
-        _by("last_update_time", descending=True),
-        _by("name"),
-        _by("version_number", descending=True),
-    ),
+    default_order=(_by("name"), _by("version_number", descending=True)),
+    loose_quotes=True,
 )

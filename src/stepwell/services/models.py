@@ -55,6 +55,19 @@ def set_tags(store: Store, *, workspace: str, model_id: str, tags: Mapping[str, 
     return _change(store, workspace, model_id, lambda model: replace(model, tags={**model.tags, **tags}), at=at)
 
 
+def change_tag(
+    store: Store, *, workspace: str, model_id: str, name: str, change: Callable[[str], str], at: int
+) -> LoggedModel:
+    """The model with a tag that follows from what it was, "" where there was none. NotFound; TooLarge."""
+
+    def changed(model: LoggedModel) -> LoggedModel:
+        tags = {name: change(model.tags.get(name, ""))}
+        _check_pairs({}, tags)
+        return replace(model, tags={**model.tags, **tags})
+
+    return _change(store, workspace, model_id, changed, at=at)
+
+
 def remove_tag(store: Store, *, workspace: str, model_id: str, name: str, at: int) -> LoggedModel:
     """The model without a tag. NotFound: it, or the tag."""
 

@@ -32,6 +32,7 @@ from stepwell.services.selection import Row, select
 
 MODELS_PER_PAGE = 1_000
 VERSIONS_PER_PAGE = 200_000
+_CHANGED_LAST: Final = ("last_update_time DESC",)
 _INDEXED: Final = MappingProxyType({"run_id": "run"})  # attribute -> the record's value
 
 
@@ -80,9 +81,12 @@ def search_versions(
     milliseconds: bool = False,
     assumed: Mapping[str, str] = NOTHING,
 ) -> tuple[list[NamedVersion], str | None]:
-    """A page of versions, the one changed last first unless asked otherwise; the rest as for `search_models`."""
+    """A page of versions, the one changed last first unless asked otherwise; the rest as for `search_models`.
+
+    A version that no run made has the empty text for a run, so that `run_id != 'x'` finds it.
+    """
     check_limit(limit, field="limit", limit=VERSIONS_PER_PAGE)
-    conditions, sort = _parsed(filter, order, MODEL_VERSIONS)
+    conditions, sort = _parsed(filter, order or _CHANGED_LAST, MODEL_VERSIONS)
     unit = 1000 if milliseconds else 1
     query = page.fingerprint(workspace, conditions, sort)
     name, where = _named(conditions), _indexed(conditions)
@@ -149,7 +153,7 @@ def _version_values(found: NamedVersion, unit: int, assumed: Mapping[str, str]) 
     attributes: dict[str, Scalar | None] = {
         "name": found.name,
         "version_number": version.number,
-        "run_id": version.run_id or None,
+        "run_id": version.run_id,
         "source_path": version.source,
         "creation_time": version.created_at // unit,
         "last_update_time": version.updated_at // unit,

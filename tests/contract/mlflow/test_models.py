@@ -190,6 +190,8 @@ def zoo(client: MlflowClient, experiment: str) -> Zoo:
         ("name LIKE '%e%'", {3}),
         ("name IN ('dog', 'eel')", {2, 3}),
         ("params.lr = '0.2'", {1}),
+        ("params.lr = 0.2", {1}),
+        ("params.lr = 0.20", set()),
         ("tags.team != 'a'", {2}),
         ("model_type = 'tree' AND name = 'cat'", {1}),
         ("metrics.acc >= 0.7", {0, 1, 2}),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import mlflow
 import pytest
 from mlflow import MlflowClient
 
@@ -155,6 +157,8 @@ def test_versions_are_searched(client: MlflowClient, model: str, name: Name) -> 
     assert found(f"name = '{model}' AND run_id IN ('{run}', 'x')") == [(model, 1)]
     assert found(f"name = '{model}' AND tags.k = '1'") == [(model, 1)]
     assert found(f"name = '{model}' AND version_number > 1") == [(model, 2)]
+    assert found(f"name = '{model}' AND version_number = '1' AND tags.'k' = '1'") == [(model, 1)]
+    assert found(f"name = '{model}' AND run_id != '{run}'") == [(model, 2)]
     assert found(f"name = '{model}' AND source_path = 's3://bucket/model'", max_results=1) == [(model, 2)]
     page = client.search_model_versions(f"name = '{model}'", max_results=1)
     rest = client.search_model_versions(f"name = '{model}'", max_results=1, page_token=page.token)
@@ -192,6 +196,32 @@ def test_a_version_of_a_model_that_a_run_made(raw: Any, client: MlflowClient, mo
     for source in (f"models:/{model}/9", "models:/m-none"):
         call = lambda: client.create_model_version(model, source)  # noqa: E731, B023
         assert code_of(call) == "RESOURCE_DOES_NOT_EXIST"
+
+
+def test_a_model_knows_the_versions_that_it_became(client: MlflowClient, model: str, experiment: str) -> None:
+    logged = client.create_logged_model(experiment, name="net")
+
+    def known() -> list[tuple[str, str]]:
+        found = json.loads(client.get_logged_model(logged.model_id).tags.get("mlflow.modelVersions", "[]"))
+        return [(each["name"], str(each["version"])) for each in found]
+
+    source = f"models:/{logged.model_id}"
+    version(client, model)
+    assert known() == []
+    client.create_model_version(model, source, model_id=logged.model_id)
+    assert known() == [(model, "2")]
+    mlflow.register_model(source, model)  # the client adds what is there already
+    assert known() == [(model, "2"), (model, "3")]
+    found = client.search_logged_models([experiment], filter_string=f"tags.`mlflow.modelVersions` LIKE '%{model}%'")
+    assert [each.model_id for each in found] == [logged.model_id]
+    for text in ("no list", '[{"name": []}, 1]'):
+        client.set_logged_model_tags(logged.model_id, {"mlflow.modelVersions": text})
+        assert client.get_logged_model(logged.model_id).tags["mlflow.modelVersions"] == text
+    client.create_model_version(model, source, model_id=logged.model_id)
+    assert known() == [(model, "4")]
+    client.set_logged_model_tags(logged.model_id, {"mlflow.modelVersions": "x" * 65_536})
+    client.create_model_version(model, source, model_id=logged.model_id)
+    assert known() == [(model, "5")]
 
 
 def test_a_file_of_a_version(raw: Any, client: MlflowClient, model: str, experiment: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from stepwell.core.errors import BadFilter
 from stepwell.core.filter_grammar import MAX_COMPARISONS, MAX_ORDER_FIELDS, parse_filter, parse_order, render
 from stepwell.core.filter_grammar import MAX_PATTERN_LENGTH as LONGEST
-from stepwell.core.filters import EXPERIMENTS, RUNS, Aggregate, Comparison, Field, Kind, Op
+from stepwell.core.filters import EXPERIMENTS, MODEL_VERSIONS, RUNS, Aggregate, Comparison, Field, Kind, Op
 
 
 def test_a_filter_is_its_comparisons_in_order():
@@ -44,6 +44,10 @@ def test_a_dot_belongs_to_the_name():
         ('metrics."a b" > 1', "metrics.`a b` > 1.0"),
         ("`metrics`.`a b` > 1", "metrics.`a b` > 1.0"),
         ("`metrics`.a > 1", "metrics.a > 1.0"),
+        ("metrics.'a b' > 1", "metrics.`a b` > 1.0"),
+        ("metrics.'it''s' > 1", "metrics.`it's` > 1.0"),
+        ("`metrics`.'a b' > 1", "metrics.`a b` > 1.0"),
+        ("attributes.'run name'='x'", "run_name = 'x'"),
         ('metrics."a ""b""" > 1', 'metrics.`a "b"` > 1.0'),
         ("metrics.`a ``b` > 1", "metrics.`a ``b` > 1.0"),
         ("metrics..a > 1", "metrics.`.a` > 1.0"),
@@ -81,6 +85,26 @@ def test_these_are_accepted_and_mean(text: str, canonical: str):
     conditions = parse_filter(text, schema=RUNS)
     assert render(conditions) == canonical
     assert parse_filter(canonical, schema=RUNS) == conditions
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("version_number = '1'", "version_number = 1"),
+        ('version_number > "-1.5"', "version_number > -1.5"),
+        ("tags.k = 1", "tags.k = '1'"),
+        ("tags.k != 0.010", "tags.k != '0.010'"),
+        ("name IN (1, 'x')", "name IN ('1', 'x')"),
+    ],
+)
+def test_of_models_a_number_may_stand_for_a_text_and_in_quotes(text: str, canonical: str):
+    assert render(parse_filter(text, schema=MODEL_VERSIONS)) == canonical
+
+
+@pytest.mark.parametrize("text", ["version_number = 'x'", "version_number = `1`", "tags.k = x", "tags.k = `1`"])
+def test_of_models_nothing_else_may(text: str):
+    with pytest.raises(BadFilter, match="expected a"):
+        parse_filter(text, schema=MODEL_VERSIONS)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +164,9 @@ def test_these_are_accepted_and_mean(text: str, canonical: str):
         ("metrics. > 1", 1, "expected a name after 'metrics.'"),
         ("metrics.`` > 1", 1, "expected a name after 'metrics.'"),
         ("metrics.a`b` > 1", 10, "quote the whole name after the dot, or none of it"),
+        ("metrics.'' > 1", 1, "expected a name after 'metrics.'"),
+        ("metrics.a'b' > 1", 10, "quote the whole name after the dot, or none of it"),
+        ("'metrics'.a > 1", 1, "expected a field, such as run_id, found 'metrics'"),
         ("`a``b`'x'", 1, "runs have no attribute 'a`b'"),
         ("metrics`b` > 1", 8, "quote the whole name after the dot, or none of it"),
         ("sum(metrics.k) > 1", 1, "there is no function 'sum'; expected last, min, max, mean or count"),

@@ -172,3 +172,21 @@ def test_a_version_is_found_by_the_values_it_is_indexed_by(held: Recorded) -> No
     assert found("name = 'm' AND run_id = 'r2'") == [("m", 2)]
     assert found("name = 'm' AND name = 'n'") == found("name = 'none'") == []
     assert found("name = ''") == []
+    assert found("run_id != 'r1'") == found("run_id NOT IN ('r1', 'r3')") == [("m", 2)]
+    version(held, "n")
+    assert found("run_id != 'r1' AND name = 'n'") == found("run_id = ''") == [("n", 2)]
+
+
+def test_versions_that_an_order_does_not_part_go_by_name_and_number(held: Recorded) -> None:
+    registry.create_model(held.store, workspace=W, name="a", tags={}, at=1)
+    for name in ("a", "m", "a"):
+        version(held, name)
+
+    def found(*order: str) -> list[tuple[str, int]]:
+        versions, _ = registry_search.search_versions(held.store, workspace=W, order=order, limit=9)
+        return [(each.name, each.version.number) for each in versions]
+
+    registry.change_version_tags(held.store, workspace=W, name="m", number=1, set_tags={"t": "1"}, at=99)
+    assert found() == [("m", 1), ("a", 2), ("a", 1)]
+    assert found("version_number DESC") == [("a", 2), ("a", 1), ("m", 1)]
+    assert found("name DESC") == [("m", 1), ("a", 2), ("a", 1)]

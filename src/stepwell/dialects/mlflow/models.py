@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from stepwell.core import ids
 from stepwell.core.entities import DatasetChoice, LoggedModel, ModelOrder, ModelPoint, ModelStatus
@@ -22,6 +23,7 @@ _STATUSES: Final = {
     _UPLOAD_FAILED: ModelStatus.FAILED,
 }
 _WORDS: Final = {status: _STATUS + word for word, status in _STATUSES.items()}
+VERSIONS_TAG: Final = "mlflow.modelVersions"  # of a model: the versions of registered models that it became
 _FORBIDDEN: Final = frozenset("/:.%\"'")
 
 
@@ -62,6 +64,37 @@ def status(word: str | int) -> ModelStatus:
 def pairs(given: Sequence[wire.Pair], field: str) -> Mapping[str, str]:
     """Params or tags. The last of those with one key counts."""
     return {translate.required(pair.key, f"{field}[{i}].key"): pair.value for i, pair in enumerate(given)}
+
+
+def tags(given: Sequence[wire.Pair]) -> Mapping[str, str]:
+    """Tags to set. The client adds to the versions that a model became the one that is there already."""
+    found = dict(pairs(given, "tags"))
+    if VERSIONS_TAG in found:
+        found[VERSIONS_TAG] = _each_once(found[VERSIONS_TAG])
+    return found
+
+
+def with_version(text: str, name: str, number: int) -> str:
+    """The value of VERSIONS_TAG with one version more. What is no list is written over."""
+    return json.dumps([*_versions(text), {"name": name, "version": number}])
+
+
+def _each_once(text: str) -> str:
+    """Clients write a number as text where we wrote a number: the same version. Another text stays as it is."""
+    found = _versions(text)
+    once: dict[tuple[str, str], dict[str, Any]] = {}
+    for each in found:
+        once.setdefault((str(each.get("name")), str(each.get("version"))), each)
+    return text if len(once) == len(found) else json.dumps([*once.values()])
+
+
+def _versions(text: str) -> list[dict[str, Any]]:
+    """Empty where a text is no list of versions."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    return found if isinstance(found, list) and all(isinstance(each, dict) for each in found) else []
 
 
 def datasets(given: Sequence[wire.DatasetFilter]) -> list[DatasetChoice]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
 from stepwell.core.access import Role
 from stepwell.core.entities import ModelVersion, NamedVersion
-from stepwell.core.errors import NotFound
+from stepwell.core.errors import NotFound, TooLarge
 from stepwell.core.store import Store
 from stepwell.dialects.mlflow import registry as translate
 from stepwell.dialects.mlflow import registry_wire as wire
 from stepwell.dialects.mlflow import rules
 from stepwell.dialects.mlflow import translate as tracking
 from stepwell.dialects.mlflow.decoding import Reader
+from stepwell.dialects.mlflow.models import VERSIONS_TAG, with_version
 from stepwell.dialects.mlflow.routes import artifacts
 from stepwell.dialects.mlflow.routes.reading import DONE, answer, body_of, query_of
 from stepwell.services import models
@@ -50,9 +52,27 @@ async def created(call: Call, message: wire.CreateVersion, *, scope: str, models
     def create() -> NamedVersion:
         store = call.context.store
         found = _resolved(store, new, scope=scope, models_in=models_in)
-        return service.create_version(store, workspace=scope, name=name, new=found)
+        made = service.create_version(store, workspace=scope, name=name, new=found)
+        if models_in is not None:
+            _tell_model(store, made, models_in)
+        return made
 
     return answer(wire.VersionAnswer(translate.version(await call.run_write(create))))
+
+
+def _tell_model(store: Store, made: NamedVersion, workspace: str) -> None:
+    """Keep with the model that it became this version. A model that is gone, or has become too many, is left alone."""
+    version = made.version
+    if version.model_id:
+        with suppress(NotFound, TooLarge):
+            models.change_tag(
+                store,
+                workspace=workspace,
+                model_id=version.model_id,
+                name=VERSIONS_TAG,
+                change=lambda old: with_version(old, made.name, version.number),
+                at=version.created_at,
+            )
 
 
 def _resolved(store: Store, new: ModelVersion, *, scope: str, models_in: str | None) -> ModelVersion:

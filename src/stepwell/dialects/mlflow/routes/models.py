@@ -85,7 +85,7 @@ async def set_tags(call: Call) -> Response:
         call.context.store,
         workspace=call.workspace,
         model_id=call.params["model_id"],
-        tags=translate.pairs((await body_of(call, _TAGS)).tags, "tags"),
+        tags=translate.tags((await body_of(call, _TAGS)).tags),
         at=call.context.clock(),
     )
     return DONE
