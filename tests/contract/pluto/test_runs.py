@@ -74,7 +74,7 @@ def test_a_run_that_makes_no_sense(raw: Raw, project: str, fields: dict[str, Any
         ({"config": "[" * 100_000}, "Invalid config JSON"),
         ({"systemMetadata": "{"}, "Invalid systemMetadata JSON"),
         ({"loggerSettings": "nope"}, "Invalid loggerSettings JSON"),
-        ({"forkRunId": 2**40, "forkStep": 1}, "Fork source run not found"),
+        ({"forkRunId": 2**40, "forkStep": 1}, "Fork parent run not found in this project"),
         ({"forkRunId": 1}, "forkStep is required when forkRunId is provided"),
     ],
 )
@@ -96,6 +96,51 @@ def test_a_fork_may_be_of_another_group(raw: Raw, project: str) -> None:
     assert sorted(raw.details(child)["tags"]) == ["group:b", "shared"]
     child = raw.create(project, forkRunId=parent, forkStep=0, inheritTags=True, tags=["own"])
     assert sorted(raw.details(child)["tags"]) == ["group:a", "own", "shared"]
+
+
+def test_a_fork_takes_keys_of_its_own_whole(raw: Raw, project: str) -> None:
+    parent = raw.create(project, config='{"a": 1, "b": {"c": 2}}')
+    child = raw.create(project, forkRunId=parent, forkStep=0, config='{"b": {"d": 3}}')
+    assert raw.details(child)["config"] == {"a": 1, "b": {"d": 3}}  # the client joins deeper before it sends
+
+
+def test_a_fork_is_of_the_run_that_logged_its_step(raw: Raw, project: str) -> None:
+    first = raw.create(project, config='{"by": "first"}', tags=["first"])
+    raw.log(first, {step: {"loss": 1.0} for step in (0, 5, 10)})
+    second = raw.create(project, forkRunId=first, forkStep=5, config='{"by": "second"}')
+    raw.log(second, {step: {"loss": 1.0} for step in (6, 20)})
+    third = raw.create(project, forkRunId=second, forkStep=7)
+
+    def forked(run: int, step: int) -> tuple[Any, ...]:
+        found = raw.details(raw.create(project, forkRunId=run, forkStep=step, inheritTags=True))
+        return found["forkedFromRunId"], found["forkStep"], found["config"]["by"], found["tags"]
+
+    assert forked(second, 6) == (second, 6, "second", [])
+    assert forked(second, 5) == forked(third, 5) == (first, 5, "first", ["first"])
+    assert forked(third, 7) == (second, 7, "second", [])
+    assert forked(third, 8) == (third, 8, "second", [])  # it has logged nothing yet
+
+
+def test_a_fork_begins_where_its_parent_has_been(raw: Raw, project: str, name: Callable[[], str]) -> None:
+    parent = raw.create(project)
+    raw.log(parent, {0: {"loss": 1.0}})
+    raw.create(project, forkRunId=parent, forkStep=3)  # at step 0 nothing is known of how far it is
+    raw.log(parent, {7: {"acc": 1.0}, 9: {"loss": 1.0}})
+    raw.create(project, forkRunId=parent, forkStep=9)
+    for where, step, sentence in (
+        (project, 10, "forkStep (10) exceeds the parent run's max step (9)"),
+        (name(), 9, "Fork parent run not found in this project"),
+    ):
+        answer = raw.post("/api/runs/create", runName="n", projectName=where, forkRunId=parent, forkStep=step)
+        assert (answer.status_code, answer.json()) == (400, {"error": sentence})
+
+
+def test_a_run_that_is_there_goes_on_whatever_it_was_forked_from(raw: Raw, project: str) -> None:
+    parent = raw.create(project)
+    child = raw.create(project, externalId="again", forkRunId=parent, forkStep=1)
+    for fork in ({"forkRunId": 2**40, "forkStep": 1}, {"forkRunId": parent}):
+        again = raw.post("/api/runs/create", runName="n", projectName=project, externalId="again", **fork).json()
+        assert (again["runId"], again["resumed"], again["forkedFromRunId"]) == (child, True, parent)
 
 
 def test_an_empty_text_in_the_place_of_json_says_nothing(raw: Raw, project: str) -> None:

@@ -75,7 +75,7 @@ def new_run(
     given = tags(message.tags)
     if parent is not None:
         if message.inherit_config is not False and parent.config:
-            whole = config.merged(dict(parent.config), own or {})
+            whole = {**parent.config, **(own or {})}
         if message.inherit_tags:
             inherited = names.without_group(parent.tags) if names.groups_in(given) else parent.tags
             given = {name: value for name, value in inherited.items() if name != NOTE_TAG} | given

@@ -8,7 +8,7 @@ from typing import Any, Final
 from stepwell.core import ids
 from stepwell.core.access import Role
 from stepwell.core.errors import AlreadyExists, Conflict, Invalid, NotFound
-from stepwell.core.model import ALL_COLUMNS, Lifecycle, NewExperiment, Record, RunRow, RunWrite
+from stepwell.core.model import Columns, Lifecycle, NewExperiment, Record, RunRow, RunWrite
 from stepwell.dialects.pluto import render, rules, translate, wire
 from stepwell.dialects.pluto.decoding import Reader, json_object, refused
 from stepwell.dialects.pluto.routes.changing import change_status, merge
@@ -22,6 +22,7 @@ from stepwell.dialects.pluto.routes.reading import (
     project_of,
     run_of,
     run_of_display_id,
+    runs_of,
 )
 from stepwell.services import details, ingest, liveness
 from stepwell.services import runs as service
@@ -31,6 +32,8 @@ from stepwell.web.routing import Route
 
 _CREATE: Final = Reader(wire.CreateRun)
 _RESUME: Final = Reader(wire.ResumeRun)
+_OF_A_PARENT: Final = Columns(last=True)
+_ANCESTORS: Final = 10  # that a fork is looked for in, as in the reference
 _ATTEMPTS: Final = 20  # at making what others make at the same time
 
 
@@ -44,22 +47,27 @@ def _create(call: Call, message: wire.CreateRun) -> dict[str, Any]:
     experiment_id = _project(call, message.project_name, at)
     if message.external_id is not None and len(message.external_id) > rules.EXTERNAL_ID_LENGTH:
         raise refused("externalId", f"String must contain at most {rules.EXTERNAL_ID_LENGTH} character(s)")
-    parent = _parent(call, message)
-    run_id = ids.new_run_id()
-    more = [liveness.watched(run_id, at=at)]
-    if message.external_id is not None:
-        more.append(details.alias(run_id, message.external_id, scope=experiment_id, at=at))
-    write = translate.new_run(message, run_id=run_id, experiment_id=experiment_id, parent=parent, more=more, at=at)
+    translate.tags(message.tags)
     for _ in range(_ATTEMPTS):
         known = message.external_id and _run_of_alias(call, message.external_id, experiment_id)
         if known:
             return _joined(call, known, message)
+        write = _new_run(call, message, experiment_id, at)
         try:
             ingest.write(call.context.store, workspace=call.workspace, write=write).result()
         except AlreadyExists:
             continue  # another process makes this run; it may not be readable yet
-        return _started(call, run_id, message.project_name, resumed=False)
+        return _started(call, write.run_id, message.project_name, resumed=False)
     raise Conflict("the run is being made by another process; try again", field="externalId")
+
+
+def _new_run(call: Call, message: wire.CreateRun, experiment_id: int, at: int) -> RunWrite:
+    parent = _parent(call, message, experiment_id)
+    run_id = ids.new_run_id()
+    more = [liveness.watched(run_id, at=at)]
+    if message.external_id is not None:
+        more.append(details.alias(run_id, message.external_id, scope=experiment_id, at=at))
+    return translate.new_run(message, run_id=run_id, experiment_id=experiment_id, parent=parent, more=more, at=at)
 
 
 def _joined(call: Call, run_id: str, message: wire.CreateRun) -> dict[str, Any]:
@@ -86,19 +94,27 @@ def _project(call: Call, name: str, at: int) -> int:
     raise Conflict(f"the project {name!r} is deleted; restore it or take another name", field="projectName")
 
 
-def _parent(call: Call, message: wire.CreateRun) -> translate.Parent | None:
+def _parent(call: Call, message: wire.CreateRun, experiment_id: int) -> translate.Parent | None:
+    """The run that a fork begins from: of a fork of a fork the one that logged the step, not one that inherited it."""
     if message.fork_run_id is None:
         return None
-    if message.fork_step is None:
+    step = message.fork_step
+    if step is None:
         raise Invalid("forkStep is required when forkRunId is provided", field="forkStep")
-    try:
-        row = run_of(call, message.fork_run_id, columns=ALL_COLUMNS)
-    except NotFound:
-        raise Invalid("Fork source run not found", field="forkRunId") from None
+    (row,) = runs_of(call, (message.fork_run_id,), columns=_OF_A_PARENT) or (None,)
+    if row is None or row.run.experiment_id != experiment_id:
+        raise Invalid("Fork parent run not found in this project", field="forkRunId")
+    for _ in range(_ANCESTORS):
+        fork = known_of(call, row.run.id, (translate.FORK,)).get(translate.FORK)
+        ancestors = runs_of(call, (fork["key"],), columns=_OF_A_PARENT) if fork and step <= fork["step"] else ()
+        if not ancestors:
+            break
+        row = ancestors[0]
     known = known_of(call, row.run.id, (translate.CONFIG,))
-    return translate.Parent(
-        key=row.run.key, step=message.fork_step, config=render.run_config(row, known) or {}, tags=row.tags
-    )
+    last = max(row.last.steps, default=0)
+    if last > 0 and step > last:
+        raise Invalid(f"forkStep ({step}) exceeds the parent run's max step ({last})", field="forkStep")
+    return translate.Parent(key=row.run.key, step=step, config=render.run_config(row, known) or {}, tags=row.tags)
 
 
 async def resume(call: Call) -> Response:
