@@ -11,12 +11,14 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from contract.cross.drivers.telling import (
+    AWKWARD,
     NOTE_TAG,
     START,
     Point,
     Points,
     Run,
     added,
+    awkward_points,
     curve,
     gone_run,
     means,
@@ -49,19 +51,20 @@ def write(url: str) -> list[Run]:
 
 def _full_run(client: MlflowClient, experiment: str) -> Run:
     made = client.create_run(experiment, run_name="mlflow full", start_time=START // 1000)
-    params, tags = {"lr": "0.01", "layers": "3"}, {"team": "vision", "über": "1"}
+    params, tags = {"lr": "0.01", "layers": "3", "a/ä.b": AWKWARD}, {"team": "vision", "über": AWKWARD}
     cpu = [(place, at, value) for place, (at, value) in enumerate(reading(10.0, 30.0, 50.5))]
     points: Points = {
         "loss": curve(),
         "val/odd": odd_values(),
         "a.b-c d/ä:e": [(-5, START, 1.0), (2**62, START, 2.0)],
+        "again": awkward_points(),
         "n" * 250: [(0, START, 3.0)],
         "system/cpu_utilization_percentage": cpu,
     }
     metrics = [Metric(key, v, at // 1000, step) for key, series in points.items() for step, at, v in series]
     batch = [Param(*each) for each in params.items()], [RunTag(*each) for each in tags.items()]
     client.log_batch(made.info.run_id, metrics, *batch)
-    client.log_text(made.info.run_id, "written with MLflow", "notes/mlflow.txt")
+    client.log_text(made.info.run_id, "written with MLflow", "notes/ä %41+b/mlflow.txt")
     client.set_tag(made.info.run_id, NOTE_TAG, "Written with **MLflow**,\nover two lines.")
     client.set_terminated(made.info.run_id)
     return Run(

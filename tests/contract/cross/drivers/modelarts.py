@@ -32,7 +32,7 @@ from huaweicloudsdkmodelarts.v1 import (
     StopTrainingJobRequest,
 )
 
-from contract.cross.drivers.telling import SECOND, Run, means, own_lines, plain_run, tell
+from contract.cross.drivers.telling import AWKWARD, SECOND, Run, means, own_lines, plain_run, tell
 
 PROJECT = "default"
 PAGE = 50  # jobs
@@ -94,7 +94,7 @@ def write(url: str) -> list[Run]:
 
 
 def _create(client: ModelArtsClient, name: str, description: str | None = None) -> Run:
-    params = {"lr": "0.01", "note": "ä"}
+    params = {"lr": "0.01", "note": AWKWARD, AWKWARD: "ä"}
     body = Job(
         kind="job",
         metadata=JobMetadata(name=name, description=description),

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
 from contract.cross.drivers.telling import (
+    AWKWARD,
     SECOND,
     START,
     Point,
     Points,
     Run,
     added,
+    awkward_points,
     curve,
     gone_run,
     means,
@@ -61,7 +64,7 @@ def write(url: str) -> list[Run]:
 
 
 def _full_run(api: Api, experiment: int) -> Run:
-    params, tags = {"lr": "0.01", "optimizer": "adam"}, {"team": "vision", "stable": ""}
+    params, tags = {"lr": "0.01", AWKWARD: AWKWARD}, {"team": AWKWARD, "stable": "", AWKWARD: ""}
     run = Run(
         id="cross-native-full",
         name="native full",
@@ -90,7 +93,7 @@ def _full_run(api: Api, experiment: int) -> Run:
     api.ask("POST", f"/runs/{run['id']}/tasks/worker-0/resources", json={"samples": samples})
     run["points"]["resource/cpu"] = [(at // 1000, at, value) for at, value in cpu]
     run["points"]["resource/gpu_mem"] = [(at // 1000, at, value) for at, value in gpu]
-    api.ask("PUT", f"/runs/{run['id']}/artifacts/deep/down/note.txt", content=b"written as with curl")
+    api.ask("PUT", f"/runs/{run['id']}/artifacts/{quote('deep/ä 100%/a+b.txt')}", content=b"written as with curl")
     run["files"] = ["written as with curl"]
     api.ask("PATCH", f"/runs/{run['id']}", json={"status": "FINISHED"})
     return run
@@ -105,6 +108,7 @@ def _peculiar_run(api: Api, experiment: int) -> Run:
         "two\nlines": [(-3, at, 1.0), (2**62, at + 1, 2.0)],
         "n" * 1024: [(0, at, 3.0)],
         "a=b, {c}": [(0, 0, 4.0)],
+        AWKWARD: awkward_points(),
     }
     body = [_series(*each) for each in series.items()]
     body += [
@@ -166,7 +170,7 @@ def _files(api: Api, run_id: str, folder: str) -> Iterator[str]:
         if size is None:
             yield from _files(api, run_id, path)
         else:
-            answer = api.http.get(f"/runs/{run_id}/artifacts/{path}")
+            answer = api.http.get(f"/runs/{run_id}/artifacts/{quote(path)}")
             assert answer.is_success, answer.text
             yield answer.text
 

@@ -11,12 +11,14 @@ from oci.retry import NoneRetryStrategy
 from oci.signer import Signer
 
 from contract.cross.drivers.telling import (
+    AWKWARD,
     NOTE_TAG,
     START,
     Point,
     Points,
     Run,
     added,
+    awkward_points,
     curve,
     gone_run,
     means,
@@ -70,11 +72,12 @@ def _create(platform: Platform, experiment: str, name: str) -> str:
 
 def _full_run(platform: Platform, experiment: str) -> Run:
     run_id = _create(platform, experiment, "oracle full")
-    params, tags = {"lr": "0.01"}, {"team": "vision", "stable": "yes"}
+    params, tags = {"lr": "0.01", "a/ä.b": AWKWARD}, {"team": "vision", "stable": AWKWARD}
     memory = [(place, at, value) for place, (at, value) in enumerate(reading(10.0, 30.0, 50.5))]
     points: Points = {
         "loss": curve(),
         "val/odd": odd_values(),
+        "again": awkward_points(),
         "system/system_memory_usage_percentage": memory,
     }
     _log(platform, run_id, points, params, {**tags, NOTE_TAG: "Written with Oracle's client."})

@@ -12,7 +12,19 @@ from urllib.parse import unquote
 
 import httpx
 
-from contract.cross.drivers.telling import SECOND, Point, Points, Run, added, means, own_lines, plain_run, reading, tell
+from contract.cross.drivers.telling import (
+    AWKWARD,
+    SECOND,
+    Point,
+    Points,
+    Run,
+    added,
+    means,
+    own_lines,
+    plain_run,
+    reading,
+    tell,
+)
 
 PROJECT = "cross pluto"
 STATUSES = {
@@ -70,7 +82,7 @@ def _init(folder: str, name: str, project: str = PROJECT, *, quiet: Mapping[str,
 def _full_run(folder: str) -> Run:
     import pluto
 
-    told, tags = {"lr": 0.01, "optimizer": "adam"}, ["baseline", "team:vision"]
+    told, tags = {"lr": 0.01, "optimizer": AWKWARD}, ["baseline", "team:vision", AWKWARD]
     op = _init(folder, "pluto full", quiet={**QUIET, "disable_console": False}, config=told, tags=tags)
     start = int(time.time()) * SECOND
     samples = reading(10.0, 30.0, 50.5, start=start)
@@ -92,8 +104,8 @@ def _full_run(folder: str) -> Run:
         print(text)
     op.finish()
     run = plain_run(_id_of(op), name="pluto full", experiment=PROJECT, status="FINISHED")
-    run["params"] = {"lr": "0.01", "optimizer": "adam"}
-    run["tags"] = {"baseline": "", "team:vision": ""}
+    run["params"] = {"lr": "0.01", "optimizer": AWKWARD}
+    run["tags"] = {"baseline": "", "team:vision": "", AWKWARD: ""}
     run["points"], run["files"], run["lines"] = points, ["written with Pluto"], lines
     run["note"] = _noted("Written with Pluto.")
     run["usage"] = {"cpu": means(10.0, 30.0, 50.5)}

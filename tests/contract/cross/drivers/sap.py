@@ -11,6 +11,7 @@ from ai_core_sdk.models import Metric, MetricCustomInfo, MetricLabel, MetricTag
 from ai_core_sdk.tracking import Tracking
 
 from contract.cross.drivers.telling import (
+    AWKWARD,
     NOTE_TAG,
     SECOND,
     START,
@@ -18,6 +19,7 @@ from contract.cross.drivers.telling import (
     Points,
     Run,
     added,
+    awkward_points,
     curve,
     gone_run,
     plain_run,
@@ -67,13 +69,14 @@ def write(url: str) -> list[Run]:
 
 def _full_run(client: Tracking, run_id: str) -> Run:
     points: Points = {"loss": curve(), "(Val) Fold R2": [(0, START, -0.0)], "Error Rate": [(0, START, 0.5)] * 2}
+    points[AWKWARD] = awkward_points()
     client.log_metrics([_metric(name, point) for name, series in points.items() for point in series], run_id)
     folds = [_metric("acc", (7, START, value), fold=fold) for fold, value in (("0", 0.5), ("1", 0.75))]
     client.log_metrics(folds, run_id, artifact_name="model")
     points["acc"] = [(7, START, 0.5), (7, START, 0.75)]
-    tags = {"Artifact Group": "RFC-1", "team": "vision"}
+    tags = {"Artifact Group": "RFC-1", "team": "vision", AWKWARD: AWKWARD}
     client.set_tags([MetricTag(*each) for each in {**tags, NOTE_TAG: "Written with SAP's client."}.items()], run_id)
-    info = {"Confusion Matrix": "[[1, 2], [3, 4]]", "classification report": "ä" * 1000}
+    info = {"Confusion Matrix": "[[1, 2], [3, 4]]", "classification report": "ä" * 1000, AWKWARD: AWKWARD}
     client.set_custom_info([MetricCustomInfo(*each) for each in info.items()], run_id)
     run = plain_run(run_id, name=run_id, experiment="Default", status="RUNNING")
     run["points"], run["tags"], run["note"] = points, tags, "Written with SAP's client."

@@ -16,6 +16,7 @@ from typing import Any, TypedDict
 SECOND = 1_000_000  # microseconds
 START = 1_767_323_045 * SECOND  # 2026-01-02T03:04:05Z
 NOTE_TAG = "mlflow.note.content"  # of the clients that have a word for tags and none for a note
+AWKWARD = "100%25/%/ä b?c#d&e=f+g;h,i'\\j"  # a text, or a name where a client lets it through
 STATUSES = ("SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED")
 
 Point = tuple[int, int, float]  # step, time in microseconds, value
@@ -62,6 +63,12 @@ def means(first: float, second: float, third: float) -> list[float]:
 def curve() -> list[Point]:
     """Points as training gives them: a falling loss, and one step that was done again."""
     return [*((step, START + step * SECOND, 1 / (step + 1)) for step in range(5)), (3, START + 9 * SECOND, 0.125)]
+
+
+def awkward_points() -> list[Point]:
+    """One step at several times and several values at one time, of doubles that no shorter number is."""
+    values = [1 / 3, 9007199254740993.0, 1.7976931348623157e308, -5e-324]
+    return [(2, START + place // 2 * SECOND, value) for place, value in enumerate(values)]
 
 
 def odd_values() -> list[Point]:
