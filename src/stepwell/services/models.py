@@ -93,15 +93,25 @@ def add_params(store: Store, *, workspace: str, model_id: str, params: Mapping[s
 
 
 def delete(store: Store, *, workspace: str, model_id: str, at: int) -> None:
-    """Hide a model; what it holds is kept. NotFound, also when it is deleted already."""
-    _change(store, workspace, model_id, lambda model: replace(model, lifecycle=Lifecycle.DELETED), at=at)
+    """Hide a model; what it holds is kept. Once more is no error. NotFound."""
+
+    def hidden(model: LoggedModel) -> LoggedModel:
+        return replace(model, lifecycle=Lifecycle.DELETED)
+
+    _change(store, workspace, model_id, hidden, at=at, deleted_too=True)
 
 
 def _change(
-    store: Store, workspace: str, model_id: str, change: Callable[[LoggedModel], LoggedModel], *, at: int
+    store: Store,
+    workspace: str,
+    model_id: str,
+    change: Callable[[LoggedModel], LoggedModel],
+    *,
+    at: int,
+    deleted_too: bool = False,
 ) -> LoggedModel:
     def attempt() -> LoggedModel:
-        old = _stored(store, workspace, model_id)
+        old = _stored(store, workspace, model_id, deleted_too=deleted_too)
         new = replace(change(decode(old, _model)), updated_at=max(at, old.updated_at))
         store.put_records(workspace=workspace, records=[_record(new)], unchanged=[old])
         return new
