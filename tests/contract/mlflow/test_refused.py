@@ -54,5 +54,5 @@ def test_a_traced_function_runs_and_its_metrics_are_kept(client: MlflowClient, n
     mlflow.flush_trace_async_logging()
     assert [each.value for each in client.get_metric_history(run.info.run_id, "x")] == [1]
     assert client.get_run(run.info.run_id).info.status == "FINISHED"
-    with pytest.raises(MlflowException, match="ENDPOINT_NOT_FOUND"):
+    with pytest.raises(MlflowException, match="ENDPOINT_NOT_FOUND: Stepwell keeps no traces"):
         mlflow.search_traces(locations=[run.info.experiment_id])

@@ -33,18 +33,36 @@ _OF_DOMAIN: Final[tuple[tuple[type[StepwellError], int, str], ...]] = (
     (Unavailable, 503, "TEMPORARILY_UNAVAILABLE"),
     (Corrupt, 500, "DATA_LOSS"),
 )
+_NO_ENDPOINT: Final = "ENDPOINT_NOT_FOUND"
 _OF_HTTP: Final = {
     403: "PERMISSION_DENIED",
-    404: "ENDPOINT_NOT_FOUND",
+    404: _NO_ENDPOINT,
     429: "REQUEST_LIMIT_EXCEEDED",
     500: "INTERNAL_ERROR",
+}
+# First segment below mlflow/ -> what a caller looks for there that is not kept here.
+_ABSENT: Final = {
+    "traces": "traces",
+    "unified-traces": "traces",
+    "get-online-trace-details": "traces",
+    "datasets": "evaluation datasets",
+    "scorers": "scorers",
+    "label-schemas": "label schemas",
+    "review-queues": "review queues",
+    "issues": "issues",
+    "prompt-optimization": "prompt optimizations",
+    "gateway": "gateway endpoints",
+    "webhooks": "webhooks",
 }
 
 
 def error_response(error: StepwellError | HttpProblem, call: Call) -> Response:
     """The answer to a request that failed."""
     status, code = _status_and_code(error)
-    return Response(status, render.encode(wire.Error(error_code=code, message=message_of(error))))
+    message = message_of(error)
+    if code == _NO_ENDPOINT and (what := _ABSENT.get(call.path.partition("/mlflow/")[2].partition("/")[0])):
+        message = f"Stepwell keeps no {what}: {message}"
+    return Response(status, render.encode(wire.Error(error_code=code, message=message)))
 
 
 def message_of(error: StepwellError | HttpProblem) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -12,7 +13,7 @@ from stepwell.core.errors import StepwellError
 from stepwell.dialects.mlflow.errors import error_response
 from stepwell.web.errors import HttpProblem, body_too_large, internal, not_found, wrong_verb
 
-NO_CALL = cast("Any", None)
+CALL = cast("Any", SimpleNamespace(path="/api/2.0/m"))
 
 
 @pytest.mark.parametrize(
@@ -39,14 +40,28 @@ NO_CALL = cast("Any", None)
     ],
 )
 def test_status_and_code(error: StepwellError | HttpProblem, status: int, code: str) -> None:
-    response = error_response(error, NO_CALL)
+    response = error_response(error, CALL)
     assert response.status == status
     assert response.content_type == "application/json"
     assert isinstance(response.body, bytes)
     assert json.loads(response.body) == {"error_code": code, "message": error.message}
 
 
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/api/3.0/mlflow/traces/tr-1/info", "Stepwell keeps no traces: there is nothing at "),
+        ("/ajax-api/2.0/mlflow/webhooks", "Stepwell keeps no webhooks: there is nothing at "),
+        ("/api/2.0/mlflow/nothing/traces", "there is nothing at "),
+    ],
+)
+def test_what_is_not_kept_here_is_named(path: str, message: str) -> None:
+    response = error_response(not_found(path), cast("Any", SimpleNamespace(path=path)))
+    assert isinstance(response.body, bytes)
+    assert json.loads(response.body)["message"] == message + path
+
+
 def test_the_place_of_a_page_has_the_name_that_callers_know() -> None:
-    response = error_response(errors.Invalid("cursor belongs to another query", field="cursor"), NO_CALL)
+    response = error_response(errors.Invalid("cursor belongs to another query", field="cursor"), CALL)
     assert isinstance(response.body, bytes)
     assert json.loads(response.body)["message"] == "page_token belongs to another query"
