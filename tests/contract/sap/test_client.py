@@ -225,6 +225,26 @@ def test_the_whole_client_has_the_same_metrics(
     assert ([m.name for m in found.metrics], pairs(found.tags)) == (["via_client"], {"k": "v"})
 
 
+def test_what_is_not_here_is_told_in_the_vendors_shape(shared_server: Server, group: str) -> None:
+    url = shared_server.url
+    client = AICoreV2Client(
+        base_url=f"{url}/v2", auth_url=f"{url}/oauth/token", client_id="i", client_secret="s", resource_group=group
+    )
+    for ask in (
+        client.resource_groups.query,
+        client.secrets.query,
+        client.repositories.query,
+        client.applications.query,
+        client.docker_registry_secrets.query,
+        client.object_store_secrets.query,
+        client.kpis.query,
+        client.scenario.query,
+    ):
+        with pytest.raises(AIAPINotFoundException, match="there is nothing at /v2/") as caught:
+            ask()
+        assert caught.value.error_code == "02000404"
+
+
 def test_a_long_execution_is_read_whole(tracking: Tracking) -> None:
     for begin in range(0, 12_000, 1000):
         tracking.log_metrics([metric(f"m{n % 7}", n / 8, n) for n in range(begin, begin + 1000)], A)

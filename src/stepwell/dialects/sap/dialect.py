@@ -13,6 +13,15 @@ from stepwell.web.call import Call
 from stepwell.web.routing import Dialect, readme_of
 
 API: Final = "/v2/lm"
+ELSEWHERE: Final = (  # what else its clients ask for; nothing of it is here, and a project of another's may be `admin`
+    "/v2/admin/applications",
+    "/v2/admin/dockerRegistrySecrets",
+    "/v2/admin/objectStoreSecrets",
+    "/v2/admin/repositories",
+    "/v2/admin/resourceGroups",
+    "/v2/admin/secrets",
+    "/v2/analytics/kpis",
+)
 IN_CLUSTER_PATH: Final = "/api/v1/metrics"  # what executions use; nothing below it is this dialect's
 GROUP_HEADER: Final = "AI-Resource-Group"
 
@@ -37,7 +46,7 @@ def dialect() -> Dialect:
     """All of it, under both paths."""
     return Dialect(
         name="sap",
-        prefixes=(API,),
+        prefixes=(API, *ELSEWHERE),
         paths=(IN_CLUSTER_PATH,),
         routes=tuple(replace(route, path=path) for path in (f"{API}/metrics", IN_CLUSTER_PATH) for route in ROUTES),
         workspace=workspace_of,

@@ -43,9 +43,17 @@ def test_reading_needs_a_reader_and_changing_a_writer() -> None:
 def test_only_its_paths_are_its_own() -> None:
     other = replace(dialect(), name="other", prefixes=("/api/v1", "/v2"), paths=(), routes=())
     router = Router([dialect(), other], fallback=other)
-    for path in ("/v2/lm", "/v2/lm/metrics", "/v2/lm/executions/x", "/api/v1/metrics"):
+    for path in ("/v2/lm", "/v2/lm/metrics", "/v2/lm/executions/x", "/v2/admin/resourceGroups/x", "/api/v1/metrics"):
         assert router.dialect_of(path).name == "sap"
-    for path in ("/v2", "/v2/lmx", "/api/v1", "/api/v1/metrics/x", "/api/v1/metricsx"):
+    for path in (
+        "/v2",
+        "/v2/lmx",
+        "/v2/admin",
+        "/v2/admin/training-jobs",
+        "/api/v1",
+        "/api/v1/metrics/x",
+        "/api/v1/metricsx",
+    ):
         assert router.dialect_of(path).name == "other"
 
 
