@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from browser.filling import DIGITS, ask
+from browser.filling import DIGITS, ask, points
 from browser.looking import card, ink
 from browser.person import Person
 from serving import Server
@@ -43,12 +43,12 @@ def test_the_band_is_what_was_asked_for(person: Person, digits: str):
     expect(page).to_have_url(re.compile("middle=median"))
 
 
-def test_points_are_asked_for_when_a_drag_has_come_to_rest(person: Person, digits: str):
-    page = person.go("compare", experiments=digits, metrics="train/loss")
-    before = ink(card(page, "train/loss"))
+def test_points_are_asked_for_when_a_drag_has_come_to_rest(person: Person):
+    page = person.go("compare", shown="spike", metrics="spiky")
+    before = ink(card(page, "spiky"))
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/buckets") else None)
-    box = card(page, "train/loss").locator(".grip-x").bounding_box()
+    box = card(page, "spiky").locator(".grip-x").bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
@@ -56,9 +56,37 @@ def test_points_are_asked_for_when_a_drag_has_come_to_rest(person: Person, digit
     page.mouse.move(x - 200, y, steps=40)
     page.mouse.up()
     expect(page).to_have_url(re.compile("zoom="))
-    ink(card(page, "train/loss"), lambda found: found.right < before.right - 100)
+    ink(card(page, "spiky"), lambda found: found.right < before.right - 100)
     person.settled()
     assert 0 < len(asked) < 10
+
+
+def test_running_runs_are_followed(person: Person, filled: Server):
+    for run in ("first", "second"):
+        ask(filled.url, "/runs", {"id": f"compared-{run}", "name": run, "params": {"nth": run}})
+        ask(filled.url, f"/runs/compared-{run}/points", {"series": [points("rise", [1.0, 2.0])]})
+    page = person.go("compare", shown="compared-first,compared-second", colour_by="params.nth")
+    rise = card(page, "rise")
+    expect(rise).to_contain_text("Every one of 4 points")
+    before = ink(rise)
+    ask(filled.url, "/runs/compared-second/points", {"series": [points("rise", [9.0, "NaN", 9.0], [2, 3, 4])]})
+    expect(rise).to_contain_text("Every one of 7 points")
+    expect(rise).to_contain_text("▼ 1 NaN")
+    ink(rise, lambda found: found != before)
+    page = person.go("compare", shown="compared-first,compared-second", view="scatter", scatter_y="last(rise)")
+    page.get_by_role("link", name="first:").hover()
+    expect(page.locator(".named")).to_contain_text("last(rise) = 2")
+    ask(filled.url, "/runs/compared-first/points", {"series": [points("rise", [5.0], [2])]})
+    expect(page.locator(".named")).to_contain_text("last(rise) = 5")
+    for run in ("first", "second"):
+        ask(filled.url, f"/runs/compared-{run}", {"status": "FINISHED"}, verb="PATCH")
+
+
+def test_what_is_not_finite_is_marked_and_counted(person: Person):
+    page = person.go("compare", shown="odd", metrics="^broken$")
+    for badge in ("1 NaN", "1 +Inf", "1 -Inf"):
+        expect(card(page, "broken")).to_contain_text(badge)
+    expect(card(page, "broken")).to_contain_text("NaN and infinities are marked")
 
 
 def test_charts_of_groups(person: Person, digits: str):

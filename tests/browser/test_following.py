@@ -38,25 +38,27 @@ def be_answered(person: Person, asked: list[str]) -> None:
     pytest.fail(f"the page goes on asking: {asked}")
 
 
-def test_a_hidden_page_asks_nothing_and_catches_up(person: Person, filled: Server):
-    ask(filled.url, "/runs", {"id": "paused", "name": "paused"})
-    ask(filled.url, "/runs/paused/points", {"series": [points("pause", [1.0] * 50)]})
+@pytest.mark.parametrize("place", ["charts", "compare"])
+def test_a_hidden_page_asks_nothing_and_catches_up(person: Person, filled: Server, place: str):
+    run = f"paused-{place}"
+    ask(filled.url, "/runs", {"id": run, "name": run})
+    ask(filled.url, f"/runs/{run}/points", {"series": [points("pause", [1.0] * 50)]})
     asked: list[str] = []
     person.page.clock.install()
     person.page.on("request", lambda request: asked.append(request.url.partition("/api/v1/")[2]))
-    page = person.go("charts", shown="paused", live="1")
+    page = person.go(place, shown=run, live="1")
     expect(card(page, "pause")).to_contain_text("50 points")
     with page.expect_request("**/api/v1/runs/search"):
         pass  # what runs is followed: the page's clock goes on by itself
     page.evaluate(HIDE, True)
     be_answered(person, asked)
-    ask(filled.url, "/runs/paused/points", {"series": [points("pause", [2.0] * 30, list(range(50, 80)))]})
+    ask(filled.url, f"/runs/{run}/points", {"series": [points("pause", [2.0] * 30, list(range(50, 80)))]})
     pass_seconds(page, 30)
     assert set(asked) == {"session"}, "only this test asks"
     expect(card(page, "pause")).to_contain_text("50 points")
     page.evaluate(HIDE, False)
     expect(card(page, "pause")).to_contain_text("80 points")
-    ask(filled.url, "/runs/paused", {"status": "FINISHED"}, verb="PATCH")
+    ask(filled.url, f"/runs/{run}", {"status": "FINISHED"}, verb="PATCH")
 
 
 def test_nothing_is_followed_while_the_pace_is_off(person: Person, filled: Server):

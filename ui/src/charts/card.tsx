@@ -1,21 +1,22 @@
 // One metric of several runs as a card: its head, its drawing, what must be said of it, and its legend.
 
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import { Empty, Failed, Loading } from "../parts/states";
-import { useAway } from "../state/tick";
+import { Badges } from "./badges";
 import { CardMenu } from "./card-menu";
 import "./charts.css";
 import { dashesOf, inkOf } from "./colours";
 import { Drawing } from "./drawing";
-import { Feed, type FeedState } from "./feed";
+import type { FeedState } from "./feed";
+import { useFeed } from "./feeding";
 import { Legend, nameOf } from "./legend";
 import { lineOf, type Line } from "./lines";
-import { badgesOf, notesOf } from "./notes";
+import { notesOf } from "./notes";
 import type { Plot, View } from "./plot";
 import { xExtent, xScale, yScale } from "./scale";
 import type { ChartSettings } from "./settings";
 import { keyOf, type CardProps, type Choosing, type Shown } from "./shown";
-import { useStage, type Stage } from "./stage";
+import { useStage } from "./stage";
 import type { Kind } from "./ticks";
 import { useDark } from "./dark";
 import { axisOf, changeView, useOwn, useZoom } from "./zoom";
@@ -25,7 +26,6 @@ import type { Reach } from "./window";
 const MOST_BUCKETS = 60_000;
 /** CSS pixels of a chart's width that are not for lines: the texts of the y axis. */
 const BESIDE = 50;
-const NOTHING_YET: FeedState = { held: [], loading: true, error: null };
 
 export function Card({ metric, runs: given, settings: common, title = metric, height = 260, choosing: outer, metrics = [], tools }: CardProps) {
   const stage = useStage();
@@ -35,7 +35,7 @@ export function Card({ metric, runs: given, settings: common, title = metric, he
   const zoom = useZoom(axis);
   const [runs, choosing] = useChoosing(given, outer);
   const [width, setWidth] = useState(0);
-  const { state, busy, retry } = useFeed(stage, metric, runs, settings, zoom, width);
+  const { state, busy, retry } = useFeed(stage, { metric, runs, settings, zoom, budget: width > 0 ? budgetOf(width, runs) : null });
   const dark = useDark();
   const lines = useLines(state, runs, settings, dark);
   const { view, clipped } = useMemo(() => viewOf(lines, settings, zoom, own.y), [lines, settings, zoom, own]);
@@ -51,11 +51,7 @@ export function Card({ metric, runs: given, settings: common, title = metric, he
     <article class="chart-card" aria-label={title} aria-busy={busy}>
       <header>
         <h3 title={title}>{title}</h3>
-        {badgesOf(lines).map(({ text, meaning }) => (
-          <span key={text} class="chart-badge" title={meaning}>
-            {text}
-          </span>
-        ))}
+        <Badges lines={lines} />
         <span class="card-tools">
           {tools}
           <CardMenu title={title} metric={metric} runs={drawn} settings={settings} own={own} view={view} plot={plot} metrics={metrics} state={state} />
@@ -101,49 +97,9 @@ function useChoosing(given: readonly Shown[], outer: Choosing | undefined): [rea
   return [runs, outer ?? inner];
 }
 
-interface Fed {
-  state: FeedState;
-  /** What is drawn is not all: more was asked for, or will be once the zoom has come to rest. */
-  busy: boolean;
-  retry: () => void;
-}
-
-/** Nothing to draw yet: to say so again would render the card again. */
-function waits({ held, loading, error }: FeedState): boolean {
-  return held.length === 0 && loading && error === null;
-}
-
-/** The card's data, asked for anew when it should be; a zoom only when it has come to rest. */
-function useFeed(stage: Stage, metric: string, runs: readonly Shown[], settings: ChartSettings, zoom: Reach | null, width: number): Fed {
-  const [state, setState] = useState(NOTHING_YET);
-  const feed = useRef<Feed | null>(null);
+function budgetOf(width: number, runs: readonly Shown[]): number {
   const drawn = runs.reduce((count, run) => count + (run.hidden === true ? 0 : 1), 0);
-  const budget = Math.min(Math.max(100, Math.ceil((width - BESIDE) / 50) * 50), Math.max(200, Math.floor(MOST_BUCKETS / drawn / 100) * 100));
-  const rested = useRested(zoom, 150);
-  const identity = JSON.stringify(runs.map((run) => [run.id, run.labels, run.running, run.hidden, run.startTimeUs]));
-  // Before the paint: the question leaves a frame earlier.
-  useLayoutEffect(() => {
-    const made = new Feed(stage.source, stage.live, (now) => setState((before) => (waits(before) && waits(now) ? before : now)));
-    feed.current = made;
-    return () => made.close();
-  }, [stage]);
-  const { x, xMetric, logX, line } = settings;
-  useLayoutEffect(() => {
-    if (width > 0) feed.current?.want({ metric, runs: runs.filter((run) => run.hidden !== true), settings, zoom: zoom && rested, budget });
-  }, [stage, metric, identity, x, xMetric, logX, line, zoom && rested, budget, width > 0]);
-  const busy = state.loading || rested !== zoom;
-  const retry = () => feed.current?.retry();
-  useAway({ error: state.error, loading: busy, retry });
-  return { state, busy, retry };
-}
-
-function useRested<T>(value: T, milliseconds: number): T {
-  const [rested, setRested] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setRested(() => value), milliseconds);
-    return () => clearTimeout(timer);
-  }, [value]);
-  return rested;
+  return Math.min(Math.max(100, Math.ceil((width - BESIDE) / 50) * 50), Math.max(200, Math.floor(MOST_BUCKETS / drawn / 100) * 100));
 }
 
 function useLines(state: FeedState, runs: readonly Shown[], settings: ChartSettings, dark: boolean): readonly Line[] {

@@ -1,6 +1,6 @@
 // What a card says of itself in words: how it was sampled, what is not shown, what is not finite.
 
-import { tally } from "./buckets";
+import { tally, type Buckets } from "./buckets";
 import type { FeedState } from "./feed";
 import { counted, whole } from "./format";
 import { isInterpolated } from "./join";
@@ -10,10 +10,7 @@ import type { ChartSettings } from "./settings";
 export function notesOf(state: FeedState, lines: readonly Line[], settings: ChartSettings, clipped: number): string[] {
   const { held, loading } = state;
   if (held.length === 0) return [];
-  const { points, buckets, sampled } = tally(held.map((each) => each.detail));
-  const notes = [
-    sampled ? `${counted(points, "point")} in ${counted(buckets, "bucket")}; lowest and highest kept` : `Every one of ${counted(points, "point")}`,
-  ];
+  const notes = [sampledNote(held.map((each) => each.detail))];
   if (loading) notes.push("loading finer ones");
   if (settings.smoothing > 0) notes.push("smoothed, raw behind");
   if (settings.clip) notes.push(`5 to 95 % of the values fit; ${counted(clipped, "point")} outside`);
@@ -26,6 +23,12 @@ export function notesOf(state: FeedState, lines: readonly Line[], settings: Char
     notes.push("steps beyond 9,007,199,254,740,991 are rounded");
   }
   return notes;
+}
+
+/** Whether what is drawn is every point. */
+export function sampledNote(all: readonly Buckets[]): string {
+  const { points, buckets, sampled } = tally(all);
+  return sampled ? `${counted(points, "point")} in ${counted(buckets, "bucket")}; lowest and highest kept` : `Every one of ${counted(points, "point")}`;
 }
 
 function inexact(steps: Float64Array): boolean {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { NAN, NEG_INF, POS_INF } from "../../charts/lines";
 import { bucketsWith } from "../../charts/testing";
 import { aligned, curveOf, gridOf, MOST_CELLS, medianOf, student, type Grid } from "./aggregate";
 
@@ -53,6 +54,33 @@ test("NaN counts for nothing", () => {
   const run = points([0, 1], [1, NaN], [2, 3]);
   expect([...aligned(run, gridFor(run)).value]).toEqual([1, 2, 3]);
   expect(gridOf([])).toBeNull();
+});
+
+test("what is not finite is marked where it is, and a step that has nothing else is there", () => {
+  const columns = { count: [1, 2, 1, 1], firstStep: [0, 1, 3, 5], lastStep: [0, 2, 3, 5], mean: [1, 2, NaN, NaN], low: [1, 2, NaN, NaN], high: [1, 2, NaN, NaN] };
+  const run = bucketsWith({ ...columns, nans: [0, 1, 0, 1], posInfs: [0, 0, 1, 0] });
+  const other = bucketsWith({ count: [1], firstStep: [0], lastStep: [0], mean: [NaN], low: [NaN], high: [NaN], negInfs: [1] });
+  const curve = curveOf([run, other], gridFor(run, other), "mean", "range");
+  expect(curve.marks.counts).toEqual([2, 1, 1, 0]);
+  expect([...curve.marks.x].map((x, at) => [x, curve.marks.kind[at]])).toEqual([[1, NAN], [5, NAN], [3, POS_INF], [0, NEG_INF]]);
+  expect([...curve.x]).toEqual([0, 1, 2, 3, 4, 5]);
+  expect([...curve.y].map((y) => Number.isNaN(y))).toEqual([false, false, false, true, true, true]);
+});
+
+test("where no run is there is a gap", () => {
+  const [a, b] = [points([0, 1], [1, 1]), points([4, 3], [5, 3])];
+  const curve = curveOf([a, b], gridFor(a, b), "mean", "range");
+  expect([...curve.y]).toEqual([1, 1, NaN, NaN, 3, 3]);
+  expect([...curve.runs]).toEqual([1, 1, 0, 0, 1, 1]);
+});
+
+test("a zoom has cells of its own, and runs come in and go out where they did", () => {
+  const run = points([0, 0], [1000, 10]);
+  const grid = gridOf([run], { min: 400, max: 600 });
+  if (grid === null) throw new Error("there are points");
+  expect([grid.first, grid.width, grid.cells]).toEqual([300, 1, 401]);
+  expect([...curveOf([run], grid, "mean", "none").y]).toEqual(Array.from({ length: 401 }, (_, n) => expect.closeTo((300 + n) / 100, 9) as number));
+  expect([...aligned(points([0, 1], [100, 1]), grid).value].every(Number.isNaN)).toBe(true);
 });
 
 test("huge and negative steps", () => {

@@ -1,26 +1,31 @@
 // A curve for every group: middle and spread over all of its runs.
 
-import { useMemo, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useState } from "preact/hooks";
+import { Badges } from "../../charts/badges";
 import { COLOURS } from "../../charts/colours";
 import { useDark } from "../../charts/dark";
 import { Drawing } from "../../charts/drawing";
+import { useFeed } from "../../charts/feeding";
 import { counted, whole } from "../../charts/format";
-import type { Line } from "../../charts/lines";
+import { NOT_POSITIVE, type Line, type Marks } from "../../charts/lines";
 import type { View } from "../../charts/plot";
 import { ResetZoom } from "../../charts/reset";
 import { xExtent, xScale, yScale } from "../../charts/scale";
 import { patternOf } from "../../charts/sections";
-import { Stage, StageContext, useStage } from "../../charts/stage";
+import { DEFAULTS } from "../../charts/settings";
+import { StageContext, useStage } from "../../charts/stage";
 import { Swatch } from "../../charts/tooltip";
+import type { Buckets } from "../../charts/buckets";
+import type { Held } from "../../charts/feed";
+import { sampledNote } from "../../charts/notes";
+import type { Shown } from "../../charts/shown";
 import type { Reach } from "../../charts/window";
 import { changeView, useZoom } from "../../charts/zoom";
-import { useSettled } from "../../parts/picker";
 import { Empty, Failed, Loading } from "../../parts/states";
 import { PARAMS, useParam } from "../../state/params";
 import type { RunRow } from "../../state/rows";
 import { useKeys } from "../charts/keys";
 import { curveOf, gridOf, type Curve } from "./aggregate";
-import { useMetric } from "./data";
 import { Near } from "./near";
 import { chartsOf, fieldsOf, type By, type Group } from "./groups";
 import { FieldChoice, Flag, WordChoice } from "./controls";
@@ -29,17 +34,17 @@ const DASHES: readonly (readonly number[])[] = [[], [7, 3], [2, 2], [9, 3, 2, 3]
 /** Metrics are looked for in so many of the runs. */
 const ASKED = 200;
 const HEIGHT = 280;
-/** Milliseconds that a zoom stands still before its points are asked for. */
-const RESTED = 150;
+/** Buckets of each run. */
+const BUDGET = 300;
 
 export function Curves({ runs }: { runs: readonly RunRow[] }) {
-  const stage = useMemo(() => new Stage(), []);
+  const stage = useStage();
   const [colour, setColour] = useParam(PARAMS.colourBy);
   const [dash, setDash] = useParam(PARAMS.dashBy);
   const [charts, setCharts] = useParam(PARAMS.chartsBy);
   const [text, setText] = useParam(PARAMS.metrics);
   const fields = useMemo(() => fieldsOf(runs), [runs]);
-  const keys = useKeys(runs.slice(0, ASKED).map((run) => run.id), false);
+  const keys = useKeys(runs.slice(0, ASKED).map((run) => run.id), runs.some(isRunning));
   const pattern = useMemo(() => patternOf(text), [text]);
   const metrics = useMemo(() => [...keys.runsOf.keys()].filter((metric) => typeof pattern === "string" || pattern.test(metric)).sort(), [keys.runsOf, pattern]);
   const by = useMemo(() => ({ colour, dash, charts }), [colour, dash, charts]);
@@ -59,6 +64,7 @@ export function Curves({ runs }: { runs: readonly RunRow[] }) {
         <ResetZoom />
       </div>
       {typeof pattern === "string" && <p class="bad">{pattern}</p>}
+      {runs.length > ASKED && <p class="faint">The metrics are those of the first {whole(ASKED)} of these runs.</p>}
       {keys.error !== null && <Failed error={keys.error} retry={keys.retry} />}
       {keys.loading && metrics.length === 0 && <Loading what="metrics" />}
       {!keys.loading && metrics.length === 0 && <Empty>{text === "" ? "These runs have no metrics yet." : "No metric matches."}</Empty>}
@@ -73,58 +79,75 @@ export function Curves({ runs }: { runs: readonly RunRow[] }) {
 
 function Metric({ metric, runs, by }: { metric: string; runs: readonly RunRow[]; by: By }) {
   const zoom = useZoom("step");
-  const ids = useMemo(() => runs.map((run) => run.id), [runs]);
-  const found = useMetric(metric, ids, useSettled(zoom, RESTED));
+  const { held, busy, error, retry } = useHeld(metric, runs, zoom);
   const charts = useMemo(() => {
-    if (found.data === null) return [];
-    const buckets = found.data;
-    const places = new Map(ids.map((id, at) => [id, at]));
-    const having = runs.filter((run) => (buckets[places.get(run.id) ?? -1]?.count.length ?? 0) > 0);
+    if (held === null) return [];
+    const buckets = new Map(held.map(({ run, detail }) => [run.id, detail]));
+    const having = runs.filter((run) => (buckets.get(run.id)?.count.length ?? 0) > 0);
     return chartsOf(having, by).map((chart) => ({
       ...chart,
-      groups: chart.groups.map((group) => ({ group, buckets: group.runs.flatMap((run) => buckets[places.get(run.id) ?? -1] ?? []) })),
+      groups: chart.groups.map((group) => ({ group, buckets: group.runs.flatMap((run) => buckets.get(run.id) ?? []) })),
     }));
-  }, [found.data, runs, ids, by]);
+  }, [held, runs, by]);
   const [middle] = useParam(PARAMS.middle);
   const [spread] = useParam(PARAMS.spread);
   const drawn = useMemo(() => {
-    const grid = gridOf(charts.flatMap((chart) => chart.groups.flatMap((each) => each.buckets)));
+    const grid = gridOf(charts.flatMap((chart) => chart.groups.flatMap((each) => each.buckets)), zoom);
     if (grid === null) return { width: 1, charts: [] };
-    const curves = charts.map((chart) => ({ name: chart.name, groups: chart.groups.map(({ group, buckets }) => ({ group, curve: curveOf(buckets, grid, middle, spread) })) }));
+    const curves = charts.map((chart) => ({ name: chart.name, groups: chart.groups.map(({ group, buckets }) => ({ group, buckets, curve: curveOf(buckets, grid, middle, spread) })) }));
     return { width: grid.width, charts: curves };
-  }, [charts, middle, spread]);
-  if (found.error !== null) return <Failed error={found.error} retry={found.retry} />;
-  if (found.data === null) return <Loading what={metric} />;
+  }, [charts, middle, spread, zoom]);
+  if (held === null) return error === null ? <Loading what={metric} /> : <Failed error={error} retry={retry} />;
   if (drawn.charts.length === 0) return <Empty>No points of {metric}.</Empty>;
   return (
     <div class="groups-of">
+      {error !== null && <Failed error={error} retry={retry} />}
       {drawn.charts.map((chart) => (
-        <Chart key={chart.name} title={chart.name === "" ? metric : `${metric} · ${chart.name}`} groups={chart.groups} width={drawn.width} zoom={zoom} />
+        <Chart key={chart.name} title={chart.name === "" ? metric : `${metric} · ${chart.name}`} groups={chart.groups} width={drawn.width} zoom={zoom} busy={busy} />
       ))}
     </div>
   );
 }
 
+/** The metric of the runs, followed while they run. All of them or none: the middle of a part of a group is no middle of it. */
+function useHeld(metric: string, runs: readonly RunRow[], zoom: Reach | null) {
+  const stage = useStage();
+  const shown = useMemo(() => runs.map((run): Shown => ({ id: run.id, name: run.name, startTimeUs: run.startTimeUs, running: isRunning(run) })), [runs]);
+  const { state, busy, retry } = useFeed(stage, { metric, runs: shown, settings: DEFAULTS, zoom, budget: BUDGET });
+  const [held, setHeld] = useState<readonly Held[] | null>(null);
+  const whole = state.error === null && state.held.length === runs.length;
+  useLayoutEffect(() => {
+    if (whole) setHeld(state.held);
+  }, [whole, state.held]);
+  return { held, busy, error: state.error, retry };
+}
+
+function isRunning(run: RunRow): boolean {
+  return run.status === "RUNNING";
+}
+
 interface Drawn {
   group: Group<RunRow>;
+  buckets: readonly Buckets[];
   curve: Curve;
 }
 
-function Chart({ title, groups, width, zoom }: { title: string; groups: readonly Drawn[]; width: number; zoom: Reach | null }) {
+function Chart({ title, groups, width, zoom, busy }: { title: string; groups: readonly Drawn[]; width: number; zoom: Reach | null; busy: boolean }) {
   const stage = useStage();
   const dark = useDark();
   const [logY] = useParam(PARAMS.logY);
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
-  const lines = useMemo(() => groups.filter(({ group }) => !hidden.has(group.name)).map((each) => lineOf(each, dark)), [groups, dark, hidden]);
+  const lines = useMemo(() => groups.filter(({ group }) => !hidden.has(group.name)).map((each) => lineOf(each, dark, logY)), [groups, dark, hidden, logY]);
   const view = useMemo((): View => {
     const x = zoom === null ? xScale(xExtent(lines, false), false) : { ...zoom, log: false };
     return { lines, x, y: yScale(lines, x, { log: logY, band: true, clip: false }).scale, xKind: "step", xTitle: "Step", bands: true };
   }, [lines, zoom, logY]);
   const toggle = (name: string) => setHidden(new Set(hidden.has(name) ? [...hidden].filter((each) => each !== name) : [...hidden, name]));
   return (
-    <article class="chart-card" aria-label={title}>
+    <article class="chart-card" aria-label={title} aria-busy={busy}>
       <header>
         <h3 title={title}>{title}</h3>
+        <Badges lines={lines} />
       </header>
       <Drawing
         view={view}
@@ -158,10 +181,13 @@ function Notes({ groups, width }: { groups: readonly Drawn[]; width: number }) {
   const [spread] = useParam(PARAMS.spread);
   const bands = { range: "band: lowest to highest point", std: "band: mean ± standard deviation of the runs", ci: "band: 95 % confidence of the mean (Student's t)", none: "" };
   const uneven = groups.some(({ curve }) => curve.runs.some((count) => count < curve.most));
+  const odd = groups.some(({ curve }) => curve.marks.x.length > 0);
   const notes = [
+    sampledNote(groups.flatMap((each) => each.buckets)),
     width === 1 ? "runs are aligned step by step" : `runs are aligned in cells of ${whole(width)} steps`,
     "between its points a run is a straight line",
     uneven ? "a run counts from its first to its last step only, so n is less at some steps" : "",
+    odd ? "NaN and infinities are marked, and count for nothing" : "",
     bands[spread],
   ];
   return <p class="chart-notes">{notes.filter((note) => note !== "").join(" · ")}</p>;
@@ -176,7 +202,7 @@ function inkOfGroup(group: Group<RunRow>, dark: boolean): string {
   return COLOURS[group.colour % COLOURS.length]?.[dark ? 1 : 0] ?? "#888888";
 }
 
-function lineOf({ group, curve }: Drawn, dark: boolean): Line {
+function lineOf({ group, curve }: Drawn, dark: boolean, logY: boolean): Line {
   return {
     key: group.name,
     name: nOf(group, curve),
@@ -189,10 +215,18 @@ function lineOf({ group, curve }: Drawn, dark: boolean): Line {
     high: curve.high,
     least: curve.x[0] ?? 0,
     greatest: curve.x.at(-1) ?? 0,
-    marks: { x: new Float64Array(0), kind: new Uint8Array(0), counts: [0, 0, 0, 0] },
+    marks: logY ? withNotPositive(curve) : curve.marks,
     source: null,
     rows: null,
     origin: 0,
     lost: 0,
   };
+}
+
+/** The marks, and where a logarithmic axis cannot show what the group has. */
+function withNotPositive({ x, y, low, marks }: Curve): Marks {
+  const places = x.filter((_, cell) => (y[cell] ?? NaN) <= 0 || (low?.[cell] ?? NaN) <= 0);
+  const [nans, posInfs, negInfs] = marks.counts;
+  const kinds = new Array<number>(places.length).fill(NOT_POSITIVE);
+  return { x: Float64Array.of(...marks.x, ...places), kind: Uint8Array.of(...marks.kind, ...kinds), counts: [nans, posInfs, negInfs, places.length] };
 }

@@ -1,21 +1,23 @@
-// The runs that are compared, with params and tags, and the buckets of one metric of all of them.
+// The runs that are compared, with params, tags and what is asked of their metrics, followed while they run.
 
 import { useMemo } from "preact/hooks";
-import { post, type Problem, type Result } from "../../api/client";
+import { post, type Result } from "../../api/client";
 import { useFetching } from "../../api/fetching";
-import { columnsFor, type Buckets } from "../../charts/buckets";
-import { readBuckets } from "../../charts/raw";
-import type { Reach } from "../../charts/window";
 import { idsFilter } from "../../state/filter";
 import { PARAMS, useParam } from "../../state/params";
 import { rowsOf, type RunRow } from "../../state/rows";
 import { useQuestion } from "../../state/search";
+import { useAgain, useTick } from "../../state/tick";
 
 /** More runs are not compared; the page says so. */
 export const MOST_RUNS = 2000;
 const PAGE = 1000;
-const MOST_SERIES = 1000;
-const BUDGET = 300;
+/** So many ids fit into a filter, whatever they are. */
+const IDS = 200;
+/** A running run among so many is asked for every second; among more, less often. */
+const EVERY_SECOND = 200;
+/** Seconds between two looks for new runs while none is running. */
+const IDLE = 10;
 
 export interface Compared {
   runs: RunRow[];
@@ -28,9 +30,11 @@ export function useCompared(metrics: readonly string[] = []) {
   const question = useQuestion();
   const [shown] = useParam(PARAMS.shown);
   const [hidden] = useParam(PARAMS.hidden);
-  const asked = shown.length === 0 ? question : { filter: idsFilter(shown), visibility: "all" as const };
-  const key = JSON.stringify([asked, metrics]);
-  const found = useFetching(key, (signal) => everyRun(asked, metrics, signal));
+  const key = JSON.stringify([shown.length === 0 ? question : shown, metrics]);
+  const found = useFetching(key, (signal) => (shown.length === 0 ? everyRun(question, metrics, signal) : namedRuns(shown, metrics, signal)));
+  const [live] = useParam(PARAMS.live);
+  const running = found.data?.runs.some((run) => run.status === "RUNNING") === true;
+  useAgain(useTick(paceOf(live, running, found.data?.runs.length ?? 0)), found);
   const data = useMemo((): Compared | null => {
     if (found.data === null) return null;
     const gone = new Set(hidden);
@@ -39,7 +43,24 @@ export function useCompared(metrics: readonly string[] = []) {
   return { ...found, data };
 }
 
+/** Seconds between two questions, when runs are followed every `live` seconds; 0: none. */
+export function paceOf(live: number, running: boolean, runs: number): number {
+  return live === 0 ? 0 : Math.max(live, running ? 0 : IDLE, runs / EVERY_SECOND);
+}
+
 type Asked = Partial<ReturnType<typeof useQuestion>>;
+
+/** The runs with these ids, in their order. */
+async function namedRuns(ids: readonly string[], metrics: readonly string[], signal: AbortSignal): Promise<Result<Compared>> {
+  const runs = new Map<string, RunRow>();
+  for (let at = 0; at < ids.length; at += IDS) {
+    const found = await everyRun({ filter: idsFilter(ids.slice(at, at + IDS)), visibility: "all" }, metrics, signal);
+    if (!found.ok) return found;
+    for (const run of found.data.runs) runs.set(run.id, run);
+  }
+  const there = ids.flatMap((id) => runs.get(id) ?? []);
+  return { ok: true, data: { runs: there, total: there.length } };
+}
 
 async function everyRun(asked: Asked, metrics: readonly string[], signal: AbortSignal): Promise<Result<Compared>> {
   const runs: RunRow[] = [];
@@ -54,22 +75,4 @@ async function everyRun(asked: Asked, metrics: readonly string[], signal: AbortS
     cursor = found.data.cursor;
   }
   return { ok: true, data: { runs, total } };
-}
-
-/** One metric of the runs, in their order: whole, or what of its steps the zoom shows. Runs without it have no buckets. */
-export function useMetric(metric: string, ids: readonly string[], zoom: Reach | null): { data: Buckets[] | null; error: Problem | null; retry: () => void } {
-  const window = zoom === null ? {} : { min_step: Math.floor(zoom.min), max_step: Math.ceil(zoom.max) };
-  const key = JSON.stringify([metric, ids, window]);
-  const found = useFetching(key, async (signal): Promise<Result<{ key: string; all: Buckets[] }>> => {
-    const all: Buckets[] = [];
-    for (let from = 0; from < ids.length; from += MOST_SERIES) {
-      const series = ids.slice(from, from + MOST_SERIES).map((id) => ({ run_id: id, metric }));
-      const answer = await readBuckets({ series, window, budget: BUDGET, columns: [...columnsFor({ times: false, last: false })] }, signal);
-      if (!answer.ok) return answer;
-      all.push(...answer.data);
-    }
-    return { ok: true, data: { key, all } };
-  });
-  // What was answered before the runs changed belongs to others.
-  return { data: found.data?.all.length === ids.length ? found.data.all : null, error: found.error, retry: found.retry };
 }

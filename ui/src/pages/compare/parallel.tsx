@@ -47,7 +47,8 @@ function usual(runs: readonly RunRow[], fields: readonly string[]): string[] {
 }
 
 function Lines({ runs, fields, all }: { runs: readonly RunRow[]; fields: readonly string[]; all: number }) {
-  const [named, setNamed] = useState<RunRow | null>(null);
+  const [pointed, setPointed] = useState<string | null>(null);
+  const named = runs.find((run) => run.id === pointed) ?? null;
   const axes = useMemo(() => fields.map((field) => axisOf(runs, field, false, 7)), [runs, fields]);
   const across = (nth: number) => BOX.left + (nth / (axes.length - 1)) * BOX.width;
   const up = (place: number) => BOX.top + (1 - place) * BOX.height;
@@ -57,9 +58,9 @@ function Lines({ runs, fields, all }: { runs: readonly RunRow[]; fields: readonl
   }, [runs, axes]);
   return (
     <>
-      <svg class="points lines" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`Lines of ${lines.length} runs over ${fields.join(", ")}`} onPointerLeave={() => setNamed(null)}>
+      <svg class="points lines" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`Lines of ${lines.length} runs over ${fields.join(", ")}`} onPointerLeave={() => setPointed(null)}>
         {lines.map(({ run, dash, path }) => (
-          <path key={run.id} d={path} class={named === null ? undefined : named.id === run.id ? "on" : "off"} style={{ stroke: colourOf(run.id), strokeDasharray: dash }} onPointerEnter={() => setNamed(run)}>
+          <path key={run.id} d={path} class={named === null ? undefined : named.id === run.id ? "on" : "off"} style={{ stroke: colourOf(run.id), strokeDasharray: dash }} onPointerEnter={() => setPointed(run.id)}>
             <title>{run.name}</title>
           </path>
         ))}

@@ -40,7 +40,8 @@ export function Scatter({ runs }: { runs: readonly RunRow[] }) {
 function Points({ runs, x, y }: { runs: readonly RunRow[]; x: string; y: string }) {
   const [logX] = useParam(PARAMS.logX);
   const [logY] = useParam(PARAMS.logY);
-  const [named, setNamed] = useState<RunRow | null>(null);
+  const [pointed, setPointed] = useState<string | null>(null);
+  const named = runs.find((run) => run.id === pointed) ?? null;
   const across = useMemo(() => axisOf(runs, x, logX, 9), [runs, x, logX]);
   const up = useMemo(() => axisOf(runs, y, logY, 8), [runs, y, logY]);
   const points = useMemo(() => runs.map((run) => ({ run, at: [across.place(run), up.place(run)] as const })).filter(({ at }) => at.every((place) => !Number.isNaN(place))), [runs, across, up]);
@@ -74,7 +75,7 @@ function Points({ runs, x, y }: { runs: readonly RunRow[]; x: string; y: string 
         </text>
         {points.map(({ run, at: [px, py] }) => (
           <a key={run.id} href={link(["runs", run.id])} aria-label={`${run.name}: ${x} ${textOfField(run, x)}, ${y} ${textOfField(run, y)}`}
-            onPointerEnter={() => setNamed(run)} onFocus={() => setNamed(run)} onClick={(event) => open(event, run)}>
+            onPointerEnter={() => setPointed(run.id)} onFocus={() => setPointed(run.id)} onClick={(event) => open(event, run)}>
             <circle cx={left(px)} cy={top(py)} r={named?.id === run.id ? 8 : 5} style={{ fill: colourOf(run.id) }}>
               <title>{run.name}</title>
             </circle>
