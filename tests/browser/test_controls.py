@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from browser.filling import DIGITS, OPTIMISERS, RATES, STEPS, ask, loss_of
+from browser.filling import DIGITS, OPTIMISERS, RATES, STEPS, ask, loss_of, points
 from browser.looking import card, ink
 from browser.person import Person
 from serving import Server
@@ -103,6 +103,33 @@ def test_a_run_far_behind_the_first_ones_is_found(person: Person, filled: Server
     expect(runs).to_contain_text("1,000 listed")
     page.locator(".runlist-rows").evaluate("each => each.scrollTo(0, each.scrollHeight)")
     expect(runs).to_contain_text("1,010 listed")
+
+
+def test_more_runs_than_can_be_drawn_are_drawn_page_by_page(person: Person, filled: Server):
+    ids = [f"many-{number:03}" for number in range(230)]
+
+    def make(run: str) -> None:
+        ask(filled.url, "/runs", {"id": run, "name": run, "status": "FINISHED"})
+        ask(filled.url, f"/runs/{run}/points", {"series": [points("flat", [float(run[-3:])])]})
+
+    with ThreadPoolExecutor(8) as several:
+        list(several.map(make, ids))
+    page = person.go("charts", filter="many-")
+    runs = page.get_by_role("complementary", name="Runs")
+    expect(runs).to_contain_text("10 drawn, 230 listed")
+    runs.get_by_role("button", name="Draw all 230").click()
+    expect(runs).to_contain_text("Runs 1 to 200 of the 230 chosen ones: no more than 200 are drawn at once.")
+    expect(runs).to_contain_text("200 drawn")
+    expect(card(page, "flat")).to_contain_text("Every one of 200 points")
+    runs.get_by_role("link", name="The next 30").click()
+    expect(runs).to_contain_text("Runs 201 to 230 of the 230 chosen ones")
+    expect(card(page, "flat")).to_contain_text("Every one of 30 points")
+    page.reload()
+    expect(card(page, "flat")).to_contain_text("Every one of 30 points")
+    page.get_by_role("link", name="Compare", exact=True).click()
+    expect(page.get_by_role("main")).to_contain_text("230 runs.")
+    expect(page.get_by_role("main")).to_contain_text("The metrics are those of the first 200 of these runs.")
+    expect(card(page, "flat")).to_contain_text("n = 230 runs")
 
 
 def test_charts_are_as_high_and_as_many_beside_each_other_as_is_chosen(page: Page):

@@ -48,6 +48,7 @@ export const PARAMS = {
   visibility: choice("visibility", ["active", "archived", "deleted", "all"], "active"),
   shown: list("shown"),
   hidden: list("hidden"),
+  from: number("from", 0, 0),
   tableColumns: list("table"),
   widths: list("widths"),
   // Charts.

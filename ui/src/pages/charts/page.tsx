@@ -9,7 +9,7 @@ import { useChartSettings, type ChartSettings } from "../../charts/settings";
 import type { Choosing, Shown } from "../../charts/shown";
 import { Stage, StageContext } from "../../charts/stage";
 import { Empty, Failed, Loading } from "../../parts/states";
-import { MOST, useChosenRuns, type Chosen } from "../../state/chosen";
+import { candidatesOf, useChosenRuns, type Chosen } from "../../state/chosen";
 import { PARAMS, useParam } from "../../state/params";
 import { link } from "../../state/route";
 import "./page.css";
@@ -37,10 +37,12 @@ export function ChartsPage() {
 function Cards({ chosen }: { chosen: Chosen }) {
   const settings = useChartSettings();
   const runs = useShown(chosen);
-  const [named] = useParam(PARAMS.shown);
+  const [shown] = useParam(PARAMS.shown);
+  const [from] = useParam(PARAMS.from);
+  const named = useMemo(() => candidatesOf({ shown, hidden: [], from }, []), [shown, from]);
   const keys = useKeys(
     // Runs that the address names need not be found first.
-    named.length > 0 ? named.slice(0, MOST) : runs.map((run) => run.id),
+    named.length > 0 ? named : runs.map((run) => run.id),
     runs.some((run) => run.running),
   );
   const [text] = useParam(PARAMS.metrics);

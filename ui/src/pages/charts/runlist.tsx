@@ -12,12 +12,12 @@ import { useSettled } from "../../parts/picker";
 import { Searched } from "../../parts/searched";
 import { Failed } from "../../parts/states";
 import { filterOfName } from "../../state/filter";
-import { PARAMS, useParam } from "../../state/params";
+import { PARAMS, textOf, useParam } from "../../state/params";
 import { link } from "../../state/route";
 import { rowsOf, type RunRow } from "../../state/rows";
 import { useQuestion } from "../../state/search";
 import { useAgain, useTick } from "../../state/tick";
-import type { Chosen } from "../../state/chosen";
+import { MOST as AT_ONCE, NAMED, type Chosen } from "../../state/chosen";
 
 const ROW = 28;
 /** So many runs of the search are fetched at first; when somebody scrolls to their end, so many times more. */
@@ -67,11 +67,39 @@ export function RunList({ chosen, stage, dark }: RunListProps) {
       {look.broken !== null && <p class="chart-notes bad">{look.broken}</p>}
       {found.error !== null && <Failed error={found.error} retry={found.retry} />}
       <Rows rows={matching} chosen={chosen} stage={stage} dark={dark} atEnd={() => fetched < total && !found.loading && setReach(Math.min(MOST, reach * MORE))} />
-      <p class="chart-notes" role="status">
-        {chosen.runs.length} drawn, {whole(matching.length)} listed
-        {fetched < total && `: from the first ${whole(fetched)} of ${whole(total)}`}
-      </p>
+      <Pages chosen={chosen} />
+      <Counts chosen={chosen} listed={matching} from={fetched < total ? `: from the first ${whole(fetched)} of ${whole(total)}` : ""} />
     </aside>
+  );
+}
+
+/** How many there are, and the way to draw more than the first of the search. */
+function Counts({ chosen, listed, from }: { chosen: Chosen; listed: readonly RunRow[]; from: string }) {
+  const all = listed.length > NAMED ? `the first ${whole(NAMED)}` : `all ${whole(listed.length)}`;
+  return (
+    <div class="runlist-counts">
+      <p class="chart-notes" role="status">
+        {chosen.runs.length} drawn, {whole(listed.length)} listed{from}
+      </p>
+      {chosen.page === null && listed.length > chosen.runs.length && (
+        <button type="button" onClick={() => chosen.choose(listed.map((row) => row.id))}>
+          Draw {all}
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** Which of the chosen runs are drawn where they are too many, and the way to the others. */
+function Pages({ chosen: { page } }: { chosen: Chosen }) {
+  if (page === null) return null;
+  const { begin, end, of } = page;
+  const to = (from: number, text: string) => <a href={link(["charts"], { from: textOf(PARAMS.from, from) })}>{text}</a>;
+  return (
+    <p class="runlist-pages" role="status">
+      Runs {whole(begin + 1)} to {whole(end)} of the {whole(of)} chosen ones: no more than {AT_ONCE} are drawn at once.{" "}
+      {begin > 0 && to(Math.max(0, begin - AT_ONCE), `The ${Math.min(AT_ONCE, begin)} before`)} {end < of && to(end, `The next ${Math.min(AT_ONCE, of - end)}`)}
+    </p>
   );
 }
 

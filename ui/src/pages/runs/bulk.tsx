@@ -1,12 +1,12 @@
 // What can be done with the selected runs.
 
 import { useState } from "preact/hooks";
-import { counted } from "../../charts/format";
+import { counted, whole } from "../../charts/format";
 import { Confirm } from "../../parts/dialog";
 import { notify } from "../../parts/notices";
 import { Popover } from "../../parts/popover";
 import { isArchived } from "../../state/archive";
-import { MOST } from "../../state/chosen";
+import { MOST, NAMED } from "../../state/chosen";
 import type { RunRow } from "../../state/rows";
 import { runsOf } from "./asking";
 import { archiveRuns, deleteRuns, purgeRuns, restoreRuns, tagRuns, unarchiveRuns } from "./changing";
@@ -27,8 +27,8 @@ export function Bulk(props: BulkProps) {
   return (
     <div class="bulk" role="toolbar" aria-label="Selected runs">
       <strong>{counted(ids.length, "run")} selected</strong>
-      <button type="button" onClick={onDraw} title={`Draw exactly these in charts and comparisons, at most ${MOST}`}>
-        Draw {ids.length > MOST ? `the first ${MOST}` : "these"}
+      <button type="button" onClick={onDraw} title={`Draw exactly these in charts, ${MOST} at a time, and in comparisons`}>
+        Draw {ids.length > NAMED ? `the first ${whole(NAMED)}` : "these"}
       </button>
       {writes && <Changes {...props} />}
       <button type="button" onClick={onClear}>
