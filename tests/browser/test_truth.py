@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Callable
+from xml.etree import ElementTree
+
 import pytest
 from playwright.sync_api import expect
 
-from browser.filling import HTML, LONG_METRIC, LONG_MLFLOW_METRIC, LONG_SAP_METRIC, MANY, SPIKE_AT
+from browser.filling import HTML, LONG_METRIC, LONG_MLFLOW_METRIC, LONG_SAP_METRIC, MANY, SPIKE_AT, ask
 from browser.looking import card, ink
 from browser.person import Person
 from serving import Server
@@ -86,3 +90,34 @@ def test_html_in_names_is_text(person: Person, place: str):
 def test_no_runs_at_all_is_said(look, server: Server, place: str):
     page = look(server.url).go(place)
     expect(page.get_by_text("No runs").first).to_be_visible()
+
+
+def test_files_and_copies_keep_odd_names_in_their_place(look: Callable[..., Person], filled: Server):
+    person = look(filled.url, permissions=["clipboard-read", "clipboard-write"])
+    names = ["=1+1", '"open, "quote"', "bell\x07 \x1b[31mred", "\u202eright to left \u05d0", "\U0001f680 two\nlines"]
+    series = {"metric": "odd\x01metric", "steps": [0, 1], "values": [1.0, "-Infinity"]}
+    for number, name in enumerate(names):
+        ask(filled.url, "/runs", {"id": f"named-{number}", "name": name, "status": "FINISHED"})
+        ask(filled.url, f"/runs/named-{number}/points", {"series": [series]})
+    page = person.go("charts", shown=",".join(f"named-{number}" for number in range(len(names))))
+    drawn = page.get_by_role("article").first
+    ink(drawn)
+    drawn.get_by_role("button", name="More about").click()
+    with page.expect_download() as begun:
+        page.get_by_role("button", name="SVG", exact=True).click()
+    texts = [each.text or "" for each in ElementTree.parse(begun.value.path()).iter("{http://www.w3.org/2000/svg}text")]
+    assert "odd\ufffdmetric" in texts
+    assert "bell\ufffd \ufffd[31mred" in texts
+    with page.expect_download() as begun:
+        page.get_by_role("button", name="CSV", exact=True).click()
+    with begun.value.path().open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["run_name"] for row in rows[::2]] == ["'=1+1", *names[1:]]
+    assert [row["value"] for row in rows[:2]] == ["1", "-Infinity"]
+    page.keyboard.press("Escape")  # the menu
+    drawn.locator(".u-over").click()
+    page.locator(".tip.pinned").get_by_role("button", name="Copy").click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    copied = list(csv.reader(str(page.evaluate("navigator.clipboard.readText()")).splitlines(), delimiter="\t"))
+    assert {len(row) for row in copied} == {11}
+    assert {row[0] for row in copied[1:]} == {"'=1+1", *names[1:4], "\U0001f680 two lines"}

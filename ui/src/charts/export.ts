@@ -3,6 +3,7 @@
 
 import { get, type Problem } from "../api/client";
 import type { components } from "../api/schema";
+import { field } from "../parts/cells";
 import { band, dots, mark, marksIn, trace, type Frame, type Pen } from "./paths";
 import { placeOf } from "./scale";
 import type { Shown } from "./shown";
@@ -94,8 +95,9 @@ function round(given: number): number {
   return Math.round(given * 100) / 100;
 }
 
+/** As text of XML: what no document may hold, not even escaped, is the sign for what cannot be read. */
 function escaped(text: string): string {
-  return text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+  return text.replace(/[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu, "\uFFFD").replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 }
 
 function pathOf(draw: (pen: Pen) => void): string {
@@ -204,10 +206,6 @@ function present(window: Window): { [K in keyof Window]?: number } {
 function iso(timeUs: number): string {
   const date = new Date(timeUs / 1000);
   return Number.isNaN(date.getTime()) ? "" : date.toISOString();
-}
-
-function field(text: string): string {
-  return /[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
 }
 
 /** A page as text; a number is the shortest that reads back as the same. */

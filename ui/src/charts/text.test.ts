@@ -180,6 +180,15 @@ describe("files", () => {
     expect(made).toContain("M230 33L330 58");
   });
 
+  test("a drawing is XML whatever runs and metrics are called", () => {
+    const none = { at: [], text: [] };
+    const odd = { ...line, name: "\0\x01\x1b[31mred\uFFFE\uD800 \u{1F600}" };
+    const sheet = { title: "a\x08b\uDC00", width: 340, height: 140, frame, lines: [odd], bands: true, ticks: { x: none, y: none }, xTitle: "\x7f\v" };
+    const made = svg({ ...sheet, text: "#000", grid: "#ccc", ground: "#fff" });
+    expect(made.replace(/[\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu, "")).toBe("");
+    expect(made).toContain("\uFFFD\uFFFD\uFFFD[31mred\uFFFD\uFFFD \u{1F600}");
+  });
+
   test("the run that stands out is always told", () => {
     const rows = toldAt(Array.from({ length: 100 }, (_, n) => ({ ...drawnLine(bucketed([-n], 1)), key: String(n) })), 0, frame.x);
     expect(around(rows, null).map((row) => row.key)).toEqual(Array.from({ length: 24 }, (_, n) => String(n)));

@@ -1,6 +1,7 @@
 // What stands at the cursor: every visible run, greatest first. Pinned, it stays, scrolls and can be copied.
 
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { tabbed } from "../parts/cells";
 import { copy } from "../parts/copying";
 import { duration, moment, value, whole } from "./format";
 import type { Told } from "./nearest";
@@ -148,12 +149,12 @@ function stepText(row: Told): string {
   return row.points > 1 ? `${whole(row.firstStep)} – ${whole(row.lastStep)}` : whole(row.lastStep);
 }
 
-/** Tab-separated, numbers in full. Names lose tabs and line ends. */
+/** Tab-separated, numbers in full. */
 export function tsvOf(rows: readonly Told[]): string {
   const head = ["run", "smoothed", "raw", "lowest", "highest", "points", "first_step", "last_step", "time_us", "relative_s", "not_finite"];
   const number = (given: number) => (Number.isNaN(given) ? "" : String(given));
   const lines = rows.map((row) => [
-    row.name.replace(/[\t\r\n]+/g, " "),
+    tabbed(row.name),
     row.smooth === null ? "" : number(row.smooth),
     number(row.raw),
     number(row.low),

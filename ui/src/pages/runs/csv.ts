@@ -1,14 +1,8 @@
-// A table of runs as CSV (RFC 4180): for spreadsheets, which must never run what a run is called.
+// A table of runs as CSV (RFC 4180).
 
+import { field } from "../../parts/cells";
 import type { RunRow } from "../../state/rows";
 import { type Column, hintOf, titleOf } from "./columns";
-
-/** A field. What a spreadsheet would take for a formula gets a quote before it; numbers stay numbers. */
-export function field(text: string): string {
-  const number = text.trim() !== "" && Number.isFinite(Number(text));
-  const safe = !number && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-}
 
 export function line(fields: readonly string[]): string {
   return `${fields.map(field).join(",")}\r\n`;

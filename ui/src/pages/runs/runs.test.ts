@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import type { RunRow } from "../../state/rows";
 import { columnOf, columnsOf, neededBy, orderField, pressed, textOfCell, textsOfWidths, widthsOf } from "./columns";
-import { field, headOf, linesOf } from "./csv";
+import { field } from "../../parts/cells";
+import { headOf, linesOf } from "./csv";
 import { clicked, flipped, moved, NOTHING } from "./selection";
 import { ageOf, lastKnownUs, signOf } from "./status";
 
