@@ -126,6 +126,46 @@ def test_keys_move_the_cursor_and_pin_it(page: Page):
     expect(pinned).to_have_count(0)
 
 
+def test_the_tooltip_leaves_the_chart_free(page: Page):
+    page.get_by_role("toolbar", name="Charts").get_by_label("Columns").select_option("1")
+    over = card(page, LOSS).locator(".u-over")
+    ink(card(page, LOSS), lambda found: found.width > 900)
+    for part in (0.1, 0.5, 0.9):
+        box = over.bounding_box()
+        assert box is not None
+        over.hover(position={"x": part * box["width"], "y": box["height"] / 2})
+        tip = card(page, LOSS).get_by_role("tooltip")
+        expect(tip).to_contain_text("adam 0.1")
+        told = tip.bounding_box()
+        assert told is not None
+        assert told["y"] >= box["y"] + box["height"] or told["y"] + told["height"] <= box["y"]
+        assert told["x"] >= 0
+        assert told["x"] + told["width"] <= 1400
+
+
+def test_the_focus_goes_to_the_full_screen_and_back(page: Page):
+    show = page.get_by_role("button", name=f"Show {OTHER} on the full screen")
+    show.focus()
+    page.keyboard.press("Enter")
+    full = page.get_by_role("dialog", name=OTHER)
+    close = full.get_by_role("button", name="Close full screen")
+    expect(close).to_be_focused()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        within = "dialog => dialog.contains(document.activeElement) || document.activeElement === document.body"
+        assert full.evaluate(within), "nothing behind the card is reached"
+    close.focus()
+    page.keyboard.press("Enter")
+    expect(full).to_have_count(0)
+    expect(show).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(close).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(show).to_be_focused()
+    page.get_by_role("searchbox", name="Metrics").focus()
+    expect(page.get_by_role("searchbox", name="Metrics")).to_be_focused()
+
+
 def test_a_filter_is_completed(person: Person, digits: str):
     page = person.go("runs", experiments=digits)
     expect(page.get_by_text("6 runs", exact=True)).to_be_visible()

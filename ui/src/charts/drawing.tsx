@@ -1,7 +1,7 @@
 // The drawing of a card: a Plot in an element, the tooltip at its cursor, and the keys that move it.
 
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { toldAt } from "./nearest";
+import { toldAt, type Told } from "./nearest";
 import { Plot, type Actions, type View } from "./plot";
 import { placeOf } from "./scale";
 import { useTopic, type Stage } from "./stage";
@@ -124,23 +124,29 @@ function At({ box, plot, view, axis, stage, pinned, unpin }: AtProps) {
   const mine = cursor?.axis === axis && box.current?.matches(":hover, :focus-visible") === true;
   const x = pinned ?? (mine ? cursor.x : null);
   const rows = useMemo(() => (x === null ? [] : toldAt(view.lines, x, view.x)), [x, view]);
-  if (x === null || rows.length === 0 || plot.current === null) return null;
-  const area = plot.current.area();
-  const place = Math.min(1, Math.max(0, placeOf(x, view.x)));
-  const near = rows.length === 1 ? (rows[0]?.x ?? x) : x;
+  if (x === null || rows.length === 0 || plot.current === null || box.current === null) return null;
   return (
     <Tooltip
       rows={rows}
-      x={near}
+      x={placeTold(rows, x)}
       xKind={view.xKind}
       xTitle={view.xTitle}
-      left={area.left + place * area.width}
-      top={area.top}
+      left={screenX(x, view, plot.current.area())}
+      chart={box.current.getBoundingClientRect()}
       pinned={pinned !== null}
       unpin={unpin}
       lit={lit}
     />
   );
+}
+
+/** Of one line the place of its point, of several where the cursor is. */
+function placeTold(rows: readonly Told[], x: number): number {
+  return rows.length === 1 ? (rows[0]?.x ?? x) : x;
+}
+
+function screenX(x: number, view: View, area: DOMRect): number {
+  return area.left + Math.min(1, Math.max(0, placeOf(x, view.x))) * area.width;
 }
 
 function keys(event: KeyboardEvent, props: DrawingProps, pinned: number | null, setPinned: (x: number | null) => void): void {

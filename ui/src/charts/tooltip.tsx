@@ -3,6 +3,7 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { tabbed } from "../parts/cells";
 import { copy } from "../parts/copying";
+import { placeFor } from "./beside";
 import { duration, moment, value, whole } from "./format";
 import type { Told } from "./nearest";
 import type { Kind } from "./ticks";
@@ -12,9 +13,9 @@ export interface TooltipProps {
   x: number;
   xKind: Kind;
   xTitle: string;
-  /** Where the cursor is on the screen. */
+  /** Where the cursor is on the screen, and the chart that it is in. */
   left: number;
-  top: number;
+  chart: DOMRect;
   pinned: boolean;
   unpin: () => void;
   /** The run whose line stands out: it is always among the rows. */
@@ -24,14 +25,13 @@ export interface TooltipProps {
 /** More are not told while the pointer moves: nobody can scroll to them. Pinned, all are there. */
 const MOVING = 24;
 
-export function Tooltip({ rows, x, xKind, xTitle, left, top, pinned, unpin, lit }: TooltipProps) {
+export function Tooltip({ rows, x, xKind, xTitle, left, chart, pinned, unpin, lit }: TooltipProps) {
   const box = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     const element = box.current;
     if (element === null) return;
-    const { offsetWidth, offsetHeight } = element;
-    const beside = left + 16 + offsetWidth <= innerWidth ? left + 16 : Math.max(4, left - 16 - offsetWidth);
-    element.style.transform = `translate(${beside}px, ${Math.max(4, Math.min(top, innerHeight - offsetHeight - 4))}px)`;
+    const place = placeFor({ width: element.offsetWidth, height: element.offsetHeight }, left, chart, { width: innerWidth, height: innerHeight });
+    element.style.transform = `translate(${place.left}px, ${place.top}px)`;
   });
   const days = new Set(rows.flatMap((row) => (Number.isNaN(row.time) ? [] : [moment(row.time / 1e6).slice(0, 10)])));
   const [day] = days.size === 1 ? days : [""];

@@ -1,6 +1,6 @@
 // The workspace of charts: runs at the left, sections of cards at the right.
 
-import { useEffect, useLayoutEffect, useMemo } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { ChartGrid, dragged } from "../../charts/grid";
 import { Card } from "../../charts/card";
 import { useDark } from "../../charts/dark";
@@ -8,6 +8,7 @@ import { moved, patternOf, sectionsOf, stepped, withMove, type Section } from ".
 import { useChartSettings, type ChartSettings } from "../../charts/settings";
 import type { Choosing, Shown } from "../../charts/shown";
 import { Stage, StageContext } from "../../charts/stage";
+import { alone } from "../../parts/alone";
 import { Empty, Failed, Loading } from "../../parts/states";
 import { candidatesOf, useChosenRuns, type Chosen } from "../../state/chosen";
 import { PARAMS, useParam } from "../../state/params";
@@ -155,27 +156,33 @@ function Part({ name, id, section, settings, runsOf, choosing, metrics }: Common
   );
 }
 
-function Tools({ metric, step }: { metric: string; step: (by: -1 | 1) => void }) {
+/** The button of every card that shows it on the full screen, or no more. */
+const FULL = "button[data-full]";
+
+/** `step` moves the card among the others; without it it stands alone. */
+function Tools({ metric, step }: { metric: string; step?: (by: -1 | 1) => void }) {
   const [pinned, setPinned] = useParam(PARAMS.pinned);
   const [full, setFull] = useParam(PARAMS.full);
   const isPinned = pinned.includes(metric);
   return (
     <>
-      <button
-        type="button"
-        class="chart-icon handle"
-        draggable
-        aria-label={`Move ${metric}: drag, or arrow keys`}
-        title="Drag to another place, or press the left and right arrow keys"
-        onDragStart={(event) => dragged(event, metric)}
-        onKeyDown={(event) => {
-          if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
-          event.preventDefault();
-          step(event.key === "ArrowLeft" ? -1 : 1);
-        }}
-      >
-        ⠿
-      </button>
+      {step !== undefined && (
+        <button
+          type="button"
+          class="chart-icon handle"
+          draggable
+          aria-label={`Move ${metric}: drag, or arrow keys`}
+          title="Drag to another place, or press the left and right arrow keys"
+          onDragStart={(event) => dragged(event, metric)}
+          onKeyDown={(event) => {
+            if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+            event.preventDefault();
+            step(event.key === "ArrowLeft" ? -1 : 1);
+          }}
+        >
+          ⠿
+        </button>
+      )}
       <button
         type="button"
         class="chart-icon"
@@ -189,6 +196,7 @@ function Tools({ metric, step }: { metric: string; step: (by: -1 | 1) => void })
       <button
         type="button"
         class="chart-icon"
+        data-full={metric}
         aria-label={full === metric ? "Close full screen" : `Show ${metric} on the full screen`}
         title="Full screen"
         onClick={() => setFull(full === metric ? "" : metric)}
@@ -200,28 +208,42 @@ function Tools({ metric, step }: { metric: string; step: (by: -1 | 1) => void })
 }
 
 /** One card over everything. */
-function Full({ settings, runsOf, choosing, metrics }: Common) {
-  const [full, setFull] = useParam(PARAMS.full);
+function Full(common: Common) {
+  const [full] = useParam(PARAMS.full);
+  return full === "" ? null : <FullCard key={full} metric={full} {...common} />;
+}
+
+function FullCard({ metric, settings, runsOf, choosing, metrics }: Common & { metric: string }) {
+  const [, setFull] = useParam(PARAMS.full);
+  const box = useRef<HTMLDivElement>(null);
   // Before the next paint: who sees the card can close it.
   useLayoutEffect(() => {
-    if (full === "") return;
     const escape = (event: KeyboardEvent) => {
       if (event.key === "Escape") setFull("");
     };
     addEventListener("keydown", escape);
     return () => removeEventListener("keydown", escape);
-  }, [full, setFull]);
-  if (full === "") return null;
+  }, [setFull]);
+  // The focus goes along, and comes back to the button that leads here.
+  useLayoutEffect(() => {
+    if (box.current === null) return;
+    const free = alone(box.current);
+    box.current.querySelector<HTMLElement>(FULL)?.focus();
+    return () => {
+      free();
+      [...document.querySelectorAll<HTMLElement>(FULL)].find((each) => each.dataset.full === metric)?.focus();
+    };
+  }, [metric]);
   return (
-    <div class="chart-full" role="dialog" aria-modal="true" aria-label={full}>
+    <div class="chart-full" role="dialog" aria-modal="true" aria-label={metric} ref={box}>
       <Card
-        metric={full}
-        runs={runsOf(full)}
+        metric={metric}
+        runs={runsOf(metric)}
         settings={settings}
         height={Math.max(200, innerHeight - 150)}
         choosing={choosing}
         metrics={metrics}
-        tools={<Tools metric={full} step={() => undefined} />}
+        tools={<Tools metric={metric} />}
       />
     </div>
   );
