@@ -5,7 +5,7 @@ import { Empty, Failed, Loading } from "../parts/states";
 import { Badges } from "./badges";
 import { CardMenu } from "./card-menu";
 import "./charts.css";
-import { dashesOf, inkOf } from "./colours";
+import { dashOf, inkOf, ownStyle } from "./colours";
 import { Drawing } from "./drawing";
 import type { FeedState } from "./feed";
 import { useFeed } from "./feeding";
@@ -15,7 +15,7 @@ import { notesOf } from "./notes";
 import type { Plot, View } from "./plot";
 import { xExtent, xScale, yScale } from "./scale";
 import type { ChartSettings } from "./settings";
-import { keyOf, type CardProps, type Choosing, type Shown } from "./shown";
+import { keyOf, stylesIn, type CardProps, type Choosing, type Shown } from "./shown";
 import { useStage } from "./stage";
 import type { Kind } from "./ticks";
 import { useDark } from "./dark";
@@ -105,13 +105,14 @@ function budgetOf(width: number, runs: readonly Shown[]): number {
 function useLines(state: FeedState, runs: readonly Shown[], settings: ChartSettings, dark: boolean): readonly Line[] {
   return useMemo(() => {
     const keys = runs.map(keyOf);
-    const dashes = dashesOf(keys);
+    const styles = stylesIn(runs);
     return state.held.flatMap(({ run, whole, detail, along }) => {
       const key = keyOf(run);
       const at = keys.indexOf(key);
       if (at < 0 || runs[at]?.hidden === true) return [];
-      const style = { key, name: nameOf(runs[at] ?? run), ink: inkOf(key, dark), dash: dashes[at] ?? [] };
-      return [lineOf({ ...style, buckets: detail, whole, along, startTimeUs: run.startTimeUs ?? null }, settings)];
+      const style = styles[at] ?? ownStyle(run.id);
+      const look = { key, name: nameOf(runs[at] ?? run), ink: inkOf(style, dark), dash: dashOf(style) };
+      return [lineOf({ ...look, buckets: detail, whole, along, startTimeUs: run.startTimeUs ?? null }, settings)];
     });
   }, [state.held, runs, settings, dark]);
 }

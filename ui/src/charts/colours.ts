@@ -1,64 +1,96 @@
-// The colours of runs: the same run has the same colour in every list and chart, on every machine.
+// The colours of runs: the same run has the same colour in every list and chart of a view, on every machine that opens it.
 //
 // 24 pairs (on light ground, on dark ground), each at least 3:1 against its ground. They were chosen so that the least
-// distance of any two in OKLab is greatest, with normal vision and with the simulated lack of each of the three cones
-// (Machado, Oliveira, Fernandes 2009): at least 0.038 for people without green cones.
+// distance of any two of the first twelve in OKLab is greatest: 0.15 with normal vision, 0.08 with the simulated lack of any
+// of the three cones (Machado, Oliveira, Fernandes 2009). The others are 0.05 from these and from each other.
 
 export const COLOURS: readonly (readonly [light: string, dark: string])[] = [
-  ["#2f37b2", "#5b71f0"],
-  ["#51a20e", "#87de56"],
-  ["#a41a01", "#ea543a"],
-  ["#bf6feb", "#e6bfff"],
-  ["#2e716f", "#4aaca9"],
-  ["#7f057f", "#b94db8"],
-  ["#93690d", "#d89b07"],
-  ["#7e50d1", "#b191fd"],
-  ["#c64399", "#fe85d0"],
-  ["#33581f", "#579236"],
-  ["#f5642b", "#fdc1ac"],
-  ["#83224a", "#c5537c"],
-  ["#b94352", "#ef838b"],
-  ["#72447d", "#a978b5"],
-  ["#3883c4", "#83bbf0"],
-  ["#7b9659", "#afd086"],
-  ["#22565d", "#3c8e99"],
-  ["#9b2d9a", "#d668d5"],
-  ["#429d91", "#60dbcb"],
-  ["#66693f", "#9ba063"],
-  ["#864235", "#c47464"],
-  ["#573395", "#8a69cf"],
-  ["#b1684e", "#dfa692"],
-  ["#3a5693", "#6d8ccd"],
+  ["#2a9bc1", "#71d7fe"],
+  ["#0102ef", "#6b86be"],
+  ["#8156c3", "#bb96ff"],
+  ["#70004d", "#b12f81"],
+  ["#1f4900", "#64cb1a"],
+  ["#795e01", "#8c6f19"],
+  ["#cb56ff", "#c848ff"],
+  ["#b76c65", "#df6f66"],
+  ["#be0767", "#ffabc6"],
+  ["#5507a0", "#7c46ce"],
+  ["#989906", "#e0e361"],
+  ["#fd48ad", "#fe1ca7"],
+  ["#9d68d9", "#9a21f3"],
+  ["#d15638", "#945546"],
+  ["#435619", "#79914a"],
+  ["#7512b9", "#b979fe"],
+  ["#43861c", "#a8d696"],
+  ["#681f6d", "#da9ddd"],
+  ["#169176", "#109f81"],
+  ["#1c5942", "#48b88e"],
+  ["#386855", "#acf0d3"],
+  ["#ad7c99", "#d0029f"],
+  ["#65529f", "#7f64cb"],
+  ["#8d608b", "#da60d9"],
 ];
 
-/** Which of the colours a run has: FNV-1a of its id. */
-export function slotOf(id: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < id.length; at++) hash = Math.imul(hash ^ id.charCodeAt(at), 0x01000193);
-  hash ^= hash >>> 15;
-  return (hash >>> 0) % COLOURS.length;
-}
-
-/** A run's colour for style sheets: right in both themes. */
-export function colourOf(id: string): string {
-  const [light, dark] = COLOURS[slotOf(id)] ?? ["#000000", "#ffffff"];
-  return `light-dark(${light}, ${dark})`;
-}
-
-/** A run's colour for canvas and files, which know no themes. */
-export function inkOf(id: string, dark: boolean): string {
-  return COLOURS[slotOf(id)]?.[dark ? 1 : 0] ?? (dark ? "#ffffff" : "#000000");
-}
+/** So many of the colours, the first ones, are far apart; the rest fill up between them. */
+export const APART = 12;
 
 const DASHES: readonly (readonly number[])[] = [[], [7, 3], [2, 2], [9, 3, 2, 3], [4, 4]];
 
-/** Dashes for the ids of one chart: the second of those that share a colour is dashed, the third dotted. */
-export function dashesOf(ids: readonly string[]): (readonly number[])[] {
-  const seen = new Map<number, number>();
-  return ids.map((id) => {
-    const slot = slotOf(id);
-    const before = seen.get(slot) ?? 0;
-    seen.set(slot, before + 1);
-    return DASHES[before % DASHES.length] ?? [];
-  });
+/** How a run is drawn: its places among the colours and the dashes. */
+export interface Style {
+  colour: number;
+  dash: number;
+}
+
+/** Where a run looks for its colour first, among `count`: FNV-1a of its id. */
+function homeOf(id: string, count: number): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < id.length; at++) hash = Math.imul(hash ^ id.charCodeAt(at), 0x01000193);
+  hash ^= hash >>> 15;
+  return (hash >>> 0) % count;
+}
+
+/**
+ * A style for each id, the first ones first: of the first twelve no two are alike, then of as many as there are colours, and
+ * then those of one colour differ by their dash. Each takes the colour of its own where that is free, and keeps it when
+ * others come behind it.
+ */
+export function stylesOf(ids: readonly string[]): ReadonlyMap<string, Style> {
+  const found = new Map<string, Style>();
+  let taken = new Set<number>();
+  let lap = 0;
+  for (const id of ids) {
+    if (found.has(id)) continue;
+    if (taken.size === COLOURS.length) [taken, lap] = [new Set(), lap + 1];
+    const [begin, count] = taken.size < APART ? [0, APART] : [APART, COLOURS.length - APART];
+    let place = homeOf(id, count);
+    while (taken.has(begin + place)) place = (place + 1) % count;
+    taken.add(begin + place);
+    found.set(id, { colour: begin + place, dash: lap % DASHES.length });
+  }
+  return found;
+}
+
+/** The style of a run that stands by itself. */
+export function ownStyle(id: string): Style {
+  return { colour: homeOf(id, APART), dash: 0 };
+}
+
+function pairOf({ colour }: Style): readonly [light: string, dark: string] {
+  return COLOURS[colour % COLOURS.length] ?? ["#000000", "#ffffff"];
+}
+
+/** A colour for style sheets: right in both themes. */
+export function colourOf(style: Style): string {
+  const [light, dark] = pairOf(style);
+  return `light-dark(${light}, ${dark})`;
+}
+
+/** A colour for canvas and files, which know no themes. */
+export function inkOf(style: Style, dark: boolean): string {
+  return pairOf(style)[dark ? 1 : 0];
+}
+
+export function dashOf({ dash }: Style): readonly number[] {
+  return DASHES[dash % DASHES.length] ?? [];
 }

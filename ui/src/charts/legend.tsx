@@ -1,9 +1,9 @@
 // The runs of a card below it: click hides, click with Alt isolates, the pointer highlights the line everywhere.
 
-import { dashesOf, inkOf } from "./colours";
-import { keyOf, type Choosing, type Shown } from "./shown";
+import { ownStyle } from "./colours";
+import { keyOf, stylesIn, type Choosing, type Shown } from "./shown";
 import type { Stage } from "./stage";
-import { Swatch } from "./tooltip";
+import { StyleSwatch } from "./tooltip";
 
 /** So many characters, of any script, have room. Each piece that may be cut off costs every frame of the page. */
 const SHORT = 16;
@@ -17,7 +17,7 @@ interface LegendProps {
 
 export function Legend({ runs, dark, choosing, stage }: LegendProps) {
   const keys = runs.map(keyOf);
-  const dashes = dashesOf(keys);
+  const styles = stylesIn(runs);
   return (
     <ul class="chart-legend" aria-label="Legend">
       {runs.map((run, at) => (
@@ -32,7 +32,7 @@ export function Legend({ runs, dark, choosing, stage }: LegendProps) {
             onFocus={() => stage.highlighted.tell(keys[at] ?? null)}
             onBlur={() => stage.highlighted.tell(null)}
           >
-            <Swatch ink={inkOf(keys[at] ?? "", dark)} dash={dashes[at] ?? []} />
+            <StyleSwatch style={styles[at] ?? ownStyle(run.id)} dark={dark} />
             <span class={nameOf(run).length > SHORT ? "long" : undefined}>{nameOf(run)}</span>
           </button>
         </li>

@@ -1,6 +1,7 @@
 // What a chart is asked to show: the interface between the pages and the charts.
 
 import type { ComponentChildren } from "preact";
+import { ownStyle, stylesOf, type Style } from "./colours";
 import type { ChartSettings } from "./settings";
 
 /** A run (or one label set of it) as a line. Colour and identity come from `id`, and from `labels` where they are said. */
@@ -18,6 +19,8 @@ export interface Shown {
   running?: boolean;
   /** Named in the legend, but not drawn. */
   hidden?: boolean;
+  /** As the page draws it everywhere; without it a chart deals the styles to its runs. */
+  style?: Style;
 }
 
 /** What the legend does; without these a card hides and isolates by itself. */
@@ -44,4 +47,10 @@ export interface CardProps {
 /** Tells lines apart: runs, and label sets of one run. */
 export function keyOf(run: Shown): string {
   return run.labels === undefined ? run.id : `${run.id}\0${JSON.stringify(run.labels)}`;
+}
+
+/** The styles of a chart's runs, in their order. */
+export function stylesIn(runs: readonly Shown[]): Style[] {
+  const dealt = stylesOf(runs.map(keyOf));
+  return runs.map((run) => run.style ?? dealt.get(keyOf(run)) ?? ownStyle(run.id));
 }

@@ -4,6 +4,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { tabbed } from "../parts/cells";
 import { copy } from "../parts/copying";
 import { placeFor } from "./beside";
+import { dashOf, inkOf, type Style } from "./colours";
 import { duration, moment, value, whole } from "./format";
 import type { Told } from "./nearest";
 import type { Kind } from "./ticks";
@@ -136,6 +137,10 @@ export function Swatch({ ink, dash }: { ink: string; dash: readonly number[] }) 
   let at = 0;
   const stops = dash.map((part, n) => `${n % 2 === 0 ? ink : "transparent"} ${at}px ${(at += part)}px`);
   return <i class="swatch" aria-hidden="true" style={stops.length === 0 ? { backgroundColor: ink } : { backgroundImage: `repeating-linear-gradient(90deg, ${stops.join(", ")})` }} />;
+}
+
+export function StyleSwatch({ style, dark }: { style: Style; dark: boolean }) {
+  return <Swatch ink={inkOf(style, dark)} dash={dashOf(style)} />;
 }
 
 export function xText(x: number, kind: Kind): string {

@@ -3,6 +3,7 @@
 import { useCallback, useMemo } from "preact/hooks";
 import type { Problem } from "../api/client";
 import { post } from "../api/client";
+import { stylesOf, type Style } from "../charts/colours";
 import { useFetching } from "../api/fetching";
 import { idsFilter } from "./filter";
 import { PARAMS, textOf, useParam } from "./params";
@@ -43,6 +44,8 @@ export interface Chosen {
   runs: RunRow[];
   /** These and the hidden ones. */
   candidates: RunRow[];
+  /** How each of the candidates is drawn, wherever it is. */
+  styles: ReadonlyMap<string, Style>;
   /** Which of the runs that the address names may be drawn; null where all may. */
   page: Page | null;
   loading: boolean;
@@ -107,6 +110,11 @@ export function isolated(choice: Choice, first: readonly string[], id: string): 
   return { ...choice, shown, hidden: candidates.filter((each) => each !== id) };
 }
 
+/** Who chooses a colour first: of named runs as they are named, of a search the oldest that is drawn, so that a new run takes none of them. */
+export function dealtTo(shown: readonly string[], found: readonly string[]): readonly string[] {
+  return shown.length > 0 ? found : [...found.slice(0, FIRST).reverse(), ...found.slice(FIRST)];
+}
+
 /** The runs that the address chooses, followed while they run. */
 export function useChosenRuns(columns: Columns = {}): Chosen {
   const question = useQuestion();
@@ -135,8 +143,10 @@ export function useChosenRuns(columns: Columns = {}): Chosen {
     const first = rows.map((row) => row.id);
     return { candidates: pick(candidatesOf(choice, first)), runs: pick(drawnOf(choice, first)) };
   }, [found.data, choice]);
+  const order = JSON.stringify(dealtTo(shown, candidates.map((row) => row.id)));
+  const styles = useMemo(() => stylesOf(JSON.parse(order) as string[]), [order]);
   const { old, loading, error, retry } = found;
-  return { runs, candidates, page: pageOf(choice), loading: loading && old, error, retry, ...useChanges(choice, candidates, runs) };
+  return { runs, candidates, styles, page: pageOf(choice), loading: loading && old, error, retry, ...useChanges(choice, candidates, runs) };
 }
 
 type Changes = Pick<Chosen, "isDrawn" | "toggle" | "isolate" | "choose">;

@@ -100,6 +100,7 @@ function useShown(chosen: Chosen): readonly Shown[] {
       startTimeUs: row.startTimeUs,
       running: row.status === "RUNNING",
       hidden: !drawn.has(row.id),
+      style: chosen.styles.get(row.id),
     })),
   );
   return useMemo(() => JSON.parse(said) as Shown[], [said]);

@@ -3,11 +3,11 @@
 import { useMemo, useRef, useState } from "preact/hooks";
 import { post } from "../../api/client";
 import { useFetching } from "../../api/fetching";
-import { dashesOf, inkOf } from "../../charts/colours";
+import { ownStyle } from "../../charts/colours";
 import { whole } from "../../charts/format";
 import { patternOf } from "../../charts/sections";
 import { useTopic, type Stage } from "../../charts/stage";
-import { Swatch } from "../../charts/tooltip";
+import { StyleSwatch } from "../../charts/tooltip";
 import { useSettled } from "../../parts/picker";
 import { Searched } from "../../parts/searched";
 import { Failed } from "../../parts/states";
@@ -143,8 +143,6 @@ function Rows({ rows, chosen, stage, dark, atEnd }: RunListProps & { rows: reado
     setTop(scrollTop);
     if (scrollTop + 3 * clientHeight > scrollHeight) atEnd();
   };
-  const keys = chosen.candidates.map((row) => row.id);
-  const dashes = dashesOf(keys);
   return (
     <div class="runlist-rows" ref={box} onScroll={(event) => scrolled(event.currentTarget)}>
       <ul style={{ paddingTop: `${begin * ROW}px`, paddingBottom: `${(rows.length - end) * ROW}px` }}>
@@ -165,7 +163,7 @@ function Rows({ rows, chosen, stage, dark, atEnd }: RunListProps & { rows: reado
                 title={"Click: draw or hide. Alt and click: this one alone."}
                 onClick={(event) => (event.altKey ? chosen.isolate(row.id) : chosen.toggle(row.id))}
               >
-                {drawn ? <Swatch ink={inkOf(row.id, dark)} dash={dashes[keys.indexOf(row.id)] ?? []} /> : <span class="no-swatch" />}
+                {drawn ? <StyleSwatch style={chosen.styles.get(row.id) ?? ownStyle(row.id)} dark={dark} /> : <span class="no-swatch" />}
               </button>
               <a href={link(["runs", row.id])} title={row.name}>
                 {row.name}

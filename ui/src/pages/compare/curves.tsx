@@ -2,7 +2,7 @@
 
 import { useLayoutEffect, useMemo, useState } from "preact/hooks";
 import { Badges } from "../../charts/badges";
-import { COLOURS } from "../../charts/colours";
+import { COLOURS, dashOf, inkOf, type Style } from "../../charts/colours";
 import { useDark } from "../../charts/dark";
 import { Drawing } from "../../charts/drawing";
 import { useFeed } from "../../charts/feeding";
@@ -14,7 +14,7 @@ import { xExtent, xScale, yScale } from "../../charts/scale";
 import { patternOf } from "../../charts/sections";
 import { DEFAULTS } from "../../charts/settings";
 import { StageContext, useStage } from "../../charts/stage";
-import { Swatch } from "../../charts/tooltip";
+import { StyleSwatch } from "../../charts/tooltip";
 import type { Buckets } from "../../charts/buckets";
 import type { Held } from "../../charts/feed";
 import { sampledNote } from "../../charts/notes";
@@ -30,7 +30,6 @@ import { Near } from "./near";
 import { chartsOf, fieldsOf, type By, type Group } from "./groups";
 import { FieldChoice, Flag, WordChoice } from "./controls";
 
-const DASHES: readonly (readonly number[])[] = [[], [7, 3], [2, 2], [9, 3, 2, 3], [4, 4]];
 /** Metrics are looked for in so many of the runs. */
 const ASKED = 200;
 const HEIGHT = 280;
@@ -166,7 +165,7 @@ function Chart({ title, groups, width, zoom, busy }: { title: string; groups: re
         {groups.map(({ group, curve }) => (
           <li key={group.name}>
             <button type="button" aria-pressed={!hidden.has(group.name)} title={group.name} onClick={() => toggle(group.name)}>
-              <Swatch ink={inkOfGroup(group, dark)} dash={DASHES[group.dash % DASHES.length] ?? []} />
+              <StyleSwatch style={styleOf(group)} dark={dark} />
               <span>{nOf(group, curve)}</span>
             </button>
           </li>
@@ -198,16 +197,17 @@ function nOf(group: Group<RunRow>, curve: Curve): string {
   return `${group.name} · n = ${counted(group.runs.length, "run")}${least < group.runs.length ? ` (${whole(least)} at least)` : ""}`;
 }
 
-function inkOfGroup(group: Group<RunRow>, dark: boolean): string {
-  return COLOURS[group.colour % COLOURS.length]?.[dark ? 1 : 0] ?? "#888888";
+/** When the colours are used up, they come again with the next dash. */
+function styleOf({ colour, dash }: Group<RunRow>): Style {
+  return { colour, dash: dash + Math.floor(colour / COLOURS.length) };
 }
 
 function lineOf({ group, curve }: Drawn, dark: boolean, logY: boolean): Line {
   return {
     key: group.name,
     name: nOf(group, curve),
-    ink: inkOfGroup(group, dark),
-    dash: DASHES[group.dash % DASHES.length] ?? [],
+    ink: inkOf(styleOf(group), dark),
+    dash: dashOf(styleOf(group)),
     x: curve.x,
     y: curve.y,
     raw: null,

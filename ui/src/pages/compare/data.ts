@@ -3,6 +3,8 @@
 import { useMemo } from "preact/hooks";
 import { post, type Result } from "../../api/client";
 import { useFetching } from "../../api/fetching";
+import { stylesOf, type Style } from "../../charts/colours";
+import { dealtTo } from "../../state/chosen";
 import { idsFilter } from "../../state/filter";
 import { PARAMS, useParam } from "../../state/params";
 import { rowsOf, type RunRow } from "../../state/rows";
@@ -25,6 +27,9 @@ export interface Compared {
   total: number;
 }
 
+/** With how each run is drawn, as in charts. */
+export type Styled = Compared & { styles: ReadonlyMap<string, Style> };
+
 /** The runs that the address names, else all of the search; less the hidden ones. */
 export function useCompared(metrics: readonly string[] = []) {
   const question = useQuestion();
@@ -35,11 +40,12 @@ export function useCompared(metrics: readonly string[] = []) {
   const [live] = useParam(PARAMS.live);
   const running = found.data?.runs.some((run) => run.status === "RUNNING") === true;
   useAgain(useTick(paceOf(live, running, found.data?.runs.length ?? 0)), found);
-  const data = useMemo((): Compared | null => {
+  const data = useMemo((): Styled | null => {
     if (found.data === null) return null;
     const gone = new Set(hidden);
-    return { runs: found.data.runs.filter((run) => !gone.has(run.id)), total: found.data.total };
-  }, [found.data, hidden]);
+    const { runs, total } = found.data;
+    return { runs: runs.filter((run) => !gone.has(run.id)), total, styles: stylesOf(dealtTo(shown, runs.map((run) => run.id))) };
+  }, [found.data, hidden, shown]);
   return { ...found, data };
 }
 

@@ -1,7 +1,7 @@
 // Parallel coordinates: an axis for each chosen field, a line for each run.
 
 import { useMemo, useState } from "preact/hooks";
-import { colourOf, dashesOf } from "../../charts/colours";
+import { colourOf, dashOf, ownStyle, type Style } from "../../charts/colours";
 import { whole } from "../../charts/format";
 import { Empty, Failed, Loading } from "../../parts/states";
 import { PARAMS, useParam } from "../../state/params";
@@ -35,7 +35,7 @@ export function Parallel({ runs }: { runs: readonly RunRow[] }) {
       </div>
       {found.error !== null && <Failed error={found.error} retry={found.retry} />}
       {axes.length < 2 && <Empty>Choose two axes or more.</Empty>}
-      {found.data === null ? <Loading what="lines" /> : axes.length >= 2 && <Lines runs={found.data.runs.slice(0, MOST)} fields={axes} all={found.data.runs.length} />}
+      {found.data === null ? <Loading what="lines" /> : axes.length >= 2 && <Lines runs={found.data.runs.slice(0, MOST)} styles={found.data.styles} fields={axes} all={found.data.runs.length} />}
     </>
   );
 }
@@ -46,21 +46,24 @@ function usual(runs: readonly RunRow[], fields: readonly string[]): string[] {
   return [...params.slice(0, 5), ...fields.filter((field) => metricOf(field)?.aggregate === "last").slice(0, 1)];
 }
 
-function Lines({ runs, fields, all }: { runs: readonly RunRow[]; fields: readonly string[]; all: number }) {
+function Lines({ runs, styles, fields, all }: { runs: readonly RunRow[]; styles: ReadonlyMap<string, Style>; fields: readonly string[]; all: number }) {
   const [pointed, setPointed] = useState<string | null>(null);
   const named = runs.find((run) => run.id === pointed) ?? null;
   const axes = useMemo(() => fields.map((field) => axisOf(runs, field, false, 7)), [runs, fields]);
   const across = (nth: number) => BOX.left + (nth / (axes.length - 1)) * BOX.width;
   const up = (place: number) => BOX.top + (1 - place) * BOX.height;
-  const lines = useMemo(() => {
-    const dashes = dashesOf(runs.map((run) => run.id));
-    return runs.map((run, nth) => ({ run, dash: dashes[nth]?.join(" "), path: pathOf(axes, run, across, up) })).filter(({ path }) => path !== "");
-  }, [runs, axes]);
+  const lines = useMemo(
+    () =>
+      runs
+        .map((run) => ({ run, style: styles.get(run.id) ?? ownStyle(run.id), path: pathOf(axes, run, across, up) }))
+        .filter(({ path }) => path !== ""),
+    [runs, styles, axes],
+  );
   return (
     <>
       <svg class="points lines" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`Lines of ${lines.length} runs over ${fields.join(", ")}`} onPointerLeave={() => setPointed(null)}>
-        {lines.map(({ run, dash, path }) => (
-          <path key={run.id} d={path} class={named === null ? undefined : named.id === run.id ? "on" : "off"} style={{ stroke: colourOf(run.id), strokeDasharray: dash }} onPointerEnter={() => setPointed(run.id)}>
+        {lines.map(({ run, style, path }) => (
+          <path key={run.id} d={path} class={named === null ? undefined : named.id === run.id ? "on" : "off"} style={{ stroke: colourOf(style), strokeDasharray: dashOf(style).join(" ") }} onPointerEnter={() => setPointed(run.id)}>
             <title>{run.name}</title>
           </path>
         ))}

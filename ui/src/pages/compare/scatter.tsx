@@ -1,7 +1,7 @@
 // Every run as a point between two fields. Hovering or focusing a point names its run.
 
 import { useMemo, useState } from "preact/hooks";
-import { colourOf } from "../../charts/colours";
+import { colourOf, ownStyle, type Style } from "../../charts/colours";
 import { whole } from "../../charts/format";
 import { Empty, Failed, Loading } from "../../parts/states";
 import { PARAMS, useParam } from "../../state/params";
@@ -32,12 +32,12 @@ export function Scatter({ runs }: { runs: readonly RunRow[] }) {
         <Flag label="Log y" param={PARAMS.logY} />
       </div>
       {found.error !== null && <Failed error={found.error} retry={found.retry} />}
-      {found.data === null ? <Loading what="points" /> : <Points runs={found.data.runs} x={x} y={y} />}
+      {found.data === null ? <Loading what="points" /> : <Points runs={found.data.runs} styles={found.data.styles} x={x} y={y} />}
     </>
   );
 }
 
-function Points({ runs, x, y }: { runs: readonly RunRow[]; x: string; y: string }) {
+function Points({ runs, styles, x, y }: { runs: readonly RunRow[]; styles: ReadonlyMap<string, Style>; x: string; y: string }) {
   const [logX] = useParam(PARAMS.logX);
   const [logY] = useParam(PARAMS.logY);
   const [pointed, setPointed] = useState<string | null>(null);
@@ -76,7 +76,7 @@ function Points({ runs, x, y }: { runs: readonly RunRow[]; x: string; y: string 
         {points.map(({ run, at: [px, py] }) => (
           <a key={run.id} href={link(["runs", run.id])} aria-label={`${run.name}: ${x} ${textOfField(run, x)}, ${y} ${textOfField(run, y)}`}
             onPointerEnter={() => setPointed(run.id)} onFocus={() => setPointed(run.id)} onClick={(event) => open(event, run)}>
-            <circle cx={left(px)} cy={top(py)} r={named?.id === run.id ? 8 : 5} style={{ fill: colourOf(run.id) }}>
+            <circle cx={left(px)} cy={top(py)} r={named?.id === run.id ? 8 : 5} style={{ fill: colourOf(styles.get(run.id) ?? ownStyle(run.id)) }}>
               <title>{run.name}</title>
             </circle>
           </a>

@@ -1,6 +1,6 @@
 // What stands in a cell: the eye, the name, the status, a curve or a text.
 
-import { colourOf } from "../../charts/colours";
+import { colourOf, type Style } from "../../charts/colours";
 import { moment } from "../../charts/format";
 import { isArchived } from "../../state/archive";
 import type { RunRow } from "../../state/rows";
@@ -17,22 +17,24 @@ interface CellProps {
   nowUs: number;
   heard: Heard;
   drawn: boolean;
+  /** As charts draw it, where they do. */
+  style: Style;
   onEye: (row: RunRow, alone: boolean) => void;
   spark: (runId: string, metric: string) => Spark | null;
   experimentOf: (id: number) => string;
 }
 
-export function Cell({ column, row, nowUs, heard, drawn, onEye, spark, experimentOf }: CellProps) {
-  if (column.kind === "run" && column.key === "name") return <Name row={row} drawn={drawn} onEye={onEye} />;
+export function Cell({ column, row, nowUs, heard, drawn, style, onEye, spark, experimentOf }: CellProps) {
+  if (column.kind === "run" && column.key === "name") return <Name row={row} drawn={drawn} style={style} onEye={onEye} />;
   if (column.kind === "run" && column.key === "status") return <Status row={row} sign={signOf(row.status, heard(row), nowUs)} />;
   if (column.kind === "run" && column.key === "heard") return <Age row={row} heardUs={heard(row)} nowUs={nowUs} />;
   const text = column.kind === "run" && column.key === "experiment" ? experimentOf(row.experimentId) : textOfCell(column, row, nowUs);
-  if (column.kind === "spark") return text === "" ? null : <Sparkline spark={spark(row.id, column.key)} runId={row.id} text={text} />;
+  if (column.kind === "spark") return text === "" ? null : <Sparkline spark={spark(row.id, column.key)} colour={drawn ? colourOf(style) : "var(--faint)"} text={text} />;
   return <span title={text}>{text}</span>;
 }
 
-function Name({ row, drawn, onEye }: { row: RunRow; drawn: boolean; onEye: (row: RunRow, alone: boolean) => void }) {
-  const colour = colourOf(row.id);
+function Name({ row, drawn, style, onEye }: { row: RunRow; drawn: boolean; style: Style; onEye: (row: RunRow, alone: boolean) => void }) {
+  const colour = colourOf(style);
   return (
     <>
       <button
@@ -42,7 +44,7 @@ function Name({ row, drawn, onEye }: { row: RunRow; drawn: boolean; onEye: (row:
         aria-pressed={drawn}
         aria-label={`Draw ${row.name}`}
         title={drawn ? "Drawn in charts. Press to hide; with Alt, draw it alone" : "Press to draw it in charts; with Alt, alone"}
-        style={{ borderColor: colour, backgroundColor: drawn ? colour : "transparent" }}
+        style={drawn ? { borderColor: colour, backgroundColor: colour } : {}}
         onClick={(event) => onEye(row, event.altKey)}
       />
       <a href={link(["runs", row.id])} tabIndex={-1} title={row.name}>

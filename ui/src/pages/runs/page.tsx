@@ -1,6 +1,7 @@
 // The table of runs: search, columns, selection and what is done with it.
 
 import { useState } from "preact/hooks";
+import { ownStyle } from "../../charts/colours";
 import { whole } from "../../charts/format";
 import { FilterBox } from "../../parts/filterbox";
 import { Empty, Failed, Loading } from "../../parts/states";
@@ -85,7 +86,7 @@ export function RunsPage() {
         onMove={(column, before) => setNamed(movedBefore(texts, textOfColumn(column), textOfColumn(before)))}
         onDrop={(column) => setNamed(texts.filter((each) => each !== textOfColumn(column)))}
         cell={(column, row) => (
-          <Cell column={column} row={row} nowUs={nowUs} heard={heard} drawn={chosen.isDrawn(row.id)} onEye={onEye} spark={spark} experimentOf={experimentOf} />
+          <Cell column={column} row={row} nowUs={nowUs} heard={heard} drawn={chosen.isDrawn(row.id)} style={chosen.styles.get(row.id) ?? ownStyle(row.id)} onEye={onEye} spark={spark} experimentOf={experimentOf} />
         )}
       />
     </section>

@@ -8,6 +8,8 @@ export interface Spark {
   /** Paths of SVG; empty where there is nothing to draw. */
   line: string;
   band: string;
+  /** Where points are not finite: triangles down at the bottom for NaN and -Inf, up at the top for +Inf. */
+  marks: string;
   /** How many points are NaN or infinite. */
   odd: number;
 }
@@ -40,6 +42,10 @@ export function sparkOf(buckets: Buckets, width: number, height: number): Spark 
   const parts = stretches(mean);
   return {
     odd,
+    marks: [
+      ...[...places(buckets.nan_count), ...places(buckets.neg_inf_count)].map((at) => `M${x(at)} ${height}l-2.5 -4.5h5Z`),
+      ...places(buckets.pos_inf_count).map((at) => `M${x(at)} 0l-2.5 4.5h5Z`),
+    ].join(""),
     line: parts.map((part) => lineOf(part.map((at) => [x(at), y(mean[at] ?? 0)]))).join(""),
     band: parts
       .filter((part) => part.length > 1)
@@ -50,6 +56,11 @@ export function sparkOf(buckets: Buckets, width: number, height: number): Spark 
       })
       .join(""),
   };
+}
+
+/** The buckets that hold some. */
+function places(counts: readonly (number | null)[] | undefined): number[] {
+  return (counts ?? []).flatMap((count, at) => ((count ?? 0) > 0 ? [at] : []));
 }
 
 /** Neighbours that have a number: a bucket of NaN alone breaks the line. */

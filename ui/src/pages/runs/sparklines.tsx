@@ -2,7 +2,6 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { post } from "../../api/client";
-import { colourOf } from "../../charts/colours";
 import { counted } from "../../charts/format";
 import { useSettled } from "../../parts/picker";
 import type { RunRow } from "../../state/rows";
@@ -52,16 +51,16 @@ export function useSparklines(rows: readonly RunRow[], metrics: readonly string[
   return (runId, metric) => kept.current.get(`${runId}\0${metric}`)?.spark ?? null;
 }
 
-export function Sparkline({ spark, runId, text }: { spark: Spark | null; runId: string; text: string }) {
+export function Sparkline({ spark, colour, text }: { spark: Spark | null; colour: string; text: string }) {
   if (spark === null) return <span class="faint">{text}</span>;
   const odd = spark.odd > 0 ? `, ${counted(spark.odd, "point")} not finite` : "";
   return (
     <span class="spark" title={`Last ${text}${odd}`}>
       <svg width={WIDTH} height={HEIGHT} role="img" aria-label={`Curve, last value ${text}${odd}`}>
-        <path d={spark.band} fill={colourOf(runId)} opacity="0.25" />
-        <path d={spark.line} fill="none" stroke={colourOf(runId)} stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round" />
+        <path d={spark.band} fill={colour} opacity="0.25" />
+        {spark.marks !== "" && <path d={spark.marks} class="odd" />}
+        <path d={spark.line} fill="none" stroke={colour} stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round" />
       </svg>
-      {spark.odd > 0 && <span class="odd">▾</span>}
     </span>
   );
 }
