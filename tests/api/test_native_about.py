@@ -94,6 +94,24 @@ def test_console_lines_come_in_pages_and_a_stream_is_followed(plain: httpx.Clien
     assert more["lines"]["text"] == ["later"]
 
 
+def test_the_newest_lines_of_a_stream_are_followed(plain: httpx.Client, run: dict[str, Any]):
+    logs = f"/api/v1/runs/{run['id']}/logs"
+    nothing = plain.get(logs, params={"stream": "out", "newest": "true"}).json()
+    assert (nothing["lines"]["text"], nothing["cursor"], nothing["earlier"]) == ([], None, False)
+    said = [{"stream": "out", "line": number, "text": f"line {number}"} for number in range(5)]
+    assert plain.post(logs, json={"lines": said}).status_code == 200
+    page = plain.get(logs, params={"stream": "out", "newest": "true", "limit": 2}).json()
+    assert (page["lines"]["text"], page["earlier"]) == (["line 3", "line 4"], True)
+    assert plain.get(logs, params={"stream": "out", "newest": "true", "limit": 5}).json()["earlier"] is False
+    plain.post(logs, json={"lines": [{"stream": "out", "line": 5, "text": "later"}]})
+    more = plain.get(logs, params={"stream": "out", "cursor": page["cursor"]}).json()
+    assert more["lines"]["text"] == ["later"]
+    for wrong in ({}, {"stream": "out", "cursor": page["cursor"]}):
+        refused = plain.get(logs, params={"newest": "true", **wrong})
+        assert (refused.status_code, refused.json()["error"]["field"]) == (400, "newest")
+    assert plain.get("/api/v1/runs/nobody/logs", params={"stream": "out", "newest": "true"}).status_code == 404
+
+
 def test_console_lines_are_written_and_replaced(plain: httpx.Client, run: dict[str, Any]) -> None:
     logs = f"/api/v1/runs/{run['id']}/logs"
     first: dict[str, Any] = {"stream": "worker-1/stdout", "line": 0, "text": "10 %", "time_us": 1_790_000_000_000_000}

@@ -208,6 +208,36 @@ def test_many_console_lines_are_not_all_mounted(person: Person, filled: Server):
     assert begun.value.path().read_text() == "said 4242.\n"
 
 
+def test_a_running_run_is_read_from_its_end(person: Person, filled: Server):
+    def say(begin: int, end: int) -> None:
+        for first in range(begin, end, 10_000):
+            numbers = range(first, min(end, first + 10_000))
+            lines = [{"stream": "stdout", "line": number, "text": f"said {number}."} for number in numbers]
+            ask(filled.url, "/runs/speaker/logs", {"lines": lines})
+
+    ask(filled.url, "/runs", {"id": "speaker", "name": "speaker"})
+    say(0, 130_000)
+    asked: list[str] = []
+    person.page.on("request", lambda request: asked.append(request.url) if "/logs?" in request.url else None)
+    page = person.go("runs/speaker", part="logs", live="1")
+    log = page.get_by_role("log")
+    expect(page.get_by_text("the last 10,000 lines", exact=True)).to_be_visible()
+    expect(log.get_by_text("said 129999.")).to_be_in_viewport()
+    assert len(asked) <= 3, "nothing is read but the end"
+    say(130_000, 130_003)
+    expect(log.get_by_text("said 130002.")).to_be_in_viewport()
+    expect(page.get_by_text("the last 10,003 lines", exact=True)).to_be_visible()
+    page.get_by_role("button", name="From the beginning").click()
+    expect(log.get_by_text("said 0.")).to_be_in_viewport()
+    expect(page.get_by_text("the first 110,000 lines", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Load more").click()
+    expect(page.get_by_text("130,003 lines", exact=True)).to_be_visible()
+    page = person.go("runs/speaker", part="logs", log_side="begin")
+    page.get_by_role("button", name="To the end").click()
+    expect(log.get_by_text("said 130002.")).to_be_in_viewport()
+    ask(filled.url, "/runs/speaker", {"status": "FINISHED"}, verb="PATCH")
+
+
 def test_a_run_that_said_nothing(person: Person):
     page = person.go("runs/odd", part="logs")
     expect(page.get_by_text("This run has said nothing")).to_be_visible()

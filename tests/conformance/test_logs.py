@@ -52,6 +52,16 @@ def test_a_number_that_exists_is_replaced(store: Store):
     assert read(store) == [line(1, "err"), line(1, text="new"), line(2)]
 
 
+def test_the_newest_lines_of_a_stream(store: Store):
+    lines = [line(n) for n in (-1, 0, 1, 2, 10, 2**59)]
+    append(store, *lines[::-1], *(line(n, "err") for n in range(3)))
+    for limit in (1, 4, 6, 100):
+        assert store.read_newest_lines(workspace=W, run_id=RUN, stream="out", limit=limit) == lines[-limit:]
+    assert store.read_newest_lines(workspace=W, run_id=RUN, stream="none", limit=1) == []
+    assert store.read_newest_lines(workspace=W, run_id="none", stream="out", limit=1) == []
+    assert store.read_newest_lines(workspace="elsewhere", run_id=RUN, stream="out", limit=1) == []
+
+
 def test_a_reader_goes_on_behind_its_last_line(store: Store):
     append(store, *(line(n) for n in range(4)))
     page = store.read_lines(workspace=W, run_id=RUN, stream="out", after=None, limit=3)

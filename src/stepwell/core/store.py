@@ -377,6 +377,10 @@ class LogStore(Protocol):
         """In the order (stream, line)."""
         ...
 
+    def read_newest_lines(self, *, workspace: str, run_id: str, stream: str, limit: int) -> list[LogLine]:
+        """The last `limit` lines of a stream, in their order; as cheap as its first ones."""
+        ...
+
     def read_numbered_lines(
         self, *, workspace: str, run_id: str, stream: str | None, skip: int = 0, limit: int
     ) -> list[LogLine]:

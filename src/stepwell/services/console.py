@@ -34,6 +34,21 @@ def lines(
     return found.items, page.encode(_KIND, query, following)
 
 
+def newest(
+    store: Store, *, workspace: str, run_id: str, stream: str, limit: int
+) -> tuple[list[LogLine], str | None, bool]:
+    """The last lines of a stream, the cursor that leads on from them as in `lines`, and whether there are earlier ones.
+
+    Raises NotFound (run), TooLarge (limit).
+    """
+    check_limit(limit, field="limit", limit=limits.PAGE_LINES)
+    _known(store, workspace, run_id)
+    found = store.read_newest_lines(workspace=workspace, run_id=run_id, stream=stream, limit=limit + 1)
+    kept = found[-limit:]
+    following = (stream, kept[-1].line) if kept else None
+    return kept, page.encode(_KIND, page.fingerprint(workspace, run_id, stream), following), len(found) > limit
+
+
 def numbered(
     store: Store, *, workspace: str, run_id: str, stream: str | None, skip: int, limit: int
 ) -> tuple[list[LogLine], int]:

@@ -75,6 +75,7 @@ export const PARAMS = {
   part: choice("part", ["overview", "charts", "usage", "logs", "files", "custom", "lineage", "events", "code"], "overview"),
   file: text("file"),
   logSearch: text("log_search"),
+  logSide: choice("log_side", ["", "begin", "end"], ""),
   stream: text("stream"),
   client: choice("client", ["mlflow", "pluto", "oracle", "sap", "modelarts", "curl"], "mlflow"),
   // Compare.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from stepwell.core import limits
 from stepwell.core.entities import DatasetInput, ModelInput, ModelOutput
-from stepwell.core.errors import NotFound
+from stepwell.core.errors import Invalid, NotFound
 from stepwell.core.filters import Kind
-from stepwell.core.model import NO_COLUMNS
+from stepwell.core.model import NO_COLUMNS, LogLine
 from stepwell.dialects.native import translate, wire
 from stepwell.dialects.native.asking import Ask
 from stepwell.dialects.native.columns import Table
@@ -39,6 +39,8 @@ def list_streams(ask: Ask, _: wire.Nothing) -> Table:
 
 def read_lines(ask: Ask, query: wire.LinesQuery) -> Table:
     """Console lines of a run. With `stream`, the cursor of the last page leads to what is written later."""
+    if query.newest:
+        return _newest_lines(ask, query)
     found, cursor = console.lines(
         ask.store,
         workspace=ask.workspace,
@@ -47,14 +49,26 @@ def read_lines(ask: Ask, query: wire.LinesQuery) -> Table:
         cursor=query.cursor,
         limit=query.limit,
     )
-    columns = {
+    return {"lines": _columns(found), "cursor": cursor}
+
+
+def _newest_lines(ask: Ask, query: wire.LinesQuery) -> Table:
+    if query.stream is None or query.cursor:
+        raise Invalid("newest lines are those of one stream, without a cursor", field="newest")
+    found, cursor, earlier = console.newest(
+        ask.store, workspace=ask.workspace, run_id=ask.params[_RUN_ID], stream=query.stream, limit=query.limit
+    )
+    return {"lines": _columns(found), "cursor": cursor, "earlier": earlier}
+
+
+def _columns(found: Sequence[LogLine]) -> Table:
+    return {
         "stream": [each.stream for each in found],
         "line": [each.line for each in found],
         "time_us": [each.time for each in found],
         "level": [each.level for each in found],
         "text": [each.text for each in found],
     }
-    return {"lines": columns, "cursor": cursor}
 
 
 def write_lines(ask: Ask, body: wire.LinesWrite) -> Table:

@@ -455,11 +455,14 @@ class LineTable(Struct):
     text: list[str]
 
 
-class LinePage(Struct):
-    """`cursor`: of one stream, where to go on, also later; null: nothing yet. Of all streams null: the last page."""
+class LinePage(Struct, omit_defaults=True):
+    """`cursor`: of one stream, where to go on, also later; null: nothing yet. Of all streams null: the last page.
+    `earlier`, of the newest lines: whether the stream has others before them.
+    """
 
     lines: LineTable
     cursor: str | None
+    earlier: bool = False
 
 
 class NameList(Struct):

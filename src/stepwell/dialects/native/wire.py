@@ -176,11 +176,12 @@ class NamesQuery(Request):
 
 
 class LinesQuery(Request):
-    """Console lines: of one stream, or of all."""
+    """Console lines: of one stream, or of all. `newest`: the last ones of a stream instead of the first."""
 
     stream: str | None = None
     cursor: str = ""
     limit: LineLimit = 1000
+    newest: bool = False
 
 
 class CustomInfoQuery(Request):

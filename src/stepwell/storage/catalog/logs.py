@@ -39,6 +39,15 @@ def read(
     return Page(items=_lines(rows[:limit]), after=rows[limit - 1][:2] if len(rows) > limit else None)
 
 
+def read_newest(conn: Connection, workspace: str, run_id: str, *, stream: str, limit: int) -> list[LogLine]:
+    """The last lines of a stream in their order; empty when there is no such run."""
+    state = runs.find(conn, workspace, run_id)
+    if state is None:
+        return []
+    bindings = {"run_key": state.key, "stream": stream, "limit": limit}
+    return _lines(_SQL.all(conn, "read_newest_lines_of_stream", bindings))[::-1]
+
+
 def read_numbered(
     conn: Connection, workspace: str, run_id: str, *, stream: str | None, skip: int, limit: int
 ) -> list[LogLine]:

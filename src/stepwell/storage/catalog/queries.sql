@@ -534,6 +534,13 @@ WHERE run_key = :run_key AND stream = :stream AND (stream, line) > (:after_strea
 ORDER BY line
 LIMIT :limit;
 
+-- name: read_newest_lines_of_stream
+SELECT stream, line, time, text, level
+FROM log_line
+WHERE run_key = :run_key AND stream = :stream
+ORDER BY line DESC
+LIMIT :limit;
+
 -- name: read_numbered_lines
 SELECT log_line.stream, log_line.line, time, text, level
 FROM (

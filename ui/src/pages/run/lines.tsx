@@ -16,30 +16,46 @@ export interface Line {
 const ROW = 18;
 const OVER = 20;
 
-/** `label` names the list. Whoever looks at the end goes on looking at the end when lines come. */
-export function Lines({ lines, label }: { lines: readonly Line[]; label: string }) {
+interface LinesProps {
+  lines: readonly Line[];
+  /** How many that stood before these are gone: who reads in the middle goes on reading the same line. */
+  dropped: number;
+  /** The list opens at its end. */
+  atEnd: boolean;
+  /** What the list is called. */
+  label: string;
+}
+
+/** Whoever looks at the end goes on looking at the end when lines come. */
+export function Lines({ lines, dropped, atEnd: opens, label }: LinesProps) {
   const box = useRef<HTMLDivElement>(null);
-  const atEnd = useRef(true);
+  const atEnd = useRef(opens);
+  const gone = useRef(dropped);
   const [place, setPlace] = useState({ top: 0, height: 600 });
   useLayoutEffect(() => {
     const element = box.current;
     if (element === null) return;
-    const measure = () => {
+    const measure = () => setPlace({ top: element.scrollTop, height: element.clientHeight });
+    const follow = () => {
       const { scrollTop, clientHeight, scrollHeight } = element;
       atEnd.current = scrollTop + clientHeight >= scrollHeight - ROW;
-      setPlace({ top: scrollTop, height: clientHeight });
+      measure();
     };
     const watch = new ResizeObserver(measure);
     watch.observe(element);
-    element.addEventListener("scroll", measure, { passive: true });
+    element.addEventListener("scroll", follow, { passive: true });
     return () => {
       watch.disconnect();
-      element.removeEventListener("scroll", measure);
+      element.removeEventListener("scroll", follow);
     };
   }, []);
   useLayoutEffect(() => {
-    if (atEnd.current) box.current?.scrollTo({ top: box.current.scrollHeight });
-  }, [lines]);
+    const element = box.current;
+    if (element === null) return;
+    if (atEnd.current) element.scrollTo({ top: element.scrollHeight });
+    else if (dropped > gone.current) element.scrollTo({ top: element.scrollTop - (dropped - gone.current) * ROW });
+    gone.current = dropped;
+  }, [lines, dropped]);
   const { from, to } = spanOf(place.top, place.height, ROW, lines.length, OVER);
   // Lines that are scrolled into view are no news: nothing is read aloud.
   return (
