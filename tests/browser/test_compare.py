@@ -89,6 +89,16 @@ def test_what_is_not_finite_is_marked_and_counted(person: Person):
     expect(card(page, "broken")).to_contain_text("NaN and infinities are marked")
 
 
+def test_a_long_name_of_a_group_leaves_room_for_its_n(person: Person, filled: Server):
+    ask(filled.url, "/runs", {"id": "wordy", "name": "wordy", "status": "FINISHED", "params": {"prompt": "say " * 200}})
+    ask(filled.url, "/runs/wordy/points", {"series": [points("words", [1.0, 2.0])]})
+    page = person.go("compare", shown="wordy", colour_by="params.prompt")
+    article, said = card(page, "words").bounding_box(), page.get_by_text("n = 1 run", exact=False).last.bounding_box()
+    assert article is not None
+    assert said is not None
+    assert said["x"] + said["width"] <= article["x"] + article["width"]
+
+
 def test_charts_of_groups(person: Person, digits: str):
     page = person.go("compare", experiments=digits, charts_by="params.learning_rate", dash_by="params.optimizer")
     for rate in ("0.1", "0.01", "0.001"):

@@ -1,5 +1,6 @@
 // The keys of the page, in words.
 
+import { Fragment } from "preact";
 import { Dialog } from "./dialog";
 
 const KEYS: readonly (readonly [keys: string, what: string])[] = [
@@ -13,6 +14,10 @@ const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ["Enter", "Open the run"],
   ["E", "Draw the run, or draw it no more"],
   ["Shift + E", "Draw this run alone"],
+  ["← →", "In a chart: move the cursor from point to point"],
+  ["Enter", "In a chart: keep what stands at the cursor, or let it go"],
+  ["0", "In a chart: show the whole x axis"],
+  ["← →", "On the handle of a card: move the card"],
 ];
 
 export function KeysDialog({ close }: { close: () => void }) {
@@ -20,10 +25,10 @@ export function KeysDialog({ close }: { close: () => void }) {
     <Dialog title="Keys" close={close}>
       <dl class="keys">
         {KEYS.map(([keys, what]) => (
-          <>
+          <Fragment key={what}>
             <dt>{keys}</dt>
             <dd>{what}</dd>
-          </>
+          </Fragment>
         ))}
       </dl>
       <div class="choices">

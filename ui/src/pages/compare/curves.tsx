@@ -166,6 +166,7 @@ function Chart({ title, groups, width, zoom, busy }: { title: string; groups: re
           <li key={group.name}>
             <button type="button" aria-pressed={!hidden.has(group.name)} title={group.name} onClick={() => toggle(group.name)}>
               <StyleSwatch style={styleOf(group)} dark={dark} />
+              <span class="group-name">{group.name}</span>
               <span>{nOf(group, curve)}</span>
             </button>
           </li>
@@ -194,7 +195,7 @@ function Notes({ groups, width }: { groups: readonly Drawn[]; width: number }) {
 
 function nOf(group: Group<RunRow>, curve: Curve): string {
   const least = curve.runs.reduce((fewest, count) => Math.min(fewest, count), curve.most);
-  return `${group.name} · n = ${counted(group.runs.length, "run")}${least < group.runs.length ? ` (${whole(least)} at least)` : ""}`;
+  return ` · n = ${counted(group.runs.length, "run")}${least < group.runs.length ? ` (${whole(least)} at least)` : ""}`;
 }
 
 /** When the colours are used up, they come again with the next dash. */
@@ -205,7 +206,7 @@ function styleOf({ colour, dash }: Group<RunRow>): Style {
 function lineOf({ group, curve }: Drawn, dark: boolean, logY: boolean): Line {
   return {
     key: group.name,
-    name: nOf(group, curve),
+    name: `${group.name}${nOf(group, curve)}`,
     ink: inkOf(styleOf(group), dark),
     dash: dashOf(styleOf(group)),
     x: curve.x,

@@ -85,7 +85,7 @@ function Lines({ runs, styles, fields, all }: { runs: readonly RunRow[]; styles:
         {named === null ? "Point at a line to see its run." : `${named.name}: ${fields.map((field) => `${field} = ${textOfField(named, field)}`).join(", ")}`}
       </p>
       {all > runs.length && <p class="faint">The first {whole(runs.length)} runs are drawn.</p>}
-      {lines.length < runs.length && <p class="faint">{whole(runs.length - lines.length)} runs have none of these, or only one.</p>}
+      {lines.length < runs.length && <p class="faint">{whole(runs.length - lines.length)} runs have none of these, or only one that is finite.</p>}
     </>
   );
 }

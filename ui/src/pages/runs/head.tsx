@@ -49,7 +49,7 @@ function ColumnHead({ column, at, columns, widths, order, onOrder, onWidth, onMo
         type="button"
         class="sort"
         disabled={field === null}
-        title={`${title}${hint === "" ? "" : `, ${hint}`}${field === null ? "" : ". Press to sort; with Shift, too"}`}
+        title={`${title}${hint === "" ? "" : `, ${hint}`}${field === null ? ". The server cannot sort by it" : ". Press to sort; with Shift, too"}`}
         onClick={(event) => field !== null && onOrder(pressed(order, field, event.shiftKey))}
       >
         {sign}
