@@ -14,7 +14,7 @@ export interface Fed {
 
 const NOTHING_YET: FeedState = { held: [], loading: true, error: null };
 /** Milliseconds that a zoom stands still before its points are asked for. */
-const RESTED = 150;
+export const RESTED = 150;
 
 /** Without a budget nothing is asked for yet; of hidden runs never. */
 export function useFeed(stage: Stage, wish: Omit<Wish, "budget"> & { budget: number | null }): Fed {

@@ -5,7 +5,7 @@ import { Badges } from "../../charts/badges";
 import { COLOURS, dashOf, inkOf, type Style } from "../../charts/colours";
 import { useDark } from "../../charts/dark";
 import { Drawing } from "../../charts/drawing";
-import { useFeed } from "../../charts/feeding";
+import { RESTED, useFeed } from "../../charts/feeding";
 import { counted, whole } from "../../charts/format";
 import { NOT_POSITIVE, type Line, type Marks } from "../../charts/lines";
 import type { View } from "../../charts/plot";
@@ -21,6 +21,7 @@ import { sampledNote } from "../../charts/notes";
 import type { Shown } from "../../charts/shown";
 import type { Reach } from "../../charts/window";
 import { changeView, useZoom } from "../../charts/zoom";
+import { useSettled } from "../../parts/picker";
 import { Empty, Failed, Loading } from "../../parts/states";
 import { PARAMS, useParam } from "../../state/params";
 import type { RunRow } from "../../state/rows";
@@ -90,12 +91,14 @@ function Metric({ metric, runs, by }: { metric: string; runs: readonly RunRow[];
   }, [held, runs, by]);
   const [middle] = useParam(PARAMS.middle);
   const [spread] = useParam(PARAMS.spread);
+  // While an axis is dragged the curves move as they are: two thousand runs are not put together anew at every move.
+  const rested = useSettled(zoom, RESTED);
   const drawn = useMemo(() => {
-    const grid = gridOf(charts.flatMap((chart) => chart.groups.flatMap((each) => each.buckets)), zoom);
+    const grid = gridOf(charts.flatMap((chart) => chart.groups.flatMap((each) => each.buckets)), rested);
     if (grid === null) return { width: 1, charts: [] };
     const curves = charts.map((chart) => ({ name: chart.name, groups: chart.groups.map(({ group, buckets }) => ({ group, buckets, curve: curveOf(buckets, grid, middle, spread) })) }));
     return { width: grid.width, charts: curves };
-  }, [charts, middle, spread, zoom]);
+  }, [charts, middle, spread, rested]);
   if (held === null) return error === null ? <Loading what={metric} /> : <Failed error={error} retry={retry} />;
   if (drawn.charts.length === 0) return <Empty>No points of {metric}.</Empty>;
   return (
@@ -114,7 +117,7 @@ function useHeld(metric: string, runs: readonly RunRow[], zoom: Reach | null) {
   const shown = useMemo(() => runs.map((run): Shown => ({ id: run.id, name: run.name, startTimeUs: run.startTimeUs, running: isRunning(run) })), [runs]);
   const { state, busy, retry } = useFeed(stage, { metric, runs: shown, settings: DEFAULTS, zoom, budget: BUDGET });
   const [held, setHeld] = useState<readonly Held[] | null>(null);
-  const whole = state.error === null && state.held.length === runs.length;
+  const whole = state.error === null && runs.every((run, at) => state.held[at]?.run.id === run.id);
   useLayoutEffect(() => {
     if (whole) setHeld(state.held);
   }, [whole, state.held]);

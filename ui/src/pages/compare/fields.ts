@@ -6,7 +6,7 @@ import { useKeys } from "../charts/keys";
 import { fieldsOf } from "./groups";
 
 /** Metrics are looked for in so many of the runs, and so many are offered. */
-const ASKED = 50;
+export const ASKED = 50;
 const OFFERED = 500;
 
 export function useFields(runs: readonly RunRow[]): string[] {

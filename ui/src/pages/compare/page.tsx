@@ -2,7 +2,7 @@
 
 import { Searched } from "../../parts/searched";
 import { Empty, Failed, Loading } from "../../parts/states";
-import { whole } from "../../charts/format";
+import { counted, whole } from "../../charts/format";
 import { PARAMS, textOf, useParam } from "../../state/params";
 import { link } from "../../state/route";
 import "./compare.css";
@@ -45,7 +45,7 @@ export function ComparePage() {
       {found.data !== null && found.data.runs.length > 0 && (
         <>
           <p class="faint">
-            {whole(found.data.runs.length)} runs{found.data.total > MOST_RUNS && `: the first ${whole(MOST_RUNS)} of ${whole(found.data.total)} that match`}.
+            {counted(found.data.runs.length, "run")}{found.data.total > MOST_RUNS && `: the first ${whole(MOST_RUNS)} of ${whole(found.data.total)} that match`}.
           </p>
           <View runs={found.data.runs} />
         </>

@@ -9,7 +9,7 @@ import type { RunRow } from "../../state/rows";
 import { axisOf, metricOf, textOfField, type Axis } from "./axes";
 import { FieldChoice } from "./controls";
 import { useCompared } from "./data";
-import { useFields } from "./fields";
+import { ASKED, useFields } from "./fields";
 import { fieldOf } from "./groups";
 import { cut } from "./scatter";
 
@@ -33,6 +33,7 @@ export function Parallel({ runs }: { runs: readonly RunRow[] }) {
           </button>
         ))}
       </div>
+      {runs.length > ASKED && <p class="faint">The metrics to choose from are those of the first {ASKED} of these runs.</p>}
       {found.error !== null && <Failed error={found.error} retry={found.retry} />}
       {axes.length < 2 && <Empty>Choose two axes or more.</Empty>}
       {found.data === null ? <Loading what="lines" /> : axes.length >= 2 && <Lines runs={found.data.runs.slice(0, MOST)} styles={found.data.styles} fields={axes} all={found.data.runs.length} />}

@@ -10,7 +10,7 @@ import type { RunRow } from "../../state/rows";
 import { axisOf, metricOf, textOfField } from "./axes";
 import { FieldChoice, Flag } from "./controls";
 import { useCompared } from "./data";
-import { useFields } from "./fields";
+import { ASKED, useFields } from "./fields";
 
 const [WIDTH, HEIGHT] = [960, 520];
 const BOX = { left: 90, top: 14, width: WIDTH - 110, height: HEIGHT - 64 };
@@ -31,6 +31,7 @@ export function Scatter({ runs }: { runs: readonly RunRow[] }) {
         <Flag label="Log x" param={PARAMS.logX} />
         <Flag label="Log y" param={PARAMS.logY} />
       </div>
+      {runs.length > ASKED && <p class="faint">The metrics to choose from are those of the first {ASKED} of these runs.</p>}
       {found.error !== null && <Failed error={found.error} retry={found.retry} />}
       {found.data === null ? <Loading what="points" /> : <Points runs={found.data.runs} styles={found.data.styles} x={x} y={y} />}
     </>
