@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { APART, COLOURS, colourOf, dashOf, inkOf, ownStyle, stylesOf } from "./colours";
+import { APART, COLOURS, FURTHEST, colourOf, dashOf, inkOf, ownStyle, stylesOf } from "./colours";
 
 function linear(hex: string): number[] {
   return [1, 3, 5].map((at) => {
@@ -48,6 +48,7 @@ describe("colours", () => {
   test.each(["all", "protan", "deutan", "tritan"] as const)("the first are far apart, and no two are the same, to eyes of kind %s", (eyes) => {
     for (const theme of [0, 1] as const) {
       const hexes = COLOURS.map((pair) => pair[theme]);
+      expect(least(hexes.slice(0, FURTHEST), eyes)).toBeGreaterThan(eyes === "all" ? 0.17 : 0.09);
       expect(least(hexes.slice(0, APART), eyes)).toBeGreaterThan(eyes === "all" ? 0.15 : 0.08);
       expect(least(hexes, eyes)).toBeGreaterThan(0.05);
     }
@@ -58,6 +59,7 @@ describe("colours", () => {
       const styles = [...stylesOf(Array.from({ length: 10 }, (_, n) => `run-${begin + n}`)).values()];
       expect(new Set(styles.map(({ colour }) => colour)).size).toBe(10);
       expect(Math.max(...styles.map(({ colour }) => colour))).toBeLessThan(APART);
+      expect(Math.max(...styles.slice(0, FURTHEST).map(({ colour }) => colour))).toBeLessThan(FURTHEST);
     }
   });
 

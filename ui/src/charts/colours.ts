@@ -2,20 +2,21 @@
 //
 // 24 pairs (on light ground, on dark ground), each at least 3:1 against its ground. They were chosen so that the least
 // distance of any two of the first twelve in OKLab is greatest: 0.15 with normal vision, 0.08 with the simulated lack of any
-// of the three cones (Machado, Oliveira, Fernandes 2009). The others are 0.05 from these and from each other.
+// of the three cones (Machado, Oliveira, Fernandes 2009). Of these the first six are those that have names of their own and
+// are 0.17 and 0.09 apart. The others are 0.05 from these and from each other.
 
 export const COLOURS: readonly (readonly [light: string, dark: string])[] = [
   ["#2a9bc1", "#71d7fe"],
   ["#0102ef", "#6b86be"],
+  ["#1f4900", "#64cb1a"],
+  ["#cb56ff", "#c848ff"],
+  ["#be0767", "#ffabc6"],
+  ["#989906", "#e0e361"],
   ["#8156c3", "#bb96ff"],
   ["#70004d", "#b12f81"],
-  ["#1f4900", "#64cb1a"],
   ["#795e01", "#8c6f19"],
-  ["#cb56ff", "#c848ff"],
   ["#b76c65", "#df6f66"],
-  ["#be0767", "#ffabc6"],
   ["#5507a0", "#7c46ce"],
-  ["#989906", "#e0e361"],
   ["#fd48ad", "#fe1ca7"],
   ["#9d68d9", "#9a21f3"],
   ["#d15638", "#945546"],
@@ -31,7 +32,8 @@ export const COLOURS: readonly (readonly [light: string, dark: string])[] = [
   ["#8d608b", "#da60d9"],
 ];
 
-/** So many of the colours, the first ones, are far apart; the rest fill up between them. */
+/** So many of the colours, the first ones, are furthest apart, and so many far apart; the rest fill up between them. */
+export const FURTHEST = 6;
 export const APART = 12;
 
 const DASHES: readonly (readonly number[])[] = [[], [7, 3], [2, 2], [9, 3, 2, 3], [4, 4]];
@@ -51,8 +53,8 @@ function homeOf(id: string, count: number): number {
 }
 
 /**
- * A style for each id, the first ones first: of the first twelve no two are alike, then of as many as there are colours, and
- * then those of one colour differ by their dash. Each takes the colour of its own where that is free, and keeps it when
+ * A style for each id, the first ones first: six get the colours that are furthest apart, twelve those that are far apart, then
+ * as many as there are colours one each, and then those of one colour differ by their dash. Each takes the colour of its own where that is free, and keeps it when
  * others come behind it.
  */
 export function stylesOf(ids: readonly string[]): ReadonlyMap<string, Style> {
@@ -62,9 +64,10 @@ export function stylesOf(ids: readonly string[]): ReadonlyMap<string, Style> {
   for (const id of ids) {
     if (found.has(id)) continue;
     if (taken.size === COLOURS.length) [taken, lap] = [new Set(), lap + 1];
-    const [begin, count] = taken.size < APART ? [0, APART] : [APART, COLOURS.length - APART];
-    let place = homeOf(id, count);
-    while (taken.has(begin + place)) place = (place + 1) % count;
+    const used = taken.size;
+    const [begin, end] = used < FURTHEST ? [0, FURTHEST] : used < APART ? [FURTHEST, APART] : [APART, COLOURS.length];
+    let place = homeOf(id, end - begin);
+    while (taken.has(begin + place)) place = (place + 1) % (end - begin);
     taken.add(begin + place);
     found.set(id, { colour: begin + place, dash: lap % DASHES.length });
   }
@@ -73,7 +76,7 @@ export function stylesOf(ids: readonly string[]): ReadonlyMap<string, Style> {
 
 /** The style of a run that stands by itself. */
 export function ownStyle(id: string): Style {
-  return { colour: homeOf(id, APART), dash: 0 };
+  return { colour: homeOf(id, FURTHEST), dash: 0 };
 }
 
 function pairOf({ colour }: Style): readonly [light: string, dark: string] {
