@@ -101,6 +101,20 @@ THREATS: Final = (
         test="tests/unit/web/test_application.py::test_headers_that_decide_must_not_repeat",
     ),
     Threat(
+        name="request smuggling: a field after the body becomes a header",
+        file="web/connection.py",
+        was="self._headers = []  # fields",
+        becomes="pass  # fields",
+        test="tests/api/test_connections.py::test_a_field_after_the_body_is_no_header",
+    ),
+    Threat(
+        name="what stands beside a body fills the memory",
+        file="web/connection.py",
+        was="self._head_bytes += self._read",
+        becomes="pass",
+        test="tests/api/test_connections.py::test_what_stands_between_and_after_the_pieces_of_a_body_is_bounded",
+    ),
+    Threat(
         name="a request id forges lines of the log or headers",
         file="web/application.py",
         was="if given is not None and _REQUEST_ID.fullmatch(given):",

@@ -325,6 +325,35 @@ def test_a_head_without_an_end_is_cut(program: Program):
     lives(program)
 
 
+CHUNKED = asked("POST", "/size", "Transfer-Encoding: chunked", "Connection: close") + b"5\r\n12345\r\n"
+
+
+@pytest.mark.parametrize("name", ["Content-Encoding", "Host"])
+def test_a_field_after_the_body_is_no_header(program: Program, name: str):
+    got = everything(program.raw(CHUNKED + f"0\r\n{name}: gzip\r\n\r\n".encode()))
+    assert got.startswith(b"HTTP/1.1 200 ")
+    assert got.endswith(b"\r\n\r\n5")
+
+
+@pytest.mark.parametrize("end", [b"0\r\nX-Endless: ", b"0\r\n", b"5;"], ids=["one field", "fields", "a chunk's head"])
+def test_what_stands_between_and_after_the_pieces_of_a_body_is_bounded(program: Program, end: bytes):
+    fields = b"".join(b"X-%d: y\r\n" % number for number in range(6_000)) if end == b"0\r\n" else b"x" * 65536
+    with program.raw(CHUNKED + end) as connection:
+        try:
+            for _ in range(1000):
+                connection.sendall(fields)
+        except ConnectionError:
+            pass
+        else:
+            pytest.fail("64 MiB beside a body were taken")
+    lives(program)
+
+
+def test_small_pieces_of_a_body_may_be_many(program: Program):
+    got = everything(program.raw(CHUNKED + b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"))
+    assert got.endswith(b"\r\n\r\n100005")
+
+
 def test_a_large_body_in_the_same_packet_as_its_head_is_no_large_head(program: Program):
     got = everything(
         program.raw(asked("POST", "/size", "Content-Length: 900000", "Connection: close") + bytes(900_000))

@@ -40,7 +40,7 @@ _EXTENSIONS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType({WHOLE: M
 class Limits:
     """What one connection may cost."""
 
-    head_bytes: int = 64 << 10  # of the request line and all headers
+    head_bytes: int = 64 << 10  # of the request line and all headers; also of what is no body after them
     head_seconds: float = 30.0  # from its first byte, or from connecting, to its end
     body_seconds: float = 30.0  # without another byte of a body that somebody waits for
     idle_seconds: float = 75.0
@@ -101,7 +101,7 @@ class Connection(asyncio.Protocol):
         self.writable: asyncio.Future[None] | None = None  # waited for while the client does not take what was sent
         self._refusal: tuple[int, str, str] | None = None
         self._head_since: float | None = time.monotonic()  # of a head that is not complete yet
-        self._head_bytes = 0
+        self._head_bytes = 0  # of a head, or since a piece of a body: of what comes between the pieces and after them
         self._read = 0  # bytes of the last read
         self._read_at = 0.0
         self._idle_since = 0.0
@@ -124,11 +124,10 @@ class Connection(asyncio.Protocol):
         """Bytes came. One read may hold a small head and a large body, so what it adds is judged at the next."""
         self._read = len(data)
         self._read_at = time.monotonic()
-        if self._head_since is not None:
-            if self._head_bytes > self._home.limits.head_bytes:
-                self._refuse(*self._head_too_large())
-                return
-            self._head_bytes += self._read
+        if self._head_bytes > self._home.limits.head_bytes:
+            self._refuse(*self._head_too_large())
+            return
+        self._head_bytes += self._read
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -191,7 +190,9 @@ class Connection(asyncio.Protocol):
             if head > self._home.limits.head_bytes:
                 self._refusal = self._head_too_large()
                 raise ValueError("head too large")
+        self._head_bytes = 0
         exchange = self._last = Exchange(self, self._scope(), self._parser.should_keep_alive())
+        self._headers = []  # fields that come after the body are none of the request's headers
         if self._answering is None:
             self._begin(exchange)
         else:
@@ -200,6 +201,7 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """A piece of a body."""
+        self._head_bytes = 0
         if self._last is not None:
             self._last.feed(body)
 
@@ -315,7 +317,7 @@ class Connection(asyncio.Protocol):
 
     def _head_too_large(self) -> tuple[int, str, str]:
         limit = self._home.limits.head_bytes
-        return 431, "head_too_large", f"the request's head is larger than the limit of {limit} bytes"
+        return 431, "head_too_large", f"the request's headers are larger than the limit of {limit} bytes"
 
     def _refuse(self, status: int, code: str, message: str) -> None:
         answering = self._answering
