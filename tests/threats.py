@@ -115,6 +115,13 @@ THREATS: Final = (
         test="tests/api/test_connections.py::test_what_stands_between_and_after_the_pieces_of_a_body_is_bounded",
     ),
     Threat(
+        name="clients that read no answer keep everybody out",
+        file="web/server.py",
+        was="round(limits.answer_seconds * 1000)",
+        becomes="0",
+        test="tests/api/test_connections.py::test_who_takes_nothing_of_an_answer_is_let_go",
+    ),
+    Threat(
         name="a request id forges lines of the log or headers",
         file="web/application.py",
         was="if given is not None and _REQUEST_ID.fullmatch(given):",

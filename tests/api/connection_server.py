@@ -64,6 +64,10 @@ async def streams(call: Call) -> Response:
     return stream_response(call, lambda: iter([b"one", b"two", b"three"]), content_type="text/plain")
 
 
+async def large(_call: Call) -> Response:
+    return Response(200, bytes(64 << 20), "application/octet-stream")
+
+
 async def injects(_call: Call) -> Response:
     return Response(200, b"", headers=(("x-name", "a\r\nset-cookie: b"),))
 
@@ -91,6 +95,7 @@ def main() -> None:
             Route("GET", "/breaks", breaks),
             Route("GET", "/streams", streams),
             Route("HEAD", "/streams", streams),
+            Route("GET", "/large", large),
             Route("GET", "/injects", injects),
             Route("GET", "/address/{name}", address),
         ),
@@ -111,7 +116,12 @@ def main() -> None:
     patience, connections = float(sys.argv[1]), int(sys.argv[2])
     idle = 2.0 if connections > FEW else patience
     limits = Limits(
-        head_seconds=patience, body_seconds=patience, idle_seconds=idle, sweep_seconds=0.1, connections=connections
+        head_seconds=patience,
+        body_seconds=patience,
+        answer_seconds=patience,
+        idle_seconds=idle,
+        sweep_seconds=0.1,
+        connections=connections,
     )
     with server.listen("127.0.0.1", 0) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         port = listener.getsockname()[1]

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -273,6 +274,33 @@ def test_while_all_are_answered_one_more_is_told_to_come_back(small: Program):
         connection.sendall(b"x")
         assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
         connection.close()
+
+
+def test_who_takes_nothing_of_an_answer_is_let_go():
+    hasty = Program(HASTY, connections=3)
+    deaf = [hasty.raw(asked("GET", "/large") * 2) for _ in range(3)]
+    try:
+        until, got = time.monotonic() + PATIENT, b""
+        while not got.endswith(b'"late"'):
+            assert time.monotonic() < until, "nobody was let go"
+            with suppress(ConnectionError):  # whoever is turned away while it asks may be cut off
+                got = everything(hasty.raw(asked("GET", "/late", "Connection: close")))
+            time.sleep(0.5)
+    finally:
+        for connection in deaf:
+            connection.close()
+        hasty.end()
+
+
+def test_who_takes_an_answer_slowly_gets_all_of_it(hasty: Program):
+    got = 0
+    with hasty.raw(asked("GET", "/large", "Connection: close")) as connection:
+        for _ in range(8):
+            time.sleep(HASTY / 6)
+            got += len(connection.recv(1 << 20))
+        while piece := connection.recv(1 << 20):
+            got += len(piece)
+    assert got > 64 * MIB
 
 
 def test_a_connection_that_asks_nothing_more_is_let_go(program: Program):

@@ -43,6 +43,7 @@ class Limits:
     head_bytes: int = 64 << 10  # of the request line and all headers; also of what is no body after them
     head_seconds: float = 30.0  # from its first byte, or from connecting, to its end
     body_seconds: float = 30.0  # without another byte of a body that somebody waits for
+    answer_seconds: float = 75.0  # without another byte of an answer being taken
     idle_seconds: float = 75.0
     stop_seconds: float = 20.0  # for requests in flight when the server is told to stop
     sweep_seconds: float = 5.0  # how often slow connections are looked for

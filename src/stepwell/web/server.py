@@ -73,6 +73,8 @@ async def serve(
     for number in stopping.SIGNALS:
         loop.add_signal_handler(number, stop)
     stopping.heard()
+    # Connections inherit it. No sweep can tell: only the kernel knows whether a client takes what was sent.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(limits.answer_seconds * 1000))
     listening = await loop.create_server(
         lambda: Connection(home),
         sock=listener,
