@@ -290,6 +290,20 @@ THREATS: Final = (
         test="tests/api/test_traces.py::test_an_error_is_told_by_its_kind_alone",
     ),
     Threat(
+        name="other users of the machine read the store",
+        file="storage/embedded/engine.py",
+        was="files.create(FILE).close()",
+        becomes="pass",
+        test="tests/unit/storage/test_private_files.py::test_of_a_store",
+    ),
+    Threat(
+        name="they read a backup",
+        file="storage/embedded/archive.py",
+        was="with created(unfinished) as file:",
+        becomes='with unfinished.open("xb") as file:',
+        test="tests/unit/storage/test_private_files.py::test_of_a_backup",
+    ),
+    Threat(
         name="the server's key can be read by everybody",
         file="web/key_file.py",
         was="if os.fstat(file.fileno()).st_mode & _OTHERS:",

@@ -231,6 +231,12 @@ class RealWriting:
         return self._descriptor
 
 
+def created(path: Path) -> BinaryIO:
+    """A new, empty file, open for writing, which is its owner's alone, whatever its folder lets others do.
+    FileExistsError."""
+    return os.fdopen(os.open(path, _CREATE_FLAGS, 0o600), "wb")
+
+
 def parts_of(name: str) -> tuple[str, ...]:
     """The parts of a name, () for the root. OSError (EINVAL) for an absolute name, an empty part, `.`, `..`, a NUL."""
     parts = tuple(name.split("/")) if name else ()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Final, Protocol
 
 from stepwell.core.errors import AlreadyExists, Invalid
+from stepwell.storage.files import created
 
 SUFFIX: Final = ".zip"
 PART: Final = ".part"  # behind the name, until all is there
@@ -78,7 +79,7 @@ def finish(folder: Path, target: Path, last: str) -> None:
     """Make the archive of all files of a directory, `last` at its end, and remove the directory."""
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     unfinished = folder / f"{last}{SUFFIX}"
-    with unfinished.open("xb") as file:
+    with created(unfinished) as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             for name in [*(name for name in names if name != last), last]:
                 info = zipfile.ZipInfo(name, _DATE)

@@ -19,6 +19,7 @@ from stepwell.core.model import Copied
 from stepwell.storage.embedded import archive
 from stepwell.storage.embedded.database import CHECKSUMS, FILE, PAGE_SIZE
 from stepwell.storage.embedded.statements import POINTS as SQL
+from stepwell.storage.files import created
 from stepwell.storage.publishing import mapped
 
 MANIFEST: Final = "manifest.json"
@@ -147,6 +148,7 @@ def _clear(target: Path) -> None:
 
 
 def _copy_database(snapshot: Snapshot, target: Path) -> Iterator[Copied]:
+    created(target).close()
     copy = apsw.Connection(str(target), vfs=CHECKSUMS)
     try:
         with snapshot() as connection:
@@ -201,7 +203,7 @@ def _write_from(reading: IO[bytes], target: Path, *, most: int | None = None) ->
     """Whether it was not more than so many bytes."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     length = 0
-    with target.open("xb") as writing:
+    with created(target) as writing:
         while chunk := reading.read(_CHUNK):
             length += len(chunk)
             if most is not None and length > most:
@@ -222,7 +224,7 @@ def _described(target: Path, name: str) -> dict[str, Any]:
 
 
 def _write(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
+    with created(path) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -76,7 +76,10 @@ class EmbeddedStore(PointTables, Catalog):
         self._lock = Lock(directory)
         with ExitStack() as undo:
             undo.callback(self._lock.release)
-            self._open(clock, files or RealFiles(directory), background, undo)
+            files = files or RealFiles(directory)
+            if not self._path.exists():
+                files.create(FILE).close()  # its owner's alone: SQLite would let everybody read it
+            self._open(clock, files, background, undo)
             undo.pop_all()
 
     def _open(self, clock: Clock, files: Files, background: bool, undo: ExitStack) -> None:

@@ -42,6 +42,7 @@ from stepwell.storage.embedded.database import (
 from stepwell.storage.embedded.packing import Packer
 from stepwell.storage.embedded.salvaging import Table
 from stepwell.storage.embedded.statements import POINTS as SQL
+from stepwell.storage.files import created
 from stepwell.storage.publishing import mapped
 
 FOLDER: Final = "repair-"  # and a number
@@ -290,6 +291,7 @@ class _Repair:
 
 def _empty(path: Path) -> apsw.Connection:
     """A new database without rows, which nobody else sees: it is not synced before its end."""
+    created(path).close()
     connection = apsw.Connection(str(path), vfs=CHECKSUMS)
     functions.register(connection)
     connection.reserve_bytes(reserve=CHECKSUM_BYTES)
