@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Clock: TypeAlias = Callable[[], int]
+LATEST: Final = 253_402_300_799_999_999  # the end of the year 9999, the last that `utc_text` can tell
 
 
 def system_clock() -> int:

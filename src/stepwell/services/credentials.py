@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from stepwell.core.access import ANY_WORKSPACE, Credential, Principal, Role, hash_secret
-from stepwell.core.clock import utc_text
+from stepwell.core.clock import LATEST, utc_text
 from stepwell.core.errors import Invalid, TooLarge, Unauthenticated
 from stepwell.core.ids import check_workspace, new_credential_id, new_secret
 from stepwell.core.store import Store
@@ -83,7 +83,7 @@ def create(
         role=_role(role),
         name=name,
         created_at=now,
-        expires_at=None if lifetime is None else now + microseconds(lifetime),
+        expires_at=None if lifetime is None else _end(lifetime, now),
         sealed_secret=key.seal(secret, owner=credential_id) if signing else None,
         key_id=None if key_id is None else public_keys.checked_id(key_id),
         public_key=None if public_key is None else public_keys.from_pem(public_key),
@@ -191,6 +191,14 @@ def _checked_secret(secret: str) -> str:
             f"the secret must have {SHORTEST_SECRET} to {LONGEST} printable characters without spaces", field="secret"
         )
     return secret
+
+
+def _end(lifetime: str, now: int) -> int:
+    """When what lives so long from now ends. Invalid."""
+    end = now + microseconds(lifetime)
+    if end > LATEST:
+        raise Invalid(f"{lifetime!r} is later than the year 9999", field="expires")
+    return end
 
 
 def microseconds(lifetime: str, *, field: str = "expires") -> int:

@@ -19,7 +19,7 @@ from stepwell.core import acting
 from stepwell.core.errors import StepwellError
 from stepwell.web.control import NAME, Arguments, Item, address, line
 
-_LINE: Final = 64 << 10
+_LINE: Final = 1 << 20  # an argument of a command has at most 128 KiB, each byte of which may be written as six
 _log = logging.getLogger("stepwell.control")
 
 

@@ -9,6 +9,7 @@ import pytest
 from signing import PrivateKey
 from stepwell.core.access import Credential, Principal, Role, hash_secret
 from stepwell.core.errors import AlreadyExists, Invalid, Unauthenticated
+from stepwell.core.series import INT64_MAX
 from stepwell.services import credentials, tokens
 from stepwell.services.sealing import ServerKey, new_key
 from unit.web.asking import CredentialStore
@@ -100,6 +101,14 @@ def test_a_token_ends_with_its_credential(store: Any):
     assert "revoked at 2023-11-14T22:13:20Z" in refusal(credentials.identify, store, KEY, secret=issued.token, now=NOW)
     store.kept.clear()
     assert "unknown" in refusal(credentials.identify, store, KEY, secret=issued.token, now=NOW)
+
+
+def test_a_credential_ends_before_the_calendar_does(store: Any):
+    credential, _ = create(store, lifetime="416000w")
+    assert "expired at 9996" in credential.why_invalid(INT64_MAX)
+    with pytest.raises(Invalid, match="'417000w' is later than the year 9999") as caught:
+        create(store, lifetime="417000w")
+    assert caught.value.field == "expires"
 
 
 def test_a_token_of_nobody_proves_nothing(store: Any):

@@ -84,7 +84,13 @@ def test_a_socket_left_behind_is_replaced(tmp_path: Path):
     assert with_server(tmp_path, lambda: items(tmp_path, "tell")) is not None
 
 
-@pytest.mark.parametrize("line", [b"", b"\n", b"[]\n", b"no json\n", b"{}\n", b'{"command": 1}\n', b"x" * 200_000])
+def test_an_argument_may_be_as_long_as_one_can_be(tmp_path: Path):
+    longest = "\0" * (128 << 10)
+    got = with_server(tmp_path, lambda: items(tmp_path, "tell", key=longest))
+    assert [each["key"] for each in got] == [longest] * 3
+
+
+@pytest.mark.parametrize("line", [b"", b"\n", b"[]\n", b"no json\n", b"{}\n", b'{"command": 1}\n', b"x" * (2 << 20)])
 def test_nonsense_does_not_harm(tmp_path: Path, line: bytes):
     def nonsense() -> list[Item] | None:
         with socket.socket(socket.AF_UNIX) as connection:
