@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stepwell.transfer.directories import Ask
 
 _MISUSE = frozenset({"invalid", "too_large"})
+_INTERRUPTED = 130  # as a shell has it: 128 and the number of SIGINT
 
 
 class Parser(argparse.ArgumentParser):
@@ -47,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(str(error), 2)
     except OSError as error:
         return _fail(_told(error), 2 if error.filename else 1)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
 
 
 def parser(*, serving: bool = False) -> Parser:

@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -60,6 +60,14 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
 def test_version(run: Any):
     assert run("version") == (0, f"stepwell {__version__}\n", "")
     assert run("--version") == (0, f"stepwell {__version__}\n", "")
+
+
+def test_whoever_interrupts_a_command_is_told_nothing(run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    def interrupted(*_: Any, **__: Any) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(app, "open_store", interrupted)
+    assert run("check", "--data-dir", str(tmp_path)) == (130, "", "")
 
 
 @pytest.mark.parametrize(
