@@ -257,8 +257,8 @@ THREATS: Final = (
     Threat(
         name="what another workspace writes is told as activity",
         file="dialects/native/access.py",
-        was="for each in ask.store.writing(limit=query.limit) if _may(ask, each.workspace)]",
-        becomes="for each in ask.store.writing(limit=query.limit)]",
+        was="ask.store.writing(workspace=ask.principal.workspace, limit=query.limit)",
+        becomes="ask.store.writing(limit=query.limit)",
         test="tests/unit/dialects/native/test_activity.py::test_activity_of_other_workspaces_is_not_told",
     ),
     Threat(

@@ -263,6 +263,13 @@ def test_what_is_being_written_is_told_the_busiest_first(store: Store):
     busy = Writing(workspace=W, run_id="r2", name="r2", points=3, series=2)
     assert store.writing(limit=9) == [busy, Writing(workspace=W, run_id=RUN, name=RUN, points=1, series=1)]
     assert store.writing(limit=1) == [busy]
+    make_runs(store, "r3", workspace="quiet")
+    change(store, "r3", workspace="quiet", points=batch([(1, 1, 0.5)]))
+    quiet = Writing(workspace="quiet", run_id="r3", name="r3", points=1, series=1)
+    assert store.writing(workspace="quiet", limit=1) == [quiet]
+    assert store.writing(workspace="none", limit=9) == []
+    assert len(store.writing(limit=9)) == 3
+    store.purge_runs(workspace="quiet", run_ids=["r3"])
     store.purge_runs(workspace=W, run_ids=["r2"])
     store.flush()
     assert store.writing(limit=9) == []

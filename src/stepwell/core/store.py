@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from stepwell.core.access import Credential, WorkspaceAlias
+from stepwell.core.access import ANY_WORKSPACE, Credential, WorkspaceAlias
 from stepwell.core.audit import AuditEntry, AuditQuery
 from stepwell.core.bounds import Bound, Expired, Kept, Usage
 from stepwell.core.buckets import Buckets
@@ -465,8 +465,9 @@ class Maintenance(Protocol):
         """Numbers for operators."""
         ...
 
-    def writing(self, *, limit: int) -> list[Writing]:
-        """The runs with the most points that came lately and wait in memory, those with the most first."""
+    def writing(self, *, workspace: str = ANY_WORKSPACE, limit: int) -> list[Writing]:
+        """The runs (of a workspace) with the most points that came lately and wait in memory, those with the most
+        first."""
         ...
 
     def give_way(self) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 import apsw
 
 from stepwell.core import acting
+from stepwell.core.access import ANY_WORKSPACE
 from stepwell.core.bounds import Usage
 from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import Sampled
@@ -184,18 +185,20 @@ class PointTables:
             sleep(PAUSE)
         raise Busy("points moved faster than they could be counted")
 
-    def writing(self, *, limit: int) -> list[Writing]:
+    def writing(self, *, workspace: str = ANY_WORKSPACE, limit: int) -> list[Writing]:
         """See Maintenance."""
         points, counts = Counter[int](), Counter[int]()
         for one, state in self._head.dirty():
             points[one.run_key] += state.n
             counts[one.run_key] += 1
-        found = []
+        found = list[Writing]()
         with self._snapshot() as connection:
-            for key, n in points.most_common(limit):
-                if (names := runs.named(connection, key)) is not None:
-                    workspace, run_id, name = names
-                    found.append(Writing(workspace=workspace, run_id=run_id, name=name, points=n, series=counts[key]))
+            for key, n in points.most_common():
+                if len(found) == limit:
+                    break
+                owner, run_id, name = runs.named(connection, key) or ("", "", "")  # purged meanwhile
+                if owner and workspace in (ANY_WORKSPACE, owner):
+                    found.append(Writing(workspace=owner, run_id=run_id, name=name, points=n, series=counts[key]))
         return found
 
     def list_series(

@@ -175,7 +175,10 @@ JOIN run_metric ON run_metric.run_key = run.key
 WHERE workspace.name = ?;
 
 -- name: busiest
-SELECT run_key, CAST(sum(count) AS bigint) FROM journal WHERE moved_at IS NULL
+SELECT run_key, CAST(sum(count) AS bigint) FROM journal
+WHERE moved_at IS NULL AND (CAST(:workspace AS text) IS NULL OR run_key IN (
+    SELECT run.key FROM run JOIN workspace ON workspace.key = run.workspace_key WHERE workspace.name = :workspace
+))
 GROUP BY run_key
 ORDER BY sum(count) DESC, run_key
-LIMIT ?;
+LIMIT :limit;

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from stepwell.core import acting
+from stepwell.core.access import ANY_WORKSPACE
 from stepwell.core.bounds import Usage
 from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import Sampled
@@ -86,16 +87,17 @@ class PointReadsAndWrites:
             ((points,),) = SQL.all(connection, "points_of_workspace", (workspace,))
             return quotas.usage(connection, workspace, points=points)
 
-    def writing(self, *, limit: int) -> list[Writing]:
+    def writing(self, *, workspace: str = ANY_WORKSPACE, limit: int) -> list[Writing]:
         """See Maintenance."""
         found = []
         with self._database.snapshot() as connection:
-            for key, points in SQL.all(connection, "busiest", (limit,)):
+            only = None if workspace == ANY_WORKSPACE else workspace
+            for key, points in SQL.all(connection, "busiest", {"workspace": only, "limit": limit}):
                 names = runs.named(connection, key)
                 if names is not None:
                     counts = len(np.unique(journal.of_runs(connection, [key]).series))
-                    workspace, run_id, name = names
-                    found.append(Writing(workspace=workspace, run_id=run_id, name=name, points=points, series=counts))
+                    owner, run_id, name = names
+                    found.append(Writing(workspace=owner, run_id=run_id, name=name, points=points, series=counts))
         return found
 
     def list_series(

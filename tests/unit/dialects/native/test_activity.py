@@ -19,8 +19,8 @@ WRITING = [
 class Store:
     """As much of a store as is asked."""
 
-    def writing(self, *, limit: int) -> list[Writing]:
-        return WRITING[:limit]
+    def writing(self, *, workspace: str = "*", limit: int) -> list[Writing]:
+        return [each for each in WRITING if workspace in ("*", each.workspace)][:limit]
 
     def healthy(self) -> str:
         return ""
