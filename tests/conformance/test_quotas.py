@@ -153,6 +153,30 @@ def test_files_count_as_they_are_replaced_and_deleted(store: Store):
     assert list(store.check()) == []
 
 
+def test_files_on_their_way_are_bounded_too(store: Store):
+    """Else one that never ends fills the disk."""
+    allow(store, file_bytes=100)
+    put_file(store, "a", 90)
+    first, second = (store.open_blob(workspace=W, owner="", path=path, at=NOW) for path in ("a", "b"))
+    try:
+        first.write(b"x" * 60)
+        with pytest.raises(QuotaExceeded) as caught:
+            second.write(b"x" * 41)
+        assert (caught.value.field, caught.value.limit) == ("file_bytes", 100)
+        second.write(b"x" * 40)
+        with pytest.raises(QuotaExceeded):
+            first.write(b"x")
+        second.abort()
+        first.write(b"x" * 40)
+        assert first.commit().size == 100
+        put_file(store, "a", 100)
+    finally:
+        first.abort()
+        second.abort()
+    allow(store, file_bytes=0)
+    put_file(store, "b", 1_000)
+
+
 def test_a_quota_of_all_bounds_each_that_has_none_of_its_own(store: Store):
     make_runs(store, RUN, workspace="other")
     allow(store, "*", points=5)

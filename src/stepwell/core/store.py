@@ -396,7 +396,8 @@ class BlobWriter(Protocol):
     """A file being stored. It is not there until commit returns; without commit it never was."""
 
     def write(self, chunk: bytes) -> None:
-        """Append bytes. StorageFull, StorageFailed."""
+        """Append bytes. StorageFull, StorageFailed. QuotaExceeded: the files on their way to the workspace are more
+        than it may have."""
         ...
 
     def commit(self) -> BlobInfo:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from stepwell.core.errors import Busy, Corrupt, NotFound, StepwellError, StorageFailed, StorageFull
 from stepwell.core.model import BlobInfo, Damage
-from stepwell.storage.catalog import audit, blob_rows
+from stepwell.storage.catalog import audit, blob_rows, quotas
 from stepwell.storage.catalog.blob_rows import Stored, check_path
 from stepwell.storage.catalog.sql import Connection
 from stepwell.storage.contents import FOLDER, Arriving, Content, Contents
@@ -53,9 +55,18 @@ class Writer:
     """Implements core.store.BlobWriter."""
 
     def __init__(
-        self, blobs: Blobs, arriving: Arriving, *, file: str, put: Callable[[BlobInfo], None], path: str, at: int
+        self,
+        blobs: Blobs,
+        arriving: Arriving,
+        *,
+        file: str,
+        put: Callable[[BlobInfo], None],
+        share: Share,
+        path: str,
+        at: int,
     ) -> None:
         self._blobs = blobs
+        self._share = share
         self._arriving = arriving
         self._file = file
         self._put = put
@@ -66,6 +77,7 @@ class Writer:
 
     def write(self, chunk: bytes) -> None:
         """See BlobWriter."""
+        self._share.take(len(chunk))
         with self._blobs.guarded():
             self._arriving.write(chunk)
         self._hash.update(chunk)
@@ -90,8 +102,46 @@ class Writer:
         """See BlobWriter."""
         if not self._done:
             self._done = True
+            self._share.give_back()
             self._arriving.abort()
             self._blobs.finished(self._file)
+
+
+class Coming:
+    """How many bytes of files are on their way to each workspace. For any number of threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sizes = Counter[str]()
+
+    def add(self, workspace: str, size: int, *, most: int | None) -> None:
+        """So many more. QuotaExceeded: all would be more than `most`."""
+        with self._lock:
+            if most is not None and self._sizes[workspace] + size > most:
+                raise quotas.too_much_coming(workspace, most)
+            self._sizes[workspace] += size
+            if not self._sizes[workspace]:
+                del self._sizes[workspace]
+
+
+@dataclass(slots=True)
+class Share:
+    """What one file has of it."""
+
+    coming: Coming
+    workspace: str
+    most: int | None
+    size: int = 0
+
+    def take(self, size: int) -> None:
+        """So many bytes of it have come. QuotaExceeded."""
+        self.coming.add(self.workspace, size, most=self.most)
+        self.size += size
+
+    def give_back(self) -> None:
+        """It has arrived, or never will."""
+        self.coming.add(self.workspace, -self.size, most=None)
+        self.size = 0
 
 
 class Reader:
@@ -139,6 +189,7 @@ class Blobs:
         self._lock = threading.Lock()
         self._underway: set[str] = set()  # contents whose rows are still to come
         self._unwanted: set[str] = set()
+        self._coming = Coming()
 
     def open_blob(self, *, workspace: str, owner: str, path: str, at: int) -> Writer:
         """See BlobStore."""
@@ -149,6 +200,7 @@ class Blobs:
                 raise NotFound(f"there is no run {owner!r}", field="run_id")
             if found is not None:
                 blob_rows.refuse_clash(conn, found, path)
+            share = Share(self._coming, workspace, quotas.most_bytes(conn, workspace))
         file = _new_file()
         with self._lock:
             self._underway.add(file)
@@ -168,7 +220,7 @@ class Blobs:
             replaced = self._submit(lambda conn: stored(conn, info)).result()
             self.remove([] if replaced is None else [replaced])
 
-        return Writer(self, arriving, file=file, put=put, path=path, at=at)
+        return Writer(self, arriving, file=file, put=put, share=share, path=path, at=at)
 
     def get_blob(self, *, workspace: str, owner: str, path: str) -> Reader:
         """See BlobStore."""

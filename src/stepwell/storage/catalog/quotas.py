@@ -115,6 +115,22 @@ class _Used:
         self.few = few
 
 
+def most_bytes(conn: Connection, workspace: str) -> int | None:
+    """How many bytes of files a workspace may have; None: any number."""
+    return in_force(bounds.every(conn), workspace=workspace, everywhere=ANY_WORKSPACE).get("file_bytes")
+
+
+def too_much_coming(workspace: str, limit: int) -> QuotaExceeded:
+    """What to raise where the files that are on their way to a workspace are more than it may have."""
+    return QuotaExceeded(
+        f"workspace {workspace!r} may have {limit} bytes of files (its quota file_bytes), and more are on their way: "
+        "this file was not stored",
+        field="file_bytes",
+        limit=limit,
+        retry_after=RETRY_SECONDS,
+    )
+
+
 def _exceeded(workspace: str, name: str, more: int, used: int, limit: int) -> QuotaExceeded:
     return QuotaExceeded(
         f"workspace {workspace!r} may have {limit} {_WORDS[name]} (its quota {name}) and has {used}: "
