@@ -6,12 +6,12 @@
 // are 0.17 and 0.09 apart. The others are 0.05 from these and from each other.
 
 export const COLOURS: readonly (readonly [light: string, dark: string])[] = [
-  ["#2a9bc1", "#71d7fe"],
   ["#0102ef", "#6b86be"],
+  ["#989906", "#e0e361"],
+  ["#be0767", "#ffabc6"],
+  ["#2a9bc1", "#71d7fe"],
   ["#1f4900", "#64cb1a"],
   ["#cb56ff", "#c848ff"],
-  ["#be0767", "#ffabc6"],
-  ["#989906", "#e0e361"],
   ["#8156c3", "#bb96ff"],
   ["#70004d", "#b12f81"],
   ["#795e01", "#8c6f19"],
