@@ -183,7 +183,7 @@ def _watch(store: Store, clock: Clock) -> Rounds:
 
 def _retention(store: Store, clock: Clock) -> Rounds:
     """Removes what is not to be kept any more."""
-    return Rounds("retention", lambda: retention.steps(store, now=clock()), seconds=RETENTION_SECONDS)
+    return Rounds("retention", retention.Applying(store, clock=clock).steps, seconds=RETENTION_SECONDS)
 
 
 def _sharing(limits: Limits) -> Rounds:

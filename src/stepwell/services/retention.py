@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import groupby
 from operator import attrgetter
+from time import CLOCK_BOOTTIME, clock_gettime
 from typing import Final
 
 from stepwell.core.access import ANY_WORKSPACE
 from stepwell.core.bounds import DAY, RETENTION, Bound, Kept, in_force
+from stepwell.core.clock import Clock
 from stepwell.core.errors import Conflict, NotFound
 from stepwell.core.model import DEFAULT_EXPERIMENT, Experiment, ExperimentQuery, Lifecycle, Visibility
 from stepwell.core.store import Store
+from stepwell.services.liveness import Hearing
 
 RUNS: Final = 100  # purged in one transaction
 _EXPERIMENTS: Final = 1_000  # of a page
+_log: Final = logging.getLogger("stepwell.retention")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,30 @@ class Expiry:
     points: int = 0
     series: int = 0
     experiment: bool = False
+
+
+class Applying:
+    """Applies the rules again and again, but not in the day after the clock was changed: put forward by mistake, it
+    makes old what is young, and what went does not come back."""
+
+    def __init__(
+        self, store: Store, *, clock: Clock, monotonic: Callable[[], float] = lambda: clock_gettime(CLOCK_BOOTTIME)
+    ) -> None:
+        """`monotonic`: seconds that go on while the machine sleeps, which changes no clock."""
+        self._store = store
+        self._clock = clock
+        self._hearing = Hearing(clock, monotonic=monotonic)
+        self._changed_at = self._began = self._hearing.since()
+
+    def steps(self) -> Iterator[Expiry]:
+        """Those of all workspaces; none while the clock may be wrong."""
+        changed_at = self._hearing.since()
+        if changed_at != self._changed_at:
+            _log.warning("the clock was changed: retention waits a day", extra={"action": "retention_waits"})
+            self._changed_at = changed_at
+        now = self._clock()
+        if changed_at == self._began or now - changed_at >= DAY:
+            yield from steps(self._store, now=now)
 
 
 def apply(store: Store, *, now: int, allowed: str = ANY_WORKSPACE, dry: bool = False) -> Iterator[Expiry]:

@@ -117,3 +117,22 @@ def test_what_cannot_be_set_is_said(store: Store, asked: dict[str, object], erro
         bounds.put(store, **{"allowed": W, "workspace": W, "values": {"points_days": 1}, **asked})  # type: ignore[arg-type]
     assert getattr(caught.value, "field", None) == field
     assert store.list_bounds() == []
+
+
+def test_nothing_goes_in_the_day_after_the_clock_was_changed(store: Store):
+    """Put forward by a year, it makes all of it old: somebody has a day to put it right."""
+    add(store, [(step, NOW - (9 - step) * DAY, 0.0) for step in range(10)])
+    store.flush()
+    bounds.put(store, allowed=W, workspace=W, values={"points_days": 3})
+    now, counted = NOW, 1_000.0
+    applying = retention.Applying(store, clock=lambda: now, monotonic=lambda: counted)
+    now += 365 * DAY
+    assert list(applying.steps()) == []
+    now, counted = now + DAY // 2, counted + 12 * 3_600.0
+    assert list(applying.steps()) == []
+    now -= 365 * DAY
+    assert list(applying.steps()) == []
+    assert len(read_rows(store)) == 10
+    now, counted = now + DAY, counted + 24 * 3_600.0
+    assert [each.points for each in applying.steps()] == [8]
+    assert [row[0] for row in read_rows(store)] == [8, 9]
