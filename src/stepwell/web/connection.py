@@ -208,6 +208,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """A request is complete."""
+        self._read = 0  # a head that begins behind it is judged from the next read on: before it came other requests
         if self._last is not None:
             self._last.feed_end()
 

@@ -166,6 +166,12 @@ def test_short_ways_say_the_same(asked: str, stopping: bool) -> None:
     assert found == exchanged(at_length(app), *ASKED[asked], stopping=stopping)
 
 
+def test_a_head_that_begins_behind_much_else_is_not_too_large() -> None:
+    one, other = request("POST", "/t/count", bytes(70_000)), request("GET", "/t/size")
+    sent, _ = exchanged(Asking(ROUTES).app, one + other[:9], other[9:])
+    assert sent.count(b"HTTP/1.1 200 ") == 2
+
+
 def test_a_small_request_is_one_write_and_nothing_to_wait_for() -> None:
     kinds: list[str] = []
     app = Asking(ROUTES).app
