@@ -17,7 +17,7 @@ class Rounds:
     """Calls `work` every `seconds` from the start of the `with` block to its end, never twice at once. Where it answers
     an iterator, that is its steps: the end is looked for between them.
 
-    An error of the store is logged, and the next round tries again.
+    An error is logged, and the next round tries again.
     """
 
     def __init__(self, name: str, work: Callable[[], object], *, seconds: float) -> None:
@@ -45,3 +45,5 @@ class Rounds:
                     any(self._ended.is_set() for _ in steps)
             except StepwellError as error:
                 _log.warning("%s: %s", self._name, error.message, extra={"action": "round_failed", "round": self._name})
+            except Exception:  # noqa: BLE001 - a defect of ours ends one round, not all that would come after it
+                _log.exception("%s", self._name, extra={"action": "round_failed", "round": self._name})

@@ -28,7 +28,8 @@ def test_it_goes_on_until_the_end() -> None:
     assert len(threads) == done
 
 
-def test_an_error_of_the_store_does_not_end_it(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("error", [StorageFull("no space"), ZeroDivisionError("no space")], ids=["store", "defect"])
+def test_an_error_does_not_end_it(caplog: pytest.LogCaptureFixture, error: Exception) -> None:
     enough = threading.Event()
     rounds: list[int] = []
 
@@ -36,7 +37,7 @@ def test_an_error_of_the_store_does_not_end_it(caplog: pytest.LogCaptureFixture)
         rounds.append(1)
         if len(rounds) == 2:
             enough.set()
-        raise StorageFull("no space")
+        raise error
 
     with caplog.at_level(logging.WARNING, "stepwell.rounds"), Rounds("test", work, seconds=0.001):
         assert enough.wait(60)
