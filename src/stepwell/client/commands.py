@@ -21,7 +21,7 @@ from stepwell.client import environment
 from stepwell.client.environment import target
 from stepwell.client.limits import wrong_run_id
 from stepwell.client.measuring import collectors_here
-from stepwell.client.progress import Progress
+from stepwell.client.progress import Progress, stop_printing
 from stepwell.client.run import Run, now
 from stepwell.client.sync import Left, send, unsent
 from stepwell.client.transport import Api, Denied, Unavailable
@@ -121,7 +121,7 @@ def _printed(seconds: float) -> int:
     try:
         _print_samples(seconds)
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read has seen enough
+        stop_printing()  # whoever read has seen enough
     return 0
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import time
 from typing import Final, TextIO
 
@@ -53,3 +55,9 @@ class Progress:
 
 def _size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1_000_000 else f"{count / 1e3:.1f} kB"
+
+
+def stop_printing() -> None:
+    """After a BrokenPipeError: nobody reads standard output any more. Else Python tries once more at its end, says so,
+    and ends with 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

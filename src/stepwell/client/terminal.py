@@ -21,6 +21,7 @@ from stepwell.client import environment, tables
 from stepwell.client.environment import target
 from stepwell.client.frames import restored
 from stepwell.client.patience import patiently
+from stepwell.client.progress import stop_printing
 from stepwell.client.query import query
 from stepwell.client.transport import Api, Denied, Refused, Unavailable, quoted
 
@@ -73,7 +74,7 @@ def _show(show: Callable[[Api, dict[str, Any]], int], asked: dict[str, Any]) -> 
     except (Unavailable, Denied) as error:
         return _fail(error, 1)
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read has seen enough
+        stop_printing()  # whoever read has seen enough
         return 0
     except KeyboardInterrupt:
         return 130

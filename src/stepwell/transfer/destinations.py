@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from stepwell.client.progress import Progress
+from stepwell.client.progress import Progress, stop_printing
 from stepwell.transfer import csv_files, mlflow_export, parquet_files
 from stepwell.transfer.arrow_stream import StreamExport
 from stepwell.transfer.exporting import Export, Folder, Sums
@@ -87,7 +86,7 @@ def _print(export: StreamExport, run_ids: Iterable[str]) -> None:
     try:
         export.through(sys.stdout.buffer, run_ids)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tries once more at its end
+        stop_printing()
         raise
 
 
