@@ -62,9 +62,6 @@ class Client:
             headers={"authorization": f"Bearer {self.made['secret']}", "x-stepwell-workspace": "w"},
         )
 
-    def run(self) -> str:
-        return str(self.http.post("/api/v1/runs", json={"name": "a run"}).json()["id"])
-
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
@@ -147,6 +144,23 @@ def test_a_stream_is_stored_while_it_goes_on(client: Client) -> None:
     headers = {"content-type": "application/x-ndjson", "x-run-id": str(told["runId"]), "x-project-name": "p"}
     assert client.http.post("/ingest/metrics", content=lines(), headers=headers).status_code == 200
     assert seen == [1, 2, 3]
+
+
+def test_numbers_are_sent_compressed_to_who_accepts_that(client: Client) -> None:
+    assert client.http.post("/api/v1/runs", json={"id": "numbers"}).status_code == 201
+    metrics = [{"key": "loss", "value": step / 7, "timestamp": 1000 + step, "step": step} for step in range(1000)]
+    sent = client.http.post("/api/2.0/mlflow/runs/log-batch", json={"run_id": "numbers", "metrics": metrics})
+    assert sent.status_code == 200
+    asked = {"run_id": "numbers", "metric_key": "loss"}
+    sizes = {}
+    for accepted in ("gzip", "identity"):
+        url, headers = "/api/2.0/mlflow/metrics/get-history", {"accept-encoding": accepted}
+        with client.http.stream("GET", url, params=asked, headers=headers) as answer:
+            told = json.loads(b"".join(answer.iter_bytes()))
+            sizes[accepted] = answer.num_bytes_downloaded
+        assert answer.headers.get("content-encoding", "identity") == accepted
+        assert [each["value"] for each in told["metrics"]] == [step / 7 for step in range(1000)]
+    assert 4 * sizes["gzip"] < sizes["identity"]
 
 
 @pytest.mark.parametrize(("scheme", "status"), [("https", 200), ("http", 403)])
