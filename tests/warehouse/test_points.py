@@ -27,6 +27,7 @@ from stepwell.core.summary import Summary
 from stepwell.storage.warehouse.points import ClickHouse, Lately, PointTables, Rows, Sizes, Waiting
 from stepwell.storage.warehouse.points.cuts import Cut
 from stepwell.storage.warehouse.points.server import Server
+from stepwell.storage.warehouse.points.statements import SQL
 from stepwell.storage.warehouse.points.tiles import segments
 from warehouse.modern import Chdb
 from warehouse.servers import wait_until
@@ -390,3 +391,39 @@ def test_steps_whose_tiles_were_removed_get_new_ones(tables: PointTables):
         if each.tiles is None
     ]
     assert untiled == [(20, 23), (28, INT64_MAX)]  # the last of each place, where more may come
+
+
+def test_a_chart_of_a_long_series_asks_for_little(tables: PointTables):
+    """What there is of tiles, and all columns of those nodes alone that the chart is made of; of the points beside them
+    how many they are, and these."""
+    written = Written(tables)
+    written.arrive([(0, step, 0, float(step), 0) for step in range(40)])
+    written.sum_up()
+    assert asked(written, EVERYTHING) == [("tiling", 1), ("nodes", 9), ("extent", 1), ("of_window", 4)]
+    cut = Window(min_step=2, max_step=33)
+    beside = [("extent", 1)] * 2
+    read = [("of_window", 2), ("nodes", 14), ("of_window", 2)]
+    assert asked(written, cut) == [("tiling", 1), ("tiles", 9), *beside, *read]
+
+
+def asked(written: Written, window: Window) -> list[tuple[str, int]]:
+    """The statements of a chart of three buckets, each with the rows of its answer. The chart is right."""
+    names = {text.replace("{alive}", ""): name for name, text in SQL.items()}
+    found = list[tuple[str, int]]()
+    select = type(written.tables._server).select
+
+    def noted(self: Server, statement: str, *given: Any) -> Any:
+        answer = select(self, statement, *given)
+        found.append((names[statement], len(answer[0])))
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(written.tables._server), "select", noted)
+        chart = written.tables.buckets(
+            run=written.run, series=written.series[:1], window=window, budget=3, waiting=written.waiting()
+        )
+    steps = [row[1] for row in written.sorted(written.series[:1], Order.KEY, window)]
+    assert len(chart) == 3
+    assert int(chart.count.sum()) == len(steps)
+    assert (chart.first.step[0], chart.last.step[-1]) == (steps[0], steps[-1])
+    return found

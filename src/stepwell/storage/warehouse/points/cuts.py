@@ -9,8 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stepwell.core.buckets import Buckets
-from stepwell.core.series import INT64_MAX, INT64_MIN, value_key
+from stepwell.core.series import I64, INT64_MAX, INT64_MIN, value_key
 from stepwell.core.summary import Sample
 from stepwell.storage.warehouse.points.rows import Rows
 
@@ -74,11 +73,11 @@ class Cut:
             found &= rows.points.arrival < self.before
         return found
 
-    def touches(self, nodes: Buckets) -> NDArray[np.bool_]:
-        """In which nodes of the series there may be hidden points."""
-        found: NDArray[np.bool_] = nodes.min_time < self.since
+    def touches(self, first_step: I64, min_time: I64) -> NDArray[np.bool_]:
+        """In which stretches of the series, by their first step and least time, there may be hidden points."""
+        found: NDArray[np.bool_] = min_time < self.since
         if self.pivot != NOTHING:
-            found = found | (nodes.first.step <= self.pivot[0])
+            found = found | (first_step <= self.pivot[0])
         return found
 
     def outdoes(self, other: Cut) -> bool:

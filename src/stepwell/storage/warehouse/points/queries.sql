@@ -187,12 +187,19 @@ GROUP BY series
 -- name: tiled
 SELECT series FROM tilings WHERE run IN %(runs)s AND series IN %(series)s GROUP BY series
 
+-- name: tiles
+SELECT tile, made, end_step, count, first_step, last_step, min_time, max_time
+FROM nodes
+PREWHERE level = 0 AND tile >= %(begin)s AND tile <= %(end)s
+WHERE run = %(run)s AND series IN %(series)s
+
 -- name: nodes
 SELECT tile, number, made, end_step, repeated, count, first_step, first_time, first_value, last_step, last_time,
     last_value, min_step, min_at, min_value, max_step, max_at, max_value, finite_count, mean, m2, nan_count,
     pos_inf_count, neg_inf_count, min_time, max_time
 FROM nodes
-WHERE run = %(run)s AND series IN %(series)s AND level = %(level)s AND tile >= %(begin)s AND tile <= %(end)s
+PREWHERE level = %(level)s AND tile >= %(begin)s AND tile <= %(end)s
+WHERE run = %(run)s AND series IN %(series)s
 
 -- name: late
 SELECT step

@@ -19,11 +19,13 @@ def collect(scope: Scope) -> Points:
     return points if scope.series is not None and len(scope.series) == 1 else points.sorted(Order.KEY)
 
 
-def parts(scope: Scope, *, whole_steps: bool = False) -> Iterator[Scope]:
+def parts(scope: Scope, extent: Extent | None = None, *, whole_steps: bool = False) -> Iterator[Scope]:
     """Scopes that cover all that is stored or waits in this one: in key order, disjoint, each of `at_once` rows at most
-    unless more of them have one step and one time. With `whole_steps` no step is divided, whatever it holds.
+    unless more of them have one step and one time. With `whole_steps` no step is divided, whatever it holds. `extent`:
+    that of the scope, where it is known.
     """
-    extent = scope.extent()
+    if extent is None:
+        extent = scope.extent()
     if extent.count <= scope.at_once:
         yield scope
         return

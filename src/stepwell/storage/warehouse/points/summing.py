@@ -18,7 +18,7 @@ from stepwell.storage.warehouse.points.cuts import hidden
 from stepwell.storage.warehouse.points.rows import Rows
 from stepwell.storage.warehouse.points.server import Server
 from stepwell.storage.warehouse.points.spans import collect, parts
-from stepwell.storage.warehouse.points.statements import Scope, age_of, rows_of, select
+from stepwell.storage.warehouse.points.statements import Extent, Scope, age_of, rows_of, select
 from stepwell.storage.warehouse.points.tiles import Segment, segments
 from stepwell.storage.warehouse.points.waiting import Waiting
 
@@ -41,32 +41,31 @@ class Sizes:
 
 def buckets(scope: Scope, budget: int, sizes: Sizes) -> Buckets:
     """At most `budget` buckets of all points, of about equally many."""
-    pieces = segments(scope)
-    total = sum(_count(piece) for piece in pieces)
+    pieces = [(piece, piece.scope.extent() if piece.tiles is None else None) for piece in segments(scope)]
+    total = sum(_count(piece, extent) for piece, extent in pieces)
     if total <= max(sizes.exact_below, budget):
         points = collect(scope)
         return Buckets.of(points, rank_edges(len(points), budget))
     width = max(1, total // (budget * NODES_A_BUCKET))
-    whole = Buckets.concat([nodes for piece in pieces for nodes in _nodes(piece, width, sizes)])
+    whole = Buckets.concat([nodes for piece, extent in pieces for nodes in _nodes(piece, extent, width, sizes)])
     return whole.merge(snapped_edges(whole.count, budget))
 
 
-def _count(piece: Segment) -> int:
-    """How many points a segment has, or more where some are stored twice."""
-    if piece.tiles is not None:
-        return int(piece.tiles.nodes.count.sum())
-    return piece.scope.extent().count + len(piece.scope.waiting)
+def _count(piece: Segment, extent: Extent | None) -> int:
+    """How many points a segment has, or more where some are stored twice. `extent`: of one without tiles."""
+    stored = extent.count if extent is not None else 0
+    return stored + len(piece.scope.waiting) if piece.tiles is None else int(piece.tiles.count.sum())
 
 
-def _nodes(piece: Segment, width: int, sizes: Sizes) -> Iterator[Buckets]:
-    """Nodes of a segment, in key order, of about `width` points or fewer."""
+def _nodes(piece: Segment, extent: Extent | None, width: int, sizes: Sizes) -> Iterator[Buckets]:
+    """Nodes of a segment, in key order, of about `width` points or fewer. `extent`: of one without tiles."""
     if piece.tiles is not None:
         level = next((n for n, each in enumerate(sizes.nodes) if each <= width), len(sizes.nodes) - 1)
-        nodes = tiles.nodes(piece.scope, piece.tiles, level)
-        if nodes is not None:
-            yield nodes
+        found = tiles.nodes(piece.scope, piece.tiles, level)
+        if found is not None:
+            yield found.nodes
             return
-    for part in parts(piece.scope):
+    for part in parts(piece.scope, extent):
         points = collect(part)
         yield Buckets.of(points, rank_edges(len(points), max(1, -(-len(points) // width))))
 
@@ -177,8 +176,9 @@ def _long(
 def _summed(pieces: Sequence[Segment]) -> Iterator[Summary]:
     """Summaries of the parts of stretches, in key order."""
     for piece in pieces:
-        if piece.tiles is not None:
-            yield from Summary.rows(piece.tiles.nodes, piece.tiles.repeated)
+        found = None if piece.tiles is None else tiles.nodes(piece.scope, piece.tiles, 0)
+        if found is not None:
+            yield from Summary.rows(found.nodes, found.repeated)
             continue
         for part in parts(piece.scope):
             points = collect(part)

@@ -163,8 +163,8 @@ class PointTables:
         """Begin to remove what cuts hide, and what was summed up with it, which was summed up again before. It is not
         gone when this returns (`left`). Nobody reads without the cuts any more."""
         for cut in cuts:
-            whole = tiles.level(self._of(cut), 0, INT64_MIN, INT64_MAX, every=True)
-            spoilt = whole.take(cut.touches(whole.nodes) & (whole.made <= cut.made))
+            whole = tiles.stored(self._of(cut), INT64_MIN, INT64_MAX, every=True)
+            spoilt = whole.take(cut.touches(whole.first_step, whole.min_time) & (whole.made <= cut.made))
             for begin in range(0, len(spoilt.tile), NAMED):
                 some = ", ".join(map(str, spoilt.tile[begin : begin + NAMED].tolist()))
                 values = {"run": cut.run, "series": cut.series, "made": cut.made, "tiles": some}
@@ -175,8 +175,8 @@ class PointTables:
     def left(self, cut: Cut) -> bool:
         """Whether anything is stored that a cut hides, or was summed up with that."""
         (count,) = self._server.select(SQL["hidden"].replace("{hidden}", cut.condition), {}, [np.int64])
-        whole = tiles.level(self._of(cut), 0, INT64_MIN, INT64_MAX, every=True)
-        return bool(count[0]) or bool((cut.touches(whole.nodes) & (whole.made <= cut.made)).any())
+        whole = tiles.stored(self._of(cut), INT64_MIN, INT64_MAX, every=True)
+        return bool(count[0]) or bool((cut.touches(whole.first_step, whole.min_time) & (whole.made <= cut.made)).any())
 
     def _of(self, cut: Cut) -> Scope:
         return self._scope(cut.run, [cut.series], EVERYTHING, Waiting.none())

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from stepwell.core.buckets import Buckets, Samples
 from stepwell.core.downsample import rank_edges
+from stepwell.core.model import EVERYTHING
 from stepwell.core.series import I64, INT64_MAX, INT64_MIN, Points, value_keys, values_of
 from stepwell.core.summary import repeated_steps
 from stepwell.storage.warehouse.points.lately import Lately
@@ -32,8 +33,9 @@ _COUNTS: Final = ("finite_count", "nan_count", "pos_inf_count", "neg_inf_count",
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tiles:
-    """Nodes of one level, in key order: which tile each is of, and the tile's last step and moment."""
+class Nodes:
+    """Nodes of one level, in key order: which tile each is of, the tile's last step and moment, and in which nodes a
+    step has several points."""
 
     tile: I64
     end: I64
@@ -41,14 +43,60 @@ class Tiles:
     repeated: NDArray[np.bool_]
     nodes: Buckets
 
+    def take(self, index: NDArray[np.bool_]) -> Nodes:
+        """Those at `index`."""
+        return Nodes(
+            tile=self.tile[index],
+            end=self.end[index],
+            made=self.made[index],
+            repeated=self.repeated[index],
+            nodes=self.nodes.take(index),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tiles:
+    """Tiles by their first step: from which step (`tile`) to which each stands, its moment, and what it has: how many
+    points, between which steps and times. `nodes`: those of level 0, one a tile, where they were read too."""
+
+    tile: I64
+    end: I64
+    made: I64
+    count: I64
+    first_step: I64
+    last_step: I64
+    min_time: I64
+    max_time: I64
+    nodes: Nodes | None = None
+
+    @classmethod
+    def of(cls, nodes: Nodes) -> Tiles:
+        """Those of the nodes of level 0."""
+        summed = nodes.nodes
+        return cls(
+            tile=nodes.tile,
+            end=nodes.end,
+            made=nodes.made,
+            count=summed.count,
+            first_step=summed.first.step,
+            last_step=summed.last.step,
+            min_time=summed.min_time,
+            max_time=summed.max_time,
+            nodes=nodes,
+        )
+
     def take(self, index: NDArray[np.bool_]) -> Tiles:
         """Those at `index`."""
         return Tiles(
             tile=self.tile[index],
             end=self.end[index],
             made=self.made[index],
-            repeated=self.repeated[index],
-            nodes=self.nodes.take(index),
+            count=self.count[index],
+            first_step=self.first_step[index],
+            last_step=self.last_step[index],
+            min_time=self.min_time[index],
+            max_time=self.max_time[index],
+            nodes=None if self.nodes is None else self.nodes.take(index),
         )
 
 
@@ -101,12 +149,13 @@ def segments(scope: Scope) -> list[Segment]:
     ((end, checked),) = _tilings([scope])
     if end is None:
         return [Segment(scope=scope, tiles=None)]
-    whole = level(scope, 0, INT64_MIN, end)
-    nodes, window = whole.nodes, scope.window
-    inside = (nodes.first.step >= window.min_step) & (nodes.last.step <= window.max_step)
-    inside &= (nodes.min_time >= window.min_time) & (nodes.max_time <= window.max_time)
-    outside = (nodes.first.step > window.max_step) | (nodes.last.step < window.min_step)
-    outside |= (nodes.min_time > window.max_time) | (nodes.max_time < window.min_time)
+    window = scope.window
+    # All of a long series is often told by its tiles alone; to have all of their columns takes twice as long.
+    whole = Tiles.of(_level(scope, 0, INT64_MIN, end)) if window == EVERYTHING else stored(scope, INT64_MIN, end)
+    inside = (whole.first_step >= window.min_step) & (whole.last_step <= window.max_step)
+    inside &= (whole.min_time >= window.min_time) & (whole.max_time <= window.max_time)
+    outside = (whole.first_step > window.max_step) | (whole.last_step < window.min_step)
+    outside |= (whole.min_time > window.max_time) | (whole.max_time < window.min_time)
     good = (inside | outside) & (whole.made <= scope.end) & _apart(whole, end)
     fresh = _late(scope, end, checked)
     if fresh is None:
@@ -134,36 +183,58 @@ def _stretches(scope: Scope, whole: Tiles, good: NDArray[np.bool_], inside: NDAr
         yield Segment(scope=_steps(scope, low, high), tiles=None)
 
 
-def level(scope: Scope, number: int, begin: int, end: int, *, every: bool = False) -> Tiles:
-    """All nodes of a level, of tiles that begin from one step to another, each tile as it was made last, or `every`
-    time."""
-    columns = scope.select("nodes", 26, level=number, begin=begin, end=end)
-    tile, place, made = columns[:3]
-    order = np.lexsort((place, tile))
-    tile, made = tile[order], made[order]
-    if len(tile) and not every:
-        starts = np.flatnonzero(np.append(True, tile[1:] != tile[:-1]))
-        lengths = np.diff(np.append(starts, len(tile)))
-        order = order[made == np.repeat(np.maximum.reduceat(made, starts), lengths)]
-        tile, place = columns[0][order], columns[1][order]
-        order = order[np.append(True, (tile[1:] != tile[:-1]) | (place[1:] != place[:-1]))]  # what came twice once
-    columns = [column[order] for column in columns]
+def stored(scope: Scope, begin: int, end: int, *, every: bool = False) -> Tiles:
+    """Tiles that begin from one step to another, each as it was made last, or `every` time."""
+    columns = scope.select("tiles", 8, begin=begin, end=end)
+    tile, made = columns[:2]
+    order = np.argsort(tile, kind="stable") if every else _latest(tile, np.zeros_like(tile), made)
+    tile, made, last, count, first_step, last_step, min_time, max_time = (column[order] for column in columns)
     return Tiles(
-        tile=columns[0], made=columns[2], end=columns[3], repeated=columns[4] != 0, nodes=_buckets(columns[5:])
+        tile=tile,
+        end=last,
+        made=made,
+        count=count,
+        first_step=first_step,
+        last_step=last_step,
+        min_time=min_time,
+        max_time=max_time,
     )
 
 
-def nodes(scope: Scope, whole: Tiles, number: int) -> Buckets | None:
+def nodes(scope: Scope, whole: Tiles, number: int) -> Nodes | None:
     """The nodes of a level of these tiles; None when they are not those of just these."""
-    if number == 0:
+    if number == 0 and whole.nodes is not None:
         return whole.nodes
-    found = level(scope, number, int(whole.tile[0]), int(whole.tile[-1]))
+    found = _level(scope, number, int(whole.tile[0]), int(whole.tile[-1]))
     found = found.take(np.isin(found.tile, whole.tile))
     at = np.searchsorted(whole.tile, found.tile)
     same = (found.made == whole.made[at]).all()
     counts = np.zeros(len(whole.tile), np.int64)
     np.add.at(counts, at, found.nodes.count)
-    return found.nodes if same and (counts == whole.nodes.count).all() else None
+    return found if same and (counts == whole.count).all() else None
+
+
+def _level(scope: Scope, number: int, begin: int, end: int) -> Nodes:
+    """All nodes of a level, of tiles that begin from one step to another, each tile as it was made last."""
+    columns = scope.select("nodes", 26, level=number, begin=begin, end=end)
+    order = _latest(*columns[:3])
+    columns = [column[order] for column in columns]
+    return Nodes(
+        tile=columns[0], made=columns[2], end=columns[3], repeated=columns[4] != 0, nodes=_buckets(columns[5:])
+    )
+
+
+def _latest(tile: I64, number: I64, made: I64) -> I64:
+    """Where the nodes of tiles stand, in their order: of each tile those that were made last, what came twice once."""
+    order: I64 = np.lexsort((number, tile))
+    if not len(order):
+        return order
+    starts = np.flatnonzero(np.append(True, tile[order][1:] != tile[order][:-1]))
+    last = np.repeat(np.maximum.reduceat(made[order], starts), np.diff(np.append(starts, len(order))))
+    order = order[made[order] == last]
+    tile, number = tile[order], number[order]
+    found: I64 = order[np.append(True, (tile[1:] != tile[:-1]) | (number[1:] != number[:-1]))]
+    return found
 
 
 def roll_up(scopes: Sequence[Scope], widths: tuple[int, ...], lately: Lately) -> int:
@@ -252,7 +323,7 @@ def _mend(scope: Scope, end: int | None, checked: int, widths: tuple[int, ...]) 
     late = _late(scope, end, checked)
     if late is not None and not len(late) and not scope.cuts:
         return 0, behind
-    whole = level(scope, 0, INT64_MIN, end)
+    whole = stored(scope, INT64_MIN, end)
     bad = cut(scope, whole)
     if late is None:
         bad[:] = True
@@ -297,9 +368,9 @@ def wrong(scope: Scope, widths: tuple[int, ...]) -> bool:
 
 def _differ(scope: Scope, starts: I64, made: Level, number: int) -> bool:
     """Whether the stored nodes of a level of some tiles are not these."""
-    stored = level(scope, number, int(starts[0]), int(starts[-1]))
+    there = _level(scope, number, int(starts[0]), int(starts[-1]))
     wanted = [np.repeat(starts, made.counts), made.repeated, *_columns(made.nodes).values()]
-    found = [stored.tile, stored.repeated, *_columns(stored.nodes).values()]
+    found = [there.tile, there.repeated, *_columns(there.nodes).values()]
     return not all(map(np.array_equal, wanted, found))
 
 
@@ -351,7 +422,7 @@ def cut(scope: Scope, whole: Tiles) -> NDArray[np.bool_]:
     """Which tiles may have points in their sums that are hidden now."""
     found = np.zeros(len(whole.tile), np.bool_)
     for one in scope.cuts:
-        found |= one.touches(whole.nodes) & (whole.made <= one.made)
+        found |= one.touches(whole.first_step, whole.min_time) & (whole.made <= one.made)
     return found
 
 
