@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from math import isinf
 from typing import Any, Final
 
 PLAIN: Final = frozenset({float, int, bool})  # cannot change, need no copy
@@ -85,10 +86,16 @@ def number(value: Any) -> float:
         raise NoNumber(f"{type(value).__name__} is no number")
     if hasattr(value, "numpy") and not hasattr(value, "item"):
         value = value.numpy()
+    if hasattr(value, "filled") and value.mask.any():
+        raise NoNumber(f"{type(value).__name__}: a masked value is no number")  # its item() is what hides behind it
     try:
-        return float(value.item() if hasattr(value, "item") else value)
+        exact = value.item() if hasattr(value, "item") else value
+        found = float(exact)
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise NoNumber(f"{type(value).__name__} is not one number: {error}") from None
+    if isinf(found) and exact != found:
+        raise NoNumber(f"{type(value).__name__} {exact} is beyond a float of 64 bits")
+    return found
 
 
 def _torch(tensor: Any) -> Any:

@@ -43,7 +43,23 @@ def test_an_array_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     assert number(kept) == 1.0
 
 
-@pytest.mark.parametrize("value", ["1", b"1", None, [1], {}, object(), 1j, 10**400, np.zeros(2), np.array("x")])
+MASKED: tuple[Any, ...] = (np.ma.masked, np.ma.masked_equal([0.5, 0.5], 0.5)[:1], np.ma.array(1.0, mask=True))
+BEYOND = (Decimal("1e400"), -Decimal("1e400"), np.longdouble("1e400"))
+
+
+def test_what_is_masked_is_no_number() -> None:
+    for value in MASKED:
+        kept = snapshot(value)
+        assert isinstance(kept, Wrong)
+        assert kept.why.endswith(": a masked value is no number")
+    assert snapshot(np.ma.array([0.5])) == 0.5
+    assert snapshot(np.ma.array([0.5, 9.0], mask=[False, True]).mean()) == 0.5
+    assert snapshot(np.longdouble("inf")) == snapshot(Decimal("Infinity")) == math.inf
+
+
+@pytest.mark.parametrize(
+    "value", ["1", b"1", None, [1], {}, object(), 1j, 10**400, np.zeros(2), np.array("x"), *BEYOND]
+)
 def test_what_is_no_number_is_wrong_and_says_its_type(value: Any) -> None:
     kept = snapshot(value)
     if isinstance(kept, Wrong):
