@@ -190,6 +190,8 @@ def test_a_file_that_is_not_there_is_a_wrong_question(program: Program, tmp_path
         ("1e999999999,1,1", "step: 1E+999999999 is not within 64 bits"),
         ("1,inf,1", "time in microseconds: Infinity is not within 64 bits"),
         ("1,1,1_a", "loss: '1_a' is no number"),
+        ("1,1,1e400", "loss: '1e400' is beyond a float of 64 bits"),
+        ("1,1,-1e309", "loss: '-1e309' is beyond a float of 64 bits"),
         ("1,nan,1", "time: 'nan' is neither a number nor a moment"),
         ("1,1e15,1", "time in microseconds: 1.000000E+21 is not within 64 bits"),
         ("1,-1e9,x", "loss: 'x' is no number"),

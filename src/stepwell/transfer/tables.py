@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation, Overflow
+from math import isinf
 from typing import Any, Final
 
 from stepwell.transfer.runs import INT64, Labels, Run, run_id
@@ -150,11 +151,14 @@ def filled(cell: Cell) -> bool:
 
 
 def number(cell: Cell, what: str) -> float:
-    """A 64-bit float, nan and inf too. ValueError."""
+    """A 64-bit float, nan and inf too. ValueError: it is none, or beyond all of them."""
     try:
-        return float(cell)
+        found = float(cell)
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{what}: {str(cell)[:80]!r} is no number") from None
+    if isinf(found) and (re.search(r"\d", cell) if isinstance(cell, str) else cell != found):
+        raise ValueError(f"{what}: {str(cell)[:80]!r} is beyond a float of 64 bits")
+    return found
 
 
 def integer(cell: Cell, what: str) -> int:
