@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -89,6 +91,30 @@ def test_what_cannot_be_read_costs_no_other(program: Program, stored: Stored, tm
     done = program("import", "mlflow", tmp_path)
     assert (done.status, done.err.count("Input/output error")) == (1, 3)
     assert stored.points(first, "loss") == [(1, 1000, 0.5)]
+
+
+def test_folders_that_cannot_be_read_are_told(
+    program: Program, stored: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, name = uuid4().hex, uuid4().hex
+    files = {f"1/{run_id}/meta.yaml": of_run(run_id), f"1/{run_id}/metrics/sub/loss": "1 0.5 1\n", "1/notes.txt": ""}
+    written(tmp_path, {"1/meta.yaml": f"name: {name}\n", **files, "no.txt": "", "none/of/ours": ""})
+    (tmp_path / "2").symlink_to("2")  # of which nobody gets to see anything, as of a folder of another user's
+    closed, scandir = tmp_path / f"1/{run_id}/metrics/sub", os.scandir
+
+    def scan(path: Any = ".") -> Any:
+        if Path(path) == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    done = program("import", "mlflow", tmp_path)
+    assert done.status == 1
+    assert done.err.splitlines() == [
+        f"stepwell: {tmp_path / '2/meta.yaml'}: {os.strerror(errno.ELOOP)}",
+        f"stepwell: {closed}: {os.strerror(errno.EACCES)}",
+    ]
+    assert stored.runs(name) == [run_id]
 
 
 def test_files_that_are_kept_elsewhere_are_counted(program: Program, tmp_path: Path) -> None:

@@ -86,11 +86,11 @@ class DistantFile:
             yield Path(file.name)
 
 
-def below(folder: Path) -> Iterator[LocalFile]:
-    """The files of a folder and of those in it, by their paths; none where there is no such folder."""
-    for place in sorted(folder.rglob("*")):
-        if place.is_file():
-            yield LocalFile(path=place.relative_to(folder).as_posix(), place=place)
+def below(folder: Path, tell: Note) -> Iterator[LocalFile]:
+    """The files of a folder and of those in it, by their paths; none where there is no such folder. `tell` hears of
+    folders that cannot be read."""
+    for place in files_named(folder, "*", tell) if folder.is_dir() else ():
+        yield LocalFile(path=place.relative_to(folder).as_posix(), place=place)
 
 
 def files_named(folder: Path, pattern: str, tell: Note) -> list[Path]:

@@ -41,10 +41,11 @@ def take(run: Run, key: str, found: Point, tell: Tell) -> None:
         tell(f"run {run.id}, metric {key!r}: {error}")
 
 
-def keep_files(run: Run, artifact_uri: str, usual: Path | None = None) -> None:
+def keep_files(run: Run, artifact_uri: str, tell: Tell, usual: Path | None = None) -> None:
     """Give a run the files that its client has kept on this machine, or tell that it has kept them elsewhere.
 
-    usual: where they are too, if their folder was moved after they were written.
+    usual: where they are too, if their folder was moved after they were written. `tell` hears of folders that cannot
+    be read.
     """
     parts = urlsplit(artifact_uri)
     if parts.scheme not in ("", "file"):
@@ -52,9 +53,9 @@ def keep_files(run: Run, artifact_uri: str, usual: Path | None = None) -> None:
         return
     folder = Path(unquote(parts.path) if parts.scheme else artifact_uri)
     if artifact_uri and folder.is_dir():
-        run.files = below(folder)
+        run.files = below(folder, tell)
     elif usual is not None:
-        run.files = below(usual)
+        run.files = below(usual, tell)
 
 
 def check_only(only: Collection[str], names: Collection[str]) -> None:

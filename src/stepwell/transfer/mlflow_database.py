@@ -42,7 +42,7 @@ def read(database: AbstractContextManager[Query], only: Sequence[str], tell: Tel
 def _run(rows: Query, row: Sequence[Any], tell: Tell) -> Run:
     params, tags = ({key: text or "" for key, text in rows(query, row[0])} for query in (_PARAMS, _TAGS))
     run = mlflow.run(dict(zip(_FIELDS, row)), row[-1], params, tags)  # noqa: B905  of the first
-    mlflow.keep_files(run, row[-2] or "")
+    mlflow.keep_files(run, row[-2] or "", tell)
     for key, step, timestamp, stored, is_nan in rows(_METRICS, row[0]):
         value = float("nan") if is_nan else mlflow.value(stored)
         mlflow.take(run, key, (step or 0, timestamp * 1000, key_of(value)), tell)

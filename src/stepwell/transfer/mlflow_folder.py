@@ -34,11 +34,11 @@ def read(folder: Path, only: Sequence[str], tell: Tell, moved: Moved) -> Iterato
     for count, (path, about, name) in enumerate(found):
         moved(count, len(found), about.get("run_name") or path.name)
         try:
-            run = _run(path, about, name)
+            run = _run(path, about, name, tell)
         except (ValueError, OSError) as error:
             tell(f"{path}: {error}")
             continue
-        for each in below(path / "metrics"):
+        for each in below(path / "metrics", tell):
             try:
                 _take(run.points(each.path), each.place, tell)
             except OSError as error:  # noqa: PERF203  a file takes longer than any try
@@ -49,17 +49,25 @@ def read(folder: Path, only: Sequence[str], tell: Tell, moved: Moved) -> Iterato
 
 def _parts(place: Path, tell: Tell, *named: str) -> Iterator[tuple[Path, _About]]:
     """The folders that say of themselves that they are what has such a name, without what is deleted."""
-    for path in sorted(place.glob(f"[!.]*/{_ABOUT}")):
+    try:
+        folders = sorted(path for path in place.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        tell(f"{place}: {error.strerror}")
+        return
+    for folder in folders:
+        path = folder / _ABOUT
         try:
             about = yaml_scalars.read(path.read_text(encoding="utf-8", errors="replace"))
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # artifacts, say
         except OSError as error:
             tell(f"{path}: {error.strerror}")
             continue
         if any(about.get(name) for name in named) and about.get("lifecycle_stage", "active") == "active":
-            yield path.parent, about
+            yield folder, about
 
 
-def _run(path: Path, about: _About, experiment: str) -> Run:
+def _run(path: Path, about: _About, experiment: str, tell: Tell) -> Run:
     info = {
         "run_id": about.get("run_id") or about.get("run_uuid"),
         "name": about.get("run_name") or about.get("name"),
@@ -68,9 +76,9 @@ def _run(path: Path, about: _About, experiment: str) -> Run:
         "start_time": about.get("start_time"),
         "end_time": about.get("end_time"),
     }
-    params, tags = ({each.path: _text(each.place) for each in below(path / kind)} for kind in ("params", "tags"))
+    params, tags = ({each.path: _text(each.place) for each in below(path / kind, tell)} for kind in ("params", "tags"))
     run = mlflow.run(info, experiment, params, tags)
-    mlflow.keep_files(run, about.get("artifact_uri") or "", usual=path / "artifacts")
+    mlflow.keep_files(run, about.get("artifact_uri") or "", tell, usual=path / "artifacts")
     return run
 
 

@@ -52,7 +52,7 @@ def read(form: Form, source: Path, choice: Choice, start: Start, tell: Tell, mov
         before += path.stat().st_size
         run.series = found[run_id].series if run_id in found else {}
         run.experiment = choice.experiment or run.experiment
-        run.files = below(source / FILES / file_name(run_id))
+        run.files = below(source / FILES / file_name(run_id), tell)
         yield run
 
 

@@ -56,7 +56,7 @@ def _read_group(
                         if isinstance(told, Began):
                             id_ = run_id("wandb", told.entity, told.project, told.id)
                             reading = found.setdefault(id_, _Reading(id_))
-                            reading.files.update({each.path: each for each in below(path.parent / "files")})
+                            reading.files.update({each.path: each for each in below(path.parent / "files", tell)})
                         if reading is not None and told is not None:
                             reading.take(told)
                     except (ValueError, IndexError, OverflowError):
