@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ CHANGE: Final = "change"
 EVENT: Final = "event"
 FILE: Final = "file"
 USAGE: Final = "usage"
+_CHANGES: Final = ("params", "set_tags", "remove_tags")
 
 
 class Unreadable(Exception):
@@ -64,6 +65,60 @@ class Points:
 
     def __len__(self) -> int:
         return sum(len(group.times) * len(group.metrics) for group in self.groups)
+
+
+def parts(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Changes that together are this one, as small as there are."""
+    found: list[dict[str, Any]] = []
+    for name in _CHANGES:
+        given = fields.get(name)
+        if isinstance(given, dict):
+            found += ({name: {key: value}} for key, value in given.items())
+        elif given:
+            found += ({name: [each]} for each in given)
+    if "name" in fields:
+        found.append({"name": fields["name"]})
+    rest = {name: value for name, value in fields.items() if name not in (*_CHANGES, "name")}
+    return [*found, rest] if rest else found
+
+
+def together(found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The change that these `parts` are."""
+    fields: dict[str, Any] = {}
+    for part in found:
+        for name, given in part.items():
+            if isinstance(given, dict):
+                fields.setdefault(name, {}).update(given)
+            elif isinstance(given, list):
+                fields.setdefault(name, []).extend(given)
+            else:
+                fields[name] = given
+    return fields
+
+
+def halves(record: Note | Sequence[Group]) -> tuple[Any, Any] | None:
+    """Two that together are this note, or these points; None where it is one of a piece."""
+    if not isinstance(record, Note):
+        return _half_groups(record)
+    found = parts(record.fields) if record.kind == CHANGE else []
+    middle = len(found) // 2
+    if not middle:
+        return None
+    return Note(CHANGE, together(found[:middle])), Note(CHANGE, together(found[middle:]))
+
+
+def _half_groups(groups: Sequence[Group]) -> tuple[Sequence[Group], Sequence[Group]] | None:
+    middle = len(groups) // 2
+    if middle:
+        return groups[:middle], groups[middle:]
+    (one,) = groups
+    middle = len(one.metrics) // 2
+    if not middle:
+        return None
+    return (
+        [Group(one.metrics[:middle], one.times, one.steps, one.columns[:middle])],
+        [Group(one.metrics[middle:], one.times, one.steps, one.columns[middle:])],
+    )
 
 
 def encode_note(note: Note) -> bytes:

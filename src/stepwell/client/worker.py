@@ -9,14 +9,14 @@ import threading
 import time
 from array import array
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from stepwell.client import records
 from stepwell.client.limits import wrong_name
 from stepwell.client.problems import Problems
 from stepwell.client.records import Group, Note
-from stepwell.client.spool import Spool
+from stepwell.client.spool import FRAME_BYTES, Spool
 from stepwell.client.values import NoNumber, Pending, Wrong, number
 
 PERIOD: Final = 0.04  # seconds between two looks at the queue: with the write, far below a tenth of a second
@@ -154,7 +154,15 @@ class Worker:
             by_names.setdefault(tuple(row[2]), []).append(row)
         groups = [group for names, same in by_names.items() for group in self._groups(names, same)]
         if groups:
-            self._append(records.encode_points(groups), sum(len(g.times) * len(g.metrics) for g in groups))
+            self._write_points(groups)
+
+    def _write_points(self, groups: Sequence[Group]) -> None:
+        payload = records.encode_points(groups)
+        halves = records.halves(groups) if len(payload) > FRAME_BYTES else None  # long names
+        for half in halves or ():
+            self._write_points(half)
+        if halves is None:
+            self._append(payload, sum(len(g.times) * len(g.metrics) for g in groups))
 
     def _groups(self, names: tuple[str, ...], rows: list[Row]) -> Iterator[Group]:
         if all(self._named(name) for name in names):
@@ -204,10 +212,16 @@ class Worker:
         except (TypeError, ValueError) as error:
             self._problems.add(f"{note.kind}: {error}")
             return
-        self._append(payload, 1)
+        halves = records.halves(note) if len(payload) > FRAME_BYTES else None
+        for half in halves or ():
+            self._write_note(half)
+        if halves is None:
+            self._append(payload, 1, note.kind)
 
-    def _append(self, payload: bytes, count: int) -> None:
-        if not self._spool.append(payload):
+    def _append(self, payload: bytes, count: int, what: str = records.POINTS) -> None:
+        if len(payload) > FRAME_BYTES:
+            self._lose(count, f"{what} of {len(payload)} bytes in one piece; the limit is {FRAME_BYTES}")
+        elif not self._spool.append(payload):
             self._lose(count, "the disk takes nothing, and the memory kept for that is full")
         self._tell_failure()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from stepwell.client import records
 from stepwell.client import worker as worker_module
 from stepwell.client.outbox import Item, Outbox, Place
 from stepwell.client.problems import Problems
@@ -155,3 +156,40 @@ def test_what_is_logged_while_a_run_is_closed_is_counted(worker: Worker, problem
     worker.end(60)
     assert worker.lost == 2
     assert sum(problems.counts().values()) == 2
+
+
+def test_what_is_too_large_for_a_frame_is_split(
+    worker: Worker, tmp_path: Path, problems: Problems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "FRAME_BYTES", 400)
+    values = {f"{at}" + "\u5b57" * 20: float(at) for at in range(9)}
+    texts = {f"p{at}": "x" * 100 for at in range(9)}
+    worker.queue.extend([(1, 1, values), (2, 2, {"a": 1.0}), (3, 3, values)])
+    worker.queue.append(Note("change", {"params": texts, "set_tags": dict(texts), "remove_tags": ["g"], "name": "n"}))
+    worker.start()
+    assert worker.end(60)
+    found = written(tmp_path)
+    points = sorted(each for each in found if each[0] != "change")
+    assert points == sorted([("a", 2, 2, 1.0), *((k, at, at, v) for at in (1, 3) for k, v in values.items())])
+    assert records.together(fields for kind, fields in (each[:2] for each in found) if kind == "change") == {
+        "params": texts,
+        "set_tags": texts,
+        "remove_tags": ["g"],
+        "name": "n",
+    }
+    assert (problems.counts(), worker.lost) == ({}, 0)
+
+
+def test_what_cannot_be_split_is_lost_with_the_limit(
+    worker: Worker, tmp_path: Path, problems: Problems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "FRAME_BYTES", 400)
+    worker.queue.extend([Note("event", {"event": {"text": "x" * 500}}), (1, 1, {"x" * 500: 1.0, "a": 1.0})])
+    worker.queue.append(Note("change", {"params": {"long": "x" * 500, "b": "c"}}))
+    worker.start()
+    assert worker.end(60)
+    assert written(tmp_path) == [("a", 1, 1, 1.0), ("change", {"params": {"b": "c"}})]
+    assert worker.lost == 3
+    told = list(problems.counts())
+    assert [each.split()[2] for each in told] == ["event", "points", "change"]
+    assert all(each.endswith(" bytes in one piece; the limit is 400") for each in told)
