@@ -21,7 +21,6 @@ from stepwell.client.transport import Api, Denied, Refused, Unavailable, quoted
 BATCH: Final = 50_000  # points of one request
 _SAMPLES: Final = 10_000  # of one request
 _UNKNOWN_FORM: Final = (400, 403, 415)  # how a server that does not know a form may answer, or what stands before it
-_CHANGES: Final = ("params", "set_tags", "remove_tags")
 
 
 @dataclass
@@ -158,7 +157,7 @@ class Delivery:
         try:
             self._api.send("PATCH", self._run, fields)
         except Refused as error:
-            parts = list(_parts(fields))
+            parts = records.parts(fields)
             if len(parts) == 1:
                 self._part_refused(parts[0], error)
                 return
@@ -239,8 +238,9 @@ class Delivery:
             "message": str(error),
             "request": {"verb": verb, "path": path, "body": message},
         }
-        self._outbox.set_aside(kept)
-        self._tell(f"the server refuses {verb} {path}: {error}. The request is kept in {self._outbox.refused}")
+        why_not = self._outbox.set_aside(kept)
+        place = f"not kept in {self._outbox.refused}: {why_not}" if why_not else f"kept in {self._outbox.refused}"
+        self._tell(f"the server refuses {verb} {path}: {error}. The request is {place}")
 
 
 def _weight(record: Note | Points) -> int:
@@ -282,18 +282,3 @@ def _halves(series: Sequence[Series], *, rows: bool) -> list[Sequence[Series]]:
         [Series(one.metric, one.steps[:middle], one.times[:middle], one.values[:middle])],
         [Series(one.metric, one.steps[middle:], one.times[middle:], one.values[middle:])],
     ]
-
-
-def _parts(fields: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-    """Changes that together are this one."""
-    for name in _CHANGES:
-        found = fields.get(name)
-        if isinstance(found, dict):
-            yield from ({name: {key: value}} for key, value in found.items())
-        elif found:
-            yield from ({name: [each]} for each in found)
-    if "name" in fields:
-        yield {"name": fields["name"]}
-    rest = {name: value for name, value in fields.items() if name not in (*_CHANGES, "name")}
-    if rest:
-        yield rest

@@ -23,6 +23,7 @@ from stepwell.client.spool import Damage, scan
 FILES: Final = "files"
 _SENT: Final = "sent.json"
 _REFUSED: Final = "refused.jsonl"
+REFUSED_BYTES: Final = 64 << 20  # of all that is set aside in one folder
 _SETTLED: Final = 600.0  # seconds; a network file system shows other machines what was written far sooner
 
 
@@ -124,12 +125,19 @@ class Outbox:
                     total += max(0, path.stat().st_size - (sent.offset if number == sent.segment else 0))
         return total
 
-    def set_aside(self, request: Mapping[str, Any]) -> None:
-        """Keep a request that the server refuses. OSError."""
-        with (self.folder / _REFUSED).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(request) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+    def set_aside(self, request: Mapping[str, Any]) -> str:
+        """Keep a request that the server refuses; why it is not kept, "" where it is."""
+        line = json.dumps(request).encode() + b"\n"
+        try:
+            with self.refused.open("ab") as file:
+                if file.tell() + len(line) > REFUSED_BYTES:
+                    return f"the limit of {REFUSED_BYTES} bytes is reached"
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            return error.strerror or str(error)
+        return ""
 
     @property
     def refused(self) -> Path:

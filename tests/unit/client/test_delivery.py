@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 import struct
 from array import array
 from collections.abc import Callable, Mapping
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 from stepwell.client import delivery as delivery_module
+from stepwell.client import outbox as outbox_module
 from stepwell.client.delivery import Delivery
 from stepwell.client.outbox import Outbox
 from stepwell.client.records import Group, Note, Points, encode_note, encode_points
@@ -270,6 +273,27 @@ def test_one_refused_param_costs_no_other(outbox: Outbox) -> None:
         {"status": "FAILED"},
     ]
     assert len(told) == 1
+
+
+def test_what_is_set_aside_is_bounded(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox_module, "REFUSED_BYTES", 1000)
+    fill(outbox, *(Note("change", {"params": {f"p{at}": "x" * 200}}) for at in range(9)))
+    delivery, told = deliver(outbox, Server(lambda *_: Refused(409, "conflict", "no")))
+    kept = [json.loads(line)["request"]["body"] for line in outbox.refused.read_text().splitlines()]
+    assert kept == [{"params": {f"p{at}": "x" * 200}} for at in range(len(kept))]
+    assert 0 < len(kept) < 9
+    assert outbox.refused.stat().st_size <= 1000
+    assert delivery.sums.refused == 9
+    assert [f"not kept in {outbox.refused}: the limit of 1000 bytes" in each for each in told[-2:]] == [True, True]
+
+
+def test_a_disk_that_keeps_nothing_that_is_refused_holds_nothing_up(outbox: Outbox) -> None:
+    fill(outbox, Note("change", {"name": "no"}), Note("change", {"name": "yes"}))
+    outbox.refused.symlink_to("/dev/full")
+    server = Server(lambda _, __, message: Refused(400, "invalid", "no") if message["name"] == "no" else None)
+    _, told = deliver(outbox, server)
+    assert [message for _, _, message in server.taken] == [{"name": "yes"}]
+    assert f"not kept in {outbox.refused}: {os.strerror(errno.ENOSPC)}" in told[0]
 
 
 def test_a_run_is_made_once_and_joined_after_that(outbox: Outbox) -> None:
