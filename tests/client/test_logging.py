@@ -8,6 +8,8 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
+import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +22,7 @@ import pytest
 import stepwell
 from client.conftest import Stored, ended
 from serving import Server
+from stepwell.client import run as run_module
 
 Program = Callable[..., subprocess.Popen[str]]
 
@@ -142,15 +145,96 @@ def test_a_run_ends_as_its_block_does(
     assert stored.points(run_id, "loss") == [(1, 1.0)]
 
 
-@pytest.mark.parametrize(("ending", "status"), [("pass", "FINISHED"), ("raise ValueError('no')", "FAILED")])
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [
+        ("pass", "FINISHED"),
+        ("raise ValueError('no')", "FAILED"),
+        ("raise KeyboardInterrupt", "KILLED"),
+        ("sys.exit(3)", "FAILED"),
+        ("sys.exit('no data')", "FAILED"),
+        ("exit(3)", "FAILED"),
+        ("quit(code=1)", "FAILED"),
+        ("sys.exit(0)", "FINISHED"),
+        ("sys.exit()", "FINISHED"),
+        ("import asyncio\nasync def main():\n    sys.exit(3)\nasyncio.run(main())", "FAILED"),
+        ("import threading\nt = threading.Thread(target=sys.exit, args=(3,))\nt.start()\nt.join()", "FINISHED"),
+    ],
+)
 def test_a_run_that_nobody_ends_ends_with_its_process(
     shared_server: Server, stored: Stored, program: Program, ending: str, status: str
 ) -> None:
     run_id = uuid4().hex
     text = f"run = stepwell.init(id={run_id!r})\nrun.log({{'loss': 1.0}})\n{ending}\n"
     program(text, url=shared_server.url).communicate(timeout=60)
-    assert stored.run(run_id)["run"]["status"] == status
+    found = stored.run(run_id)["run"]
+    assert (found["status"], bool(found["status_reason"])) == (status, status != "FINISHED")
     assert stored.points(run_id, "loss") == [(0, 1.0)]
+
+
+def test_a_code_of_before_a_run_is_not_its_end(shared_server: Server, stored: Stored, program: Program) -> None:
+    run_id = uuid4().hex
+    text = f"""
+    stepwell.init(mode="disabled")
+    try:
+        sys.exit(3)
+    except SystemExit:
+        pass
+    stepwell.init(id={run_id!r}).log({{"loss": 1.0}})
+    """
+    ended(program(text, url=shared_server.url))
+    assert stored.run(run_id)["run"]["status"] == "FINISHED"
+
+
+def test_runs_that_nobody_ends_wait_for_a_server_together(program: Program, spool: Path) -> None:
+    text = """
+    runs = [stepwell.init(id=f"r{at}", system=0) for at in range(10)]
+    from stepwell.client import run
+    run.PATIENCE = 3.0
+    for each in runs:
+        each.log({"loss": 1.0})
+    print("over", flush=True)
+    """
+    process = program(text)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "over\n"
+    began = time.monotonic()
+    _, err = process.communicate(timeout=60)
+    assert time.monotonic() - began < 15  # 30 s one after the other
+    for at in range(10):
+        assert f"stepwell sync {spool}/r{at}\n" in err
+
+
+def test_no_thread_is_no_error_and_no_loss(
+    shared_server: Server, stored: Stored, spool: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def none(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", none)
+    monkeypatch.setattr(run_module, "ROOM", 10)
+    (tmp_path / "report").write_text("x")
+    with stepwell.init(url=shared_server.url, spool=spool, params={"a": 1}) as run:
+        for step in range(50):
+            run.log({"loss": step / 4}, step=step)
+        assert run.flush()
+        run.file(tmp_path / "report")
+        run.log({"loss": 99}, step=50)
+    assert stored.points(run.id, "loss") == [*((step, step / 4) for step in range(50)), (50, 99.0)]
+    assert stored.run(run.id)["run"]["status"] == "FINISHED"
+    assert (run.dropped, [*spool.rglob("*")]) == (0, [])
+    assert any("no thread can be started" in problem for problem in run.problems)
+
+
+def test_without_a_thread_and_a_server_the_end_waits_no_longer(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", none)
+    run = stepwell.init(url="http://127.0.0.1:9", spool=spool)
+    run.log({"loss": 1.0})
+    assert not run.finish(patience=1.0)
+    assert [*spool.rglob("*.spool")]
 
 
 def test_a_run_that_the_training_has_forgotten_ends_with_its_process(

@@ -8,7 +8,7 @@ import secrets
 import shutil
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,7 +25,7 @@ from stepwell.client.worker import Worker
 
 
 class Pipe:
-    """Its threads run from the beginning. `put` counts the values that went into the worker's queue."""
+    """Its threads run from the beginning, if there can be any. `put`: the values that went into the worker's queue."""
 
     def __init__(self, run_id: str, where: Target, problems: Problems, begin: Mapping[str, Any]) -> None:
         folder = where.spool / quoted_folder(run_id) / _own_name()
@@ -46,16 +46,18 @@ class Pipe:
         if where.mode == "online":
             api = Api(where.url, api_key=where.api_key, workspace=where.workspace)
             self.sender = Sender(api, run_id, self.outbox, self.spool, problems)
-        self.worker.start()
-        if self.sender is not None:
-            self.sender.start()
+        try:
+            self.worker.start()
+            if self.sender is not None:
+                self.sender.start()
+        except RuntimeError as error:
+            what = "no thread can be started, so flush() writes what is logged, and close() or finish() sends it"
+            problems.add(what, detail=str(error))
 
-    def close(self, patience: float) -> bool:
-        """Empty the queue, close the spool, send the rest. Whether all is where it belongs."""
-        on_disk = self.worker.end(patience)
-        if self.sender is None:
-            return on_disk
-        return self.sender.finish(patience)
+    @property
+    def whole(self) -> bool:
+        """Once it is closed: whether all is where it belongs."""
+        return self.worker.whole if self.sender is None else self.sender.whole
 
     def keep(self, path: Path) -> str:
         """Copy a file into the spool; its name there. OSError."""
@@ -74,6 +76,27 @@ class Pipe:
         """In a forked child: queue, spool and connection are the parent's."""
         self.worker.queue.clear()
         self.spool.abandon()
+
+
+def close_all(pipes: Sequence[Pipe], patience: float) -> None:
+    """Empty their queues, close their spools and send the rest, one beside the other.
+
+    Waits for each as long as something of it moves, and `patience` seconds in which nothing does.
+    """
+    until = time.monotonic() + patience
+    senders = [each.sender for each in pipes if each.sender is not None]
+    try:
+        for each in pipes:
+            each.worker.stop()
+        for each in pipes:
+            each.worker.join(until)
+        for sender in senders:
+            sender.stop()
+        for sender in senders:
+            sender.join(patience)
+    finally:
+        for sender in senders:
+            sender.give_up()
 
 
 def quoted_folder(run_id: str) -> str:

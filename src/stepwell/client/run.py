@@ -12,7 +12,6 @@ import multiprocessing.process
 import multiprocessing.util
 import os
 import secrets
-import sys
 import threading
 import time
 import weakref
@@ -26,11 +25,11 @@ from urllib.parse import quote
 
 from stepwell.agent.readings import Collector
 from stepwell.agent.watch import Watch
-from stepwell.client import environment, measuring, records, texts
+from stepwell.client import environment, measuring, outcome, records, texts
 from stepwell.client.display import table
 from stepwell.client.environment import Target, target
 from stepwell.client.limits import EXPERIMENT_LENGTH, NAME_LENGTH, wrong_run_id
-from stepwell.client.pipe import Pipe
+from stepwell.client.pipe import Pipe, close_all
 from stepwell.client.problems import Problems
 from stepwell.client.records import Note
 from stepwell.client.transport import Api
@@ -87,6 +86,7 @@ def init(
         "start_time_us": now(),
         "resume": resume,
     }
+    _EXITS.hear()
     run = Run(run_id, where, fields)
     run.change(params=params, tags=tags, notes=notes)
     if seconds:
@@ -122,7 +122,12 @@ class Run:
         self._open()
         me = weakref.ref(self)
         os.register_at_fork(after_in_child=lambda: _with(me, Run.go_on_after_fork))
-        atexit.register(self.end_with_process)  # holds it: a training may have forgotten its run by then
+        _OPEN.add(self)
+
+    @property
+    def owned(self) -> bool:
+        """Whether it ends with this process."""
+        return self._owner
 
     @property
     def url(self) -> str:
@@ -164,7 +169,7 @@ class Run:
                 for name, value in kept.items():
                     kept[name] = snapshot(value)
             worker = pipe.worker
-            if pipe.put - worker.taken > ROOM:
+            if pipe.put - worker.taken > ROOM and not worker.relieve():
                 self._drop(len(kept))
                 return
             pipe.put += len(kept)
@@ -256,14 +261,19 @@ class Run:
 
     def finish(self, status: str = "FINISHED", *, reason: str | None = None, patience: float = PATIENCE) -> bool:
         """End the run with FINISHED, FAILED or KILLED. Otherwise as `close`."""
-        if not self._closed:
-            if status not in _ENDED:
-                self._problems.add(f"finish: {status!r} is no status to end with; FINISHED is taken")
-                status = "FINISHED"
-            why = texts.one(reason, "reason", self._problems.add)
-            fields = {"status": status, "end_time_us": now(), **({} if why is None else {"status_reason": why})}
-            self._put(Note(records.CHANGE, fields))
+        self.note_end(status, reason)
         return self.close(patience=patience)
+
+    def note_end(self, status: str, reason: str | None) -> None:
+        """As `finish`, without the end. Nothing where it is closed already."""
+        if self._closed:
+            return
+        if status not in _ENDED:
+            self._problems.add(f"finish: {status!r} is no status to end with; FINISHED is taken")
+            status = "FINISHED"
+        why = texts.one(reason, "reason", self._problems.add)
+        fields = {"status": status, "end_time_us": now(), **({} if why is None else {"status_reason": why})}
+        self._put(Note(records.CHANGE, fields))
 
     def close(self, *, patience: float = PATIENCE) -> bool:
         """Write and send all, and end the threads, without ending the run: others go on, or a later process.
@@ -271,27 +281,7 @@ class Run:
         Waits while something moves, and `patience` seconds in which nothing does. Whether all is sent (offline: on the
         disk); if not, it is in the spool, and `stepwell sync` sends it.
         """
-        watch, self._watch = self._watch, None
-        if watch is not None:
-            watch.stop()
-        with self._lock:
-            pipe, self._pipe = self._pipe, None
-            self._closed = True
-        atexit.unregister(self.end_with_process)
-        if pipe is None:
-            return True
-        try:
-            whole = pipe.close(patience)
-        finally:
-            self._dropped += pipe.worker.lost
-        self._problems.sum_up()
-        if self._dropped:
-            self._problems.tell(f"{self._dropped} values of run {self.id} are lost")
-        if not whole:
-            self._problems.tell(
-                f"not all of run {self.id} arrived; to send it: stepwell sync {pipe.outbox.folder.parent}"
-            )
-        return whole
+        return _close([self], patience)
 
     def __enter__(self) -> Run:
         return self
@@ -299,7 +289,7 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        status, reason = _outcome(error)
+        status, reason = outcome.of_error(error)
         self.finish(status, reason=reason)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -331,7 +321,7 @@ class Run:
                 return None
             if self._pipe is None:
                 self._pipe = Pipe(self.id, self._where, self._problems, self._begin)
-                _at_end_of_worker(self)
+                _at_end_of_worker()
             return self._pipe
 
     def _put(self, note: Note) -> None:
@@ -360,6 +350,28 @@ class Run:
         self._dropped += count
         self._problems.add("values lost, as they come faster than they can be written", count)
 
+    def leave(self) -> Pipe | None:
+        """Take nothing more. What is in the pipe is to be sent; None: there is none, or somebody sees to it already."""
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.stop()
+        with self._lock:
+            pipe, self._pipe = self._pipe, None
+            self._closed = True
+        _OPEN.discard(self)
+        return pipe
+
+    def left(self, pipe: Pipe) -> None:
+        """Say what became of all, once the pipe is closed."""
+        self._dropped += pipe.worker.lost
+        self._problems.sum_up()
+        if self._dropped:
+            self._problems.tell(f"{self._dropped} values of run {self.id} are lost")
+        if not pipe.whole:
+            self._problems.tell(
+                f"not all of run {self.id} arrived; to send it: stepwell sync {pipe.outbox.folder.parent}"
+            )
+
     def go_on_after_fork(self) -> None:
         """In the child. Nothing is begun until it logs; locks of threads that are not here are made anew."""
         self._lock = threading.Lock()
@@ -372,17 +384,6 @@ class Run:
         if pipe is not None:
             pipe.abandon()
 
-    def end_with_process(self) -> None:
-        """The process ends: close, and where it is the run's own, end the run as the process does."""
-        if self._closed:
-            return
-        if not self._owner:
-            self.close(patience=_CHILD_PATIENCE)
-            return
-        unhandled = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)
-        status, reason = _outcome(sys.exc_info()[1] or unhandled)  # the first in a worker of multiprocessing
-        self.finish(status, reason=reason)
-
 
 def now() -> int:
     """Microseconds since 1970 UTC."""
@@ -392,6 +393,33 @@ def now() -> int:
 # Runs that came here from another process, one for each however often it comes: a pool brings it with every task. Who
 # unpickles has no other place to look for it.
 _JOINED: Final[dict[tuple[str, Target], Run]] = {}
+# Runs that nobody has closed yet: they end with the process, though the training may have forgotten them by then.
+_OPEN: Final[set[Run]] = set()
+_EXITS: Final = outcome.Exits()
+
+
+def _close(runs: Iterable[Run], patience: float) -> bool:
+    """Close them beside each other. Whether all of all is where it belongs."""
+    left = [(run, pipe) for run in runs if (pipe := run.leave()) is not None]
+    try:
+        close_all([pipe for _, pipe in left], patience)
+    finally:
+        for run, pipe in left:
+            run.left(pipe)
+    return all(pipe.whole for _, pipe in left)
+
+
+def _end_with_process() -> None:
+    """Close all that are open, and end those that are this process's own, as it ends."""
+    runs = list(_OPEN)
+    own = [run for run in runs if run.owned]
+    status, reason = outcome.of_process(_EXITS.code)
+    for run in own:
+        run.note_end(status, reason)
+    _close(runs, PATIENCE if own else _CHILD_PATIENCE)
+
+
+atexit.register(_end_with_process)
 
 
 def _join(run_id: str, where: Target, begin: Mapping[str, Any]) -> Run:
@@ -401,32 +429,16 @@ def _join(run_id: str, where: Target, begin: Mapping[str, Any]) -> Run:
     return run
 
 
-def _outcome(error: BaseException | None) -> tuple[str, str | None]:
-    """The status that a training ends with, and why."""
-    if error is None or (isinstance(error, SystemExit) and not error.code):
-        return "FINISHED", None
-    return ("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"), _words(error)
-
-
-def _words(error: BaseException) -> str:
-    """What it says, in characters that the server takes."""
-    try:
-        words = f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001  a class of the training's own may fail to say it
-        words = type(error).__name__
-    return words[:1000].encode(errors="replace").decode().replace("\0", "?")
-
-
 def _with(reference: weakref.ref[Run], act: Callable[[Run], None]) -> None:
     run = reference()
     if run is not None:
         act(run)
 
 
-def _at_end_of_worker(run: Run) -> None:
+def _at_end_of_worker() -> None:
     """multiprocessing ends forked children without atexit, but none without its own finalizers."""
     if multiprocessing.process.parent_process() is not None:
-        multiprocessing.util.Finalize(None, run.end_with_process, exitpriority=100)
+        multiprocessing.util.Finalize(None, _end_with_process, exitpriority=100)
 
 
 def _user() -> str:

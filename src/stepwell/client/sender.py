@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -41,39 +42,44 @@ class Sender:
         self._ending = False
         self._given_up = False
         self._progress = time.monotonic()
-        self._whole = False
+        self.whole = False
+        self._patience = math.inf
         self._thread = threading.Thread(target=self._run, name="stepwell-send", daemon=True)
 
     def start(self) -> None:
-        """Begin. RuntimeError where the interpreter is ending."""
+        """Begin. RuntimeError where no thread can be: then `join` does its work."""
         self._thread.start()
 
-    def finish(self, patience: float) -> bool:
-        """Once the spool is closed: send the rest and end. Whether all is sent.
-
-        Waits as long as something moves, and gives up after `patience` seconds in which nothing did.
-        """
+    def stop(self) -> None:
+        """Once the spool is closed: send the rest and end."""
         self._progress = time.monotonic()
         self._ending = True
         self._wake.set()
-        try:
-            while self._thread.is_alive() and time.monotonic() - self._progress < patience:
-                self._thread.join(0.05)
-        finally:
-            self._given_up = True
-            self._wake.set()
-        return self._whole
+
+    def join(self, patience: float) -> None:
+        """After `stop`: wait for the end, as long as something moves, and `patience` seconds in which nothing does.
+        `whole` is whether all is sent."""
+        if self._thread.ident is None:
+            self._patience = patience
+            self._run()
+        while self._thread.is_alive() and time.monotonic() - self._progress < patience:
+            self._thread.join(0.05)
+
+    def give_up(self) -> None:
+        """Leave the rest where it is."""
+        self._given_up = True
+        self._wake.set()
 
     def _run(self) -> None:
         failures = 0
-        while not self._given_up:
+        while not self._over():
             try:
                 ending = self._ending  # before looking: what is written afterwards is for the next round
                 self._round(ended=ending)
                 failures = 0
                 if ending:
                     self._leave()
-                    self._whole = True
+                    self.whole = True
                     return
                 self._wake.wait(PERIOD)
                 self._wake.clear()
@@ -92,10 +98,13 @@ class Sender:
             self._pause(delay)
         self._api.close()
 
+    def _over(self) -> bool:
+        return self._given_up or time.monotonic() - self._progress >= self._patience
+
     def _pause(self, delay: float) -> None:
         """Wait; when the run ends meanwhile, not as long."""
         until = time.monotonic() + delay
-        while (left := until - time.monotonic()) > 0 and not self._given_up:
+        while (left := until - time.monotonic()) > 0 and not self._over():
             if self._ending:
                 left = min(left, _ENDING_DELAY)
                 until = min(until, time.monotonic() + left)

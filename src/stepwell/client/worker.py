@@ -50,33 +50,49 @@ class Worker:
         self._failing_since = 0.0
         self._wake = threading.Event()
         self._ending = False
-        self._whole = False
+        self.whole = False  # once it has ended: whether all is on the disk
+        self._by_hand = threading.RLock()  # of those who do the thread's work where there is none
         self._thread = threading.Thread(target=self._run, name="stepwell-spool", daemon=True)
 
     def start(self) -> None:
-        """Begin. RuntimeError where the interpreter is ending."""
+        """Begin. RuntimeError where no thread can be: then `flush`, `relieve` and `join` do its work."""
         self._thread.start()
+
+    def relieve(self) -> bool:
+        """Empty the queue here, where no thread does. Whether it is empty."""
+        if self._thread.ident is not None:
+            return False
+        with self._by_hand:
+            self._round()
+        return True
 
     def flush(self, timeout: float | None) -> bool:
         """Wait until what is in the queue now is synced. Whether it is, within `timeout` seconds if that is given."""
         barrier = _Barrier()
         self.queue.append(barrier)
         self._wake.set()
+        self.relieve()
         until = None if timeout is None else time.monotonic() + timeout
         while not barrier.reached.wait(_LOOK if until is None else max(0.0, min(_LOOK, until - time.monotonic()))):
             if not self._thread.is_alive() or (until is not None and time.monotonic() >= until):
                 return False
         return barrier.whole
 
-    def end(self, timeout: float) -> bool:
-        """Empty the queue once more, close the spool and end. Whether all is on the disk, within `timeout` seconds."""
+    def stop(self) -> None:
+        """Empty the queue once more, close the spool and end."""
         self._ending = True
         self._wake.set()
-        self._thread.join(timeout)
+
+    def join(self, until: float) -> None:
+        """After `stop`: wait for the end, until a moment of the monotonic clock. Then look at `whole` and `lost`."""
+        if self._thread.ident is None:
+            with self._by_hand:
+                self._run()
+        else:
+            self._thread.join(max(0.0, until - time.monotonic()))
         late = sum(len(item[2]) for item in list(self.queue) if isinstance(item, tuple))
         if late:
             self._lose(late, "another thread logged them while the run was closed")
-        return self._whole and not self._thread.is_alive()
 
     def _run(self) -> None:
         while not self._ending:
@@ -85,8 +101,9 @@ class Worker:
             self._round()
         self._round()
         self._settle()
-        self._whole = self._spool.close()
+        whole = self._spool.close()
         self._tell_failure()
+        self.whole = whole
 
     def _round(self) -> None:
         try:

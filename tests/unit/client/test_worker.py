@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,12 @@ def written(folder: Path) -> list[Any]:
     return found
 
 
+def ended(worker: Worker) -> bool:
+    worker.stop()
+    worker.join(time.monotonic() + 60)
+    return worker.whole
+
+
 def test_points_and_notes_keep_their_order(worker: Worker, tmp_path: Path) -> None:
     worker.start()
     worker.queue.extend([(10, 1, {"a": 1.0, "b": 2}), Note("change", {"x": 1}), (11, 2, {"a": 3.0})])
@@ -53,7 +60,7 @@ def test_points_and_notes_keep_their_order(worker: Worker, tmp_path: Path) -> No
         ("change", {"x": 1}),
         ("a", 2, 11, 3.0),
     ]
-    assert worker.end(60)
+    assert ended(worker)
 
 
 def test_a_value_that_is_on_its_way_holds_nobody_up(worker: Worker, tmp_path: Path, problems: Problems) -> None:
@@ -79,7 +86,7 @@ def test_a_value_that_is_on_its_way_holds_nobody_up(worker: Worker, tmp_path: Pa
     assert written(tmp_path) == [("other", 2, 2, 2.0)]
     assert worker.flush(60)  # waits for it
     assert written(tmp_path)[1:] == [("late", 1, 1, 9.0), ("beside", 1, 1, 1.0)]
-    assert worker.end(60)
+    assert ended(worker)
     assert problems.counts() == {}
 
 
@@ -106,7 +113,7 @@ def test_a_device_that_fails_costs_its_own_values_and_nobody_s_time(
     worker.queue.append((1, 1, {"first": Pending(Tensor(), Event()), "beside": 1.0}))
     assert worker.flush(20)
     worker.queue.extend([(2, 2, {"second": Pending(Tensor(), Event())}), (3, 3, {"beside": 3.0})])
-    assert worker.end(60)
+    assert ended(worker)
     assert written(tmp_path) == [("beside", 1, 1, 1.0), ("beside", 3, 3, 3.0)]
     assert worker.lost == 0
     assert list(problems.counts()) == [
@@ -119,7 +126,7 @@ def test_a_step_or_a_time_that_can_be_none_is_one_kind_of_problem(
 ) -> None:
     worker.queue.extend([(1.5, 1, {"a": 1.0}), (1, 2**63, {"a": 2.0}), (1, 3, {"a": 3.0})])  # type: ignore[list-item]
     worker.start()
-    assert worker.end(60)
+    assert ended(worker)
     assert written(tmp_path) == [("a", 3, 1, 3.0)]
     assert problems.counts() == {"a step or a time is no integer of 64 bits": 2}
 
@@ -130,7 +137,7 @@ def test_a_row_of_very_many_values_goes_into_several_frames(
     monkeypatch.setattr(worker_module, "_FRAME_VALUES", 10)
     worker.queue.append((1, 1, {f"m{i}": float(i) for i in range(35)}))
     worker.start()
-    assert worker.end(60)
+    assert ended(worker)
     assert sorted(written(tmp_path), key=lambda point: point[3]) == [(f"m{i}", 1, 1, float(i)) for i in range(35)]
 
 
@@ -138,22 +145,22 @@ def test_a_note_that_is_no_json_is_told(worker: Worker, tmp_path: Path, problems
     worker.queue.append(Note("change", {"x": object()}))
     worker.queue.append(Note("change", {"x": 2}))
     worker.start()
-    assert worker.end(60)
+    assert ended(worker)
     assert written(tmp_path) == [("change", {"x": 2})]
     assert len(problems.counts()) == 1
 
 
 def test_a_flush_of_a_worker_that_has_ended_does_not_hang(worker: Worker) -> None:
     worker.start()
-    assert worker.end(60)
+    assert ended(worker)
     assert not worker.flush(None)
 
 
 def test_what_is_logged_while_a_run_is_closed_is_counted(worker: Worker, problems: Problems) -> None:
     worker.start()
-    assert worker.end(60)
+    assert ended(worker)
     worker.queue.append((1, 1, {"a": 1.0, "b": 2.0}))
-    worker.end(60)
+    ended(worker)
     assert worker.lost == 2
     assert sum(problems.counts().values()) == 2
 
@@ -167,7 +174,7 @@ def test_what_is_too_large_for_a_frame_is_split(
     worker.queue.extend([(1, 1, values), (2, 2, {"a": 1.0}), (3, 3, values)])
     worker.queue.append(Note("change", {"params": texts, "set_tags": dict(texts), "remove_tags": ["g"], "name": "n"}))
     worker.start()
-    assert worker.end(60)
+    assert ended(worker)
     found = written(tmp_path)
     points = sorted(each for each in found if each[0] != "change")
     assert points == sorted([("a", 2, 2, 1.0), *((k, at, at, v) for at in (1, 3) for k, v in values.items())])
@@ -187,9 +194,21 @@ def test_what_cannot_be_split_is_lost_with_the_limit(
     worker.queue.extend([Note("event", {"event": {"text": "x" * 500}}), (1, 1, {"x" * 500: 1.0, "a": 1.0})])
     worker.queue.append(Note("change", {"params": {"long": "x" * 500, "b": "c"}}))
     worker.start()
-    assert worker.end(60)
+    assert ended(worker)
     assert written(tmp_path) == [("a", 1, 1, 1.0), ("change", {"params": {"b": "c"}})]
     assert worker.lost == 3
     told = list(problems.counts())
     assert [each.split()[2] for each in told] == ["event", "points", "change"]
     assert all(each.endswith(" bytes in one piece; the limit is 400") for each in told)
+
+
+def test_without_a_thread_its_work_is_done_where_somebody_waits(worker: Worker, tmp_path: Path) -> None:
+    worker.queue.append((1, 1, {"a": 1.0}))
+    assert worker.flush(None)
+    assert written(tmp_path) == [("a", 1, 1, 1.0)]
+    worker.queue.append((2, 2, {"a": 2.0}))
+    assert worker.relieve()
+    assert written(tmp_path)[1:] == [("a", 2, 2, 2.0)]
+    worker.queue.append((3, 3, {"a": 3.0}))
+    assert ended(worker)
+    assert written(tmp_path)[2:] == [("a", 3, 3, 3.0)]
