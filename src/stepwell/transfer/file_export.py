@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stepwell.client.digests import digest
 from stepwell.client.transport import Refused
-from stepwell.transfer.files import LocalFile, Note, Stored, Sums, digest, is_same, place_of, shown
+from stepwell.transfer.files import LocalFile, Note, Stored, Sums, is_same, place_of, shown
 from stepwell.transfer.runs import Tell
 from stepwell.transfer.server import Server
 

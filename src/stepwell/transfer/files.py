@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Final, Protocol, TypeAlias
+from typing import IO, Protocol, TypeAlias
 
-_PIECE: Final = 1024 * 1024  # bytes
+from stepwell.client.digests import digest
+
 Note: TypeAlias = Callable[[str], None]  # hears what is being worked on
 
 
@@ -118,15 +118,6 @@ def place_of(folder: Path, path: str) -> Path:
     if not parts or ".." in parts or PurePosixPath(path).is_absolute():
         raise ValueError(f"{path!r} is no path within a folder")
     return folder.joinpath(*parts)
-
-
-def digest(place: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
-    found = hashlib.sha256()
-    with place.open("rb") as file:
-        while piece := file.read(_PIECE):
-            found.update(piece)
-    return found.hexdigest()
 
 
 def shown(path: str, size: int) -> str:

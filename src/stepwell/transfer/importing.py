@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from stepwell.client.digests import digest
 from stepwell.client.limits import NAME_LENGTH, wrong_name, wrong_run_id
 from stepwell.client.texts import one, pairs
 from stepwell.client.transport import Refused
 from stepwell.transfer import files
-from stepwell.transfer.files import File, Note, Stored, digest, is_same, shown
+from stepwell.transfer.files import File, Note, Stored, is_same, shown
 from stepwell.transfer.runs import Checksum, Point, Points, Run, SeriesName, Tell
 from stepwell.transfer.server import Server
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from stepwell.client.digests import digest
 from stepwell.client.transport import Refused
-from stepwell.transfer.files import Note, Stored, Sums, digest, shown
+from stepwell.transfer.files import Note, Stored, Sums, shown
 from stepwell.transfer.mlflow_rest import Mlflow
 from stepwell.transfer.runs import Tell
 from stepwell.transfer.server import Server
