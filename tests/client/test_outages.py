@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -147,3 +148,47 @@ def test_it_waits_as_long_as_the_server_says(spool: Path) -> None:
     # What stands in the way and is no Stepwell refuses nothing: the same request came again until it was taken.
     assert [path for _, path in Own.came[:4]] == ["/api/v1/runs"] * 4
     assert not list(spool.rglob("refused.jsonl"))
+
+
+@pytest.mark.parametrize(("date", "told"), [(0, ""), (-7200, "2:00:00 ahead of"), (90000, "1 day, 1:00:00 behind")])
+def test_a_clock_that_is_wrong_is_told_once(
+    spool: Path, caplog: pytest.LogCaptureFixture, date: float, told: str
+) -> None:
+    class Own(Answers):
+        statuses: list[tuple[int, dict[str, str]]] = []  # noqa: RUF012  of this class alone
+        came: list[tuple[float, str]] = []  # noqa: RUF012
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return formatdate(time.time() + date, usegmt=True)
+
+    with ThreadingHTTPServer((HOST, 0), Own) as front:
+        threading.Thread(target=front.serve_forever, daemon=True).start()
+        with stepwell.init(url=f"http://{HOST}:{front.server_port}", spool=spool) as run:
+            for step in range(2):
+                run.log({"loss": 1.0}, step=step)
+                time.sleep(0.6)
+        front.shutdown()
+    assert [count for problem, count in run.problems.items() if "clock" in problem] == [1] * bool(told)
+    said = " ".join(record.getMessage() for record in caplog.records)
+    assert ("this machine's clock" in said, told in said) == (bool(told), True)
+
+
+def test_the_end_of_a_run_waits_as_long_as_a_file_moves(spool: Path, tmp_path: Path) -> None:
+    class Slow(Answers):
+        statuses: list[tuple[int, dict[str, str]]] = []  # noqa: RUF012  of this class alone
+        came: list[tuple[float, str]] = []  # noqa: RUF012
+
+        def do_PUT(self) -> None:
+            for _ in range(120):
+                self.rfile.read(200_000)
+                time.sleep(0.05)
+            del self.headers["Content-Length"]
+            self.do_POST()
+
+    (tmp_path / "large").write_bytes(bytes(24_000_000))
+    with ThreadingHTTPServer((HOST, 0), Slow) as front:
+        threading.Thread(target=front.serve_forever, daemon=True).start()
+        run = stepwell.init(url=f"http://{HOST}:{front.server_port}", spool=spool)
+        run.file(tmp_path / "large")
+        assert run.finish(patience=3.0)  # far less than it takes
+        front.shutdown()

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from serving import HOST, free_port
-from stepwell.client.transport import Api, Denied, Refused, Unavailable
+from stepwell.client import transport
+from stepwell.client.transport import Api, Denied, Refused, Unanswered, Unavailable
 
 
 class Told(BaseHTTPRequestHandler):
@@ -78,6 +79,7 @@ def told() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         ("/503/busy", Unavailable),
         ("/507/storage_full", Unavailable),
         ("/502/html", Unavailable),
+        ("/504/html", Unanswered),
         ("/302/html", Unavailable),
         ("/200/html", Unavailable),
     ],
@@ -177,6 +179,37 @@ def test_a_proxy_that_wants_a_password_gets_it(monkeypatch: pytest.MonkeyPatch, 
         assert came[0]["line"].startswith("CONNECT far.example:99 " if scheme == "https" else "GET http://far.example")
         assert came[0]["headers"]["Proxy-Authorization"] == "Basic bWU6cEBzcw=="
         assert ("Authorization" in came[0]["headers"]) == (scheme == "http")
+
+
+def test_the_answer_to_a_large_file_is_waited_for_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "_ANSWER", 0.5)
+    monkeypatch.setattr(transport, "_STORED", 1e5)
+    (tmp_path / "small").write_bytes(b"x")
+    (tmp_path / "large").write_bytes(bytes(2_000_000))
+    over = threading.Event()
+
+    def answer_late() -> None:
+        for _ in range(2):
+            connection, _ = listening.accept()
+            with connection, connection.makefile("rb") as told:
+                length = 0
+                while (line := told.readline()) != b"\r\n":
+                    length = int(line.split()[1]) if line.lower().startswith(b"content-length") else length
+                told.read(length)
+                over.wait(1.5)
+                with suppress(OSError):
+                    connection.sendall(b"HTTP/1.1 200 so\r\nContent-Length: 2\r\n\r\n{}")
+
+    with socket.create_server((HOST, 0)) as listening:
+        threading.Thread(target=answer_late, daemon=True).start()
+        heard: list[int] = []
+        with closing(Api(f"http://{HOST}:{listening.getsockname()[1]}")) as api:
+            api.moved = lambda: heard.append(1)
+            with pytest.raises(Unanswered, match=r"no answer in 1 s|no answer in 0 s"):
+                api.request("PUT", "/x", tmp_path / "small")
+            del heard[:]
+            assert api.request("PUT", "/x", tmp_path / "large") == {}
+            assert len(heard) > 2
 
 
 @pytest.mark.parametrize("url", ["ftp://host", "http://", "unix:///x", ""])

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import time
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from stepwell.client import columns, records
+from stepwell.client.digests import digest
 from stepwell.client.outbox import FILES, Broken, Item, Outbox, Place
 from stepwell.client.records import Note, Points, Series
-from stepwell.client.transport import Api, Denied, Refused, Unavailable, quoted
+from stepwell.client.transport import Api, Denied, Refused, Unanswered, Unavailable, quoted
 
 BATCH: Final = 50_000  # points of one request
 _SAMPLES: Final = 10_000  # of one request
+_TRIES: Final = 3  # to send a file, where nothing but that stays without an answer
 _UNKNOWN_FORM: Final = (400, 403, 415)  # how a server that does not know a form may answer, or what stands before it
 
 
@@ -48,6 +51,7 @@ class Delivery:
         self._tell = tell
         self._uploaded: list[Path] = []
         self._place = Place(0, 0)  # as far as it was sent from here, though a full disk takes no mark of it
+        self._unanswered: Counter[str] = Counter()  # copies of files
         self._raw = True  # until the server takes as JSON what it refused in the raw form
 
     def deliver(self, *, ended: bool = False, sent: Callable[[Place], None] = lambda _: None) -> bool:
@@ -186,7 +190,29 @@ class Delivery:
         except Refused as error:
             self._set_aside("PUT", target, {"file": str(local)}, error)
             return
+        except Unanswered as error:
+            if not self._arrived(path, local):
+                self._unanswered[stored] += 1
+                if self._unanswered[stored] < _TRIES:
+                    raise
+                self._give_up_file(path, target, local, error)
+                return
         self._uploaded.append(local)
+
+    def _arrived(self, path: str, local: Path) -> bool:
+        """Whether the server has a file though it never said so. Unavailable, Denied."""
+        try:
+            there = self._api.get(f"{self._run}/artifacts", {"path": path.rpartition("/")[0] or None})
+            return dict(zip(there["path"], there["sha256"])).get(path) == digest(local)  # noqa: B905  columns
+        except (Refused, OSError):
+            return False
+
+    def _give_up_file(self, path: str, target: str, local: Path, error: Unanswered) -> None:
+        """The server answers everything else, and what stands behind this file must not wait for ever."""
+        self.sums.refused += 1
+        request = {"verb": "PUT", "path": target, "body": {"file": str(local)}}
+        kept = self._kept(request, error.status, "unanswered", str(error))
+        self._tell(f"the file {path!r} was sent {_TRIES} times, and not answered: {error}. It stays at {local}. {kept}")
 
     def _send_measured(self, points: Iterable[Points], samples: Mapping[str, list[Any]]) -> None:
         for batch in _batches(points):
@@ -231,16 +257,16 @@ class Delivery:
 
     def _set_aside(self, verb: str, path: str, message: Mapping[str, Any], error: Refused) -> None:
         self.sums.refused += 1
-        kept = {
-            "time_us": time.time_ns() // 1000,
-            "status": error.status,
-            "code": error.code,
-            "message": str(error),
-            "request": {"verb": verb, "path": path, "body": message},
-        }
-        why_not = self._outbox.set_aside(kept)
-        place = f"not kept in {self._outbox.refused}: {why_not}" if why_not else f"kept in {self._outbox.refused}"
-        self._tell(f"the server refuses {verb} {path}: {error}. The request is {place}")
+        kept = self._kept({"verb": verb, "path": path, "body": message}, error.status, error.code, str(error))
+        self._tell(f"the server refuses {verb} {path}: {error}. {kept}")
+
+    def _kept(self, request: Mapping[str, Any], status: int, code: str, message: str) -> str:
+        """Keep a request that is not sent again; where, for people."""
+        about = {"time_us": time.time_ns() // 1000, "status": status, "code": code, "message": message}
+        why_not = self._outbox.set_aside({**about, "request": request})
+        if why_not:
+            return f"The request is not kept in {self._outbox.refused}: {why_not}"
+        return f"The request is kept in {self._outbox.refused}"
 
 
 def _weight(record: Note | Points) -> int:

@@ -6,6 +6,7 @@ import math
 import random
 import threading
 import time
+from datetime import timedelta
 from typing import Final
 
 from stepwell.client import records
@@ -20,6 +21,7 @@ _FIRST_DELAY: Final = 0.5
 _LAST_DELAY: Final = 60.0
 _ENDING_DELAY: Final = 2.0  # somebody waits
 _DENIED_DELAY: Final = 60.0
+_CLOCKS_APART: Final = 300.0
 
 
 def backoff(failures: int, chance: float) -> float:
@@ -38,10 +40,12 @@ class Sender:
         self._spool = spool
         self._problems = problems
         self._delivery = self._delivery_of(outbox)
+        api.moved = self._note_progress
         self._wake = threading.Event()
         self._ending = False
         self._given_up = False
         self._progress = time.monotonic()
+        self._clock_due = True
         self.whole = False
         self._patience = math.inf
         self._thread = threading.Thread(target=self._run, name="stepwell-send", daemon=True)
@@ -115,9 +119,22 @@ class Sender:
     def _round(self, *, ended: bool) -> None:
         self._delivery.deliver(ended=ended, sent=self._sent)
         self._send_held()
+        if self._clock_due and self._api.ahead is not None:
+            self._clock_due = False
+            self._look_at_clock(self._api.ahead)
+
+    def _look_at_clock(self, ahead: float) -> None:
+        if abs(ahead) > _CLOCKS_APART:
+            how = f"{timedelta(minutes=round(abs(ahead) / 60))} {'ahead of' if ahead > 0 else 'behind'} the server's"
+            self._problems.add(
+                "this machine's clock is wrong, or the server's, and so are the times of values", detail=how
+            )
+
+    def _note_progress(self) -> None:
+        self._progress = time.monotonic()
 
     def _sent(self, place: Place) -> None:
-        self._progress = time.monotonic()
+        self._note_progress()
         self._outbox.drop_before(place.segment)
 
     def _send_held(self) -> None:
@@ -127,7 +144,7 @@ class Sender:
             return
         self._delivery.send([records.decode(payload) for payload in payloads])
         self._spool.let_go(first, len(payloads))
-        self._progress = time.monotonic()
+        self._note_progress()
 
     def _leave(self) -> None:
         """All is sent: send what ended processes of the same run left behind, and remove what is not needed."""
@@ -139,7 +156,7 @@ class Sender:
         self._api.close()
 
     def _other_sent(self, _: Place) -> None:
-        self._progress = time.monotonic()
+        self._note_progress()
 
     def _delivery_of(self, outbox: Outbox) -> Delivery:
         return Delivery(self._api, self._run_id, outbox, self._problems.add)

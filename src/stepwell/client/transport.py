@@ -6,10 +6,12 @@ import http.client
 import json
 import shutil
 import ssl
+import time
 import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from email.message import Message
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import IO, Any, Final, TypeAlias
 from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
@@ -18,10 +20,12 @@ PREFIX: Final = "/api/v1"
 _JSON: Final = "application/json"
 _CONNECT: Final = 10.0  # seconds
 _ANSWER: Final = 60.0
+_STORED: Final = 4e6  # bytes of a file that a server puts away in a second, at the least
 _LONGEST: Final = 3600.0  # that a server may ask for; a thread cannot wait for any number
 _PIECE: Final = 1024 * 1024  # bytes
 _DENIED: Final = frozenset({401, 403})
 _LATER: Final = frozenset({408, 425, 429})
+_WAITED: Final = frozenset({504, 524})  # of something between, which had no answer of the server
 
 Body: TypeAlias = "bytes | Path | None"
 
@@ -33,6 +37,10 @@ class Unavailable(Exception):
         super().__init__(message)
         self.retry_after = retry_after
         self.status = status
+
+
+class Unanswered(Unavailable):
+    """All was sent, and no answer came in time. It may be done or not."""
 
 
 class Denied(Exception):
@@ -74,6 +82,8 @@ class Api:
         self._connect, self._target, for_proxy = _way(parts.scheme, parts.hostname, parts.port)
         self._headers.update(for_proxy)
         self._connection: http.client.HTTPConnection | None = None
+        self.moved: Callable[[], None] = lambda: None  # hears that a part of a file is sent
+        self.ahead: float | None = None  # seconds that this machine's clock was before the server's at its first answer
 
     def get(self, path: str, query: Mapping[str, Any] | None = None, *, accept: str = "") -> Any:
         """The JSON that a path answers. Values of `query` that are None are left out; lists are given one by one.
@@ -143,7 +153,7 @@ class Api:
         try:
             connection = self._open()
             cut = self._send(connection, verb, path, body, headers)
-            answer = _answered(connection, cut)
+            answer = self._answered(connection, cut, body)
             if into is not None and 200 <= answer.status < 300:
                 _copy(answer, into)
             data = answer.read()
@@ -158,7 +168,8 @@ class Api:
         self, connection: http.client.HTTPConnection, verb: str, path: str, body: Body, headers: Mapping[str, str]
     ) -> OSError | None:
         """What ended the connection before all of the request was sent; None: nothing."""
-        with _content(body) as content:
+        with _content(body, self.moved) as content:
+            connection.sock.settimeout(_ANSWER)
             if isinstance(body, Path):
                 headers = {**headers, "Content-Length": str(body.stat().st_size)}
             try:
@@ -167,11 +178,27 @@ class Api:
                 return error
         return None
 
+    def _answered(
+        self, connection: http.client.HTTPConnection, cut: OSError | None, body: Body
+    ) -> http.client.HTTPResponse:
+        """The answer, which may not wait for all of a request that it refuses. Else what has cut that off is raised."""
+        patience = _ANSWER + (body.stat().st_size / _STORED if isinstance(body, Path) else 0.0)
+        if connection.sock is not None:  # where it still is
+            connection.sock.settimeout(patience)
+        try:
+            answer = connection.getresponse()
+        except TimeoutError:
+            raise Unanswered(f"{self.url}: no answer in {patience:.0f} s") from None
+        if cut is not None and answer.status < 400:
+            raise cut
+        if self.ahead is None:
+            self.ahead = _ahead(answer.headers.get("Date"))
+        return answer
+
     def _open(self) -> http.client.HTTPConnection:
         if self._connection is None:
             connection = self._connect()
             connection.connect()
-            connection.sock.settimeout(_ANSWER)
             self._connection = connection
         return self._connection
 
@@ -194,7 +221,8 @@ class Api:
             raise Refused(status, str(told.get("code", "")), message)
         # 5xx and what says to come again; also whatever stands in the way and is no Stepwell, which may change: a page
         # to sign in at comes with 200, and what it took is nowhere.
-        raise Unavailable(f"{self.url}: {message}", _seconds(headers.get("Retry-After")), status)
+        kind = Unanswered if status in _WAITED else Unavailable
+        raise kind(f"{self.url}: {message}", _seconds(headers.get("Retry-After")), status)
 
 
 def quoted(part: str) -> str:
@@ -233,26 +261,24 @@ def _way(
     return connect, f"http://{host}:{port or 80}", shown
 
 
-def _answered(connection: http.client.HTTPConnection, cut: OSError | None) -> http.client.HTTPResponse:
-    """The answer, which may not wait for all of a request that it refuses. Else what has cut that off is raised."""
-    answer = connection.getresponse()
-    if cut is not None and answer.status < 400:
-        raise cut
-    return answer
-
-
 class _content:  # noqa: N801  reads as a verb where it is used
-    """The body as http.client takes it; a file is open meanwhile."""
+    """The body as http.client takes it; a file is open meanwhile, and `moved` hears of each part of it."""
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: Body, moved: Callable[[], None]) -> None:
         self._body = body
+        self._moved = moved
         self._file: IO[bytes] | None = None
 
-    def __enter__(self) -> bytes | IO[bytes] | None:
+    def __enter__(self) -> Any:
         if isinstance(self._body, Path):
             self._file = self._body.open("rb")
-            return self._file
+            return self
         return self._body
+
+    def read(self, size: int = -1) -> bytes:
+        """The next part: the one before it is sent."""
+        self._moved()
+        return b"" if self._file is None else self._file.read(size)
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
@@ -264,6 +290,14 @@ def _copy(answer: http.client.HTTPResponse, into: IO[bytes]) -> None:
     shutil.copyfileobj(answer, into, _PIECE)
     if answer.length:
         raise http.client.IncompleteRead(b"", answer.length)
+
+
+def _ahead(date: str | None) -> float | None:
+    """Seconds that this machine's clock is before one that says this; None where it says nothing."""
+    try:
+        return None if date is None else time.time() - parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _seconds(text: str | None) -> float | None:

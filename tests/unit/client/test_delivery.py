@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import math
 import os
@@ -20,7 +21,7 @@ from stepwell.client.delivery import Delivery
 from stepwell.client.outbox import Outbox
 from stepwell.client.records import Group, Note, Points, encode_note, encode_points
 from stepwell.client.spool import Spool
-from stepwell.client.transport import Denied, Refused, Unavailable
+from stepwell.client.transport import Denied, Refused, Unanswered, Unavailable
 
 Refuses = Callable[[str, str, Any], "Exception | None"]
 
@@ -330,6 +331,66 @@ def test_a_copy_of_a_file_goes_once_it_is_sent(outbox: Outbox) -> None:
     assert not copy.exists()
     assert len(told) == 1
     assert "'gone'" in told[0]
+
+
+class Silent(Server):
+    """Takes files without a word, and has them afterwards where `keeps`."""
+
+    def __init__(self, *, keeps: bool) -> None:
+        super().__init__()
+        self.keeps = keeps
+        self.away = False
+        self.came = 0
+
+    def request(self, verb: str, path: str, body: Path | bytes, content_type: str = "") -> Any:
+        if verb != "PUT":
+            return super().request(verb, path, body, content_type)
+        self.came += 1
+        raise Unanswered("no answer in 60 s")
+
+    def get(self, path: str, query: Mapping[str, Any]) -> Any:
+        assert (path, query) == ("/runs/a%2Fb/artifacts", {"path": "x"})
+        if self.away:
+            raise Unavailable("down")
+        there = hashlib.sha256(b"content").hexdigest()
+        return {"path": ["x/f"] * self.keeps, "sha256": [there] * self.keeps}
+
+
+def with_a_file(outbox: Outbox) -> Path:
+    fill(outbox, Note("file", {"path": "x/f", "stored": "1-f"}), Note("change", {"name": "behind"}))
+    copy = outbox.folder / "files" / "1-f"
+    copy.parent.mkdir()
+    copy.write_bytes(b"content")
+    return copy
+
+
+def test_a_file_that_arrived_without_an_answer_is_sent_once(outbox: Outbox) -> None:
+    copy, server = with_a_file(outbox), Silent(keeps=True)
+    _, told = deliver(outbox, server)
+    assert (server.came, told, copy.exists()) == (1, [], False)
+
+
+def test_a_file_that_is_never_answered_is_not_sent_for_ever(outbox: Outbox) -> None:
+    copy, server = with_a_file(outbox), Silent(keeps=False)
+    told: list[str] = []
+    delivery = Delivery(server, "a/b", outbox, told.append)  # type: ignore[arg-type]
+    server.away = True
+    for _ in range(5):  # a server that answers nothing may come back
+        with pytest.raises(Unavailable):
+            delivery.deliver()
+    server.away, server.came = False, 0
+    for _ in range(2):
+        with pytest.raises(Unanswered):
+            delivery.deliver()
+    assert delivery.deliver()
+    assert server.came == 3
+    assert [message for _, _, message in server.taken] == [{"name": "behind"}]
+    assert copy.read_bytes() == b"content"
+    (message,) = told
+    assert message.startswith("the file 'x/f' was sent 3 times, and not answered: no answer in 60 s")
+    assert str(copy) in message
+    assert json.loads(outbox.refused.read_text())["request"]["body"] == {"file": str(copy)}
+    assert delivery.sums.refused == 1
 
 
 def test_a_kind_of_a_later_version_is_named_and_passed_over(outbox: Outbox) -> None:
