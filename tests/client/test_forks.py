@@ -61,7 +61,7 @@ def test_a_child_that_ends_at_once_leaves_what_it_flushed(
     assert stored.points(run_id, "child") == [(step, float(step)) for step in range(50)]
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_workers_of_multiprocessing_lose_nothing(
     shared_server: Server, stored: Stored, program: Program, method: str
 ) -> None:
@@ -90,7 +90,7 @@ def test_workers_of_multiprocessing_lose_nothing(
     assert stored.run(run_id)["run"]["status"] == "FINISHED"
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.parametrize(("ending", "status"), [("pass", "FINISHED"), ("raise ValueError('no')", "FAILED")])
 def test_a_run_that_a_worker_begins_and_nobody_ends_ends_with_the_worker(
     shared_server: Server, stored: Stored, program: Program, method: str, ending: str, status: str
@@ -134,10 +134,60 @@ def test_the_tasks_of_a_pool_share_a_run_and_lose_nothing(
         pool.close()
         pool.join()
         assert run.finish(), run.problems
-        assert max(threads for threads, _ in seen) == 3, seen
+        assert max(threads for threads, _ in seen) == 2, seen
         assert max(processes for _, processes in seen) <= 3, seen
     """
     ended(program(text, str(spool / run_id), url=shared_server.url))
+    assert stored.points(run_id, "loss") == [(step, float(step)) for step in range(30)]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_a_pool_that_is_ended_with_its_last_task_loses_nothing(
+    shared_server: Server, stored: Stored, program: Program, spool: Path, method: str
+) -> None:
+    run_id = uuid4().hex
+    text = f"""
+    import multiprocessing
+
+    def work(run, step):
+        run.log({{"loss": step}}, step=step)
+        run.change(tags={{f"t{{step}}": "x"}})
+
+    if __name__ == "__main__":
+        run = stepwell.init(id={run_id!r}, system=0)
+        with multiprocessing.get_context({method!r}).Pool(2) as pool:  # which kills its workers at the end
+            pool.starmap(work, [(run, step) for step in range(30)], chunksize=1)
+        assert run.finish(), run.problems
+    """
+    ended(program(text, url=shared_server.url))
+    assert stored.points(run_id, "loss") == [(step, float(step)) for step in range(30)]
+    assert {f"t{step}" for step in range(30)} <= set(stored.run(run_id)["tags"])
+    assert [path for path in spool.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_workers_of_an_executor_lose_nothing(
+    shared_server: Server, stored: Stored, program: Program, method: str
+) -> None:
+    run_id = uuid4().hex
+    text = f"""
+    import concurrent.futures, multiprocessing
+
+    def begin(given):
+        global run
+        run = given
+
+    def work(step):
+        run.log({{"loss": step}}, step=step)
+
+    if __name__ == "__main__":
+        mine = stepwell.init(id={run_id!r}, system=0)
+        context = multiprocessing.get_context({method!r})
+        with concurrent.futures.ProcessPoolExecutor(2, context, begin, (mine,)) as pool:
+            list(pool.map(work, range(30)))
+        assert mine.finish(), mine.problems
+    """
+    ended(program(text, url=shared_server.url))
     assert stored.points(run_id, "loss") == [(step, float(step)) for step in range(30)]
 
 

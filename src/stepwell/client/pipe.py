@@ -27,7 +27,10 @@ from stepwell.client.worker import Worker
 class Pipe:
     """Its threads run from the beginning, if there can be any. `put`: the values that went into the worker's queue."""
 
-    def __init__(self, run_id: str, where: Target, problems: Problems, begin: Mapping[str, Any]) -> None:
+    def __init__(
+        self, run_id: str, where: Target, problems: Problems, begin: Mapping[str, Any], *, direct: bool = False
+    ) -> None:
+        """direct: who puts something into the queue empties it too, as this process may be killed at any moment."""
         folder = where.spool / quoted_folder(run_id) / _own_name()
         head = {
             "version": records.VERSION,
@@ -38,6 +41,7 @@ class Pipe:
             "pid": os.getpid(),
         }
         self.put = 0
+        self.direct = direct
         self.outbox = Outbox(folder)
         self.spool = Spool(folder, encode_note(Note(records.SEGMENT, head)))
         self.worker = Worker(self.spool, problems)
@@ -47,7 +51,8 @@ class Pipe:
             api = Api(where.url, api_key=where.api_key, workspace=where.workspace)
             self.sender = Sender(api, run_id, self.outbox, self.spool, problems)
         try:
-            self.worker.start()
+            if not direct:
+                self.worker.start()
             if self.sender is not None:
                 self.sender.start()
         except RuntimeError as error:

@@ -97,8 +97,10 @@ def init(
 class Run:
     """A run that is being written. For any thread, and across fork: a child writes on its own."""
 
-    def __init__(self, id: str, where: Target, begin: Mapping[str, Any], *, owner: bool = True) -> None:
-        """Use `init`. owner: the run ends when this process does."""
+    def __init__(
+        self, id: str, where: Target, begin: Mapping[str, Any], *, owner: bool = True, late: bool = False
+    ) -> None:
+        """Use `init`. owner: the run ends when this process does. late: nothing is begun until it logs."""
         self.id = id
         self._where = where
         self._problems = Problems()
@@ -119,7 +121,8 @@ class Run:
         self._lock = threading.Lock()
         self._pipe: Pipe | None = None
         self._watch: Watch | None = None
-        self._open()
+        if not late:
+            self._open()
         me = weakref.ref(self)
         os.register_at_fork(after_in_child=lambda: _with(me, Run.go_on_after_fork))
         _OPEN.add(self)
@@ -174,6 +177,8 @@ class Run:
                 return
             pipe.put += len(kept)
             worker.queue.append((time.time_ns() // 1000 if time_us is None else time_us, step, kept))
+            if pipe.direct:
+                worker.relieve()
             self._last = kept
             self._last_step = step
         except Exception as error:  # noqa: BLE001  a training is worth more than a value
@@ -320,7 +325,8 @@ class Run:
                 self._problems.add("something was logged after the run was closed")
                 return None
             if self._pipe is None:
-                self._pipe = Pipe(self.id, self._where, self._problems, self._begin)
+                direct = multiprocessing.process.current_process().daemon
+                self._pipe = Pipe(self.id, self._where, self._problems, self._begin, direct=direct)
                 _at_end_of_worker()
             return self._pipe
 
@@ -332,6 +338,8 @@ class Run:
             self._drop(1)
             return
         pipe.worker.queue.append(note)
+        if pipe.direct:
+            pipe.worker.relieve()
 
     def _keep(self, measured: Iterable[Note | Row]) -> None:
         """Of a watch, which is stopped before the pipe is: there is one, unless the run is closed."""
@@ -423,9 +431,10 @@ atexit.register(_end_with_process)
 
 
 def _join(run_id: str, where: Target, begin: Mapping[str, Any]) -> Run:
+    """Late, for multiprocessing unpickles before it makes the process that forgets all finalizers of before."""
     run = _JOINED.get((run_id, where))
     if run is None or run.ended:
-        run = _JOINED[run_id, where] = Run(run_id, where, begin, owner=False)
+        run = _JOINED[run_id, where] = Run(run_id, where, begin, owner=False, late=True)
     return run
 
 

@@ -138,7 +138,10 @@ class Worker:
     def _items(self) -> Iterator[Row | Note | _Barrier]:
         """What is in the queue now; more that comes meanwhile is for the next round."""
         for _ in range(len(self.queue)):
-            item = self.queue.popleft()
+            try:
+                item = self.queue.popleft()
+            except IndexError:  # without a thread: what a handler of signals logged took the rest with it
+                return
             if isinstance(item, tuple):
                 self.taken += len(item[2])
                 yield from _pieces(item)
