@@ -15,6 +15,7 @@ import pytest
 
 from serving import HOST, free_port
 from stepwell.client import transport
+from stepwell.client.environment import target
 from stepwell.client.transport import Api, Denied, Refused, Unanswered, Unavailable
 
 
@@ -71,6 +72,7 @@ def told() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         ("/403/forbidden", Denied),
         ("/403/html", Denied),
         ("/404/unknown_path", Unavailable),
+        ("/405/wrong_verb", Unavailable),
         ("/404/html", Unavailable),
         ("/400/html", Unavailable),
         ("/408/body_too_slow", Unavailable),
@@ -212,7 +214,18 @@ def test_the_answer_to_a_large_file_is_waited_for_longer(tmp_path: Path, monkeyp
             assert len(heard) > 2
 
 
-@pytest.mark.parametrize("url", ["ftp://host", "http://", "unix:///x", ""])
+def test_what_stands_around_an_address_is_not_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert target(url=" http://host:80\n").url == "http://host:80"
+    monkeypatch.setenv("STEPWELL_URL", "http://other\r\n")
+    assert target(url=" ").url == "http://other"
+    monkeypatch.setenv("STEPWELL_URL", " ")
+    assert target().url == "http://127.0.0.1:8585"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://host", "http://", "unix:///x", "", "http://host:99999", "http://host:80x", "http://ho st", "http://[::1"],
+)
 def test_what_is_no_address_is_said(url: str) -> None:
     with pytest.raises(ValueError, match="address"):
         Api(url)

@@ -41,7 +41,8 @@ def target(
 ) -> Target:
     """What is given, else the STEPWELL_* variable, else what is usual.
 
-    ValueError: the mode, the workspace or the key can be none. Spaces and line feeds around a key are not of it.
+    ValueError: the mode, the workspace or the key can be none. Spaces and line feeds around a key
+    or a URL are not of it.
     """
     read = os.environ.get
     chosen = mode or read("STEPWELL_MODE") or MODES[0]
@@ -55,7 +56,7 @@ def target(
     if not (key.isascii() and key.isprintable()):
         raise ValueError("the API key holds characters that no key has")  # which are not for logs
     return Target(
-        url=url or read("STEPWELL_URL") or usual_url,
+        url=(url or "").strip() or read("STEPWELL_URL", "").strip() or usual_url,
         api_key=key,
         workspace=whose,
         mode=chosen,

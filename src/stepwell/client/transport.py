@@ -25,6 +25,7 @@ _LONGEST: Final = 3600.0  # that a server may ask for; a thread cannot wait for 
 _PIECE: Final = 1024 * 1024  # bytes
 _DENIED: Final = frozenset({401, 403})
 _LATER: Final = frozenset({408, 425, 429})
+_ELSEWHERE: Final = (None, "unknown_path", "wrong_verb")  # what answers at an address that is not the API's
 _WAITED: Final = frozenset({504, 524})  # of something between, which had no answer of the server
 
 Body: TypeAlias = "bytes | Path | None"
@@ -67,9 +68,7 @@ class Api:
     """
 
     def __init__(self, url: str, *, api_key: str = "", workspace: str = "") -> None:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url!r} is no address of a server: http://HOST:PORT is one")
+        parts, port = _parted(url)
         self.url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
         self._base = parts.path.rstrip("/") + PREFIX
         self._headers = {"Accept": _JSON, "User-Agent": "stepwell-python"}
@@ -79,7 +78,7 @@ class Api:
             self._headers["Authorization"] = _basic(parts)
         if workspace:
             self._headers["X-Stepwell-Workspace"] = workspace
-        self._connect, self._target, for_proxy = _way(parts.scheme, parts.hostname, parts.port)
+        self._connect, self._target, for_proxy = _way(parts.scheme, parts.hostname or "", port)
         self._headers.update(for_proxy)
         self._connection: http.client.HTTPConnection | None = None
         self.moved: Callable[[], None] = lambda: None  # hears that a part of a file is sent
@@ -215,9 +214,7 @@ class Api:
         message = str(told.get("message") or strange)
         if status in _DENIED:
             raise Denied(message, status)
-        if status == 413 or (
-            400 <= status < 500 and status not in _LATER and told.get("code") not in (None, "unknown_path")
-        ):
+        if status == 413 or (400 <= status < 500 and status not in _LATER and told.get("code") not in _ELSEWHERE):
             raise Refused(status, str(told.get("code", "")), message)
         # 5xx and what says to come again; also whatever stands in the way and is no Stepwell, which may change: a page
         # to sign in at comes with 200, and what it took is nowhere.
@@ -228,6 +225,17 @@ class Api:
 def quoted(part: str) -> str:
     """A part of a path. What is no character goes as it is, for the server to refuse."""
     return quote(part, safe="", errors="surrogatepass")
+
+
+def _parted(url: str) -> tuple[SplitResult, int | None]:
+    """The parts of an address, and its port. ValueError."""
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        if parts.scheme in ("http", "https") and parts.hostname and url.isprintable() and " " not in url:
+            return parts, parts.port
+    except ValueError:  # of the port, or of half an IPv6 address
+        pass
+    raise ValueError(f"{url!r} is no address of a server: http://HOST:PORT is one")
 
 
 def _basic(parts: SplitResult) -> str:
