@@ -205,6 +205,22 @@ def test_runs_that_nobody_ends_wait_for_a_server_together(program: Program, spoo
         assert f"stepwell sync {spool}/r{at}\n" in err
 
 
+def test_a_folder_that_is_gone_is_no_error_and_a_home_is_one(
+    shared_server: Server, stored: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    gone.rmdir()
+    with stepwell.init(url=shared_server.url) as run:
+        run.log({"loss": 1.0})
+    assert stored.points(run.id, "loss") == [(0, 1.0)]
+    with stepwell.init(mode="offline", spool="~/spool") as run:
+        run.log({"loss": 1.0})
+    assert [*(tmp_path / "spool").rglob("*.spool")]
+
+
 def test_no_thread_is_no_error_and_no_loss(
     shared_server: Server, stored: Stored, spool: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -170,6 +170,34 @@ def test_a_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) ->
         assert "Proxy-Authorization" not in came[0]["headers"]
 
 
+@pytest.mark.parametrize("host", ["127.0.0.2", "localhost", "[::1]", "10.1.2.3", "192.168.7.9", "[fd00::7]"])
+def test_no_proxy_is_asked_for_what_is_near(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("http_proxy", "http://a.proxy:3128")
+    monkeypatch.setenv("no_proxy", "a.host, 10.0.0.0/8,192.168.7.9,fd00::/8")
+    for name in ("HTTP_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert "proxy" not in _unreachable(monkeypatch, f"http://{host}:99")
+    assert _unreachable(monkeypatch, "http://11.0.0.1:99") == "http://11.0.0.1:99 through the proxy a.proxy:3128: no"
+
+
+def _unreachable(monkeypatch: pytest.MonkeyPatch, url: str) -> str:
+    def none(*_: Any, **__: Any) -> socket.socket:
+        raise OSError("no")
+
+    monkeypatch.setattr(socket, "create_connection", none)
+    with pytest.raises(Unavailable) as caught:
+        Api(url).get("/runs")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("proxy", ["http://me:secret@host:port", "socks5://me:secret@host:1"])
+def test_a_proxy_that_can_be_none_is_said_without_its_password(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    with pytest.raises(Unavailable, match="what http_proxy says is no address of a proxy") as caught:
+        Api("http://far.example").get("/runs")
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_wants_a_password_gets_it(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     with told() as (url, came):

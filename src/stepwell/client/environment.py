@@ -60,8 +60,15 @@ def target(
         api_key=key,
         workspace=whose,
         mode=chosen,
-        spool=Path(spool or read("STEPWELL_SPOOL") or _SPOOL).absolute(),
+        spool=_absolute(Path(spool or read("STEPWELL_SPOOL") or _SPOOL)),
     )
+
+
+def _absolute(path: Path) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except (OSError, RuntimeError):  # the current folder is gone; nobody has a home
+        return path
 
 
 def interval(system: float | str | bool | None = None) -> float:

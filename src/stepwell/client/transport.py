@@ -9,11 +9,14 @@ import ssl
 import time
 import urllib.request
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from email.message import Message
 from email.utils import parsedate_to_datetime
+from functools import partial
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import IO, Any, Final, TypeAlias
+from typing import IO, Any, Final, NoReturn, TypeAlias
 from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
 
 PREFIX: Final = "/api/v1"
@@ -78,7 +81,7 @@ class Api:
             self._headers["Authorization"] = _basic(parts)
         if workspace:
             self._headers["X-Stepwell-Workspace"] = workspace
-        self._connect, self._target, for_proxy = _way(parts.scheme, parts.hostname or "", port)
+        self._connect, self._target, for_proxy, self._through = _way(parts.scheme, parts.hostname or "", port)
         self._headers.update(for_proxy)
         self._connection: http.client.HTTPConnection | None = None
         self.moved: Callable[[], None] = lambda: None  # hears that a part of a file is sent
@@ -128,7 +131,7 @@ class Api:
             raise
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise Unavailable(f"{self.url}: {str(error) or type(error).__name__}") from None
+            raise Unavailable(f"{self.url}{self._through}: {str(error) or type(error).__name__}") from None
         except BaseException:
             self.close()
             raise
@@ -187,7 +190,7 @@ class Api:
         try:
             answer = connection.getresponse()
         except TimeoutError:
-            raise Unanswered(f"{self.url}: no answer in {patience:.0f} s") from None
+            raise Unanswered(f"{self.url}{self._through}: no answer in {patience:.0f} s") from None
         if cut is not None and answer.status < 400:
             raise cut
         if self.ahead is None:
@@ -219,7 +222,7 @@ class Api:
         # 5xx and what says to come again; also whatever stands in the way and is no Stepwell, which may change: a page
         # to sign in at comes with 200, and what it took is nowhere.
         kind = Unanswered if status in _WAITED else Unavailable
-        raise kind(f"{self.url}: {message}", _seconds(headers.get("Retry-After")), status)
+        raise kind(f"{self.url}{self._through}: {message}", _seconds(headers.get("Retry-After")), status)
 
 
 def quoted(part: str) -> str:
@@ -246,13 +249,13 @@ def _basic(parts: SplitResult) -> str:
 
 def _way(
     scheme: str, host: str, port: int | None
-) -> tuple[Callable[[], http.client.HTTPConnection], str, dict[str, str]]:
-    """How to connect, through the proxy that the environment names; what stands before each path, and the headers that
-    each request has for the proxy."""
-    named = urllib.request.getproxies().get(scheme)
-    proxy = urlsplit(named if "://" in named else f"http://{named}") if named else None
-    if proxy is None or proxy.hostname is None or urllib.request.proxy_bypass(host):
-        proxy = None
+) -> tuple[Callable[[], http.client.HTTPConnection], str, dict[str, str], str]:
+    """How to connect, through the proxy that the environment names; what stands before each path, the headers that
+    each request has for the proxy, and the proxy for people."""
+    try:
+        proxy = _proxy(scheme, host)
+    except ValueError as error:
+        return partial(_nowhere, str(error)), "", {}, ""
     entry, door = (host, port) if proxy is None else (proxy.hostname or "", proxy.port)
     shown = {} if proxy is None or proxy.username is None else {"Proxy-Authorization": _basic(proxy)}
 
@@ -264,9 +267,43 @@ def _way(
             secure.set_tunnel(host, port, shown)  # which the server itself does not get to see
         return secure
 
+    through = "" if proxy is None else f" through the proxy {entry}{f':{door}' if door else ''}"
     if proxy is None or scheme == "https":
-        return connect, "", {}
-    return connect, f"http://{host}:{port or 80}", shown
+        return connect, "", {}, through
+    return connect, f"http://{host}:{port or 80}", shown, through
+
+
+def _nowhere(why: str) -> NoReturn:
+    """What the environment says may be mended while a training waits in its spool."""
+    raise OSError(why)
+
+
+def _proxy(scheme: str, host: str) -> SplitResult | None:
+    """The proxy that the environment names for a host, None for this machine itself. ValueError."""
+    named = urllib.request.getproxies()
+    if not named.get(scheme) or urllib.request.proxy_bypass(host) or _is_near(host, named.get("no", "")):
+        return None
+    try:
+        return _parted(named[scheme])[0]
+    except ValueError:  # with a password in it
+        raise ValueError(f"what {scheme}_proxy says is no address of a proxy: http://HOST:PORT is one") from None
+
+
+def _is_near(host: str, exempt: str) -> bool:
+    """Whether it is this machine, or in one of the networks (10.0.0.0/8) of no_proxy."""
+    if host == "localhost":
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or any(address in network for network in _networks(exempt))
+
+
+def _networks(exempt: str) -> Iterator[IPv4Network | IPv6Network]:
+    for each in exempt.split(","):
+        with suppress(ValueError):  # the name of a host
+            yield ip_network(each.strip(), strict=False)
 
 
 class _content:  # noqa: N801  reads as a verb where it is used
