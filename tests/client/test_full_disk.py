@@ -12,7 +12,7 @@ import pytest
 import disks
 import stepwell
 from client.conftest import Stored
-from serving import Server
+from serving import HOST, Server, free_port
 from stepwell.client import spool as spool_module
 from stepwell.client.commands import main
 
@@ -106,3 +106,23 @@ def test_what_neither_disk_nor_memory_takes_is_counted_and_the_oldest_kept(
     found = stored.points(run.id, "loss")
     assert found == [(step, float(step)) for step in range(10_000 - run.dropped)]
     assert len(found) > 1000
+
+
+def test_what_neither_disk_nor_server_has_taken_at_the_end_is_counted(
+    serve: Callable[..., Server], small_disk: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    port = free_port()
+    run = stepwell.init(url=f"http://{HOST}:{port}", spool=small_disk, system=0)
+    run.log({"loss": 0.0}, step=0)
+    assert run.flush()
+    fill(small_disk)
+    for step in range(1, 20_000):
+        run.log({"loss": step, "acc": 1.0}, step=step)
+    assert not run.finish(patience=0.5)
+    (small_disk / "ballast").unlink()
+    stored = Stored(serve(port=port).url)
+    assert main(["sync", str(small_disk)]) == 0  # nothing that is there is damaged
+    kept = stored.count(run.id, "loss") + stored.count(run.id, "acc")
+    assert 0 < run.dropped - (1 + 2 * 19_999 - kept) <= 2  # and the end of the run
+    assert f"{run.dropped} values of run {run.id} are lost" in caplog.text
+    capsys.readouterr()

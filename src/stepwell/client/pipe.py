@@ -17,7 +17,7 @@ from stepwell.client import records
 from stepwell.client.environment import Target
 from stepwell.client.outbox import FILES, Outbox, machine
 from stepwell.client.problems import Problems
-from stepwell.client.records import Note, encode_note
+from stepwell.client.records import Note, Points, encode_note
 from stepwell.client.sender import Sender
 from stepwell.client.spool import Spool
 from stepwell.client.transport import Api
@@ -64,6 +64,12 @@ class Pipe:
         """Once it is closed: whether all is where it belongs."""
         return self.worker.whole if self.sender is None else self.sender.whole
 
+    @property
+    def lost(self) -> int:
+        """Once it is closed: how much of what went in is nowhere, counted in values."""
+        _, held = self.spool.held()
+        return self.worker.lost + sum(map(_count, held))
+
     def keep(self, path: Path) -> str:
         """Copy a file into the spool; its name there. OSError."""
         stored = f"{secrets.token_hex(8)}-{path.name[:50]}"  # in bytes at most four times as long
@@ -102,6 +108,11 @@ def close_all(pipes: Sequence[Pipe], patience: float) -> None:
     finally:
         for sender in senders:
             sender.give_up()
+
+
+def _count(payload: bytes) -> int:
+    record = records.decode(payload)
+    return len(record) if isinstance(record, Points) else 1
 
 
 def quoted_folder(run_id: str) -> str:

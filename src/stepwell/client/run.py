@@ -371,7 +371,13 @@ class Run:
 
     def left(self, pipe: Pipe) -> None:
         """Say what became of all, once the pipe is closed."""
-        self._dropped += pipe.worker.lost
+        lost = pipe.lost
+        if lost > pipe.worker.lost:
+            what = (
+                "values lost: they were in memory when the run was closed, as neither the disk nor the server took them"
+            )
+            self._problems.add(what, lost - pipe.worker.lost)
+        self._dropped += lost
         self._problems.sum_up()
         if self._dropped:
             self._problems.tell(f"{self._dropped} values of run {self.id} are lost")

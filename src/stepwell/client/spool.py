@@ -181,6 +181,8 @@ class Spool:
                 self._put(self._held[0])
                 self._unsynced.append(self._pop())
         except OSError as error:
+            with contextlib.suppress(OSError):  # half a frame would be read as damage
+                os.ftruncate(self._descriptor, self._offset)
             self._fail(error)
             return False
         self.failure = ""
