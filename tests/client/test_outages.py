@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +19,7 @@ from client.conftest import Stored
 from serving import HOST, Server, free_port
 from stepwell.client import sender
 from stepwell.client.commands import main
+from stepwell.client.transport import Api
 
 
 def test_a_server_that_restarts_misses_nothing(server: Server, spool: Path) -> None:
@@ -192,3 +194,31 @@ def test_the_end_of_a_run_waits_as_long_as_a_file_moves(spool: Path, tmp_path: P
         run.file(tmp_path / "large")
         assert run.finish(patience=3.0)  # far less than it takes
         front.shutdown()
+
+
+def test_a_file_beyond_a_quota_holds_up_no_point_and_no_other_run(
+    serve: Callable[..., Server], spool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = serve()
+
+    def bound(size: int) -> None:
+        with closing(Api(server.url)) as api:
+            api.send("PUT", "/quotas", {"workspace": "default", "file_bytes": size})
+
+    (tmp_path / "large").write_bytes(bytes(3_000_000))
+    bound(1_000_000)
+    runs = [stepwell.init(id=f"r{at}", url=server.url, spool=spool, system=0) for at in range(2)]
+    for run in runs:
+        run.file(tmp_path / "large")
+        run.log({"loss": 1.0}, step=1)
+        assert not run.finish(patience=2.0)  # which sending the file in vain does not prolong
+        assert any("does not take all now" in problem for problem in run.problems)
+    stored = Stored(server.url)
+    assert [stored.points(run.id, "loss") for run in runs] == [[(1, 1.0)]] * 2
+    assert [stored.run(run.id)["run"]["status"] for run in runs] == ["FINISHED"] * 2
+    assert main(["sync", str(spool)]) == 1
+    told = capsys.readouterr().err
+    assert all(f"{spool}/r{at}/" in told for at in range(2))
+    bound(0)
+    assert main(["sync", str(spool)]) == 0
+    assert [stored.get(f"/runs/{run.id}/artifacts")["size"] for run in runs] == [[3_000_000]] * 2

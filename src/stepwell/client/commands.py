@@ -149,8 +149,15 @@ def _send_all(found: list[Left], url: str | None, progress: Progress, troubles: 
         where = target(url=url, usual_url=each.url, usual_workspace=each.workspace)
         show = partial(_show, progress, before + each.size, total, each.run_id)
         with closing(Api(where.url, api_key=where.api_key, workspace=where.workspace)) as api:
-            sums = send(api, each, troubles.append, show)
-        before += each.size
+            try:
+                sums = send(api, each, troubles.append, show)
+            except Unavailable as error:
+                if not error.status:  # nobody is there
+                    raise
+                troubles.append(f"{each.outbox.folder}: {error}. The rest is kept: run this again")
+                continue
+            finally:
+                before += each.size
         points, others = points + sums.points, others + sums.others
     return f"{points} points and {others} other records sent, of {len(found)} processes" if found else "nothing to send"
 

@@ -51,12 +51,20 @@ class Delivery:
         self._tell = tell
         self._uploaded: list[Path] = []
         self._place = Place(0, 0)  # as far as it was sent from here, though a full disk takes no mark of it
+        self._files_due: list[Note] = []  # what the server did not take when it was their turn
+        self._due_from = self._place  # before the first of them
+        self._late = Unavailable("")  # why the last of them was not taken
         self._unanswered: Counter[str] = Counter()  # copies of files
         self._raw = True  # until the server takes as JSON what it refused in the raw form
 
     def deliver(self, *, ended: bool = False, sent: Callable[[Place], None] = lambda _: None) -> bool:
-        """Send all that is there; whether there was anything. `sent` hears each new place. Unavailable, Denied."""
+        """Send all that is there; whether there was anything. `sent` hears each new place. Unavailable, Denied.
+
+        A file that the server does not take now holds nothing up: Unavailable comes once all behind it is sent.
+        """
         begin = place = max(self._outbox.sent(), self._place)
+        if self._files_due and not self._late_files():
+            self._mark(place, sent)
         gathered: list[Note | Points] = []
         count = 0
         for item in self._outbox.items(begin, ended=ended):
@@ -69,13 +77,15 @@ class Delivery:
                 self.send(gathered)
             else:
                 self.send(gathered)
-                self._one(item)
+                self._one(item, place)
                 place = item.after
             gathered, count = [], 0
             self._mark(place, sent)
         if gathered:
             self.send(gathered)
             self._mark(place, sent)
+        if self._files_due:
+            raise self._late
         return place != begin
 
     def send(self, found: Sequence[Note | Points]) -> None:
@@ -94,17 +104,46 @@ class Delivery:
         self._send_measured(points, samples)
 
     def _mark(self, place: Place, sent: Callable[[Place], None]) -> None:
+        """On the disk only as far as the first file that is due: another process would begin there."""
         self._place = place
+        if self._files_due:
+            place = self._due_from
         self._outbox.mark(place)
-        for copy in self._uploaded:
-            copy.unlink(missing_ok=True)
-        self._uploaded.clear()
+        while self._uploaded and not self._files_due:
+            self._uploaded.pop().unlink(missing_ok=True)
         sent(place)
 
-    def _one(self, item: Item | Broken) -> None:
+    def _late_files(self) -> bool:
+        """Try the files that are due once more; whether any are left."""
+        due, self._files_due = self._files_due, []
+        try:
+            while due:
+                self._file(due[0])
+                del due[0]
+        finally:
+            self._files_due += due
+        return bool(self._files_due)
+
+    def _file(self, note: Note) -> None:
+        """Send a file, or keep it for later. If the server is away altogether, what comes next says so."""
+        if any(note.fields["path"] == each.fields["path"] for each in self._files_due):
+            self._files_due.append(note)  # an older one of this name goes first
+            return
+        try:
+            self._note(note)
+        except Unavailable as error:
+            told = f"the file {note.fields['path']!r} waits, all else is sent: {error}"
+            self._late = Unavailable(told, status=error.status)  # others need not wait as long as it
+            self._files_due.append(note)
+
+    def _one(self, item: Item | Broken, before: Place) -> None:
         if isinstance(item, Broken):
             self.sums.damaged += item.end - item.begin
             self._tell(str(item))
+        elif isinstance(item.record, Note) and item.record.kind == records.FILE:
+            if not self._files_due:
+                self._due_from = before
+            self._file(item.record)
         elif isinstance(item.record, Note):
             self._note(item.record)
 

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 from stepwell.client import records
@@ -40,7 +41,8 @@ class Sender:
         self._spool = spool
         self._problems = problems
         self._delivery = self._delivery_of(outbox)
-        api.moved = self._note_progress
+        self._furthest: dict[Path, int] = {}  # bytes of files
+        api.moved = self._file_moved
         self._wake = threading.Event()
         self._ending = False
         self._given_up = False
@@ -91,7 +93,8 @@ class Sender:
             except Unavailable as error:
                 failures += 1
                 delay = max(backoff(failures, random.random()), error.retry_after or 0.0)  # noqa: S311  no secret
-                self._problems.add("the server cannot be reached, values are kept in the spool", detail=str(error))
+                what = "does not take all now" if error.status else "cannot be reached"
+                self._problems.add(f"the server {what}, values are kept in the spool", detail=str(error))
             except Denied as error:
                 delay = _DENIED_DELAY
                 self._problems.add("the server refuses the credential, values are kept in the spool", detail=str(error))
@@ -129,6 +132,12 @@ class Sender:
             self._problems.add(
                 "this machine's clock is wrong, or the server's, and so are the times of values", detail=how
             )
+
+    def _file_moved(self, file: Path, sent: int) -> None:
+        """To send the same part again and again gets nobody further."""
+        if sent > self._furthest.get(file, 0):
+            self._furthest[file] = sent
+            self._note_progress()
 
     def _note_progress(self) -> None:
         self._progress = time.monotonic()

@@ -15,6 +15,7 @@ from stepwell.client.sender import backoff
 from stepwell.client.transport import Api, Unavailable
 
 _TRIES: Final = 6  # in a row without anything sent between them
+_NO_ROOM: Final = 507  # which nobody makes within a minute
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def send(api: Api, left: Left, tell: Callable[[str], None], moved: Callable[[int
             delivery.deliver(ended=is_settled(left.outbox), sent=sent)
         except Unavailable as error:  # noqa: PERF203  a request takes longer than any try
             failures += 1
-            if failures >= _TRIES:
+            if failures >= _TRIES or error.status == _NO_ROOM:
                 raise
             time.sleep(max(backoff(failures - 1, random.random()), error.retry_after or 0.0))  # noqa: S311  no secret
         else:

@@ -84,7 +84,7 @@ class Api:
         self._connect, self._target, for_proxy, self._through = _way(parts.scheme, parts.hostname or "", port)
         self._headers.update(for_proxy)
         self._connection: http.client.HTTPConnection | None = None
-        self.moved: Callable[[], None] = lambda: None  # hears that a part of a file is sent
+        self.moved: Callable[[Path, int], None] = lambda *_: None  # hears how many bytes of a file are sent
         self.ahead: float | None = None  # seconds that this machine's clock was before the server's at its first answer
 
     def get(self, path: str, query: Mapping[str, Any] | None = None, *, accept: str = "") -> Any:
@@ -307,9 +307,9 @@ def _networks(exempt: str) -> Iterator[IPv4Network | IPv6Network]:
 
 
 class _content:  # noqa: N801  reads as a verb where it is used
-    """The body as http.client takes it; a file is open meanwhile, and `moved` hears of each part of it."""
+    """The body as http.client takes it; a file is open meanwhile, and `moved` hears how much of it is sent."""
 
-    def __init__(self, body: Body, moved: Callable[[], None]) -> None:
+    def __init__(self, body: Body, moved: Callable[[Path, int], None]) -> None:
         self._body = body
         self._moved = moved
         self._file: IO[bytes] | None = None
@@ -321,9 +321,11 @@ class _content:  # noqa: N801  reads as a verb where it is used
         return self._body
 
     def read(self, size: int = -1) -> bytes:
-        """The next part: the one before it is sent."""
-        self._moved()
-        return b"" if self._file is None else self._file.read(size)
+        """The next part: those before it are sent."""
+        assert self._file is not None
+        assert isinstance(self._body, Path)
+        self._moved(self._body, self._file.tell())
+        return self._file.read(size)
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:

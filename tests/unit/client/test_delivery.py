@@ -18,7 +18,7 @@ import pytest
 from stepwell.client import delivery as delivery_module
 from stepwell.client import outbox as outbox_module
 from stepwell.client.delivery import Delivery
-from stepwell.client.outbox import Outbox
+from stepwell.client.outbox import Outbox, Place
 from stepwell.client.records import Group, Note, Points, encode_note, encode_points
 from stepwell.client.spool import Spool
 from stepwell.client.transport import Denied, Refused, Unanswered, Unavailable
@@ -376,21 +376,82 @@ def test_a_file_that_is_never_answered_is_not_sent_for_ever(outbox: Outbox) -> N
     delivery = Delivery(server, "a/b", outbox, told.append)  # type: ignore[arg-type]
     server.away = True
     for _ in range(5):  # a server that answers nothing may come back
-        with pytest.raises(Unavailable):
+        with pytest.raises(Unavailable, match="the file 'x/f' waits, all else is sent: down"):
             delivery.deliver()
+    assert [message for _, _, message in server.taken] == [{"name": "behind"}]
     server.away, server.came = False, 0
     for _ in range(2):
-        with pytest.raises(Unanswered):
+        with pytest.raises(Unavailable, match="all else is sent: no answer in 60 s"):
             delivery.deliver()
-    assert delivery.deliver()
-    assert server.came == 3
-    assert [message for _, _, message in server.taken] == [{"name": "behind"}]
+    assert outbox.unsent_bytes()
+    delivery.deliver()
+    assert not outbox.unsent_bytes()
+    assert (server.came, len(server.taken)) == (3, 1)
     assert copy.read_bytes() == b"content"
     (message,) = told
     assert message.startswith("the file 'x/f' was sent 3 times, and not answered: no answer in 60 s")
     assert str(copy) in message
     assert json.loads(outbox.refused.read_text())["request"]["body"] == {"file": str(copy)}
     assert delivery.sums.refused == 1
+
+
+def test_a_file_that_is_not_taken_now_holds_nothing_up(outbox: Outbox) -> None:
+    class Full(Server):
+        full = True
+        puts: list[str] = []  # noqa: RUF012  of this class alone
+
+        def request(self, verb: str, path: str, body: Path | bytes, content_type: str = "") -> Any:
+            if verb == "PUT":
+                self.puts.append(path.rpartition("/")[2])
+                if self.full and path.endswith("f1"):
+                    raise Unavailable("no room for files", 5.0, 507)
+            return super().request(verb, path, body, content_type)
+
+    folder = outbox.folder / "files"
+    folder.mkdir(parents=True)
+    notes = [Note("file", {"path": f"f{at}", "stored": f"s{at}"}) for at in range(3)]
+    for at in range(3):
+        (folder / f"s{at}").write_text(f"{at}")
+    fill(outbox, notes[0], Points((group("a", (1, 1.0)),)), notes[1], Points((group("a", (2, 2.0)),)), notes[2])
+    marks: list[Place] = []
+    server = Full()
+    delivery = Delivery(server, "a/b", outbox, lambda _: None)  # type: ignore[arg-type]
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="the file 'f1' waits, all else is sent: no room") as caught:
+            delivery.deliver(sent=marks.append)
+        assert (caught.value.retry_after, caught.value.status) == (None, 507)  # others wait no longer for it
+    assert [each[2]["series"][0]["steps"] for each in server.taken if each[0] == "POST"] == [[1], [2]]
+    assert server.puts == ["f0", "f1", "f2", "f1"]
+    again = Delivery(server, "a/b", outbox, lambda _: None)  # type: ignore[arg-type]  # another process goes on from there
+    with pytest.raises(Unavailable):
+        again.deliver()
+    assert [path.name for path in sorted(folder.iterdir())] == ["s1", "s2"]
+    server.full = False
+    delivery.deliver(sent=marks.append)
+    assert marks == sorted(marks)
+    assert (outbox.unsent_bytes(), [*folder.iterdir()], delivery.sums.others) == (0, [], 3)
+
+
+def test_files_of_one_name_go_in_their_order(outbox: Outbox) -> None:
+    class Full(Server):
+        def request(self, verb: str, path: str, body: Path | bytes, content_type: str = "") -> Any:
+            self.tried += 1
+            if self.tried in (1, 2):
+                raise Unavailable("no room", status=507)
+            return super().request(verb, path, body, content_type)
+
+    folder = outbox.folder / "files"
+    folder.mkdir(parents=True)
+    for at in range(3):
+        (folder / f"s{at}").write_text(f"{at}")
+    fill(outbox, *(Note("file", {"path": "last", "stored": f"s{at}"}) for at in range(3)))
+    server = Full()
+    delivery = Delivery(server, "a/b", outbox, lambda _: None)  # type: ignore[arg-type]
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            delivery.deliver()
+    delivery.deliver()
+    assert [body for _, _, body in server.taken] == [b"0", b"1", b"2"]
 
 
 def test_a_kind_of_a_later_version_is_named_and_passed_over(outbox: Outbox) -> None:
