@@ -6,6 +6,7 @@ import gc
 import math
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -219,6 +220,16 @@ def test_a_folder_that_is_gone_is_no_error_and_a_home_is_one(
     with stepwell.init(mode="offline", spool="~/spool") as run:
         run.log({"loss": 1.0})
     assert [*(tmp_path / "spool").rglob("*.spool")]
+
+
+def test_who_does_not_wait_at_the_end_is_told_what_is_left(program: Program, spool: Path) -> None:
+    process = program("run = stepwell.init(id='r', system=0)\nrun.flush()\nprint('over', flush=True)")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "over\n"
+    time.sleep(1)  # it waits for a server
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert err.rstrip().endswith(f"to send it: stepwell sync {spool}/r")
 
 
 def test_no_thread_is_no_error_and_no_loss(

@@ -29,10 +29,12 @@ class Told(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.came.append({"line": self.requestline, "headers": dict(self.headers), "body": body, "by": id(self)})
         status, _, code = self.path.partition("/api/v1/")[2].partition("?")[0].partition("/")
-        text = b"<p>a proxy</p>" if code == "html" else json.dumps({"error": {"code": code, "message": "so"}}).encode()
+        text = b"<p>a proxy</p>" if code in ("html", "moved") else json.dumps({"error": {"code": code, "message": "so"}}).encode()
         text = b"" if status == "204" else text
         self.send_response(int(status))
         self.send_header("Content-Length", str(len(text)))
+        if code == "moved":
+            self.send_header("Location", "https://far.example/")
         self.send_header("Retry-After", code if code == "inf" else "7")
         self.end_headers()
         self.wfile.write(text)
@@ -112,6 +114,15 @@ def test_an_answer_that_does_not_wait_for_the_body_is_heard(
         url = f"http://{HOST}:{listening.getsockname()[1]}"
         with closing(Api(url)) as api, pytest.raises(error):
             api.request("PUT", "/x", large)
+
+
+def test_where_a_server_has_moved_is_said() -> None:
+    with (
+        told() as (url, _),
+        closing(Api(url)) as api,
+        pytest.raises(Unavailable, match="status 301: it is at https://far"),
+    ):
+        api.get("/301/moved")
 
 
 def test_nobody_is_asked_to_wait_for_ever() -> None:

@@ -16,6 +16,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from getpass import getuser
 from operator import index
 from pathlib import Path
@@ -430,7 +431,8 @@ def _end_with_process() -> None:
     status, reason = outcome.of_process(_EXITS.code)
     for run in own:
         run.note_end(status, reason)
-    _close(runs, PATIENCE if own else _CHILD_PATIENCE)
+    with suppress(KeyboardInterrupt):  # what is left has been told, and somebody does not want to wait
+        _close(runs, PATIENCE if own else _CHILD_PATIENCE)
 
 
 atexit.register(_end_with_process)

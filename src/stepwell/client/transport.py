@@ -213,7 +213,8 @@ class Api:
             return answer
         problem = answer.get("error") if isinstance(answer, dict) else None
         told = problem if isinstance(problem, dict) else {}
-        strange = "what answers there is no Stepwell" if 200 <= status < 300 else f"HTTP status {status}"
+        elsewhere = f": it is at {headers['Location']}" if 300 <= status < 400 and headers["Location"] else ""
+        strange = "what answers there is no Stepwell" if 200 <= status < 300 else f"HTTP status {status}{elsewhere}"
         message = str(told.get("message") or strange)
         if status in _DENIED:
             raise Denied(message, status)
