@@ -29,7 +29,11 @@ class Told(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.came.append({"line": self.requestline, "headers": dict(self.headers), "body": body, "by": id(self)})
         status, _, code = self.path.partition("/api/v1/")[2].partition("?")[0].partition("/")
-        text = b"<p>a proxy</p>" if code in ("html", "moved") else json.dumps({"error": {"code": code, "message": "so"}}).encode()
+        text = (
+            b"<p>a proxy</p>"
+            if code in ("html", "moved")
+            else json.dumps({"error": {"code": code, "message": "so"}}).encode()
+        )
         text = b"" if status == "204" else text
         self.send_response(int(status))
         self.send_header("Content-Length", str(len(text)))

@@ -82,7 +82,8 @@ def snapshot(value: Any) -> Any:
 
 def number(value: Any) -> float:
     """One number of anything that is one, numpy's and TensorFlow's too. NoNumber."""
-    if isinstance(value, (str, bytes)):
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if isinstance(value, (str, bytes, bytearray)) or (kind and kind in "SUMm"):  # texts and times, also of NumPy
         raise NoNumber(f"{type(value).__name__} is no number")
     if hasattr(value, "numpy") and not hasattr(value, "item"):
         value = value.numpy()

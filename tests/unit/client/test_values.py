@@ -44,6 +44,7 @@ def test_an_array_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 MASKED: tuple[Any, ...] = (np.ma.masked, np.ma.masked_equal([0.5, 0.5], 0.5)[:1], np.ma.array(1.0, mask=True))
+TEXTS = (np.array("2.5"), np.array(b"2.5"), bytearray(b"2.5"), np.datetime64("2026", "ns"), np.timedelta64(5, "ns"))
 BEYOND = (Decimal("1e400"), -Decimal("1e400"), np.longdouble("1e400"))
 
 
@@ -57,9 +58,7 @@ def test_what_is_masked_is_no_number() -> None:
     assert snapshot(np.longdouble("inf")) == snapshot(Decimal("Infinity")) == math.inf
 
 
-@pytest.mark.parametrize(
-    "value", ["1", b"1", None, [1], {}, object(), 1j, 10**400, np.zeros(2), np.array("x"), *BEYOND]
-)
+@pytest.mark.parametrize("value", ["1", b"1", None, [1], {}, object(), 1j, 10**400, np.zeros(2), *TEXTS, *BEYOND])
 def test_what_is_no_number_is_wrong_and_says_its_type(value: Any) -> None:
     kept = snapshot(value)
     if isinstance(kept, Wrong):
