@@ -191,6 +191,49 @@ def test_workers_of_an_executor_lose_nothing(
     assert stored.points(run_id, "loss") == [(step, float(step)) for step in range(30)]
 
 
+def test_threads_and_signals_of_a_pool_s_process_log_beside_each_other(
+    shared_server: Server, stored: Stored, program: Program
+) -> None:
+    run_id = uuid4().hex
+    text = f"""
+    import multiprocessing, signal, threading
+
+    def work(run):
+        heard = []
+
+        def hear(*_):
+            heard.append(1)
+            run.log({{"signal": len(heard), "odd": "text"}}, step=len(heard))
+
+        def log(name):
+            for step in range(300):
+                run.log({{name: step, "odd": "text"}}, step=step)
+
+        signal.signal(signal.SIGALRM, hear)
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        threads = [threading.Thread(target=log, args=(f"t{{at}}",)) for at in range(2)]
+        for each in threads:
+            each.start()
+        log("main")
+        for each in threads:
+            each.join()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        run.log({{"end": 1.0}}, step=0)
+        return len(heard)
+
+    if __name__ == "__main__":
+        run = stepwell.init(id={run_id!r}, system=0)
+        with multiprocessing.Pool(1) as pool:
+            print(pool.apply(work, (run,)))
+        assert run.finish(), run.problems
+    """
+    heard = int(ended(program(text, url=shared_server.url)))
+    assert heard
+    assert stored.points(run_id, "signal") == [(at, float(at)) for at in range(1, heard + 1)]
+    for name in ("t0", "t1", "main"):
+        assert stored.points(run_id, name) == [(step, float(step)) for step in range(300)]
+
+
 def test_forks_while_threads_log_hang_nowhere(shared_server: Server, stored: Stored, program: Program) -> None:
     run_id = uuid4().hex
     text = f"""

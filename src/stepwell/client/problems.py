@@ -15,7 +15,7 @@ class Problems:
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a handler of signals may add one in the midst of another
 
     def add(self, what: str, count: int = 1, *, detail: str = "") -> None:
         """Count it; the first of its kind is a warning, with `detail`, which may be another each time."""

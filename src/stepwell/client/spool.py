@@ -92,7 +92,7 @@ class Spool:
         self._number = 0
         self._offset = 0
         self._synced = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @property
     def segment(self) -> int:
@@ -165,7 +165,7 @@ class Spool:
 
     def abandon(self) -> None:
         """In a forked child: the parent writes this folder."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._held.clear()
         self._unsynced.clear()
         self._copies.clear()

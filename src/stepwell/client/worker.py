@@ -51,6 +51,7 @@ class Worker:
         self._wake = threading.Event()
         self._ending = False
         self.whole = False  # once it has ended: whether all is on the disk
+        self._relieving = False
         self._by_hand = threading.RLock()  # of those who do the thread's work where there is none
         self._thread = threading.Thread(target=self._run, name="stepwell-spool", daemon=True)
 
@@ -63,7 +64,14 @@ class Worker:
         if self._thread.ident is not None:
             return False
         with self._by_hand:
-            self._round()
+            if self._relieving:  # a signal's handler logs in the midst of it: the loop below comes to that
+                return True
+            self._relieving = True
+            try:
+                while self.queue:
+                    self._round()
+            finally:
+                self._relieving = False
         return True
 
     def flush(self, timeout: float | None) -> bool:
