@@ -209,6 +209,7 @@ def test_threads_and_signals_of_a_pool_s_process_log_beside_each_other(
             for step in range(300):
                 run.log({{name: step, "odd": "text"}}, step=step)
 
+        run.log({{"begin": 1.0}}, step=0)
         signal.signal(signal.SIGALRM, hear)
         signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
         threads = [threading.Thread(target=log, args=(f"t{{at}}",)) for at in range(2)]

@@ -24,6 +24,7 @@ import stepwell
 from client.conftest import Stored, ended
 from serving import Server
 from stepwell.client import run as run_module
+from stepwell.client.pipe import Pipe
 
 Program = Callable[..., subprocess.Popen[str]]
 
@@ -230,6 +231,23 @@ def test_who_does_not_wait_at_the_end_is_told_what_is_left(program: Program, spo
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert err.rstrip().endswith(f"to send it: stepwell sync {spool}/r")
+
+
+def test_a_handler_of_signals_that_logs_while_a_run_is_begun_waits_for_nothing(
+    spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stepwell.init(mode="offline", spool=spool, system=0) as first:
+        run = pickle.loads(pickle.dumps(first))
+
+    def begin(*given: Any, **named: Any) -> Pipe:
+        run.log({"handler": 1.0})
+        return Pipe(*given, **named)
+
+    monkeypatch.setattr(run_module, "Pipe", begin)
+    run.log({"loss": 1.0})
+    assert run.close()
+    assert run.dropped == 1
+    assert ["handler of signals" in problem for problem in run.problems] == [True]
 
 
 def test_no_thread_is_no_error_and_no_loss(

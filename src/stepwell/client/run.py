@@ -119,7 +119,8 @@ class Run:
         self._dropped = 0
         self._disabled = where.mode == "disabled"
         self._closed = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._opening = False
         self._pipe: Pipe | None = None
         self._watch: Watch | None = None
         if not late:
@@ -325,9 +326,17 @@ class Run:
             if self._closed:
                 self._problems.add("something was logged after the run was closed")
                 return None
+            if self._opening:
+                self._dropped += 1
+                self._problems.add("something is lost that a handler of signals logged while the run was begun")
+                return None
             if self._pipe is None:
-                direct = multiprocessing.process.current_process().daemon
-                self._pipe = Pipe(self.id, self._where, self._problems, self._begin, direct=direct)
+                self._opening = True
+                try:
+                    direct = multiprocessing.process.current_process().daemon
+                    self._pipe = Pipe(self.id, self._where, self._problems, self._begin, direct=direct)
+                finally:
+                    self._opening = False
                 _at_end_of_worker()
             return self._pipe
 
@@ -389,7 +398,8 @@ class Run:
 
     def go_on_after_fork(self) -> None:
         """In the child. Nothing is begun until it logs; locks of threads that are not here are made anew."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._opening = False
         self._problems = Problems()
         self._owner = False
         self._dropped = 0
