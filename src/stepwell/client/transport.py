@@ -198,7 +198,7 @@ class Api:
         return answer
 
     def _open(self) -> http.client.HTTPConnection:
-        if self._connection is None:
+        if self._connection is None or self._connection.sock is None:  # which http.client itself may have ended
             connection = self._connect()
             connection.connect()
             self._connection = connection
