@@ -35,6 +35,11 @@ VALUES = (*NUMBERS, math.nan, math.inf, -math.inf)
 TIMES = (0, 1, -1, 1000, 1_700_000_000_000, 2**63 - 1, -(2**63))
 
 
+def duration(start: int | None, end: int | None) -> int | None:
+    """The attribute of a run with these times."""
+    return None if start is None or end is None else max(-(2**63), min(end - start, 2**63 - 1))
+
+
 def wild_text(**limits: Any) -> st.SearchStrategy[str]:
     """Any text that a store can hold: no NUL, no lone surrogates."""
     return st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), **limits)

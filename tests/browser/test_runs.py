@@ -79,6 +79,29 @@ def test_columns_are_chosen_and_sorted_by(person: Person, digits: str):
     expect(page).to_have_url(re.compile("order="))
 
 
+def test_runs_are_sorted_and_found_by_duration(person: Person, filled: Server):
+    """A run that still runs shows how long it has been running, and comes last."""
+    begin, minute = 1_790_000_000_000_000, 60_000_000
+    for name, took in {"short": minute, "runs": None, "long": 900 * minute, "middle": 2 * minute}.items():
+        ask(filled.url, "/runs", {"id": f"took-{name}", "name": f"takes {name}", "start_time_us": begin})
+        if took is not None:
+            end = {"status": "FINISHED", "end_time_us": begin + took}
+            ask(filled.url, f"/runs/took-{name}", end, verb="PATCH")
+    page = person.go("runs", filter="takes ", table="run.duration")
+    head = page.get_by_role("columnheader").filter(has_text="Duration")
+    head.get_by_role("button").first.click()
+    expect(head).to_have_attribute("aria-sort", "ascending")
+    first = page.get_by_role("grid", name="Runs").locator("a[href*='/runs/']").first
+    expect(first).to_have_text("takes short")
+    assert names(page) == ["takes short", "takes middle", "takes long", "takes runs"]
+    head.get_by_role("button").first.click()
+    expect(first).to_have_text("takes long")
+    assert names(page) == ["takes long", "takes middle", "takes short", "takes runs"]
+    search(page, f"run_name LIKE 'takes %' AND duration >= {2 * minute}")
+    expect(page.get_by_text("2 runs", exact=True)).to_be_visible()
+    assert names(page) == ["takes long", "takes middle"]
+
+
 def test_runs_are_deleted_and_restored(person: Person, filled: Server):
     ask(filled.url, "/runs", {"id": "gone", "name": "soon gone", "status": "FINISHED"})
     page = person.go("runs", filter="soon gone")

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from filter_strategies import KEYS
+from filter_strategies import KEYS, TIMES, duration
 from stepwell.core.filter_match import RowValues, matches, sort_rows
 from stepwell.core.filters import RUNS, Aggregate, Comparison, Field, Kind, Op, OrderBy, complete_order
 from stepwell.core.model import (
@@ -117,6 +117,7 @@ def values_of(row: NewRun, losses: list[float]) -> RowValues:
             "status": row.status.value,
             "start_time": row.start_time,
             "end_time": None,
+            "duration": None,
         },
     )
 
@@ -146,6 +147,31 @@ def test_a_search_finds_and_sorts_as_the_rules_say(shelf: Shelf, flushed: str):
             for page in (3, 100):
                 found = search_ids(store, filter=conditions, order=order, page=page)
                 assert found == [row.attributes["run_id"] for row in wanted], (conditions, order)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_runs_are_found_and_sorted_by_how_long_they_took(store: Store, *, descending: bool):
+    """One that never began or ended is in no comparison and comes last; no difference of times is too large."""
+    times = (None, 5, *TIMES)
+    known: list[RowValues] = []
+    for start in times:
+        for end in times:
+            run_id = f"from {start} to {end}"
+            store.create_runs(workspace=W, new=[new_run(run_id, start_time=start)])
+            change(store, run_id, end_time=end)
+            took = duration(start, end)
+            known.append(RowValues(attributes={"run_id": run_id, "start_time": start, "duration": took}))
+    some = where(attribute("run_id"), Op.LIKE, "from%")
+    order = (OrderBy(field=attribute("duration"), descending=descending),)
+    wanted = sort_rows(known, complete_order(order, schema=RUNS), schema=RUNS)
+    for page in (7, 500):
+        found = search_ids(store, filter=(some,), order=order, page=page)
+        assert found == [row.attributes["run_id"] for row in wanted]
+    for op in (Op.GT, Op.GE, Op.EQ, Op.NE, Op.LT, Op.LE):
+        for value in (*TIMES, 0.5, 1e19, -1e19):
+            conditions = (where(attribute("duration"), op, value),)
+            kept = [row.attributes["run_id"] for row in wanted if matches(conditions, row)]
+            assert search_ids(store, filter=(some, *conditions), order=order, page=500) == kept, conditions
 
 
 def test_a_page_brings_what_was_asked_for(store: Store):

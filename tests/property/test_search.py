@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filter_strategies import KEYS, NUMBERS, PATTERNS, TEXTS, TIMES, VALUES, filters, orders
+from filter_strategies import KEYS, NUMBERS, PATTERNS, TEXTS, TIMES, VALUES, duration, filters, orders
 from stepwell.core.filter_match import RowValues, matches, sort_rows
 from stepwell.core.filters import (
     DATASET_KEYS,
@@ -196,6 +196,7 @@ def values_of(run: SomeRun) -> RowValues:
             "artifact_uri": run.new.artifact_uri,
             "start_time": run.new.start_time,
             "end_time": run.end_time,
+            "duration": duration(run.new.start_time, run.end_time),
         },
         datasets=tuple(run.datasets),
     )

@@ -220,6 +220,7 @@ RUNS = Schema(
         _text("artifact_uri"),
         _number("start_time", "created"),
         _number("end_time"),
+        _number("duration"),  # end_time - start_time; missing until both are known, and kept within int64
     ),
     default_order=(_by("start_time", descending=True), _by("run_id")),
 )

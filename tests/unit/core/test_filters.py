@@ -35,6 +35,7 @@ def test_experiments_have_tags_and_attributes_only():
         ("metrics.m", "< <= > >= = !="),
         ("start_time", "< <= > >= = !="),
         ("end_time", "< <= > >= = !="),
+        ("duration", "< <= > >= = !="),
         ("params.p", "= != LIKE ILIKE|IS NULL|IS NOT NULL"),
         ("tags.t", "= != LIKE ILIKE|IS NULL|IS NOT NULL"),
         ("run_name", "= != LIKE ILIKE"),

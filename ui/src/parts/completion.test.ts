@@ -16,6 +16,8 @@ test.each([
   ["status = |", ["'RUNNING'", "'FINISHED'", "'FAILED'", "'KILLED'", "'SCHEDULED'"]],
   ["status = 'R|", ["'RUNNING'"]],
   ["metrics.loss <|", ["<="]],
+  ["dur|", ["duration"]],
+  ["duration |", ["<", "<=", ">", ">=", "=", "!="]],
   ["tags.stage i|", ["ILIKE", "IS NULL", "IS NOT NULL"]],
   ["max(metrics.loss) |", ["<", "<=", ">", ">=", "=", "!="]],
   ["metrics.loss < 3 |", ["AND "]],

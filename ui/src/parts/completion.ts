@@ -33,6 +33,7 @@ const FIELDS: readonly Proposal[] = [
   { text: "user_id", hint: "attribute" },
   { text: "start_time", hint: "microseconds" },
   { text: "end_time", hint: "microseconds" },
+  { text: "duration", hint: "microseconds, of runs that ended" },
 ];
 const COMPARING: readonly Proposal[] = [
   { text: "<", hint: "less" },
@@ -128,7 +129,7 @@ const AFTER: Record<Expected, (token: string) => Expected> = {
 };
 
 function operatorsFor(field: string): readonly Proposal[] {
-  if (/^metrics?\./i.test(field) || /(^|\.)(start_time|end_time|created)$/i.test(field)) return COMPARING;
+  if (/^metrics?\./i.test(field) || /(^|\.)(start_time|end_time|created|duration)$/i.test(field)) return COMPARING;
   if (/^(params?|parameters?|tags?)\./i.test(field)) return [...MATCHING, ...NULLS];
   if (/(^|\.)run_id$/i.test(field) || /^datasets?\./i.test(field)) return [...MATCHING, ...LISTS];
   return MATCHING;

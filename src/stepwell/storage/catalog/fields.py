@@ -13,11 +13,18 @@ from stepwell.storage.catalog.live import LiveValues
 from stepwell.storage.catalog.sql import Idiom
 
 DATASET_KIND: Final = "dataset_input"  # FORMAT.md, table `record`
+# A run may say any int64 as its times: their difference stays within int64, in words that every database knows.
+_DURATION: Final = (
+    "(CASE WHEN run.start_time < 0 AND run.end_time > 9223372036854775807 + run.start_time THEN 9223372036854775807"
+    " WHEN run.start_time > 0 AND run.end_time < -9223372036854775807 - 1 + run.start_time"
+    " THEN -9223372036854775807 - 1 ELSE run.end_time - run.start_time END)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The table whose rows are searched. `key` is a row's in its workspace; `attributes` maps names to columns."""
+    """The table whose rows are searched. `key` is a row's in its workspace; `attributes` maps names to columns, or to
+    what is made of them."""
 
     name: str
     schema: Schema
@@ -25,7 +32,7 @@ class Table:
     tags: str  # the table of its tags, which `tag_link` ties to a row
     tag_link: str
     attributes: Mapping[str, str]
-    optional: frozenset[str]  # columns that may be NULL
+    optional: frozenset[str]  # those of them that may be NULL
     falling: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # indexed columns for a descending order
 
 
@@ -43,8 +50,9 @@ RUN: Final = Table(
         "artifact_uri": "run.artifact_uri",
         "start_time": "run.start_time",
         "end_time": "run.end_time",
+        "duration": _DURATION,
     },
-    optional=frozenset({"run.start_time", "run.end_time"}),
+    optional=frozenset({"run.start_time", "run.end_time", _DURATION}),
     falling={"run.start_time": ("run.start_rank", "run.start_missing")},
 )
 EXPERIMENT: Final = Table(

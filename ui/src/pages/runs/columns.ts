@@ -17,7 +17,7 @@ export const ATTRIBUTES: Record<string, readonly [title: string, order: string |
   name: ["Run", "run_name", 300],
   status: ["Status", "status", 170],
   started: ["Started", "start_time", 170],
-  duration: ["Duration", null, 130],
+  duration: ["Duration", "duration", 130],
   heard: ["Last heard", null, 140],
   ended: ["Ended", "end_time", 170],
   updated: ["Changed", null, 170],
