@@ -112,6 +112,26 @@ def test_the_newest_lines_of_a_stream_are_followed(plain: httpx.Client, run: dic
     assert plain.get("/api/v1/runs/nobody/logs", params={"stream": "out", "newest": "true"}).status_code == 404
 
 
+def test_console_lines_are_read_backwards(plain: httpx.Client, run: dict[str, Any]) -> None:
+    """Page by page, while others are written; the cursor of any page leads on and back from its place."""
+    logs = f"/api/v1/runs/{run['id']}/logs"
+    said = [{"stream": "out", "line": number, "text": f"line {number}"} for number in (0, 1, 3, 7, 2**32 - 1)]
+    assert plain.post(logs, json={"lines": said[:4]}).status_code == 200
+    page = plain.get(logs, params={"stream": "out", "newest": "true", "limit": 1}).json()
+    plain.post(logs, json={"lines": said[4:]})
+    back = plain.get(logs, params={"stream": "out", "before": page["before"], "limit": 2}).json()
+    assert (back["lines"]["line"], back["earlier"]) == ([1, 3], True)
+    first = plain.get(logs, params={"stream": "out", "before": back["before"], "limit": 2}).json()
+    assert (first["lines"]["line"], first["earlier"], first.get("before")) == ([0], False, None)
+    on = plain.get(logs, params={"stream": "out", "cursor": first["cursor"]}).json()
+    assert on["lines"]["line"] == [1, 3, 7, 2**32 - 1]
+    again = plain.get(logs, params={"stream": "out", "before": back["cursor"]}).json()
+    assert again["lines"]["line"] == [0, 1, 3]
+    for wrong in ({"stream": "err"}, {"stream": "out", "cursor": page["cursor"]}, {}):
+        refused = plain.get(logs, params={"before": page["before"], **wrong})
+        assert (refused.status_code, refused.json()["error"]["field"]) == (400, "before")
+
+
 def test_console_lines_are_written_and_replaced(plain: httpx.Client, run: dict[str, Any]) -> None:
     logs = f"/api/v1/runs/{run['id']}/logs"
     first: dict[str, Any] = {"stream": "worker-1/stdout", "line": 0, "text": "10 %", "time_us": 1_790_000_000_000_000}

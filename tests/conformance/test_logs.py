@@ -57,6 +57,10 @@ def test_the_newest_lines_of_a_stream(store: Store):
     append(store, *lines[::-1], *(line(n, "err") for n in range(3)))
     for limit in (1, 4, 6, 100):
         assert store.read_newest_lines(workspace=W, run_id=RUN, stream="out", limit=limit) == lines[-limit:]
+        for upto in (-(2**63), -2, -1, 0, 3, 2**63 - 1):
+            wanted = [each for each in lines if each.line <= upto][-limit:]
+            found = store.read_newest_lines(workspace=W, run_id=RUN, stream="out", upto=("out", upto), limit=limit)
+            assert found == wanted
     assert store.read_newest_lines(workspace=W, run_id=RUN, stream="none", limit=1) == []
     assert store.read_newest_lines(workspace=W, run_id="none", stream="out", limit=1) == []
     assert store.read_newest_lines(workspace="elsewhere", run_id=RUN, stream="out", limit=1) == []

@@ -377,8 +377,11 @@ class LogStore(Protocol):
         """In the order (stream, line)."""
         ...
 
-    def read_newest_lines(self, *, workspace: str, run_id: str, stream: str, limit: int) -> list[LogLine]:
-        """The last `limit` lines of a stream, in their order; as cheap as its first ones."""
+    def read_newest_lines(
+        self, *, workspace: str, run_id: str, stream: str, upto: Position | None = None, limit: int
+    ) -> list[LogLine]:
+        """The last `limit` lines of a stream, in their order; as cheap as its first ones. `upto`: the last of them up
+        to this (stream, line)."""
         ...
 
     def read_numbered_lines(

@@ -35,18 +35,23 @@ def lines(
 
 
 def newest(
-    store: Store, *, workspace: str, run_id: str, stream: str, limit: int
-) -> tuple[list[LogLine], str | None, bool]:
-    """The last lines of a stream, the cursor that leads on from them as in `lines`, and whether there are earlier ones.
+    store: Store, *, workspace: str, run_id: str, stream: str, before: str | None = None, limit: int
+) -> tuple[list[LogLine], str | None, str | None]:
+    """The last lines of a stream, or of those before a cursor; the cursor that leads on from them as in `lines`, and
+    the one before the first of them (None: there are no earlier ones).
 
-    Raises NotFound (run), TooLarge (limit).
+    A cursor is a place between two lines, so one of `lines` leads back too. Raises NotFound (run), Invalid (before),
+    TooLarge (limit).
     """
     check_limit(limit, field="limit", limit=limits.PAGE_LINES)
     _known(store, workspace, run_id)
-    found = store.read_newest_lines(workspace=workspace, run_id=run_id, stream=stream, limit=limit + 1)
+    query = page.fingerprint(workspace, run_id, stream)
+    upto = page.decode(_KIND, query, before, field="before")
+    found = store.read_newest_lines(workspace=workspace, run_id=run_id, stream=stream, upto=upto, limit=limit + 1)
     kept = found[-limit:]
-    following = (stream, kept[-1].line) if kept else None
-    return kept, page.encode(_KIND, page.fingerprint(workspace, run_id, stream), following), len(found) > limit
+    following = (stream, kept[-1].line) if kept else upto
+    earlier = (stream, kept[0].line - 1) if len(found) > limit else None
+    return kept, page.encode(_KIND, query, following), page.encode(_KIND, query, earlier)
 
 
 def numbered(

@@ -39,7 +39,7 @@ def list_streams(ask: Ask, _: wire.Nothing) -> Table:
 
 def read_lines(ask: Ask, query: wire.LinesQuery) -> Table:
     """Console lines of a run. With `stream`, the cursor of the last page leads to what is written later."""
-    if query.newest:
+    if query.newest or query.before:
         return _newest_lines(ask, query)
     found, cursor = console.lines(
         ask.store,
@@ -54,11 +54,17 @@ def read_lines(ask: Ask, query: wire.LinesQuery) -> Table:
 
 def _newest_lines(ask: Ask, query: wire.LinesQuery) -> Table:
     if query.stream is None or query.cursor:
-        raise Invalid("newest lines are those of one stream, without a cursor", field="newest")
-    found, cursor, earlier = console.newest(
-        ask.store, workspace=ask.workspace, run_id=ask.params[_RUN_ID], stream=query.stream, limit=query.limit
+        asked = "newest" if query.newest else "before"
+        raise Invalid(f"{asked} lines are those of one stream, without a cursor", field=asked)
+    found, cursor, before = console.newest(
+        ask.store,
+        workspace=ask.workspace,
+        run_id=ask.params[_RUN_ID],
+        stream=query.stream,
+        before=query.before,
+        limit=query.limit,
     )
-    return {"lines": _columns(found), "cursor": cursor, "earlier": earlier}
+    return {"lines": _columns(found), "cursor": cursor, "earlier": before is not None, "before": before}
 
 
 def _columns(found: Sequence[LogLine]) -> Table:

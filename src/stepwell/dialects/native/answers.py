@@ -457,12 +457,13 @@ class LineTable(Struct):
 
 class LinePage(Struct, omit_defaults=True):
     """`cursor`: of one stream, where to go on, also later; null: nothing yet. Of all streams null: the last page.
-    `earlier`, of the newest lines: whether the stream has others before them.
+    `earlier`, of the newest lines: whether the stream has others before them; `before` leads to them.
     """
 
     lines: LineTable
     cursor: str | None
     earlier: bool = False
+    before: str | None = None
 
 
 class NameList(Struct):

@@ -176,12 +176,14 @@ class NamesQuery(Request):
 
 
 class LinesQuery(Request):
-    """Console lines: of one stream, or of all. `newest`: the last ones of a stream instead of the first."""
+    """Console lines: of one stream, or of all. `newest`: the last ones of a stream instead of the first. `before`: the
+    last ones before a cursor."""
 
     stream: str | None = None
     cursor: str = ""
     limit: LineLimit = 1000
     newest: bool = False
+    before: str = ""
 
 
 class CustomInfoQuery(Request):

@@ -8,6 +8,7 @@ from typing import Final
 from stepwell.core.errors import Invalid
 from stepwell.core.model import LogLine
 from stepwell.core.page import Page, Position
+from stepwell.core.series import INT64_MAX, INT64_MIN
 from stepwell.storage.catalog import runs
 from stepwell.storage.catalog.sql import Connection, Row, Statements
 
@@ -39,12 +40,15 @@ def read(
     return Page(items=_lines(rows[:limit]), after=rows[limit - 1][:2] if len(rows) > limit else None)
 
 
-def read_newest(conn: Connection, workspace: str, run_id: str, *, stream: str, limit: int) -> list[LogLine]:
-    """The last lines of a stream in their order; empty when there is no such run."""
+def read_newest(
+    conn: Connection, workspace: str, run_id: str, *, stream: str, upto: Position | None, limit: int
+) -> list[LogLine]:
+    """The last lines of a stream, up to a position, in their order; empty when there is no such run."""
     state = runs.find(conn, workspace, run_id)
     if state is None:
         return []
-    bindings = {"run_key": state.key, "stream": stream, "limit": limit}
+    _, last = _position(upto, otherwise=INT64_MAX)
+    bindings = {"run_key": state.key, "stream": stream, "last": last, "limit": limit}
     return _lines(_SQL.all(conn, "read_newest_lines_of_stream", bindings))[::-1]
 
 
@@ -76,9 +80,9 @@ def _lines(rows: Iterable[Row]) -> list[LogLine]:
     ]
 
 
-def _position(after: Position | None) -> tuple[str, int]:
-    if after is None:
-        return "", -(2**63)
-    if len(after) == 2 and isinstance(after[0], str) and isinstance(after[1], int):
-        return after[0], after[1]
+def _position(place: Position | None, *, otherwise: int = INT64_MIN) -> tuple[str, int]:
+    if place is None:
+        return "", otherwise
+    if len(place) == 2 and isinstance(place[0], str) and isinstance(place[1], int):
+        return place[0], place[1]
     raise Invalid("the position does not belong to these lines", field="cursor")

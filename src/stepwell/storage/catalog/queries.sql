@@ -537,7 +537,7 @@ LIMIT :limit;
 -- name: read_newest_lines_of_stream
 SELECT stream, line, time, text, level
 FROM log_line
-WHERE run_key = :run_key AND stream = :stream
+WHERE run_key = :run_key AND stream = :stream AND line <= :last
 ORDER BY line DESC
 LIMIT :limit;
 

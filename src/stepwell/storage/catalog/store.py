@@ -348,10 +348,12 @@ class Catalog:
         with self._catalog_snapshot() as conn:
             return logs.read(conn, workspace, run_id, stream=stream, after=after, limit=limit)
 
-    def read_newest_lines(self, *, workspace: str, run_id: str, stream: str, limit: int) -> list[LogLine]:
+    def read_newest_lines(
+        self, *, workspace: str, run_id: str, stream: str, upto: Position | None = None, limit: int
+    ) -> list[LogLine]:
         """See LogStore."""
         with self._catalog_snapshot() as conn:
-            return logs.read_newest(conn, workspace, run_id, stream=stream, limit=limit)
+            return logs.read_newest(conn, workspace, run_id, stream=stream, upto=upto, limit=limit)
 
     def read_numbered_lines(
         self, *, workspace: str, run_id: str, stream: str | None, skip: int = 0, limit: int

@@ -18,8 +18,8 @@ const OVER = 20;
 
 interface LinesProps {
   lines: readonly Line[];
-  /** How many that stood before these are gone: who reads in the middle goes on reading the same line. */
-  dropped: number;
+  /** The place of the first line. When lines before it go or come, who reads in the middle goes on reading the same. */
+  first: number;
   /** The list opens at its end. */
   atEnd: boolean;
   /** What the list is called. */
@@ -27,10 +27,10 @@ interface LinesProps {
 }
 
 /** Whoever looks at the end goes on looking at the end when lines come. */
-export function Lines({ lines, dropped, atEnd: opens, label }: LinesProps) {
+export function Lines({ lines, first, atEnd: opens, label }: LinesProps) {
   const box = useRef<HTMLDivElement>(null);
   const atEnd = useRef(opens);
-  const gone = useRef(dropped);
+  const was = useRef(first);
   const [place, setPlace] = useState({ top: 0, height: 600 });
   useLayoutEffect(() => {
     const element = box.current;
@@ -53,9 +53,9 @@ export function Lines({ lines, dropped, atEnd: opens, label }: LinesProps) {
     const element = box.current;
     if (element === null) return;
     if (atEnd.current) element.scrollTo({ top: element.scrollHeight });
-    else if (dropped > gone.current) element.scrollTo({ top: element.scrollTop - (dropped - gone.current) * ROW });
-    gone.current = dropped;
-  }, [lines, dropped]);
+    else if (first !== was.current) element.scrollTo({ top: element.scrollTop - (first - was.current) * ROW });
+    was.current = first;
+  }, [lines, first]);
   const { from, to } = spanOf(place.top, place.height, ROW, lines.length, OVER);
   // Lines that are scrolled into view are no news: nothing is read aloud.
   return (

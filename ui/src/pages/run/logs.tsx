@@ -1,6 +1,7 @@
-// What a run said on its console, a stream at a time: from its beginning, or while it runs from its end, followed.
+// What a run said on its console, a stream at a time: from its beginning, or while it runs from its end, followed. From
+// its end it is read backwards, page by page.
 
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get, type Problem } from "../../api/client";
 import { useFetching } from "../../api/fetching";
 import type { components } from "../../api/schema";
@@ -11,13 +12,12 @@ import { PARAMS, useParam } from "../../state/params";
 import { useAgain, useTick } from "../../state/tick";
 import { Lines, type Line } from "./lines";
 import type { PartProps } from "./page";
+import { appended, AT_ONCE, type Held, nothing, prepended } from "./pages";
 import { terminalText } from "./terminal";
 
 type LineTable = components["schemas"]["LineTable"];
 
 const PAGE = 10_000; // the most that one answer has
-const AT_ONCE = 100_000; // lines fetched without being asked for more, and kept of those that are followed
-
 export function Logs({ detail }: PartProps) {
   const run = detail.run.id;
   const running = detail.run.status === "RUNNING";
@@ -28,7 +28,7 @@ export function Logs({ detail }: PartProps) {
   const [chosen, setChosen] = useParam(PARAMS.stream);
   const [asked] = useParam(PARAMS.logSide);
   // What a run says now is at the end. It stays there when the run ends meanwhile.
-  const [first] = useState<"begin" | "end">(running ? "end" : "begin");
+  const [first] = useState<Side>(running ? "end" : "begin");
   const side = asked === "" ? first : asked;
   if (streams.data === null) return streams.error === null ? <Loading what="lines" /> : <Failed error={streams.error} retry={streams.retry} />;
   const names = streams.data.streams;
@@ -51,47 +51,50 @@ export function Logs({ detail }: PartProps) {
   );
 }
 
-interface Read {
-  lines: readonly Line[];
-  /** How many of the first lines were dropped for newer ones. */
-  dropped: number;
-  /** There are lines before these, beside the dropped ones. */
-  earlier: boolean;
-  /** There are lines behind these that nobody asked for yet. */
-  later: boolean;
+interface Reading {
+  held: Held;
+  error: Problem | null;
+  reading: boolean;
+  /** There are lines beyond these that nobody asked for yet. */
+  cut: boolean;
+  /** Ask for the next of them. */
+  more: () => void;
+  again: () => void;
 }
 
-const NOTHING: Read = { lines: [], dropped: 0, earlier: false, later: false };
-
 /** The lines of a stream from its beginning, or its end; at every tick it reads on from where it stopped. */
-function Stream({ run, stream, side, tick }: { run: string; stream: string; side: "begin" | "end"; tick: number }) {
-  const [{ lines, dropped, earlier, later }, setRead] = useState(NOTHING);
+function useLines({ run, stream, side, tick }: StreamProps): Reading {
+  const [held, setHeld] = useState(() => nothing(side));
+  const [later, setLater] = useState(false);
   const [error, setError] = useState<Problem | null>(null);
   const [reading, setReading] = useState(true);
   const [most, setMost] = useState(AT_ONCE);
   const [round, setRound] = useState(0);
-  const [wanted, setWanted] = useParam(PARAMS.logSearch);
-  const [asked] = useParam(PARAMS.logSide);
+  const again = () => setRound((before) => before + 1);
   const cursor = useRef("");
   const known = useRef(0);
+  const ask = useCallback(
+    (query: { cursor?: string; before?: string; newest?: true }, signal?: AbortSignal) =>
+      get("/api/v1/runs/{run_id}/logs", { path: { run_id: run }, query: { stream, limit: PAGE, ...query }, signal }),
+    [run, stream],
+  );
 
   useEffect(() => {
     const stop = new AbortController();
     const read = async () => {
       for (let more = true; more && (side === "end" || known.current <= most); ) {
-        const from = side === "end" && cursor.current === "" ? { newest: true } : { cursor: cursor.current };
-        const query = { stream, limit: PAGE, ...from };
-        const found = await get("/api/v1/runs/{run_id}/logs", { path: { run_id: run }, query, signal: stop.signal });
+        const from = cursor.current;
+        const newest = side === "end" && from === "";
+        const found = await ask(newest ? { newest: true } : { cursor: from }, stop.signal);
         if (stop.signal.aborted) return;
         if (!found.ok) return setError(found.error);
-        const fresh = linesOf(found.data.lines);
+        const { lines, before = null } = found.data;
         cursor.current = found.data.cursor ?? "";
-        known.current += found.data.lines.line.length;
-        more = !("newest" in from) && found.data.lines.line.length === PAGE;
+        known.current += lines.line.length;
+        more = !newest && lines.line.length === PAGE;
         setError(null);
-        const before = found.data.earlier === true;
-        const later = more;
-        if (fresh.length > 0 || !later) setRead((old) => joined(old, fresh, { before, later, side }));
+        setLater(more);
+        setHeld((old) => appended(old, { before: newest ? before : from === "" ? null : from, lines: linesOf(lines) }));
       }
     };
     setReading(true);
@@ -99,14 +102,40 @@ function Stream({ run, stream, side, tick }: { run: string; stream: string; side
       .catch(() => undefined) // only an ended question throws
       .finally(() => !stop.signal.aborted && setReading(false));
     return () => stop.abort();
-  }, [run, stream, most, round]);
-  useAgain(tick, { loading: reading, retry: () => setRound((before) => before + 1) });
+  }, [ask, side, most, round]);
+  useAgain(tick, { loading: reading, retry: again });
 
+  const front = held.pages[0];
+  const earlier = async () => {
+    if (front === undefined || front.before === null) return;
+    const found = await ask({ before: front.before });
+    if (!found.ok) return setError(found.error);
+    const { lines, before = null } = found.data;
+    setHeld((old) => prepended(old, front, { before, lines: linesOf(lines) }));
+  };
+  const ways = side === "end" ? { cut: (front?.before ?? null) !== null, more: () => void earlier() } : { cut: later && !reading, more: () => setMost(most + AT_ONCE) };
+  return { held, error, reading, again, ...ways };
+}
+
+type Side = "begin" | "end";
+
+interface StreamProps {
+  run: string;
+  stream: string;
+  side: Side;
+  tick: number;
+}
+
+function Stream(props: StreamProps) {
+  const { stream, side } = props;
+  const { held, error, reading, cut, more, again } = useLines(props);
+  const [wanted, setWanted] = useParam(PARAMS.logSearch);
+  const [asked] = useParam(PARAMS.logSide);
+  const { lines } = held;
   const shown = useMemo(() => {
     const text = wanted.toLowerCase();
     return text === "" ? lines : lines.filter((line) => line.text.toLowerCase().includes(text));
   }, [lines, wanted]);
-  const cut = side === "end" ? earlier || dropped > 0 : later && !reading;
   return (
     <>
       <p class="line">
@@ -122,36 +151,29 @@ function Stream({ run, stream, side, tick }: { run: string; stream: string; side
             Save as text
           </button>
         )}
-        {cut && <Others side={side} more={() => setMost(most + AT_ONCE)} />}
+        {cut && <Others side={side} more={more} />}
       </p>
-      {error !== null && <Failed error={error} retry={() => setRound((before) => before + 1)} />}
-      <Lines lines={shown} dropped={wanted === "" ? dropped : 0} atEnd={asked !== "begin"} label={`Lines of ${stream}`} />
+      {error !== null && <Failed error={error} retry={again} />}
+      <Lines key={wanted === "" ? "all" : "found"} lines={shown} first={wanted === "" ? held.first : 0} atEnd={asked !== "begin"} label={`Lines of ${stream}`} />
     </>
   );
 }
 
-function partOf(side: "begin" | "end", cut: boolean): string {
+function partOf(side: Side, cut: boolean): string {
   if (!cut) return "";
   return side === "end" ? "the last " : "the first ";
 }
 
-/** The ways to the lines that are not here. */
-function Others({ side, more }: { side: "begin" | "end"; more: () => void }) {
+/** The ways to the lines that are not here. `more` brings those that are next. */
+function Others({ side, more }: { side: Side; more: () => void }) {
   const [, setSide] = useParam(PARAMS.logSide);
-  if (side === "end") {
-    return (
-      <button type="button" onClick={() => setSide("begin")}>
-        From the beginning
-      </button>
-    );
-  }
   return (
     <>
       <button type="button" onClick={more}>
-        Load more
+        {side === "end" ? "Earlier lines" : "Load more"}
       </button>
-      <button type="button" onClick={() => setSide("end")}>
-        To the end
+      <button type="button" onClick={() => setSide(side === "end" ? "begin" : "end")}>
+        {side === "end" ? "From the beginning" : "To the end"}
       </button>
     </>
   );
@@ -160,11 +182,4 @@ function Others({ side, more }: { side: "begin" | "end"; more: () => void }) {
 /** One answer's lines as they are shown: without breaks inside, as a terminal leaves them. */
 function linesOf({ time_us, level, text }: LineTable): Line[] {
   return text.flatMap((each, nth) => each.split("\n").map((part) => ({ at: time_us[nth] ?? 0, level: level[nth] ?? "", text: terminalText(part) })));
-}
-
-/** Who follows the end of a stream for days holds no more than who reads its beginning. */
-function joined(old: Read, fresh: readonly Line[], { before, later, side }: { before: boolean; later: boolean; side: "begin" | "end" }): Read {
-  const lines = fresh.length === 0 ? old.lines : [...old.lines, ...fresh];
-  const over = side === "end" ? Math.max(0, lines.length - AT_ONCE) : 0;
-  return { lines: over > 0 ? lines.slice(over) : lines, dropped: old.dropped + over, earlier: old.earlier || before, later };
 }
