@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from playwright.sync_api import expect
 
-from browser.filling import HTML, LONG_METRIC, LONG_MLFLOW_METRIC, LONG_SAP_METRIC, MANY, SPIKE_AT, ask
+from browser.filling import HTML, LONG_METRIC, LONG_MLFLOW_METRIC, LONG_SAP_METRIC, MANY, SPIKE_AT, START_MS, ask
 from browser.looking import card, ink
 from browser.person import Person
 from serving import Server
@@ -21,6 +21,13 @@ def test_one_spike_in_a_million_points_is_seen_at_every_zoom(person: Person, rea
     zoom = {} if reach == MANY else {"zoom": f"{low}~{low + reach}"}
     page = person.go("charts", shown="spike", **zoom)
     # The spike goes from the line to the top.
+    ink(card(page, "spiky"), lambda found: found.bottom - found.top > found.height * 0.6)
+
+
+@pytest.mark.parametrize("axis", ["relative_step", "wall"])
+def test_the_spike_is_seen_on_every_axis(person: Person, axis: str):
+    begin = {"relative_step": SPIKE_AT, "wall": START_MS // 1000 + SPIKE_AT}[axis] - 3000
+    page = person.go("charts", shown="spike", x=axis, zoom=f"{begin}~{begin + 10_000}~{axis}")
     ink(card(page, "spiky"), lambda found: found.bottom - found.top > found.height * 0.6)
 
 

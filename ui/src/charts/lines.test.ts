@@ -11,6 +11,14 @@ describe("the x axis", () => {
     expect([...drawnLine(buckets, { x: "relative_step" }).x]).toEqual([0, 10, 20, 30]);
   });
 
+  test("counts from the first step of all, also where only a window is drawn", () => {
+    const part = bucketed([5, 6], 100, [700, 710]);
+    for (const first of [0, 100]) {
+      const whole = bucketed([1, 2], 1, [first, 1000]);
+      expect([...drawnLine(part, { x: "relative_step" }, null, whole).x]).toEqual([700 - first, 710 - first]);
+    }
+  });
+
   test("counts seconds since 1970, or since the start", () => {
     expect([...drawnLine(buckets, { x: "wall" }).x]).toEqual([1e6, 1e6 + 1, 1e6 + 2, 1e6 + 3]);
     expect([...drawnLine(buckets, { x: "relative_time" }).x]).toEqual([0, 1, 2, 3]);

@@ -100,7 +100,7 @@ function lineValues(buckets: Buckets, line: ChartSettings["line"]): Float64Array
 
 /** What an axis counts, from where, in which unit; null for an axis of another metric. */
 function countOf(of: Drawn, { x }: ChartSettings, origin: number): Count | null {
-  const first = at(of.whole.firstStep, 0) || at(of.buckets.firstStep, 0) || 0;
+  const first = of.whole.firstStep[0] ?? of.buckets.firstStep[0] ?? 0;
   if (x === "metric") return null;
   if (x === "step" || x === "relative_step") return { first: "firstStep", last: "lastStep", from: x === "step" ? 0 : first, unit: 1 };
   return { first: "firstTime", last: "lastTime", from: x === "wall" ? 0 : origin, unit: 1e6 };

@@ -48,9 +48,10 @@ function fill(columns: Record<keyof Buckets, Float64Array>, row: number, values:
   for (const [name, cell] of Object.entries(cells)) columns[name as keyof Buckets][row] = cell;
 }
 
-export function drawnLine(buckets: Buckets, settings: Partial<ChartSettings> = {}, along: Buckets | null = null): Line {
+/** `whole`: all of the series of which `buckets` are a window. */
+export function drawnLine(buckets: Buckets, settings: Partial<ChartSettings> = {}, along: Buckets | null = null, whole = buckets): Line {
   const style = { key: "run", name: "run", ink: "#000000", dash: [] };
-  return lineOf({ ...style, buckets, whole: buckets, startTimeUs: null, along }, { ...DEFAULTS, ...settings });
+  return lineOf({ ...style, buckets, whole, startTimeUs: null, along }, { ...DEFAULTS, ...settings });
 }
 
 export class RememberingPen implements Pen {
