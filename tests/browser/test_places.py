@@ -114,15 +114,21 @@ def guarded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Behind]:
             yield behind
 
 
+def test_a_workspace_that_no_header_can_name(person: Person):
+    page = person.go("runs", workspace="\u7814\u7a76")
+    expect(page.get_by_role("alert")).to_contain_text("There is no workspace \u7814\u7a76.")
+
+
 def test_signing_in_and_out(look: Callable[..., Person], guarded: Behind):
     secret = guarded.credential(workspace="*", role="admin")["secret"]
     person = look(guarded.url)
     person.expect("401")
     page = person.go("runs")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    page.get_by_label("Secret").fill("sw_wrong")
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("alert")).to_be_visible()
+    for wrong, said in {"sw_wrong": "does not take", "sw_\u201cwrong\u201d": "letters that no secret has"}.items():
+        page.get_by_label("Secret").fill(wrong)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("alert")).to_contain_text(said)
     page.get_by_label("Secret").fill(secret)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_text("No runs").first).to_be_visible()

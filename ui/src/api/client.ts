@@ -47,6 +47,17 @@ export function headersOf(): Headers {
   return headers;
 }
 
+/** What no header can carry: a browser throws. Secrets and names of workspaces never have it. */
+const UNSAYABLE = /[^\t\x20-\x7e\x80-\xff]/;
+
+/** The answer to who one says to be, where it cannot even be asked. */
+function unsayable(): { ok: false; error: Problem } | null {
+  const { secret, workspace } = identity;
+  if (secret !== null && UNSAYABLE.test(secret)) return failed(401, "unauthenticated", "it has letters that no secret has");
+  if (workspace !== null && UNSAYABLE.test(workspace)) return failed(400, "invalid", `There is no workspace ${workspace}.`);
+  return null;
+}
+
 type Plain = string | number | boolean | null | undefined;
 type Named = Record<string, Plain | Plain[]>;
 
@@ -92,6 +103,8 @@ async function answerOf<B>(
     body?: unknown;
     signal?: AbortSignal;
   };
+  const refusal = unsayable();
+  if (refusal !== null) return refusal;
   const url = address(path, parameters, query);
   const headers = headersOf();
   const { secret } = identity;
