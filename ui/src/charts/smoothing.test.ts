@@ -32,7 +32,7 @@ describe("smoothing", () => {
 
   test("running mean against its definition", () => {
     // reachOf(0.998, 10) is 9.99: only the first and the last point are too far from each other.
-    expect(by("mean", 0.998)).toEqual([7 / 3, 3.75, 3.75, 14 / 3]);
+    [7 / 3, 3.75, 3.75, 14 / 3].forEach((value, row) => expect(by("mean", 0.998)[row]).toBeCloseTo(value, 12));
     const near = reachOf(0.9, 10);
     expect(near).toBeGreaterThan(0);
     expect(near).toBeLessThan(1);
@@ -51,6 +51,22 @@ describe("smoothing", () => {
     const y = Float64Array.of(3, 3, NaN, 3, 3);
     const found = by(method, 0.95, Float64Array.of(0, 1, 2, 3, 4), y);
     found.forEach((value, row) => (row === 2 ? expect(value).toBeNaN() : expect(value).toBeCloseTo(3, 12)));
+  });
+
+  test.each(["ema", "time_ema", "gaussian", "mean"] as const)("%s keeps what is constant to the last bit, and where it is", (method) => {
+    const x = Float64Array.from({ length: 3000 }, (_, n) => n);
+    const counts = x.map((n) => 1 + (n % 7));
+    const y = x.map((n) => (n < 1000 ? 7.3 : 0.1));
+    for (const weight of [0.3, 0.9, 0.97]) {
+      const found = by(method, weight, x, y, counts);
+      expect(new Set(found.slice(0, 400))).toEqual(new Set([7.3]));
+      if (method === "gaussian" || method === "mean") expect(new Set(found.slice(1600))).toEqual(new Set([0.1]));
+    }
+  });
+
+  test.each(["ema", "time_ema", "gaussian", "mean"] as const)("%s of the largest numbers is a number", (method) => {
+    const y = Float64Array.of(1e300, Number.MAX_VALUE, -Number.MAX_VALUE, Number.MAX_VALUE, 0);
+    for (const value of by(method, 0.95, Float64Array.of(0, 1, 2, 3, 4), y)) expect(value).toSatisfy(Number.isFinite);
   });
 
   test("a bucket of n points is n points at its mean", () => {
