@@ -31,6 +31,19 @@ def test_the_spike_is_seen_on_every_axis(person: Person, axis: str):
     ink(card(page, "spiky"), lambda found: found.bottom - found.top > found.height * 0.6)
 
 
+def test_the_last_text_of_an_axis_is_whole(person: Person):
+    """660k that is cut to 660 is another number: nothing touches the right end of the canvas."""
+    page = person.go("charts", shown="spike", zoom="650000~660000", columns="1")
+    ink(card(page, "spiky"))
+    edge = """canvas => {
+        const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
+        copy.drawImage(canvas, 0, 0);
+        const { data } = copy.getImageData(canvas.width - 1, 0, 1, canvas.height);
+        return data.some((part, at) => at % 4 === 3 && part > 0);
+    }"""
+    assert card(page, "spiky").locator("canvas").first.evaluate(edge) is False
+
+
 def test_without_the_spike_the_line_is_flat(person: Person):
     page = person.go("charts", shown="spike", zoom="100000~200000")
     ink(card(page, "spiky"), lambda found: 0 <= found.bottom - found.top < 12)

@@ -29,11 +29,13 @@ export const DATA: uPlot.AlignedData = [
   [null, null],
 ];
 
+const ASIDE = 10;
+
 export function optionsOf(size: { width: number; height: number }, labels: Labels, hooks: uPlot.Hooks.Arrays, bind: uPlot.Cursor.Bind): uPlot.Options {
   return {
     ...size,
     legend: { show: false },
-    padding: [8, 10, 0, 0],
+    padding: [8, (plot) => asideOf(plot, labels), 0, 0],
     scales: { x: { time: false, range: [0, 1] }, y: { range: [0, 1] } },
     series: [{}, { show: true, paths: () => null, points: { show: false } }],
     cursor: {
@@ -74,6 +76,15 @@ function widthOf(plot: uPlot, values: string[] | null): number {
   if (values === null) return 40;
   const widest = Math.max(20, ...values.map((text) => lengthOf(plot.ctx, text)));
   return Math.ceil(widest) + 12;
+}
+
+/** Room at the right, so that the last text along the bottom is whole: 660k is not 660. */
+function asideOf(plot: uPlot, labels: Labels): number {
+  const { at, text } = labels.x();
+  const [last, said] = [at.at(-1), text.at(-1)];
+  if (last === undefined || said === undefined) return ASIDE;
+  const half = Math.max(...said.split("\n").map((line) => lengthOf(plot.ctx, line))) / 2;
+  return Math.max(ASIDE, Math.ceil(half + 2 - (1 - labels.placeX(last)) * (plot.width - 60)));
 }
 
 /** The signs of numbers, each measured once for all charts: a canvas that is given its font first computes the style of the page. */
