@@ -100,6 +100,12 @@ def test_a_telephone_shows_whole_charts(look: Callable[..., Person], filled: Ser
     page = person.go("charts", experiments=digits)
     assert ink(card(page, "train/loss")).width > 300
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is wider than the window"
+    for view in ("scatter", "parallel"):
+        page = person.go("compare", experiments=digits, view=view)
+        text = page.locator(".points text").first
+        expect(text).to_be_visible()
+        assert text.evaluate("text => text.getScreenCTM().a * 12") > 7, "texts are large enough to be read"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 @pytest.fixture(params=["alone", "behind nginx, under a path"])

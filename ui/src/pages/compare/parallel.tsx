@@ -62,26 +62,28 @@ function Lines({ runs, styles, fields, all }: { runs: readonly RunRow[]; styles:
   );
   return (
     <>
-      <svg class="points lines" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`Lines of ${lines.length} runs over ${fields.join(", ")}`} onPointerLeave={() => setPointed(null)}>
-        {lines.map(({ run, style, path }) => (
-          <path key={run.id} d={path} class={named === null ? undefined : named.id === run.id ? "on" : "off"} style={{ stroke: colourOf(style), strokeDasharray: dashOf(style).join(" ") }} onPointerEnter={() => setPointed(run.id)}>
-            <title>{run.name}</title>
-          </path>
-        ))}
-        {axes.map((axis, nth) => (
-          <g key={axis.field}>
-            <line x1={across(nth)} x2={across(nth)} y1={BOX.top} y2={BOX.top + BOX.height} />
-            <text class="title" x={across(nth)} y={20} text-anchor="middle">
-              {cut(axis.field, Math.max(8, Math.floor(150 / axes.length)))}
-            </text>
-            {axis.ticks.map((tick) => (
-              <text key={tick.place} x={across(nth) + 6} y={up(tick.place) + 4}>
-                {cut(tick.text, 14)}
+      <div class="drawing">
+        <svg class="points lines" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`Lines of ${lines.length} runs over ${fields.join(", ")}`} onPointerLeave={() => setPointed(null)}>
+          {lines.map(({ run, style, path }) => (
+            <path key={run.id} d={path} class={named === null ? undefined : named.id === run.id ? "on" : "off"} style={{ stroke: colourOf(style), strokeDasharray: dashOf(style).join(" ") }} onPointerEnter={() => setPointed(run.id)}>
+              <title>{run.name}</title>
+            </path>
+          ))}
+          {axes.map((axis, nth) => (
+            <g key={axis.field}>
+              <line x1={across(nth)} x2={across(nth)} y1={BOX.top} y2={BOX.top + BOX.height} />
+              <text class="title" x={across(nth)} y={20} text-anchor="middle">
+                {cut(axis.field, Math.max(8, Math.floor(150 / axes.length)))}
               </text>
-            ))}
-          </g>
-        ))}
-      </svg>
+              {axis.ticks.map((tick) => (
+                <text key={tick.place} x={across(nth) + 6} y={up(tick.place) + 4}>
+                  {cut(tick.text, 14)}
+                </text>
+              ))}
+            </g>
+          ))}
+        </svg>
+      </div>
       <p class="named" aria-live="polite">
         {named === null ? "Point at a line to see its run." : `${named.name}: ${fields.map((field) => `${field} = ${textOfField(named, field)}`).join(", ")}`}
       </p>

@@ -51,38 +51,40 @@ function Points({ runs, styles, x, y }: { runs: readonly RunRow[]; styles: Reado
   const top = (place: number) => BOX.top + (1 - place) * BOX.height;
   return (
     <>
-      <svg class="points" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="group" aria-label={`${y} over ${x}`}>
-        {across.ticks.map((tick) => (
-          <g key={tick.place}>
-            <line x1={left(tick.place)} x2={left(tick.place)} y1={BOX.top} y2={BOX.top + BOX.height} />
-            <text x={left(tick.place)} y={BOX.top + BOX.height + 18} text-anchor="middle">
-              {cut(tick.text, 14)}
-            </text>
-          </g>
-        ))}
-        {up.ticks.map((tick) => (
-          <g key={tick.place}>
-            <line x1={BOX.left} x2={BOX.left + BOX.width} y1={top(tick.place)} y2={top(tick.place)} />
-            <text x={BOX.left - 8} y={top(tick.place) + 4} text-anchor="end">
-              {cut(tick.text, 12)}
-            </text>
-          </g>
-        ))}
-        <text class="title" x={BOX.left + BOX.width / 2} y={HEIGHT - 10} text-anchor="middle">
-          {cut(x, 90)}
-        </text>
-        <text class="title" transform={`translate(14 ${BOX.top + BOX.height / 2}) rotate(-90)`} text-anchor="middle">
-          {cut(y, 60)}
-        </text>
-        {points.map(({ run, at: [px, py] }) => (
-          <a key={run.id} href={link(["runs", run.id])} aria-label={`${run.name}: ${x} ${textOfField(run, x)}, ${y} ${textOfField(run, y)}`}
-            onPointerEnter={() => setPointed(run.id)} onFocus={() => setPointed(run.id)} onClick={(event) => open(event, run)}>
-            <circle cx={left(px)} cy={top(py)} r={named?.id === run.id ? 8 : 5} style={{ fill: colourOf(styles.get(run.id) ?? ownStyle(run.id)) }}>
-              <title>{run.name}</title>
-            </circle>
-          </a>
-        ))}
-      </svg>
+      <div class="drawing">
+        <svg class="points" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="group" aria-label={`${y} over ${x}`}>
+          {across.ticks.map((tick) => (
+            <g key={tick.place}>
+              <line x1={left(tick.place)} x2={left(tick.place)} y1={BOX.top} y2={BOX.top + BOX.height} />
+              <text x={left(tick.place)} y={BOX.top + BOX.height + 18} text-anchor="middle">
+                {cut(tick.text, 14)}
+              </text>
+            </g>
+          ))}
+          {up.ticks.map((tick) => (
+            <g key={tick.place}>
+              <line x1={BOX.left} x2={BOX.left + BOX.width} y1={top(tick.place)} y2={top(tick.place)} />
+              <text x={BOX.left - 8} y={top(tick.place) + 4} text-anchor="end">
+                {cut(tick.text, 12)}
+              </text>
+            </g>
+          ))}
+          <text class="title" x={BOX.left + BOX.width / 2} y={HEIGHT - 10} text-anchor="middle">
+            {cut(x, 90)}
+          </text>
+          <text class="title" transform={`translate(14 ${BOX.top + BOX.height / 2}) rotate(-90)`} text-anchor="middle">
+            {cut(y, 60)}
+          </text>
+          {points.map(({ run, at: [px, py] }) => (
+            <a key={run.id} href={link(["runs", run.id])} aria-label={`${run.name}: ${x} ${textOfField(run, x)}, ${y} ${textOfField(run, y)}`}
+              onPointerEnter={() => setPointed(run.id)} onFocus={() => setPointed(run.id)} onClick={(event) => open(event, run)}>
+              <circle cx={left(px)} cy={top(py)} r={named?.id === run.id ? 8 : 5} style={{ fill: colourOf(styles.get(run.id) ?? ownStyle(run.id)) }}>
+                <title>{run.name}</title>
+              </circle>
+            </a>
+          ))}
+        </svg>
+      </div>
       <p class="named" aria-live="polite">
         {named === null ? "Point at a run to see its name." : `${named.name}: ${x} = ${textOfField(named, x)}, ${y} = ${textOfField(named, y)}`}
       </p>
