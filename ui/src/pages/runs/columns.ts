@@ -110,7 +110,8 @@ export function textOfCell(column: Column, row: RunRow, nowUs: number): string {
   return number === null ? "" : kind === "count" ? whole(number) : value(number);
 }
 
-function own<T>(record: Record<string, T>, key: string): T | undefined {
+/** Names such as `constructor` are nothing that every record has. */
+export function own<T>(record: Record<string, T>, key: string): T | undefined {
   return Object.hasOwn(record, key) ? record[key] : undefined;
 }
 

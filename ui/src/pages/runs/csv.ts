@@ -2,7 +2,7 @@
 
 import { field } from "../../parts/cells";
 import type { RunRow } from "../../state/rows";
-import { type Column, hintOf, titleOf } from "./columns";
+import { type Column, hintOf, own, titleOf } from "./columns";
 
 export function line(fields: readonly string[]): string {
   return `${fields.map(field).join(",")}\r\n`;
@@ -31,10 +31,10 @@ function written(columns: readonly Column[]): Column[] {
 
 /** A cell without loss: times as ISO 8601, durations in seconds, numbers with all digits. */
 function exact({ kind, key }: Column, row: RunRow): string {
-  if (kind === "param") return row.params[key] ?? "";
-  if (kind === "tag") return row.tags[key] ?? "";
+  if (kind === "param") return own(row.params, key) ?? "";
+  if (kind === "tag") return own(row.tags, key) ?? "";
   if (kind === "run") return attribute(key, row);
-  const number = row.metrics[key]?.[kind === "spark" ? "last" : kind];
+  const number = own(row.metrics, key)?.[kind === "spark" ? "last" : kind];
   return number === undefined || number === null ? "" : Object.is(number, -0) ? "-0" : String(number);
 }
 

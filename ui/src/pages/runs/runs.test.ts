@@ -86,6 +86,10 @@ test("CSV quotes, keeps every digit and starts no formula", () => {
   );
 });
 
+test("CSV has nothing where a run lacks what every object is born with", () => {
+  expect(linesOf([ROW], columnsOf(["param.constructor", "tag.toString", "last.valueOf", "param.lr"]))).toMatch(/,,,,-0\.1\r\n$/);
+});
+
 const idAt = (place: number) => "abcdef"[place] ?? null;
 const ids = (selection: { ids: ReadonlySet<string> }) => [...selection.ids].sort().join("");
 
