@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { xExtent, xScale } from "./scale";
 import { DEFAULTS } from "./settings";
 import { bucketsWith, drawnLine } from "./testing";
-import { exactWindow } from "./window";
+import { exactWindow, windowsOf } from "./window";
 
 test.each(["wall", "relative_time"] as const)("a file has the first and the last microsecond that the axis of %s shows", (x) => {
   const settings = { ...DEFAULTS, x };
@@ -13,4 +13,11 @@ test.each(["wall", "relative_time"] as const)("a file has the first and the last
     const run = { id: "a", name: "a", startTimeUs: null };
     expect(exactWindow(buckets, run, settings, shown)).toEqual({ min_time_us: first, max_time_us: last });
   }
+});
+
+test("the furthest zoom asks for 64-bit integers, also as JSON rounds them", () => {
+  const buckets = bucketsWith({ count: [2], firstStep: [0], lastStep: [1], mean: [1] });
+  const [window] = windowsOf(buckets, { id: "a", name: "a", startTimeUs: null }, DEFAULTS, { min: -1e300, max: 1e300 }, null) ?? [];
+  expect(BigInt(JSON.stringify(window?.min_step))).toBeGreaterThanOrEqual(-(2n ** 63n));
+  expect(BigInt(JSON.stringify(window?.max_step))).toBeLessThan(2n ** 63n);
 });

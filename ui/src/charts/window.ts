@@ -12,7 +12,8 @@ export interface Reach {
   max: number;
 }
 
-const LEAST_STEP = -(2 ** 63);
+/** As JSON writes them, rounded, these are 64-bit integers still. */
+const LEAST_STEP = -(2 ** 63) + 1024;
 const MOST_STEP = 2 ** 63 - 1024;
 
 /**
