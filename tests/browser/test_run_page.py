@@ -42,6 +42,14 @@ def test_the_overview_has_facts_params_tags_and_last_values(person: Person, swee
     expect(row).to_contain_text(str(STEPS))
 
 
+def test_a_long_param_leaves_room_for_its_name(person: Person, filled: Server):
+    params = {"p" * 500: "v" * 5000}
+    ask(filled.url, "/runs", {"id": "long-params", "name": "long params", "status": "FINISHED", "params": params})
+    name = part(person.go("runs/long-params"), "Params").get_by_role("rowheader")
+    expect(name).to_be_visible()
+    assert name.evaluate("name => name.clientWidth") > 100
+
+
 def test_why_a_run_failed(person: Person):
     page = person.go("runs/odd")
     expect(page.get_by_text("FAILED: a worker ran out of memory")).to_be_visible()
