@@ -108,6 +108,20 @@ def test_the_curves_of_the_run(person: Person, sweep: str):
         ink(card(page, metric), lambda found: found.count > 200)
 
 
+def test_label_sets_of_a_metric_are_lines_of_their_own(person: Person, filled: Server):
+    ask(filled.url, "/runs", {"id": "folded", "name": "folded", "status": "FINISHED"})
+    series = [
+        {"metric": "loss", "steps": [0, 1, 2], "values": values, "labels": labels}
+        for values, labels in (([1, 1, 1], {"fold": "1"}), ([2, 2, 2], {"fold": "2"}))
+    ]
+    ask(filled.url, "/runs/folded/points", {"series": series})
+    page = person.go("runs/folded", part="charts")
+    legend = card(page, "loss").get_by_label("Legend")
+    expect(legend.get_by_role("button")).to_have_text(["fold=1 · folded", "fold=2 · folded"])
+    legend.get_by_role("button", name="fold=2").click()
+    ink(card(page, "loss"), lambda found: 0 <= found.bottom - found.top < 12)  # flat, and no jump to the other
+
+
 def test_the_cursor_stands_in_the_charts_of_all_sections(person: Person, sweep: str):
     page = person.go(f"runs/{sweep}", part="charts")
     ink(card(page, "train/loss"))

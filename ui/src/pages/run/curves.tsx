@@ -1,6 +1,8 @@
 // The curves of one run, in sections by the beginning of their names.
 
-import { useMemo } from "preact/hooks";
+import { useCallback, useMemo } from "preact/hooks";
+import { get } from "../../api/client";
+import { useFetching } from "../../api/fetching";
 import { ChartGrid } from "../../charts/grid";
 import { ResetZoom } from "../../charts/reset";
 import { patternOf, sectionsOf } from "../../charts/sections";
@@ -9,6 +11,7 @@ import type { Shown } from "../../charts/shown";
 import { Empty } from "../../parts/states";
 import { PARAMS, useParam } from "../../state/params";
 import { link } from "../../state/route";
+import { linesOf } from "./labels";
 import type { Detail, PartProps } from "./page";
 
 /** The run as charts want it; the same object until something of it changes. */
@@ -19,13 +22,13 @@ export function useShownRun({ run }: Detail): Shown {
 
 export function Curves({ detail }: PartProps) {
   const shown = useShownRun(detail);
-  const runs = useMemo(() => [shown], [shown]);
   const settings = useChartSettings();
   const [text, setText] = useParam(PARAMS.metrics);
   const [columns] = useParam(PARAMS.columns);
   const [height] = useParam(PARAMS.height);
   const names = detail.metrics.metric.join("\0");
   const metrics = useMemo(() => (names === "" ? [] : names.split("\0")), [names]);
+  const runs = useRuns(shown, names);
   const pattern = useMemo(() => patternOf(text), [text]);
   const sections = useMemo(() => sectionsOf(metrics.filter((metric) => typeof pattern === "string" || pattern.test(metric)), []), [metrics, pattern]);
   if (metrics.length === 0) return <Empty>This run has no metrics yet.</Empty>;
@@ -48,4 +51,13 @@ export function Curves({ detail }: PartProps) {
       ))}
     </>
   );
+}
+
+/** The run, or for a metric with several label sets a line for each of them. */
+function useRuns(shown: Shown, names: string): (metric: string) => readonly Shown[] {
+  const { id } = shown;
+  const found = useFetching(`${id} ${names}`, (signal) => get("/api/v1/runs/{run_id}/series", { path: { run_id: id }, signal }));
+  const alone = useMemo(() => [shown], [shown]);
+  const apart = useMemo(() => (found.data === null ? null : linesOf(shown, found.data)), [shown, found.data]);
+  return useCallback((metric) => apart?.get(metric) ?? alone, [apart, alone]);
 }
