@@ -7,11 +7,11 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from stepwell import __version__, store_commands
+from stepwell.client.printing import printed, stop_printing
 from stepwell.core.errors import Conflict, StepwellError
 from stepwell.settings import AUTH, LOG_FORMATS, LOG_LEVELS, Settings, SettingsError, load
 from stepwell.web import control, log, stopping
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from stepwell.transfer.directories import Ask
 
 _MISUSE = frozenset({"invalid", "too_large"})
-_INTERRUPTED = 130  # as a shell has it: 128 and the number of SIGINT
 
 
 class Parser(argparse.ArgumentParser):
@@ -34,9 +33,10 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # what its encoding lacks is no reason to stop
-    given = sys.argv[1:] if argv is None else argv
+    return printed(lambda: _main(sys.argv[1:] if argv is None else argv))
+
+
+def _main(given: Sequence[str]) -> int:
     asked = vars(parser(serving=given[:1] == ["serve"]).parse_args(given))
     run = asked.pop("run")
     try:
@@ -46,10 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(told, 2 if error.code in _MISUSE else 1)
     except SettingsError as error:
         return _fail(str(error), 2)
+    except BrokenPipeError:
+        raise  # of standard output
     except OSError as error:
         return _fail(_told(error), 2 if error.filename else 1)
-    except KeyboardInterrupt:
-        return _INTERRUPTED
 
 
 def parser(*, serving: bool = False) -> Parser:
@@ -116,10 +116,13 @@ def _serve_until_told(settings: Settings) -> int:
     log.set_up(level=settings.log_level, form=settings.log_format)
 
     def ready(url: str) -> None:
-        print(f"Stepwell {__version__} serves {url}")
-        print(f"{'Store' if settings.store else 'Data directory'}: {storage.told(settings.place)}")
-        print(f'MLflow clients: mlflow.set_tracking_uri("{url}")')
-        print(f"            or: export MLFLOW_TRACKING_URI={url}", flush=True)
+        try:
+            print(f"Stepwell {__version__} serves {url}")
+            print(f"{'Store' if settings.store else 'Data directory'}: {storage.told(settings.place)}")
+            print(f'MLflow clients: mlflow.set_tracking_uri("{url}")')
+            print(f"            or: export MLFLOW_TRACKING_URI={url}", flush=True)
+        except OSError:  # it serves, whoever reads it
+            stop_printing()
 
     try:
         app.serve(settings, ready=ready)
@@ -152,7 +155,8 @@ def _opened(directory: str, *, make: bool) -> Iterator[Ask]:
 
 def _told(error: OSError, *, address: str = "") -> str:
     place = error.filename or address
-    return f"{place}: {error.strerror or error}" if place else str(error)
+    told = str(error.strerror or error)
+    return f"{place}: {told}" if place else told
 
 
 def _fail(message: str, status: int) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from stepwell.client.printing import stop_printing
 from stepwell.client.progress import Progress
 from stepwell.settings import Settings, SettingsError, places
 from stepwell.web import control
@@ -214,10 +215,13 @@ def _check(asked: dict[str, object]) -> int:
     if asked["repair"]:
         return _repair(asked)
     damaged = 0
-    for item in _items(asked, "check", {}):
-        damaged += 1
-        print(f"{item['place']}: {item['cost']}")
-    print(f"{damaged} places are damaged" if damaged else "no damage found")
+    try:
+        for item in _items(asked, "check", {}):
+            damaged += 1
+            print(f"{item['place']}: {item['cost']}", flush=True)
+        print(f"{damaged} places are damaged" if damaged else "no damage found")
+    except BrokenPipeError:
+        stop_printing()
     return 1 if damaged else 0
 
 
@@ -225,6 +229,8 @@ def _repair(asked: dict[str, object]) -> int:
     from stepwell import app  # noqa: PLC0415  as in _items
 
     asked_for = places(data_dir=asked["data_dir"], store=asked["store"], key_file=None)
+    if not asked_for.store:
+        _must_be_there(asked_for.data_dir)
     damaged = 0
     for damage in app.repair(asked_for.place):
         damaged += 1
@@ -335,11 +341,16 @@ def _items(
         answers = control.ask(directory, command, arguments)
         if answers is not None:
             return answers
-        if not create and not directory.is_dir():
-            raise FileNotFoundError(errno.ENOENT, "no such data directory", str(directory))
+        if not create:
+            _must_be_there(directory)
     from stepwell import app  # noqa: PLC0415  half a second that most commands need not spend
 
     return app.command(found, command, arguments)
+
+
+def _must_be_there(directory: Path) -> None:
+    if not directory.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such data directory", str(directory))
 
 
 def _small_file(path: Path) -> str:

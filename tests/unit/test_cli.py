@@ -17,7 +17,7 @@ from signing import PrivateKey
 from stepwell import __version__, app, cli
 from stepwell.client import commands as client_commands
 from stepwell.core.errors import Conflict, Corrupt, Invalid
-from stepwell.core.model import Damage
+from stepwell.core.model import Damage, Workspace
 from stepwell.settings import load
 from stepwell.web import log, server
 from unit.web.asking import CredentialStore
@@ -30,6 +30,9 @@ class ClosingStore(CredentialStore):
 
     def close(self) -> None:
         self.closed += 1
+
+    def list_workspaces(self) -> list[Workspace]:
+        return []
 
 
 @pytest.fixture(autouse=True)
@@ -210,12 +213,27 @@ def test_repair_works_on_the_directory_itself(run: Any, tmp_path: Path):
     assert "restore a backup" in err
 
 
+def test_the_usage_of_a_workspace_that_is_not_there_is_1(run: Any, store: ClosingStore, tmp_path: Path):
+    status, out, err = run("quota", "usage", "--workspace", "none", "--data-dir", str(tmp_path))
+    assert (status, out, err) == (1, "", "stepwell: there is no workspace 'none'\n")
+
+
+@pytest.mark.parametrize("since", ["0d", "1000000d", "9", "٣d", "-1d"])
+def test_a_wrong_time_names_its_flag_and_the_limit(run: Any, store: ClosingStore, tmp_path: Path, since: str):
+    status, out, err = run("audit", f"--since={since}", "--data-dir", str(tmp_path))
+    assert (status, out) == (2, "")
+    assert err.startswith(f"stepwell: since {since!r} must be a number from 1 to 999999 with s, m, h, d or w")
+
+
 def test_gc(run: Any, store: ClosingStore, tmp_path: Path):
     status, _, _ = run("gc", "--data-dir", str(tmp_path))
     assert (status, store.done) == (0, ["flush", "compact"])
 
 
-@pytest.mark.parametrize("argv", [("check",), ("gc",), ("credential", "list"), ("credential", "revoke", "x")])
+@pytest.mark.parametrize(
+    "argv",
+    [("check",), ("check", "--repair"), ("gc",), ("credential", "list"), ("credential", "revoke", "x")],
+)
 def test_a_directory_that_is_not_there_is_said_and_not_made(run: Any, store: ClosingStore, tmp_path: Path, argv: Any):
     status, out, err = run(*argv, "--data-dir", str(tmp_path / "none"))
     assert (status, out) == (2, "")

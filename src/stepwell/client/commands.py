@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from functools import partial
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,7 +20,8 @@ from stepwell.client import environment
 from stepwell.client.environment import target
 from stepwell.client.limits import wrong_run_id
 from stepwell.client.measuring import collectors_here
-from stepwell.client.progress import Progress, stop_printing
+from stepwell.client.printing import printed
+from stepwell.client.progress import Progress
 from stepwell.client.run import Run, now
 from stepwell.client.sync import Left, send, unsent
 from stepwell.client.transport import Api, Denied, Unavailable
@@ -32,9 +32,10 @@ _SERVERS = "serve credential workspace check gc backup audit retention quota res
 
 def main(argv: Sequence[str] | None = None, *others: Callable[[Any], None]) -> int:
     """Where the server is not installed: the exit status. others: add more commands, as `add` does."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # what its encoding lacks is no reason to stop
-    given = list(sys.argv[1:] if argv is None else argv)
+    return printed(lambda: _main(list(sys.argv[1:] if argv is None else argv), others))
+
+
+def _main(given: list[str], others: Sequence[Callable[[Any], None]]) -> int:
     if given and given[0] in _SERVERS:
         print(f"stepwell: {given[0]} needs the server: pip install 'stepwell[server]', Python 3.11+", file=sys.stderr)
         return 2
@@ -99,7 +100,8 @@ def agent_command(asked: dict[str, Any]) -> int:
         if not seconds:
             return _fail("--interval 0: there must be some time between two samples", 2)
         if asked["print"]:
-            return _printed(seconds)
+            _print_samples(seconds)
+            return 0
         if not asked["run_id"]:
             return _fail("agent: --run is needed, or --print", 2)
         wrong = wrong_run_id(asked["run_id"])
@@ -115,14 +117,6 @@ def agent_command(asked: dict[str, Any]) -> int:
     print(f"measuring {task} of {run.url} every {seconds:g} s", flush=True)
     stopped.wait()
     return 0 if run.close(patience=_AGENT_PATIENCE) else 1
-
-
-def _printed(seconds: float) -> int:
-    try:
-        _print_samples(seconds)
-    except BrokenPipeError:
-        stop_printing()  # whoever read has seen enough
-    return 0
 
 
 def _print_samples(seconds: float) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 import time
 from typing import Final, TextIO
 
@@ -14,7 +12,7 @@ _RARELY: Final = 5.0
 
 
 class Progress:
-    """Of bytes, or of `units`."""
+    """Of bytes, or of `units`. Where it cannot be written any more, nothing is shown, and the work goes on."""
 
     def __init__(self, out: TextIO, units: str = "") -> None:
         self._out = out
@@ -38,26 +36,26 @@ class Progress:
         part = done / total if total else 1.0
         told = f"{part:4.0%} of {f'{total} {self._units}' if self._units else _size(total)}  {what}"
         if not self._live:
-            self._out.write(told + "\n")
+            self._write(told + "\n")
         else:
             bar = "█" * round(part * _WIDTH)
             line = f"{bar:░<{_WIDTH}} {told}"[: shutil.get_terminal_size().columns - 1]
-            self._out.write(f"\r\x1b[K{line}")
+            self._write(f"\r\x1b[K{line}")
             self._open = True
-        self._out.flush()
 
     def end(self) -> None:
         """Leave the line."""
         if self._open:
-            self._out.write("\n")
+            self._write("\n")
             self._open = False
+
+    def _write(self, text: str) -> None:
+        try:
+            self._out.write(text)
+            self._out.flush()
+        except OSError:  # full, or nobody reads it
+            self._shown = float("inf")
 
 
 def _size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1_000_000 else f"{count / 1e3:.1f} kB"
-
-
-def stop_printing() -> None:
-    """After a BrokenPipeError: nobody reads standard output any more. Else Python tries once more at its end, says so,
-    and ends with 120."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

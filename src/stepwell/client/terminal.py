@@ -21,7 +21,6 @@ from stepwell.client import environment, tables
 from stepwell.client.environment import target
 from stepwell.client.frames import restored
 from stepwell.client.patience import patiently
-from stepwell.client.progress import stop_printing
 from stepwell.client.query import query
 from stepwell.client.transport import Api, Denied, Refused, Unavailable, quoted
 
@@ -73,11 +72,6 @@ def _show(show: Callable[[Api, dict[str, Any]], int], asked: dict[str, Any]) -> 
         return _fail(error, 2)
     except (Unavailable, Denied) as error:
         return _fail(error, 1)
-    except BrokenPipeError:
-        stop_printing()  # whoever read has seen enough
-        return 0
-    except KeyboardInterrupt:
-        return 130
 
 
 def _runs(_: Api, asked: dict[str, Any]) -> int:

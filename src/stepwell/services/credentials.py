@@ -12,16 +12,17 @@ from typing import Final
 
 from stepwell.core.access import ANY_WORKSPACE, Credential, Principal, Role, hash_secret
 from stepwell.core.clock import LATEST, utc_text
-from stepwell.core.errors import Invalid, TooLarge, Unauthenticated
+from stepwell.core.errors import Invalid, Unauthenticated
 from stepwell.core.ids import check_workspace, new_credential_id, new_secret
 from stepwell.core.store import Store
 from stepwell.services import public_keys, tokens
+from stepwell.services.checks import check_text
 from stepwell.services.sealing import ServerKey, Unsealable
 
 SHORTEST_SECRET: Final = 16
 LONGEST: Final = 255
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
-_LIFETIME: Final = re.compile(r"(\d{1,6})([smhdw])")
+_LIFETIME: Final = re.compile(r"([0-9]{1,6})([smhdw])")
 _MICROSECONDS: Final = {"s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86_400 * 10**6, "w": 604_800 * 10**6}
 
 
@@ -70,8 +71,7 @@ def create(
         raise Invalid(
             f"credential id {credential_id!r} must be 1 to {LONGEST} letters, digits, '.', '_', '@' and '-'", field="id"
         )
-    if len(name) > LONGEST:
-        raise TooLarge(f"name has {len(name)} characters; the limit is {LONGEST}", field="name", limit=LONGEST)
+    check_text(name, field="name", limit=LONGEST)
     if (key_id is None) != (public_key is None):
         raise Invalid("a key id and a public key come together", field="key_id" if key_id is None else "public_key")
     secret = new_secret() if secret is None else _checked_secret(secret)
@@ -197,7 +197,7 @@ def _end(lifetime: str, now: int) -> int:
     """When what lives so long from now ends. Invalid."""
     end = now + microseconds(lifetime)
     if end > LATEST:
-        raise Invalid(f"{lifetime!r} is later than the year 9999", field="expires")
+        raise Invalid(f"expires {lifetime!r} is later than the year 9999", field="expires")
     return end
 
 
@@ -205,5 +205,7 @@ def microseconds(lifetime: str, *, field: str = "expires") -> int:
     """How long a number with s, m, h, d or w is. Invalid, naming `field`."""
     match = _LIFETIME.fullmatch(lifetime)
     if match is None or int(match[1]) == 0:
-        raise Invalid(f"{lifetime!r} must be a number with s, m, h, d or w, such as 90d", field=field)
+        raise Invalid(
+            f"{field} {lifetime!r} must be a number from 1 to 999999 with s, m, h, d or w, such as 90d", field=field
+        )
     return int(match[1]) * _MICROSECONDS[match[2]]

@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from stepwell.client.progress import Progress, stop_printing
+from stepwell.client.printing import stop_printing
+from stepwell.client.progress import Progress
 from stepwell.transfer import csv_files, mlflow_export, parquet_files
 from stepwell.transfer.arrow_stream import StreamExport
 from stepwell.transfer.exporting import Export, Folder, Sums

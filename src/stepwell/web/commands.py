@@ -11,7 +11,7 @@ from stepwell.core.access import ANY_WORKSPACE, Credential, WorkspaceAlias
 from stepwell.core.audit import AuditEntry
 from stepwell.core.bounds import QUOTAS, RETENTION, in_force
 from stepwell.core.clock import Clock, utc_text
-from stepwell.core.errors import Invalid
+from stepwell.core.errors import Invalid, NotFound
 from stepwell.core.model import Copied
 from stepwell.core.series import INT64_MIN
 from stepwell.core.store import Store
@@ -163,7 +163,10 @@ def _set_quota(on: Commands, arguments: Arguments) -> Iterator[Item]:
 
 def _usage(on: Commands, arguments: Arguments) -> Iterator[Item]:
     asked = arguments.get("workspace")
-    for each in on.store.list_workspaces():
+    known = on.store.list_workspaces()
+    if asked is not None and asked not in {each.name for each in known}:
+        raise NotFound(f"there is no workspace {asked!r}", field="workspace")
+    for each in known:
         if asked in (None, each.name):
             found = on.store.usage(workspace=each.name)
             used = {"points": found.points, "series": found.series, "runs": found.runs, "file_bytes": found.file_bytes}

@@ -10,7 +10,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -44,7 +44,8 @@ def ask(directory: Path, command: str, arguments: Arguments) -> Iterator[Item] |
 
 def _answers(connection: socket.socket, command: str, arguments: Arguments) -> Iterator[Item]:
     with connection, connection.makefile("rb") as lines:
-        connection.sendall(line({"command": command, "arguments": dict(arguments)}))
+        with suppress(BrokenPipeError):  # told below, after what it may have answered
+            connection.sendall(line({"command": command, "arguments": dict(arguments)}))
         for text in lines:
             answer: dict[str, Any] = json.loads(text)
             if "item" in answer:
