@@ -36,8 +36,9 @@ def ask(directory: Path, command: str, arguments: Arguments) -> Iterator[Item] |
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         connection.close()
         return None
-    except OSError:
+    except OSError as error:
         connection.close()
+        error.filename = str(directory / NAME)
         raise
     return _answers(connection, command, arguments)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,3 +33,12 @@ def test_a_statement_is_planned_once(connect: Any, tmp_path: Path):
     assert len(plans) == 1
     connection.close()
     writer.close()
+
+
+def test_a_file_that_may_not_be_used_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "stepwell.db"
+    connect_writer(path, prepare=functions.register).close()
+    monkeypatch.setattr(os, "access", lambda file, mode: mode == os.F_OK and file == str(path))
+    with pytest.raises(PermissionError) as caught:
+        connect_writer(path, prepare=functions.register)
+    assert (caught.value.filename, caught.value.strerror) == (str(path), "Permission denied")

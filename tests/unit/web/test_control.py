@@ -78,6 +78,16 @@ def test_without_a_server_there_is_no_answer(tmp_path: Path):
     assert ask(tmp_path, "tell", {}) is None
 
 
+def test_a_socket_that_may_not_be_used_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    with pytest.raises(PermissionError) as caught:
+        ask(tmp_path, "check", {})
+    assert caught.value.filename == str(tmp_path / NAME)
+
+
 def test_a_socket_left_behind_is_replaced(tmp_path: Path):
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(tmp_path / NAME))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -81,8 +82,10 @@ class Lock:
 
 
 def connect_writer(path: Path, *, prepare: Callable[[apsw.Connection], None]) -> apsw.Connection:
-    """The one connection that writes and checkpoints; creates the file. `prepare` adds functions."""
+    """The one connection that writes and checkpoints; creates the file. `prepare` adds functions. PermissionError names
+    the file, which SQLite would not."""
     load_checksums()
+    _check_access(path)
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     connection = apsw.Connection(str(path), flags=flags, vfs=CHECKSUMS)
     try:
@@ -92,6 +95,13 @@ def connect_writer(path: Path, *, prepare: Callable[[apsw.Connection], None]) ->
         connection.close()
         raise
     return connection
+
+
+def _check_access(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        file = f"{path}{suffix}"
+        if os.access(file, os.F_OK) and not os.access(file, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), file)
 
 
 def _set_up_writer(connection: apsw.Connection, path: Path) -> None:
