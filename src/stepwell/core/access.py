@@ -83,9 +83,10 @@ def hash_secret(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
-def require(principal: Principal, *, role: Role, workspace: str) -> None:
-    """Raise Forbidden unless `principal` may act as `role` in `workspace`."""
+def require(principal: Principal, *, role: Role, workspace: str, named: str = "") -> None:
+    """Raise Forbidden unless `principal` may act as `role` in `workspace`. `named`: what they call it, where that is
+    another name; which workspace an alias means is told only to those who may go there."""
     if principal.workspace not in (ANY_WORKSPACE, workspace):
-        raise Forbidden(f"this credential is not for workspace {workspace!r}", field="workspace")
+        raise Forbidden(f"this credential is not for workspace {(named or workspace)!r}", field="workspace")
     if principal.role < role:
         raise Forbidden(f"this credential is a {principal.role.word}; this needs a {role.word}")

@@ -164,7 +164,7 @@ class Application:
             if self._aliases.stale:
                 await self._aliases.refresh(self._work)
             call.workspace = workspace = match.dialect.workspace(call)
-            require(principal, role=route.role, workspace=workspace)
+            require(principal, role=route.role, workspace=workspace, named=call.named)
             if self._limits is not None:
                 if self._limits.workspaces.stale:
                     await self._limits.workspaces.refresh(self._work)

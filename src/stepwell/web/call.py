@@ -75,8 +75,8 @@ class Call:
     """One request. `path` is percent-decoded, `params` come from the route's pattern (decoded too).
 
     `principal`, `workspace`, `dialect` and `route` (the pattern of the path) are set by the router before the endpoint
-    runs. `client` is the address of who asks, `prefix` the path, percent-encoded, that proxies removed from the front
-    of `raw_path`.
+    runs. `named` is what the caller called the workspace, "" when it called it nothing. `client` is the address of who
+    asks, `prefix` the path, percent-encoded, that proxies removed from the front of `raw_path`.
     """
 
     __slots__ = (
@@ -89,6 +89,7 @@ class Call:
         "context",
         "dialect",
         "method",
+        "named",
         "params",
         "path",
         "prefix",
@@ -109,6 +110,7 @@ class Call:
         self.params = _NO_PARAMS
         self.principal = ANYONE
         self.workspace = ""
+        self.named = ""
         self.dialect = ""
         self.request_id = ""
         self.route = ""
@@ -150,6 +152,7 @@ class Call:
 
     def workspace_named(self, id_: str) -> str:
         """The workspace that a vendor's id is joined to in this dialect (`stepwell workspace alias`), else the id."""
+        self.named = id_
         return self.context.aliases.workspace(self.dialect, id_)
 
     def body(self, limit: int) -> Coroutine[Any, Any, bytes]:

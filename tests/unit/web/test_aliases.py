@@ -68,5 +68,8 @@ def test_an_alias_gives_no_rights():
     alias(asked, "0123", "theirs")
     alias(asked, "0124", "mine")
     bearer = {"authorization": f"Bearer {secret}"}
-    assert ask(asked, "0123", **bearer).status == 403
+    refused = ask(asked, "0123", **bearer)
+    assert refused.status == 403
+    assert "'0123'" in str(refused.json)
+    assert "theirs" not in str(refused.json), "what it means is told to those alone who may go there"
     assert ask(asked, "mine", **bearer).json == ask(asked, "0124", **bearer).json == "mine"

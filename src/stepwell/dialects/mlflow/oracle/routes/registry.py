@@ -59,7 +59,7 @@ async def create_version_of_workspace(call: Call) -> Response:
     """POST model-versions/create of a workspace: its models, in the platform's registry."""
     message = await body_of(call, _CREATE_VERSION)
     scope = check_workspace(call.workspace_named(call.params["platform"]))
-    require(call.principal, role=Role.WRITER, workspace=scope)
+    require(call.principal, role=Role.WRITER, workspace=scope, named=call.named)
     return await model_versions.created(call, message, scope=scope, models_in=call.workspace)
 
 
