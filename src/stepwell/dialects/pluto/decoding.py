@@ -6,6 +6,7 @@ A report is a list of issues, each with the path of the field, as the vendor's v
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -134,4 +135,12 @@ def json_value(text: str | None, field: str) -> Any:
 
 def _with_tokens(text: str) -> Any:
     """What Python's json writes for floats that JSON has no number for is no JSON; a null takes their place."""
-    return json.loads(text, parse_constant=lambda _: None)
+    return json.loads(text, parse_constant=lambda _: None, parse_float=double)
+
+
+def double(text: str) -> float:
+    """The number of a JSON text. ValueError: it is larger than a float can be, and so would be taken for infinite."""
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"the number {text[:40]} is larger than a 64-bit float can be")
+    return value

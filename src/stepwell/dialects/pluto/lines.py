@@ -19,7 +19,7 @@ from stepwell.core.errors import Invalid
 from stepwell.core.limits import NAME_LENGTH, TIME_MAX_MS
 from stepwell.core.model import LogLine, PointBatch, Record
 from stepwell.dialects.pluto import translate, wire
-from stepwell.dialects.pluto.decoding import BadJson, check_nesting, issue_of
+from stepwell.dialects.pluto.decoding import BadJson, check_nesting, double, issue_of
 from stepwell.services.checks import check_name
 
 T = TypeVar("T")
@@ -116,7 +116,7 @@ def _patient(line: bytes, decoder: msgspec.json.Decoder[S]) -> S:
         pass
     try:
         check_nesting(line)
-        value = json.loads(line, parse_constant=_WORDS.__getitem__)
+        value = json.loads(line, parse_constant=_WORDS.__getitem__, parse_float=double)
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         if decoder is not _LOGS:

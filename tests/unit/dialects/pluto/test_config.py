@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stepwell.core.errors import Invalid
 from stepwell.dialects.pluto import config
+from stepwell.dialects.pluto.decoding import json_value
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.lists(st.integers(), max_size=3)
 KEYS = st.text("abc.", min_size=1, max_size=3)
@@ -47,3 +50,10 @@ def test_params_of_other_interfaces_join() -> None:
     assert config.joined(None, {}) is None
     assert config.joined(None, {"lr": "0.1"}) == {"lr": "0.1"}
     assert config.joined({"a": {"b": 1}}, {"a.b": "0", "lr": "0.1"}) == {"a": {"b": 1}, "lr": "0.1"}
+
+
+@pytest.mark.parametrize("text", ["1e400", "-1e400", "[NaN, 1e400]"])
+def test_a_number_that_no_float_can_be_is_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="Invalid config JSON"):
+        json_value(text, "config")
+    assert json_value("[NaN, 1e300]", "config") == [None, 1e300]

@@ -116,6 +116,15 @@ def test_bare_and_quoted_words_are_the_same(text: str) -> None:
     assert value_key(float(bare.value[0])) == value_key(value)
 
 
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1" + "0" * 400, "1" + "0" * 5000])
+@pytest.mark.parametrize("beside", ["1", "NaN"])
+def test_a_number_that_no_float_can_be_is_refused(number: str, beside: str) -> None:
+    parsed = lines.metrics(f'{{"time":1,"step":1,"data":{{"a":{beside},"b":{number}}}}}'.encode(), 1)
+    assert (parsed.count, parsed.rows) == (0, None)
+    assert parsed.bad is not None
+    assert parsed.bad.message.startswith("line 1: ")
+
+
 def test_halves_of_characters() -> None:
     good = '{"time":1,"step":1,"data":{"a":1}}\n'
     parsed = lines.metrics((good + '{"time":1,"step":1,"data":{"\\ud83d":1}}').encode(), 1)
