@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +16,7 @@ from crash.powerloss import PowerLossDisk
 from crash.reopening import checker, marking, on_disk
 from crash.story import Create, Put, Story, Write, files_of
 from crash.traffic import MLFLOW, Caller, Gone, Talk, assert_kept
-from serving import Server
+from serving import Server, binary
 from stepwell.core.errors import StorageFull
 from stepwell.core.model import NO_COLUMNS
 from stepwell.storage.embedded import EmbeddedStore
@@ -221,6 +222,31 @@ def test_a_server_lives_through_a_full_disk(serve: Callable[..., Server], small_
     talk.close()
     server.restart()
     assert_kept(server.port, before + after)
+    assert server.stop() == 0
+    assert "Traceback" not in server.log()
+
+
+def test_a_server_starts_on_a_disk_that_others_filled_while_it_was_away(
+    serve: Callable[..., Server], small_disk: Path, tmp_path: Path
+):
+    """What it held back is all the room there is for a log."""
+    server = serve(data_dir=small_disk / "data")
+    with writing(server, 4) as here:
+        until(lambda: all(caller.acknowledged > 100 for caller in here), "something is stored")
+    assert server.stop() == 0
+    ballast = small_disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    server.start(wait=False)
+    talk = Talk(server.port)
+    until(lambda: _answered(talk), "it answers")
+    assert_kept(server.port, here)
+    copy = tmp_path / "copy"
+    subprocess.run([binary(), "backup", copy, "--data-dir", server.data_dir], check=True, timeout=60)
+    ballast.unlink()
+    until(server.answers, "it takes writes")
+    talk.close()
     assert server.stop() == 0
     assert "Traceback" not in server.log()
 

@@ -16,7 +16,7 @@ from stepwell.core import acting, tracing
 from stepwell.core.audit import EVERYWHERE
 from stepwell.core.bounds import Expired, Kept
 from stepwell.core.clock import Clock
-from stepwell.core.errors import StepwellError, StorageFailed
+from stepwell.core.errors import StepwellError, StorageFailed, StorageFull
 from stepwell.core.model import Copied, Damage, Stats
 from stepwell.storage.catalog import Catalog, audit, runs
 from stepwell.storage.catalog.quotas import Quotas
@@ -79,10 +79,23 @@ class EmbeddedStore(PointTables, Catalog):
             files = files or RealFiles(directory)
             if not self._path.exists():
                 files.create(FILE).close()  # its owner's alone: SQLite would let everybody read it
-            self._open(clock, files, background, undo)
+            reserve = Reserve(files)
+            try:
+                self._open(clock, files, reserve, background)
+            except StorageFull:
+                if not reserve.held:
+                    raise
+                reserve.release()  # others have filled the disk since: reading needs a log and its index too
+                self._open(clock, files, reserve, background)
             undo.pop_all()
 
-    def _open(self, clock: Clock, files: Files, background: bool, undo: ExitStack) -> None:
+    def _open(self, clock: Clock, files: Files, reserve: Reserve, background: bool) -> None:
+        """Everything, or nothing is left open."""
+        with ExitStack() as undo:
+            self._open_parts(clock, files, reserve, background, undo)
+            undo.pop_all()
+
+    def _open_parts(self, clock: Clock, files: Files, reserve: Reserve, background: bool, undo: ExitStack) -> None:
         """`undo` learns how to close what was opened, should a later step fail."""
         packer, compressor, known_runs = Packer(), Compressor(), RunCache()
         self._packer = packer
@@ -96,7 +109,6 @@ class EmbeddedStore(PointTables, Catalog):
             backlog = recovery.replay(connection, self._head, self._cache)
         self._clock = clock
         self._readers = Readers(self._new_reader, size=READERS)
-        reserve = Reserve(files)
         reserve.fill()
 
         def new_stage() -> Stage:
