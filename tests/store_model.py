@@ -95,7 +95,7 @@ class Model:
         ):
             series = run.series.setdefault(batch.series[which], [])
             key = value_key(value)
-            equal = sum(point[:3] == (step, time, key) for point in series)
+            equal = max((point[3] + 1 for point in series if point[:3] == (step, time, key)), default=0)
             if not equal or append:
                 series.append((step, time, key, equal, self.arrived))
                 self.arrived += 1

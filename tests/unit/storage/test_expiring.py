@@ -10,7 +10,8 @@ import pytest
 from stepwell.core.bounds import Kept
 from stepwell.storage.embedded import EmbeddedStore, expiring
 from stepwell.storage.embedded.database import FILE
-from stores import LOSS, NOW, RUN, W, change, columns, make_runs, read_rows
+from stepwell.storage.embedded.flushing import Flusher
+from stores import LOSS, NOW, RUN, Shelf, W, add, change, columns, make_runs, read_rows
 
 KEPT = Kept(latest=1_000)
 POINTS = 400_000
@@ -48,6 +49,30 @@ def test_a_step_removes_a_bounded_number_of_blocks(tmp_path: Path, monkeypatch: 
     assert len(read_rows(store, page=POINTS)) == 1_000
     assert list(store.check()) == []
     store.close()
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_went_stays_away_though_a_flush_ended_before_it_trimmed_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, killed: bool
+):
+    """The points that arrived last go: what is left in blocks no more tells that they had come there."""
+
+    def fails(*_: object) -> None:
+        raise OSError
+
+    shelf = Shelf(tmp_path / "shelf")
+    make_runs(shelf.store, RUN)
+    add(shelf.store, [(9, NOW, 9.0)])
+    add(shelf.store, [(1, 1, 1.0), (2, 2, 2.0)])  # late ones
+    with monkeypatch.context() as patch:
+        patch.setattr(Flusher, "_trim", fails)
+        with pytest.raises(OSError):
+            shelf.store.flush()
+    store = shelf.revive() if killed else shelf.store
+    assert sum(step.points for step in store.expire_points(workspace=W, experiment_id=0, kept=Kept(since=NOW))) == 2
+    assert [row[0] for row in read_rows(shelf.revive())] == [9]
+    assert shelf.store.usage(workspace=W).points == 1
+    shelf.close()
 
 
 def test_what_is_damaged_is_left_as_it_is(tmp_path: Path):

@@ -89,6 +89,9 @@ class Flusher:
         self._snapshot = snapshot
         self._crowded: set[int] = set()  # series whose blocks overlap too deeply
         self._long: set[int] = set()  # series with blocks that a tile should stand for
+        self._untrimmed = (
+            True  # whether the journal may hold what is in blocks: after a flush that ended early, at first
+        )
         self.counters = {"flushes": 0, "blocks_written": 0, "merges": 0}
 
     def flush(self) -> bool:
@@ -102,7 +105,10 @@ class Flusher:
         whole = not self._backlog.series  # before the head is taken: what comes back after that is not in `dirty`
         end, dirty = self._head.everything()
         if not dirty:
+            if whole and self._untrimmed and self._waits_in_journal():
+                self._trim(end)
             return False
+        self._untrimmed = True
         moved = [_apart(self._step, step) for step in _steps(dirty)]
         if all(moved) and whole:
             self._trim(end)
@@ -189,7 +195,8 @@ class Flusher:
             return []
 
     def _trim(self, end: int) -> None:
-        """The journal below `end` is in blocks."""
+        """The journal below `end` is in blocks. Else, once those of its points that arrived last are not to be kept and
+        go, recovery would take them for points that never came to a block."""
         kept = self._backlog.keep_from
         below = end if kept is None else min(end, kept)
 
@@ -199,6 +206,12 @@ class Flusher:
 
         while self._submit(Request(run=run, alone=True, essential=True, guarded=False)).result():
             pass
+        self._untrimmed = False
+
+    def _waits_in_journal(self) -> bool:
+        with self._snapshot() as connection:
+            self._untrimmed = journal.end(connection) > 0
+        return self._untrimmed
 
     def merge(self, series_key: int) -> bool:
         """Sort overlapping blocks of a series into disjoint ones, and small neighbours into larger; False when nothing
