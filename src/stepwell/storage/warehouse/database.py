@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -190,6 +191,8 @@ class Database:
             psycopg.conninfo.conninfo_to_dict(url)
         except psycopg.ProgrammingError:  # whose words repeat what was not understood, passwords too
             raise Invalid("the URL of the catalog is none that PostgreSQL's library takes", field="store") from None
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # what goes wrong we say ourselves, and once
+        self._unreached = ""  # why the last attempt to connect failed
         self._watch = Watch(STUCK_SECONDS)
         self._pool = ConnectionPool(
             url,
@@ -204,6 +207,7 @@ class Database:
                 "connect_timeout": CONNECT_SECONDS,
                 "client_encoding": "utf8",
                 "prepare_threshold": None,  # psycopg would forget after each ROLLBACK what is prepared, ours too
+                "failed": self._failed,
                 **bounded(ANSWER_SECONDS),
             },
             configure=self._configure,
@@ -239,7 +243,7 @@ class Database:
         """A connection in a transaction. One that has broken since it was used last is found out by it, and another
         one taken."""
         for attempt in range(self._pool.max_size + 1):
-            with self._pool.connection() as raw:
+            with self._taken() as raw:
                 try:
                     with raw.waiting(CONNECT_SECONDS):
                         raw.execute(statement)
@@ -249,6 +253,19 @@ class Database:
                     continue
                 yield raw
                 return
+
+    @contextmanager
+    def _taken(self) -> Iterator[BoundedConnection]:
+        """A connection of the pool. Busy, with the reason: there is none, and none can be made."""
+        try:
+            with self._pool.connection() as raw:
+                yield raw
+        except PoolTimeout as error:
+            why = f": {self._unreached}" if self._unreached else ", or all connections to it are taken"
+            raise Busy(f"PostgreSQL does not answer{why}") from error
+
+    def _failed(self, error: psycopg.Error) -> None:
+        self._unreached = _words(error)
 
     def close(self) -> None:
         """Close all connections."""
@@ -262,6 +279,7 @@ class Database:
             raw.adapters.register_loader(name, _TextLoader)
         raw.adapters.register_loader("json", _TextsLoader)
         self._watch.add(raw)
+        self._unreached = ""
 
 
 def _end(raw: psycopg.Connection[Any], statement: str) -> None:
@@ -279,8 +297,6 @@ def told() -> Iterator[None]:
         yield
     except StepwellError:
         raise
-    except PoolTimeout as error:
-        raise Busy("PostgreSQL does not answer, or all connections to it are taken") from error
     except (errors.DiskFull, errors.OutOfMemory) as error:
         raise StorageFull(f"PostgreSQL: {_first_line(error)}") from error
     except errors.DataError as error:
@@ -289,6 +305,11 @@ def told() -> Iterator[None]:
         raise Busy(f"PostgreSQL does not answer: {_first_line(error)}") from error
     except psycopg.Error as error:
         raise StorageFailed(f"PostgreSQL: {_first_line(error)}") from error
+
+
+def _words(error: Exception) -> str:
+    """All lines of it as one, without advice: of several servers each has its own."""
+    return " ".join(line for line in str(error).splitlines() if line[:1] != "\t")[:500] or type(error).__name__
 
 
 def _first_line(error: Exception) -> str:

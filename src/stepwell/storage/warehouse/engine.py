@@ -60,8 +60,6 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
         or tidied but when asked. `kept`: seconds for which points stay in the journal after they were moved.
         `connect`: what speaks to ClickHouse."""
         self._closed = False
-        for driver in ("clickhouse_driver", "psycopg.pool"):  # what goes wrong we say ourselves, and once
-            logging.getLogger(driver).setLevel(logging.ERROR)
         with ExitStack() as undo:
             self._database = Database(address.catalog)
             undo.callback(self._database.close)

@@ -8,11 +8,12 @@ import os
 import socket
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, Self
 
+import psycopg
 from psycopg import errors
 from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
@@ -52,6 +53,17 @@ class BoundedConnection(PreparingConnection):
 
     patience: float | None = None  # seconds; None: as whoever watches
     asked_at: float | None = None  # of a statement that libpq itself waits for
+
+    @classmethod
+    def connect(  # type: ignore[override]  # the options of psycopg's have types of their own
+        cls, conninfo: str = "", *, failed: Callable[[psycopg.Error], None], **options: Any
+    ) -> Self:
+        """As psycopg's; `failed` is told why there is none: a pool that tries again and again keeps it to itself."""
+        try:
+            return super().connect(conninfo, **options)
+        except psycopg.Error as error:
+            failed(error)
+            raise
 
     @contextmanager
     def waiting(self, seconds: float) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import secrets
 import socket
@@ -95,6 +96,7 @@ class ClickHouse:
         before anything is asked of a server that was started since the last time, or is another one: after a power cut
         it may not have all that it was given."""
         self._place = Place.of(url)
+        logging.getLogger("clickhouse_driver").setLevel(logging.ERROR)  # what goes wrong we say ourselves, and once
         self._free: queue.LifoQueue[_Link | None] = queue.LifoQueue()
         self._version: tuple[int, ...] | None = None
         for _ in range(size):
