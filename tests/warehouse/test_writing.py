@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stepwell.core.errors import Conflict
+from stepwell.core.errors import Conflict, Invalid
 from stepwell.core.model import NewRun, RunWrite
 from stepwell.core.store import Store
 from stepwell.storage.catalog import runs
@@ -120,6 +121,48 @@ def test_a_refused_change_leaves_the_others_of_its_transaction(shelf: Shelf) -> 
     assert [future.exception() is None for future in futures] == [True, False, True]
     assert store.stats().counters["commit_requests"] - store.stats().counters["commits"] >= 2
     assert len(read_points(store, selector(RUNS[1]))) == 1
+
+
+def together(store: Store, writes: list[RunWrite | Any]) -> list[BaseException | None]:
+    """What became of some changes that wait for the same transaction; of anything but a write it is done."""
+    assert isinstance(store, WarehouseStore)
+    hold = threading.Event()
+    first = store._writer.submit(lambda _: hold.wait(10))
+    futures = [
+        store.write(workspace=W, writes=[each]) if isinstance(each, RunWrite) else store._writer.submit(each)
+        for each in writes
+    ]
+    hold.set()
+    assert first.result()
+    return [future.exception() for future in futures]
+
+
+@pytest.mark.parametrize("place", ["metric", "param", "tag"])
+def test_a_name_that_is_too_long_for_an_index_is_refused_and_nothing_else(shelf: Shelf, place: str) -> None:
+    """1,024 characters are allowed, and PostgreSQL has no room for more than 2,700 bytes that it cannot compress."""
+    chars = random.Random(1)
+    name = "".join(chr(chars.randrange(0x4E00, 0x9000)) for _ in range(1024))
+    long = {
+        "metric": RunWrite(run_id=RUNS[0], points=batch([(1, 1, 1.0)], metric=name), at=NOW),
+        "param": RunWrite(run_id=RUNS[0], params={name: "1"}, at=NOW),
+        "tag": RunWrite(run_id=RUNS[0], set_tags={name: "1"}, at=NOW),
+    }[place]
+    others = [RunWrite(run_id=run, points=batch([(1, 1, 1.0)]), at=NOW) for run in RUNS[1:3]]
+    named = RunWrite(run_id=RUNS[3], name="n", at=NOW)
+    found = together(shelf.store, [others[0], long, named, others[1]])
+    assert [type(error) for error in found] == [type(None), Invalid, type(None), type(None)]
+    assert "too long for PostgreSQL" in str(found[1])
+
+
+def test_what_nobody_has_foreseen_in_one_change_is_not_told_to_the_others(shelf: Shelf) -> None:
+    def broken(_: object) -> None:
+        raise LookupError
+
+    write = RunWrite(run_id=RUNS[0], name="n", at=NOW)
+    points = RunWrite(run_id=RUNS[1], points=batch([(1, 1, 1.0)]), at=NOW)
+    found = together(shelf.store, [write, broken, points])
+    assert [type(error) for error in found] == [type(None), LookupError, type(None)]
+    assert len(read_points(shelf.store, selector(RUNS[1]))) == 1
 
 
 def test_a_run_that_another_has_made_meanwhile_is_written_to(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:

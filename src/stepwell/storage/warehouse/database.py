@@ -301,6 +301,8 @@ def told() -> Iterator[None]:
         raise StorageFull(f"PostgreSQL: {_first_line(error)}") from error
     except errors.DataError as error:
         raise Invalid(_first_line(error)) from error
+    except errors.ProgramLimitExceeded as error:  # of who asks, and no fault of the server's
+        raise Invalid(f"a name or a path is too long for PostgreSQL: {_first_line(error)}") from error
     except errors.OperationalError as error:
         raise Busy(f"PostgreSQL does not answer: {_first_line(error)}") from error
     except psycopg.Error as error:

@@ -174,13 +174,21 @@ class Writer:
                 return self._attempt(group)
             except _InTheWay:
                 if len(group) > 1:
-                    return [outcome for request in group for outcome in self._outcomes([request])]
+                    return self._alone(group)
                 if attempt == ATTEMPTS - 1:
                     break
+            except StepwellError as error:  # of the server, and so of all
+                return [_Outcome(request=request, error=error) for request in group]
             except BaseException as error:  # noqa: BLE001  whoever waits must be told, whatever it was
+                if len(group) > 1 and isinstance(error, Exception):  # the fault of one
+                    return self._alone(group)
                 return [_Outcome(request=request, error=error) for request in group]
         busy = Busy("others changed the same again and again; nothing was stored")
         return [_Outcome(request=request, error=busy) for request in group]
+
+    def _alone(self, group: Sequence[Request]) -> list[_Outcome]:
+        """Each request in a transaction of its own."""
+        return [outcome for request in group for outcome in self._outcomes([request])]
 
     def _attempt(self, group: Sequence[Request]) -> list[_Outcome]:
         try:
