@@ -46,6 +46,7 @@ WINDOWS = {
     "from the least": Window(max_step=INT64_MIN),
     "to the greatest": Window(min_step=INT64_MAX),
     "the other way round": Window(min_step=5, max_step=4),
+    "times the other way round": Window(min_time=4, max_time=3),
 }
 
 

@@ -114,7 +114,7 @@ def _ends(scope: Scope, order: Order, start: Bound | None) -> tuple[int, int]:
     if order is Order.TIME:
         if start is None:
             least = scope.least("least_time")
-            return (window.max_time if least is None else least), window.max_time
+            return (max(window.min_time, window.max_time) if least is None else least), window.max_time
         return max(window.min_time, start[0]), window.max_time
     if start is None or start[0] < 0:
         age = scope.least("oldest_of_run" if scope.series is None else "oldest")
