@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,7 +54,9 @@ def test_why_a_server_is_not_reached_is_told_once(
     store: str, command: str, part: str, wrong: Callable[[str], str], word: str
 ) -> None:
     address = Address.of(store)
-    url = replace(address, **{part: wrong(getattr(address, part))}).url
+    parts = {"clickhouse": address.clickhouse, "catalog": address.catalog}
+    parts[part] = wrong(parts[part])
+    url = Address(**parts, files=address.files).url
     done = subprocess.run(
         [str(binary()), command, "--store", url], capture_output=True, text=True, check=False, timeout=60
     )

@@ -10,11 +10,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+import psycopg
 import pytest
 
 from crash.test_kill import wait_for_some
 from crash.traffic import Caller, assert_kept
 from serving import Server, binary
+from stepwell.storage.warehouse import Address
 from warehouse.making import make
 from warehouse.servers import Process, clickhouse, postgres, temporary_folder
 from warehouse.trainers import Trainer, ask, assert_whole
@@ -204,3 +207,29 @@ def test_a_server_says_which_database_it_does_not_reach(databases: Databases, tm
         refused = Server(tmp_path / word, store=databases.store).start(wait=False)
         assert refused.wait() == 2
         assert f"{word} does not answer" in refused.log().splitlines()[-1]
+
+
+def test_a_postgres_that_takes_no_writes_is_told_of_and_left_for_the_next(store: str, tmp_path: Path) -> None:
+    """As when another server has taken its place: what connects anew comes to that one."""
+    catalog = Address.of(store).catalog
+    name = catalog.rpartition("/")[2]
+    setting = f"ALTER DATABASE {name} {{}} default_transaction_read_only{{}}"
+    with (
+        Server(tmp_path / "one", store=store) as server,
+        psycopg.connect(catalog.replace(name, "postgres"), autocommit=True) as admin,
+    ):
+
+        def create() -> httpx.Response:
+            body = {"experiment_id": "0"}
+            return httpx.post(f"{server.url}/api/2.0/mlflow/runs/create", json=body, timeout=60)
+
+        assert create().status_code == 200
+        admin.execute(setting.format("SET", " = on").encode())
+        admin.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'".encode())
+        refused = create()
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert "takes no writes" in refused.json()["message"]
+        until(lambda: health(server)[0] == 503, "the server says that it takes no writes")
+        admin.execute(setting.format("RESET", "").encode())
+        until(lambda: create().status_code == 200, "the server writes again, with no connection cut")
+        until(lambda: health(server)[0] == 200, "the server says so")

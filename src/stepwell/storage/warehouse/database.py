@@ -230,8 +230,10 @@ class Database:
         with told(), self._begun("BEGIN") as raw:
             try:
                 yield Connection(raw, WORDINGS.writing)
-            except BaseException:
+            except BaseException as error:
                 _end(raw, "ROLLBACK")
+                if isinstance(error.__cause__ or error, errors.ReadOnlySqlTransaction):
+                    self.renew()
                 raise
             try:
                 raw.execute("COMMIT")
@@ -266,6 +268,10 @@ class Database:
 
     def _failed(self, error: psycopg.Error) -> None:
         self._unreached = _words(error)
+
+    def renew(self) -> None:
+        """Connect anew, for whoever asks next: another server may have taken this one's place."""
+        self._pool.drain()
 
     def close(self) -> None:
         """Close all connections."""
@@ -303,6 +309,8 @@ def told() -> Iterator[None]:
         raise Invalid(_first_line(error)) from error
     except errors.ProgramLimitExceeded as error:  # of who asks, and no fault of the server's
         raise Invalid(f"a name or a path is too long for PostgreSQL: {_first_line(error)}") from error
+    except errors.ReadOnlySqlTransaction as error:
+        raise Busy(f"PostgreSQL takes no writes: {_first_line(error)}") from error
     except errors.OperationalError as error:
         raise Busy(f"PostgreSQL does not answer: {_first_line(error)}") from error
     except psycopg.Error as error:

@@ -1,4 +1,4 @@
-"""Whether both servers answer, asked again and again beside the work, so that whoever wants to know never waits."""
+"""Whether both servers answer, and PostgreSQL takes writes, asked again and again beside the work, so that whoever wants to know never waits."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from stepwell.storage.warehouse.shared_clock import SharedClock
 
 PAUSE: Final = 0.5  # seconds between two rounds
 LATE: Final = 15.0  # seconds after which a round that has no end counts as no answer
+# Of a server that another one stands in for meanwhile, or that somebody has set so.
+_ONLY_READS: Final = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'"
 
 
 class Pulse:
@@ -62,9 +64,11 @@ class Pulse:
         try:
             if self._clock is not None:
                 self._clock.hear(database)
-            else:
-                with database.snapshot() as connection:
-                    connection.execute("SELECT 1")
+            with database.snapshot() as connection:
+                ((only_reads,),) = connection.execute(_ONLY_READS).fetchall()
+            if only_reads:
+                database.renew()
+                return "PostgreSQL takes no writes: it is a standby, or was set to be read-only"
             clickhouse.select("SELECT 1", {}, [np.int64])
         except StepwellError as error:
             return error.message
