@@ -98,7 +98,7 @@ def warehouse(*, everything: bool = False) -> list[Command]:
         with_files = ("audit", "blobs", "delete", "maintenance", "quotas", "workspaces")
         files = pytest([f"tests/conformance/test_{name}.py" for name in with_files], bucket)
         several = pytest(folders("warehouse"), "--hypothesis-profile=long")
-        native = [f"tests/api/test_native_{name}.py" for name in ("catalog", "files", "points")]
+        native = [f"tests/api/test_native_{name}.py" for name in ("access", "catalog", "files", "points")]
         clients = [*contract(served), *pytest(native, served)]
     else:
         names = ("append", "catalog", "delete", "read", "search", "summaries")

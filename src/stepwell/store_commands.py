@@ -309,11 +309,12 @@ def _migrate(asked: dict[str, object]) -> int:
 def _migrate_store(asked: dict[str, object]) -> int:
     url = places(data_dir=None, store=asked["to"], environ={}).store
     items = _items({"data_dir": asked["from"], "store": None}, "migrate-store", {"to": url})
-    return _follow(items, told="everything is in the warehouse; stop what serves the directory, and serve that instead")
+    told = "everything is in the warehouse; stop what serves the directory, and serve that instead"
+    return _follow(items, told=told, units="points to bring and compare")
 
 
-def _follow(items: Iterator[control.Item], *, told: str) -> int:
-    progress = Progress(sys.stderr)
+def _follow(items: Iterator[control.Item], *, told: str, units: str = "") -> int:
+    progress = Progress(sys.stderr, units)
     try:
         for item in items:
             progress.show(int(str(item["done"])), int(str(item["total"])), str(item["name"]))

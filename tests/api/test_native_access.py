@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow  # servers of their own, and a wait until a revoke
 
 def authorization(server: Server, role: str, workspace: str) -> dict[str, str]:
     """The header of a new credential."""
-    command = [str(binary()), "credential", "create", "--data-dir", str(server.data_dir)]
+    command = [str(binary()), "credential", "create", *server.place]
     made = subprocess.run(
         [*command, "--workspace", workspace, "--role", role], capture_output=True, check=True, text=True
     )

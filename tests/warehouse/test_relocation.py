@@ -108,6 +108,7 @@ def test_a_directory_is_moved_while_it_is_served(store: str, tmp_path: Path) -> 
         issued = httpx.post(f"{old.url}/oauth/token", data=grant, auth=(made["id"], made["secret"]), timeout=60)
         moved = move(tmp_path / "data", store)
         assert (moved.returncode, moved.stdout.startswith("everything is in the warehouse")) == (0, True), moved.stderr
+        assert "points to bring and compare" in moved.stderr
         before = answers(old.url, made["secret"])
     with Server(tmp_path / "new", store=store, args=locked) as new:
         assert answers(new.url, made["secret"]) == before
