@@ -24,7 +24,7 @@ from stepwell.core.model import EVERYTHING, Window
 from stepwell.core.page import Position
 from stepwell.core.series import INT64_MAX, INT64_MIN, Order, Points, value_key
 from stepwell.core.summary import Summary
-from stepwell.storage.warehouse.points import ClickHouse, Lately, PointTables, Rows, Sizes, Waiting
+from stepwell.storage.warehouse.points import ClickHouse, Lately, PointTables, Rows, Sizes, Waiting, tiles
 from stepwell.storage.warehouse.points.cuts import Cut
 from stepwell.storage.warehouse.points.server import Server
 from stepwell.storage.warehouse.points.statements import SQL
@@ -336,6 +336,26 @@ def test_a_late_point_is_seen_though_tiles_lie_over_one_another(tables: PointTab
     assert written.counted() == (18, 18)
     written.sum_up()
     assert written.counted() == (18, 18)
+    assert not tables.wrong_tiles(run=written.run, series=written.series[0], waiting=written.waiting())
+
+
+def test_very_many_late_points_leave_the_tiles_alone_that_they_did_not_come_to(
+    tables: PointTables, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(tiles, "LATE", 4)
+    monkeypatch.setattr(tiles, "CELLS", 8)
+    written = Written(tables)
+    written.arrive([(0, step, 0, 1.0, 0) for step in range(64)])
+    written.sum_up()
+    written.arrive([(0, step, 1, 2.0, 0) for step in (*range(-2, 3), *range(40, 44))])
+    assert written.counted() == (73, 73)
+    everything = tables._scope(written.run, written.series[:1], EVERYTHING, written.waiting())
+    whole = [each.tiles for each in segments(everything) if each.tiles is not None]
+    kept = [end for each in whole for end in each.end.tolist()]
+    assert kept == [*range(11, 36, 4), *range(47, 60, 4)]  # it came to steps -2 to 5 and 38 to 43, as far as is told
+    settled = {(written.run, written.series[0]): written.arrival}
+    assert tables.roll_up(settled=settled) == 15 - len(kept)
+    assert written.counted() == (73, 73)
     assert not tables.wrong_tiles(run=written.run, series=written.series[0], waiting=written.waiting())
 
 

@@ -1,4 +1,6 @@
-"""Whether both servers answer, and PostgreSQL takes writes, asked again and again beside the work, so that whoever wants to know never waits."""
+"""Whether both servers answer, and PostgreSQL takes writes, asked again and again beside the work, so that whoever
+wants to know never waits.
+"""
 
 from __future__ import annotations
 

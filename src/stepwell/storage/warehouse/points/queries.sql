@@ -209,6 +209,19 @@ WHERE run = %(run)s AND series IN %(series)s AND step >= %(min_step)s AND step <
 GROUP BY step
 LIMIT %(limit)s
 
+-- name: late_extent
+SELECT min(step), max(step)
+FROM points
+PREWHERE age <= %(begin_age)s
+WHERE run = %(run)s AND series IN %(series)s AND step >= %(min_step)s AND step <= %(max_step)s AND age > %(end_age)s
+
+-- name: late_spread
+SELECT bitShiftRight(toUInt64(toUInt64(step) - %(low)s), %(shift)s) AS cell
+FROM points
+PREWHERE age <= %(begin_age)s
+WHERE run = %(run)s AND series IN %(series)s AND step >= %(min_step)s AND step <= %(max_step)s AND age > %(end_age)s
+GROUP BY cell
+
 -- name: delete_nodes
 ALTER TABLE nodes DELETE WHERE run IN (%(runs)s)
 

@@ -27,7 +27,8 @@ from stepwell.storage.warehouse.points.lately import Lately
 from stepwell.storage.warehouse.points.spans import collect, parts
 from stepwell.storage.warehouse.points.statements import Scope, age_of, select
 
-LATE: Final = 100_000  # steps with late points: beyond that tiles are not worth their while
+LATE: Final = 100_000  # steps with late points that are told one by one: of more only about where they are,
+CELLS: Final = 1 << 14  # in so many stretches of equal width
 _SAMPLES: Final = ("first", "last", "min", "max")
 _COUNTS: Final = ("finite_count", "nan_count", "pos_inf_count", "neg_inf_count", "min_time", "max_time")
 
@@ -101,6 +102,7 @@ class Tiles:
 
 
 Place: TypeAlias = tuple[int, int]  # steps from one to another
+Places: TypeAlias = tuple[I64, I64]  # the same of many: where each begins, and ends; both rising
 Made: TypeAlias = tuple[Scope, Points]  # a tile to store: its steps and moment, and its points in key order
 
 
@@ -157,11 +159,9 @@ def segments(scope: Scope) -> list[Segment]:
     outside = (whole.first_step > window.max_step) | (whole.last_step < window.min_step)
     outside |= (whole.min_time > window.max_time) | (whole.max_time < window.min_time)
     good = (inside | outside) & (whole.made <= scope.end) & _apart(whole, end)
-    fresh = _late(scope, end, checked)
-    if fresh is None:
-        return [Segment(scope=scope, tiles=None)]
-    fresh = np.concatenate([fresh, scope.waiting.points.step])
-    good &= ~_hit(whole, fresh) & ~cut(scope, whole)
+    for places in (_late(scope, end, checked), _sorted(scope.waiting.points.step)):
+        good &= ~_met(places, whole.tile, whole.end)
+    good &= ~cut(scope, whole)
     return list(_stretches(scope, whole, good, inside))
 
 
@@ -321,14 +321,10 @@ def _mend(scope: Scope, end: int | None, checked: int, widths: tuple[int, ...]) 
         return 0, [(INT64_MIN, INT64_MAX)]
     behind = [(end + 1, INT64_MAX)] if end < INT64_MAX else []
     late = _late(scope, end, checked)
-    if late is not None and not len(late) and not scope.cuts:
+    if not len(late[0]) and not scope.cuts:
         return 0, behind
     whole = stored(scope, INT64_MIN, end)
-    bad = cut(scope, whole)
-    if late is None:
-        bad[:] = True
-    else:
-        bad |= _hit(whole, late)
+    bad = cut(scope, whole) | _met(late, whole.tile, whole.end)
     for at in np.flatnonzero(bad).tolist():
         again = _steps(scope, int(whole.tile[at]), int(whole.end[at]))
         points = collect(again)
@@ -337,12 +333,11 @@ def _mend(scope: Scope, end: int | None, checked: int, widths: tuple[int, ...]) 
     return int(bad.sum()), [*_gaps(whole, end, late), *behind]
 
 
-def _gaps(whole: Tiles, end: int, late: I64 | None) -> Iterator[Place]:
-    """Steps up to `end` between tiles, where late points are: a tile was removed, and a run began anew."""
+def _gaps(whole: Tiles, end: int, late: Places) -> Iterator[Place]:
+    """Steps up to `end` between tiles, where late points may be: a tile was removed, and a run began anew."""
     low = INT64_MIN
-    late = None if late is None else np.sort(late)
     for tile, last in zip([*whole.tile.tolist(), end + 1], [*whole.end.tolist(), end], strict=True):
-        if low < tile and (late is None or np.searchsorted(late, low) < np.searchsorted(late, tile - 1, side="right")):
+        if low < tile and _met(late, low, tile - 1):
             yield low, tile - 1
         low = max(low, last + 1)
 
@@ -437,12 +432,25 @@ def _tilings(scopes: Sequence[Scope]) -> list[tuple[int | None, int]]:
     return [found.get(_series(scope), (None, 0)) for scope in scopes]
 
 
-def _late(scope: Scope, end: int, checked: int) -> I64 | None:
-    """Steps up to `end` with points that arrived from `checked` on; None when there are too many."""
+def _late(scope: Scope, end: int, checked: int) -> Places:
+    """Steps up to `end` with points that arrived from `checked` on; where there are very many, stretches with such."""
     if checked >= scope.end:
-        return np.empty(0, np.int64)
-    (steps,) = scope.select("late", 1, min_step=INT64_MIN, max_step=end, begin_age=age_of(checked), limit=LATE)
-    return None if len(steps) == LATE else steps
+        return _sorted(np.empty(0, np.int64))
+    those = {"min_step": INT64_MIN, "max_step": end, "begin_age": age_of(checked)}
+    (steps,) = scope.select("late", 1, **those, limit=LATE)
+    if len(steps) < LATE:
+        return _sorted(steps)
+    low, high = (int(column[0]) for column in scope.select("late_extent", 2, **those))
+    shift = max(0, (high - low).bit_length() - CELLS.bit_length() + 1)
+    (cells,) = scope.select("late_spread", 1, **those, low=low % 2**64, shift=shift)
+    begins = [low + (cell << shift) for cell in sorted(cells.tolist())]
+    ends = [min(begin + (1 << shift) - 1, high) for begin in begins]
+    return np.array(begins, np.int64), np.array(ends, np.int64)
+
+
+def _sorted(steps: I64) -> Places:
+    steps = np.sort(steps)
+    return steps, steps
 
 
 def _apart(whole: Tiles, end: int) -> NDArray[np.bool_]:
@@ -452,10 +460,11 @@ def _apart(whole: Tiles, end: int) -> NDArray[np.bool_]:
     return fine
 
 
-def _hit(whole: Tiles, steps: I64) -> NDArray[np.bool_]:
-    """In which tiles any of these steps lies: where they lie over one another, in more than one."""
-    steps = np.sort(steps)
-    found: NDArray[np.bool_] = np.searchsorted(steps, whole.tile) < np.searchsorted(steps, whole.end, side="right")
+def _met(places: Places, begin: I64 | int, end: I64 | int) -> NDArray[np.bool_]:
+    """Which ranges of steps, from `begin` to `end`, have anything of the places: where they lie over one another, more
+    than one."""
+    begins, ends = places
+    found: NDArray[np.bool_] = np.searchsorted(ends, begin) < np.searchsorted(begins, end, side="right")
     return found
 
 
