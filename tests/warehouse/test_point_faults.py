@@ -115,7 +115,9 @@ def test_a_server_that_is_not_there_is_busy(server: Process, tables: PointTables
     assert tables.count() == BLOCK
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1", "clickhouse://", "clickhouse://h/d?x=1", "clickhouse://h:port"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1", "clickhouse://", "clickhouse://h/d?x=1", "clickhouse://h:port", "clickhouse://h:70000"]
+)
 def test_other_urls_are_refused(url: str):
     with pytest.raises(Invalid, match="clickhouse://"):
         ClickHouse(url)

@@ -11,6 +11,7 @@ from stepwell.core.errors import Invalid
 from stepwell.storage import folder_of, told
 from stepwell.storage.warehouse import Address
 from stepwell.storage.warehouse.address import Bucket
+from stepwell.storage.warehouse.points.hosts import Place
 
 CLICKHOUSE = "clickhouse://u:hidden@h1,h2:9000/points"
 CATALOG = "postgresql://u:hidden@h/catalog?sslmode=require"
@@ -31,6 +32,13 @@ def test_a_password_is_percent_encoded_twice():
     password = quote("a/b@c&d?e=f#g h%", safe="")
     given = url(catalog=f"postgresql://u:{password}@h:5433/d")
     assert Address.of(given).catalog == f"postgresql://u:{password}@h:5433/d"
+
+
+def test_a_server_may_be_named_by_an_address_of_ipv6():
+    place = Place.of(Address.of(url(clickhouse="clickhouse://u:p@[::1]:9001,[fe80::2],h/d")).clickhouse)
+    assert place.hosts == (("::1", 9001), ("fe80::2", 9000), ("h", 9000))
+    options = place.options(0)
+    assert (options["host"], options["alt_hosts"]) == ("::1", "[fe80::2]:9000,h:9000")
 
 
 def test_people_see_the_places_alone():

@@ -28,7 +28,8 @@ CATCH_UP_SECONDS: Final = 5
 # server puts them together again; a table that passes rows on to shards does not, and would make more parts of them.
 PIECES: Final[dict[str, Any]] = {"insert_block_size": 1 << 16}
 AWAY_SECONDS: Final = 10.0  # for which a server that was away is not asked again
-_HOST: Final = re.compile(r"[^:]+(:\d{1,5})?")
+_HOST: Final = re.compile(r"(?P<name>\[[\da-fA-F:.]+\]|[^:\[\]]+)(?::(?P<port>\d{1,5}))?")
+MOST_PORTS: Final = 65_535
 _CLUSTER: Final = re.compile(r"[A-Za-z_]\w*")
 Host = tuple[str, int]
 
@@ -48,18 +49,17 @@ class Place:
         """Raises Invalid for what is no such URL; its words do not repeat it."""
         parts = urlsplit(url)
         user, _, place = parts.netloc.rpartition("@")
-        hosts = place.split(",")
+        hosts = list(map(_host, place.split(",")))
         query = parse_qs(parts.query, keep_blank_values=True, separator="&")
         names = query.pop("cluster", [""])
-        fine = parts.scheme == "clickhouse" and all(map(_HOST.fullmatch, hosts)) and not (query or parts.fragment)
-        if not fine or len(names) > 1 or (parts.query and not _CLUSTER.fullmatch(names[0])):
+        fine = parts.scheme == "clickhouse" and not (query or parts.fragment)
+        if not fine or None in hosts or len(names) > 1 or (parts.query and not _CLUSTER.fullmatch(names[0])):
             raise Invalid(
                 "a ClickHouse URL is clickhouse://[user:password@]host[:port][,host...][/database][?cluster=NAME]"
             )
         name, _, password = user.partition(":")
-        pairs = (host.partition(":") for host in hosts)
         return cls(
-            hosts=tuple((host, int(port or PORT)) for host, _, port in pairs),
+            hosts=tuple(host for host in hosts if host is not None),
             user=unquote(name) or "default",
             password=unquote(password),
             database=unquote(parts.path.strip("/")) or "default",
@@ -70,7 +70,8 @@ class Place:
         """What the driver wants to know for a connection. With a cluster it begins with the host whose turn it is."""
         first = turn % len(self.hosts) if self.cluster else 0
         hosts = [*self.hosts[first:], *self.hosts[:first]]
-        return self._of(hosts) | {"alt_hosts": ",".join(f"{host}:{port}" for host, port in hosts[1:]) or None}
+        others = (f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in hosts[1:])
+        return self._of(hosts) | {"alt_hosts": ",".join(others) or None}
 
     def only(self, host: Host) -> dict[str, Any]:
         """The same for one of the hosts."""
@@ -88,6 +89,13 @@ class Place:
             "tcp_keepalive": (CUT_SECONDS // 3, CUT_SECONDS // 3, 2),
             "settings": {"use_numpy": True, **(clusters.SETTINGS if self.cluster else PIECES)},
         }
+
+
+def _host(text: str) -> Host | None:
+    """What `NAME:PORT`, `NAME` or `[ADDRESS]:PORT` says; None where it is none of these."""
+    found = _HOST.fullmatch(text)
+    port = int(found["port"] or PORT) if found else 0
+    return (found["name"].strip("[]"), port) if found and 0 < port <= MOST_PORTS else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
