@@ -8,14 +8,18 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from serving import READY_WITHIN, Server, binary
-from stepwell.storage.warehouse import Address
+from stepwell.storage import migrate_store
+from stepwell.storage.warehouse import Address, WarehouseStore
+from stores import NOW, add, make_runs, read_points, selector
+from warehouse.making import make
 from warehouse.servers import wait_until
 from warehouse.trainers import Trainer, assert_whole
 
@@ -126,3 +130,23 @@ def test_tables_of_the_first_version_are_brought_up_to_date(
     assert migrating.communicate(timeout=READY_WITHIN)[1] == ""
     with Server(tmp_path / "new", store=store) as new:
         assert_whole([new.port], [trainer])
+
+
+def test_a_warehouse_may_be_in_a_schema_of_its_own(
+    clickhouse_server: str, postgres_server: str, tmp_path: Path
+) -> None:
+    """What the URL asks of PostgreSQL holds beside what we do."""
+    made = make(clickhouse=clickhouse_server, postgres=postgres_server, files=tmp_path / "files", migrated=False)
+    address = replace(made, catalog=f"{made.catalog}?options=-c%20search_path%3Dapart")
+    with psycopg.connect(made.catalog, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA apart")
+        migrate_store(address.url)
+        found = connection.execute("SELECT DISTINCT schemaname FROM pg_tables WHERE tablename IN ('run', 'journal')")
+        assert found.fetchall() == [("apart",)]
+    with closing(WarehouseStore(Address.of(address.url), clock=lambda: NOW, background=False)) as store:
+        make_runs(store, "r")
+        add(store, [(1, 1, 1.0)], "r")
+        store.flush()
+        assert len(read_points(store, selector("r"))) == 1
+        with store._database.snapshot() as one:
+            assert one.execute("SHOW statement_timeout").fetchall() == [("2min",)]

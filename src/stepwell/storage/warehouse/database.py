@@ -188,7 +188,7 @@ class Database:
     def __init__(self, url: str, *, size: int = 16) -> None:
         """Raises Busy when the server does not answer, Invalid for a URL that is none."""
         try:
-            psycopg.conninfo.conninfo_to_dict(url)
+            given = psycopg.conninfo.conninfo_to_dict(url)
         except psycopg.ProgrammingError:  # whose words repeat what was not understood, passwords too
             raise Invalid("the URL of the catalog is none that PostgreSQL's library takes", field="store") from None
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # what goes wrong we say ourselves, and once
@@ -208,7 +208,7 @@ class Database:
                 "client_encoding": "utf8",
                 "prepare_threshold": None,  # psycopg would forget after each ROLLBACK what is prepared, ours too
                 "failed": self._failed,
-                **bounded(ANSWER_SECONDS),
+                **bounded(ANSWER_SECONDS, options=str(given.get("options") or "")),
             },
             configure=self._configure,
         )

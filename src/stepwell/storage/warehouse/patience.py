@@ -24,8 +24,9 @@ CUT_SECONDS: Final = 15  # until a connection counts as gone whose other end say
 LOOK_SECONDS: Final = 5.0
 
 
-def bounded(answer_seconds: int) -> dict[str, Any]:
-    """Options of a connection: how long both ends wait for each other, and PostgreSQL works on a statement.
+def bounded(answer_seconds: int, *, options: str = "") -> dict[str, Any]:
+    """Options of a connection: how long both ends wait for each other, and PostgreSQL works on a statement. `options`:
+    what else was asked of PostgreSQL.
 
     It too must see that a connection was cut, or that its client stands still: until then what was locked by that one
     stays so, for everybody.
@@ -40,7 +41,7 @@ def bounded(answer_seconds: int) -> dict[str, Any]:
         "client_min_messages": "warning",
     }
     return {
-        "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+        "options": " ".join((options, *(f"-c {name}={value}" for name, value in settings.items()))).strip(),
         "keepalives_idle": CUT_SECONDS // 3,
         "keepalives_interval": CUT_SECONDS // 3,
         "keepalives_count": 2,
