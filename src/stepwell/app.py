@@ -76,7 +76,7 @@ def build_app(
 
     Invalid, OSError: the key file cannot be used.
     """
-    key = key or _key(settings)
+    key = key or _key(settings, store)
     required = settings.auth_required
     counters = Counters()
     budget = BodyBudget()
@@ -120,7 +120,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
         store = open_store(settings.place, clock=clock)
         work = Work(give_way=store.give_way)
         try:
-            key = _key(settings)
+            key = _key(settings, store)
             limits = Limits(store, per_second=settings.rate_limit)
             with _watch(store, clock), _retention(store, clock), _sharing(limits) if settings.store else nullcontext():
                 running.run(
@@ -151,10 +151,17 @@ def _traces(settings: Settings) -> Tracing | None:
     return otel.sending_to(settings.trace_to, __version__)
 
 
-def _key(settings: Settings) -> ServerKey:
+def _key(settings: Settings, store: Store) -> ServerKey:
     folder = folder_of(settings.place)
     if folder is not None:
-        return key_file.load(folder / settings.key_file)
+        path = folder / settings.key_file
+        if settings.store and not path.exists() and any(each.sealed_secret for each in store.list_credentials()):
+            raise Invalid(
+                f"there is no key file {path}, though other servers of this warehouse have one: is the folder that all "
+                "of them share mounted here?",
+                field="key_file",
+            )
+        return key_file.load(path)
     if not settings.key_file.is_absolute():  # each server would make a key of its own
         raise Invalid(
             "files of this warehouse are in a bucket, so key_file must be the whole path of the servers' key, the same "
@@ -197,7 +204,7 @@ def command(places: Settings, name: str, arguments: Arguments) -> Iterator[Item]
     clock = clock_of(places.place)
     store = open_store(places.place, clock=clock, background=False)
     try:
-        yield from _commands(store, partial(_key, places), places, clock).run(name, arguments)
+        yield from _commands(store, partial(_key, places, store), places, clock).run(name, arguments)
     finally:
         store.close()
 
@@ -236,10 +243,11 @@ def repair(place: Path | str) -> Iterator[Damage]:
 
 def _relocate(store: Store, places: Settings, url: str) -> Iterator[Copied]:
     """Move a store, and its server's key, without which credentials could not sign there."""
-    yield from relocate_store(store, url)
     folder = folder_of(url)
-    if folder is not None and not places.key_file.is_absolute():
-        key_file.carry(places.data_dir / places.key_file, folder / places.key_file)
+    for number, copied in enumerate(relocate_store(store, url)):
+        if number == 0 and folder is not None and not places.key_file.is_absolute():  # before servers may start there
+            key_file.carry(places.data_dir / places.key_file, folder / places.key_file)
+        yield copied
 
 
 def _commands(store: Store, key: Callable[[], ServerKey], places: Settings, clock: Clock) -> Commands:

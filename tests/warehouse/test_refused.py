@@ -6,13 +6,15 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from serving import binary
-from stepwell.core.errors import Conflict
+from stepwell.core.errors import Conflict, Invalid
 from stepwell.core.store import Store
-from stepwell.storage.warehouse import Address
+from stepwell.storage.warehouse import Address, migrate
 from stores import Shelf
+from warehouse.making import make
 
 REFUSED: dict[str, tuple[Callable[[Store, Path], object], str]] = {
     "a backup": (lambda store, folder: store.backup(target=folder / "copy"), "warehouse.md"),
@@ -63,3 +65,30 @@ def test_why_a_server_is_not_reached_is_told_once(
     assert done.returncode != 0
     (line,) = done.stderr.splitlines()
     assert word in line
+
+
+def test_a_server_without_the_folder_of_the_others_does_not_start(store: str, tmp_path: Path) -> None:
+    """As where it is not mounted: a key of its own would refuse what the others signed, and files would go nowhere."""
+    made = (str(binary()), "credential", "create", "--workspace", "*", "--role", "admin", "--store")
+    subprocess.run([*made, store], check=True, capture_output=True, timeout=60)
+    here = Address.of(store)
+    elsewhere = Address(clickhouse=here.clickhouse, catalog=here.catalog, files=tmp_path / "elsewhere").url
+    for command in ([*made, elsewhere], [str(binary()), "serve", "--port", "0", "--store", elsewhere]):
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert (done.returncode != 0, "mounted" in done.stderr) == (True, True), done.stderr
+    assert not list((tmp_path / "elsewhere").rglob("*.key"))
+
+
+def test_a_database_that_cannot_hold_all_texts_is_refused(
+    clickhouse_server: str, postgres_server: str, tmp_path: Path
+) -> None:
+    made = make(clickhouse=clickhouse_server, postgres=postgres_server, files=tmp_path / "files", migrated=False)
+    name = made.catalog.rpartition("/")[2]
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
+        words = f"CREATE DATABASE {name}_latin TEMPLATE template0 ENCODING LATIN1 LC_COLLATE 'C' LC_CTYPE 'C'"
+        connection.execute(words.encode())
+        try:
+            with pytest.raises(Invalid, match="UTF8"):
+                migrate(Address(clickhouse=made.clickhouse, catalog=f"{made.catalog}_latin", files=tmp_path))
+        finally:
+            connection.execute(f"DROP DATABASE {name}_latin WITH (FORCE)".encode())

@@ -35,8 +35,12 @@ def alone(database: Database) -> Iterator[Connection]:
 
 
 def migrate(database: Database) -> list[int]:
-    """Do what is missing, in one transaction; the numbers of what was done. Others that migrate wait meanwhile."""
+    """Do what is missing, in one transaction; the numbers of what was done. Others that migrate wait meanwhile.
+    Invalid: the database cannot hold all texts."""
     with alone(database) as connection:
+        ((encoding,),) = connection.execute("SHOW server_encoding").fetchall()
+        if encoding != "UTF8":
+            raise Invalid(f"the texts of the catalog's database are {encoding}: make it with --encoding UTF8")
         connection.execute(_TABLE)
         before = _done(connection)
         missing = {number: text for number, text in known().items() if number not in before}
