@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../requirements"
 PATH="$PWD/../.venv/bin:$PATH"
 
-for input in serve.in build.in s3.in warehouse.in swift.in dev.in docs.in frameworks.in clients/*.in peers/*.in; do
+for input in serve.in build.in s3.in warehouse.in swift.in dev.in chdb.in docs.in frameworks.in clients/*.in peers/*.in; do
     name="${input%.in}"
     overrides=()
     [ ! -f "$name.overrides" ] || overrides=(--override "$name.overrides")

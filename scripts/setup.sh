@@ -7,6 +7,7 @@
 #   scripts/setup.sh warehouse  Debian's PostgreSQL, ClickHouse and ZooKeeper, which the tests of the warehouse start for
 #                               themselves, and what puts clocks wrong and makes networks for them; and .cache/swift with
 #                               OpenStack Swift, whose buckets they keep files in
+#   scripts/setup.sh chdb       .venv with the newest ClickHouse as a package, for `pytest --engine chdb`: 900 MB
 #   scripts/setup.sh clients    .cache/clients/NAME for each requirements/clients/NAME.txt: real clients, apart from ours;
 #                               and Debian's PostgreSQL, in which one of them keeps what is imported
 #   scripts/setup.sh peers      .cache/peers/NAME for each requirements/peers/NAME.txt: other trackers, to be measured
@@ -190,6 +191,11 @@ for target in "${@:-serve}"; do
             install .cache/swift swift requirements/swift.txt
             need_databases postgresql clickhouse-server zookeeper faketime iproute2
             ;;
+        chdb)
+            install .venv test requirements/dev.txt
+            install .venv chdb requirements/chdb.txt
+            need_databases postgresql
+            ;;
         clients)
             need_databases postgresql
             for lock in requirements/clients/*.txt; do
@@ -210,6 +216,6 @@ for target in "${@:-serve}"; do
             PIP_NO_DEPS=1 install .cache/frameworks frameworks requirements/frameworks.txt
             ;;
         docs) install .cache/docs/venv docs requirements/docs.txt ;;
-        *) die "unknown target $target: serve, test, browser, warehouse, clients, peers, frameworks or docs" ;;
+        *) die "unknown target $target: serve, test, browser, warehouse, chdb, clients, peers, frameworks or docs" ;;
     esac
 done

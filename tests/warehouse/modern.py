@@ -56,10 +56,12 @@ class Chdb:
             self._session.query(statement)
 
     def select(self, statement: str, values: Mapping[str, Any], types: Sequence[type]) -> list[Any]:
-        """The columns of an answer that has only whole numbers of 64 bits."""
+        """The columns of an answer that has only whole numbers of 64 bits, or is one column of texts."""
         text = statement % {name: _literal(value) for name, value in values.items()}
         with LOCK:
             self._session.query(f"USE {self.name}")
+            if list(types) == [str]:
+                return [np.array(str(self._session.query(text, "TSV")).split("\n")[:-1], np.str_)]
             raw = self._session.query(text, "RowBinary").bytes() or b""
         table = np.frombuffer(raw, np.int64).reshape(-1, len(types))
         return [np.ascontiguousarray(table[:, number]) for number in range(len(types))]
