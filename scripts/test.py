@@ -171,7 +171,7 @@ def parts() -> list[Part]:
         ),
         Part(
             name="fast",
-            budget=1,
+            budget=1.5,
             commands=pytest([*loose, *quick], "-m", "not slow and not long", "--hypothesis-profile=quick"),
         ),
         Part(
