@@ -188,7 +188,7 @@ GROUP BY series
 SELECT series FROM tilings WHERE run IN %(runs)s AND series IN %(series)s GROUP BY series
 
 -- name: tiles
-SELECT tile, made, end_step, count, first_step, last_step, min_time, max_time
+SELECT tile, made, end_step, count, first_step, min_time, max_time
 FROM nodes
 PREWHERE level = 0 AND tile >= %(begin)s AND tile <= %(end)s
 WHERE run = %(run)s AND series IN %(series)s

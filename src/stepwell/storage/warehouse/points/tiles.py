@@ -58,14 +58,13 @@ class Nodes:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tiles:
     """Tiles by their first step: from which step (`tile`) to which each stands, its moment, and what it has: how many
-    points, between which steps and times. `nodes`: those of level 0, one a tile, where they were read too."""
+    points, its first step, and between which times. `nodes`: those of level 0, one a tile, where they were read too."""
 
     tile: I64
     end: I64
     made: I64
     count: I64
     first_step: I64
-    last_step: I64
     min_time: I64
     max_time: I64
     nodes: Nodes | None = None
@@ -80,7 +79,6 @@ class Tiles:
             made=nodes.made,
             count=summed.count,
             first_step=summed.first.step,
-            last_step=summed.last.step,
             min_time=summed.min_time,
             max_time=summed.max_time,
             nodes=nodes,
@@ -94,7 +92,6 @@ class Tiles:
             made=self.made[index],
             count=self.count[index],
             first_step=self.first_step[index],
-            last_step=self.last_step[index],
             min_time=self.min_time[index],
             max_time=self.max_time[index],
             nodes=None if self.nodes is None else self.nodes.take(index),
@@ -154,9 +151,9 @@ def segments(scope: Scope) -> list[Segment]:
     window = scope.window
     # All of a long series is often told by its tiles alone; to have all of their columns takes twice as long.
     whole = Tiles.of(_level(scope, 0, INT64_MIN, end)) if window == EVERYTHING else stored(scope, INT64_MIN, end)
-    inside = (whole.first_step >= window.min_step) & (whole.last_step <= window.max_step)
+    inside = (whole.first_step >= window.min_step) & (whole.end <= window.max_step)
     inside &= (whole.min_time >= window.min_time) & (whole.max_time <= window.max_time)
-    outside = (whole.first_step > window.max_step) | (whole.last_step < window.min_step)
+    outside = (whole.first_step > window.max_step) | (whole.end < window.min_step)
     outside |= (whole.min_time > window.max_time) | (whole.max_time < window.min_time)
     good = (inside | outside) & (whole.made <= scope.end) & _apart(whole, end)
     for places in (_late(scope, end, checked), _sorted(scope.waiting.points.step)):
@@ -185,17 +182,16 @@ def _stretches(scope: Scope, whole: Tiles, good: NDArray[np.bool_], inside: NDAr
 
 def stored(scope: Scope, begin: int, end: int, *, every: bool = False) -> Tiles:
     """Tiles that begin from one step to another, each as it was made last, or `every` time."""
-    columns = scope.select("tiles", 8, begin=begin, end=end)
+    columns = scope.select("tiles", 7, begin=begin, end=end)
     tile, made = columns[:2]
     order = np.argsort(tile, kind="stable") if every else _latest(tile, np.zeros_like(tile), made)
-    tile, made, last, count, first_step, last_step, min_time, max_time = (column[order] for column in columns)
+    tile, made, last, count, first_step, min_time, max_time = (column[order] for column in columns)
     return Tiles(
         tile=tile,
         end=last,
         made=made,
         count=count,
         first_step=first_step,
-        last_step=last_step,
         min_time=min_time,
         max_time=max_time,
     )
@@ -206,8 +202,10 @@ def nodes(scope: Scope, whole: Tiles, number: int) -> Nodes | None:
     if number == 0 and whole.nodes is not None:
         return whole.nodes
     found = _level(scope, number, int(whole.tile[0]), int(whole.tile[-1]))
-    found = found.take(np.isin(found.tile, whole.tile))
     at = np.searchsorted(whole.tile, found.tile)
+    of_these = whole.tile[at] == found.tile
+    if not of_these.all():
+        found, at = found.take(of_these), at[of_these]
     same = (found.made == whole.made[at]).all()
     counts = np.zeros(len(whole.tile), np.int64)
     np.add.at(counts, at, found.nodes.count)
