@@ -120,16 +120,16 @@ def test_a_run_goes_on_in_a_later_process(shared_server: Server, stored: Stored,
     assert stored.points(first.id, "loss") == [(0, 2.0), (1, 1.0)]
 
 
-@pytest.mark.parametrize(
-    ("ending", "status"),
-    [
-        ("pass", "FINISHED"),
-        ("raise ValueError('no')", "FAILED"),
-        ("raise KeyboardInterrupt", "KILLED"),
-        ("sys.exit(3)", "FAILED"),
-        ("sys.exit(0)", "FINISHED"),
-    ],
-)
+ENDINGS = [
+    ("pass", "FINISHED"),
+    ("raise ValueError('no')", "FAILED"),
+    ("raise KeyboardInterrupt", "KILLED"),
+    ("sys.exit(3)", "FAILED"),
+    ("sys.exit(0)", "FINISHED"),
+]
+
+
+@pytest.mark.parametrize(("ending", "status"), ENDINGS)
 def test_a_run_ends_as_its_block_does(
     shared_server: Server, stored: Stored, program: Program, ending: str, status: str
 ) -> None:
@@ -150,14 +150,10 @@ def test_a_run_ends_as_its_block_does(
 @pytest.mark.parametrize(
     ("ending", "status"),
     [
-        ("pass", "FINISHED"),
-        ("raise ValueError('no')", "FAILED"),
-        ("raise KeyboardInterrupt", "KILLED"),
-        ("sys.exit(3)", "FAILED"),
+        *ENDINGS,
         ("sys.exit('no data')", "FAILED"),
         ("exit(3)", "FAILED"),
         ("quit(code=1)", "FAILED"),
-        ("sys.exit(0)", "FINISHED"),
         ("sys.exit()", "FINISHED"),
         ("import asyncio\nasync def main():\n    sys.exit(3)\nasyncio.run(main())", "FAILED"),
         ("import threading\nt = threading.Thread(target=sys.exit, args=(3,))\nt.start()\nt.join()", "FINISHED"),

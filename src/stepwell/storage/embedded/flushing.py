@@ -89,9 +89,8 @@ class Flusher:
         self._snapshot = snapshot
         self._crowded: set[int] = set()  # series whose blocks overlap too deeply
         self._long: set[int] = set()  # series with blocks that a tile should stand for
-        self._untrimmed = (
-            True  # whether the journal may hold what is in blocks: after a flush that ended early, at first
-        )
+        # Whether the journal may hold what is in blocks: after a flush that ended early, and so at first.
+        self._untrimmed = True
         self.counters = {"flushes": 0, "blocks_written": 0, "merges": 0}
 
     def flush(self) -> bool:
