@@ -13,7 +13,7 @@ from stepwell.core.errors import Busy
 from stepwell.core.model import EVERYTHING
 from stepwell.core.series import INT64_MAX
 from stepwell.storage.warehouse import WarehouseStore, journal, moving
-from stepwell.storage.warehouse.points import Rows, tiles
+from stepwell.storage.warehouse.points import Rows, tile_making
 from stores import RUN, Shelf, W, add, change, columns, make_runs, read_points, selector
 
 
@@ -93,7 +93,7 @@ def test_what_this_process_wrote_is_not_read_back(store: WarehouseStore, monkeyp
         change(store, points=columns(part, part, np.sin(part)))
     with monkeypatch.context() as patch:
         patch.setattr(journal, "decode", _fails)
-        patch.setattr(tiles, "collect", _fails)
+        patch.setattr(tile_making, "collect", _fails)
         store._mover._round()
         store._roller.roll()
     assert all(moved for _, moved in journal_rows(store))

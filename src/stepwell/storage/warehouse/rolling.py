@@ -1,4 +1,6 @@
-"""Long series are summed up as they grow (points/tiles.py), in a thread of their own: it takes longer than a move."""
+"""Long series are summed up as they grow (points/tile_making.py), in a thread of their own: that takes longer than a
+move.
+"""
 
 from __future__ import annotations
 

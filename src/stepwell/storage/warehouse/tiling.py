@@ -1,5 +1,5 @@
-"""Long series that may be summed up (points/tiles.py): nobody else sums up series of their runs, and PostgreSQL says up
-to where all of their points are in ClickHouse.
+"""Long series that may be summed up (points/tile_making.py): nobody else sums up series of their runs, and PostgreSQL
+says up to where all of their points are in ClickHouse.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Points that this process has inserted lately, in memory: what is summed up soon need not be read back. No SQL.
 
 Nobody relies on it: who sums up asks how many are stored and for the sum of their arrival numbers, and reads what is
-stored where these are not the same (tiles.py).
+stored where these are not the same (tile_making.py).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from stepwell.core.page import Position
 from stepwell.core.series import I64, INT64_MAX, INT64_MIN, Order
 from stepwell.core.store import PointPage
 from stepwell.core.summary import Summary
-from stepwell.storage.warehouse.points import paging, schema, summing, tiles
+from stepwell.storage.warehouse.points import paging, schema, summing, tile_making, tiles
 from stepwell.storage.warehouse.points.cuts import Cut, conditions, hidden
 from stepwell.storage.warehouse.points.lately import Lately
 from stepwell.storage.warehouse.points.rows import Rows, distinct
@@ -237,7 +237,7 @@ class PointTables:
         ]
         lately = lately or Lately()
         return sum(
-            tiles.roll_up(scopes[begin : begin + TOGETHER], self._sizes.nodes, lately)
+            tile_making.roll_up(scopes[begin : begin + TOGETHER], self._sizes.nodes, lately)
             for begin in range(0, len(scopes), TOGETHER)
         )
 
@@ -248,7 +248,7 @@ class PointTables:
     def wrong_tiles(self, *, run: int, series: int, waiting: Waiting) -> bool:
         """Whether anything that was summed up of a series, and that a read would use, is not what its points are. Reads
         all of them."""
-        return tiles.wrong(self._scope(run, [series], EVERYTHING, waiting), self._sizes.nodes)
+        return tile_making.wrong(self._scope(run, [series], EVERYTHING, waiting), self._sizes.nodes)
 
     def delete_tiles(self, *, run: int, series: Sequence[int]) -> None:
         """Begin to remove all that was summed up of some series. It is not gone when this returns (`has_tiles`): until
