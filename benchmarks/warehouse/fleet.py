@@ -22,16 +22,18 @@ from servers import HOST, STEPWELL, environment, free_port, stop
 from stepwell.storage.warehouse import Address
 from warehouse import making
 from warehouse import servers as databases
+from warehouse.clusters import Cluster, cluster
 
 TICKS = os.sysconf("SC_CLK_TCK")
 READY_SECONDS = 120
+QUIET = 4  # half seconds without a merge
 # PostgreSQL as one is run that must not lose a commit, with the memory that its documentation advises for 4 GB.
 SETTINGS = {"fsync": "on", "full_page_writes": "on", "shared_buffers": "1GB", "max_wal_size": "4GB"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Used:
-    """Seconds of processor time: of Stepwell (or of the driver alone), PostgreSQL and ClickHouse."""
+    """Seconds of processor time: of Stepwell (or of the driver alone), PostgreSQL, and ClickHouse with ZooKeeper."""
 
     ours: float
     postgres: float
@@ -65,45 +67,75 @@ class Used:
 
 
 class Databases:
-    """A running PostgreSQL and a running ClickHouse, with nothing in them but what is made here."""
+    """A running PostgreSQL and a running ClickHouse, or a cluster, with nothing in them but what is made here."""
 
-    def __init__(self, folder: Path, postgres: databases.Process, clickhouse: databases.Process) -> None:
-        self.postgres = postgres
-        self.clickhouse = clickhouse
+    def __init__(self, folder: Path, postgres: databases.Process, clickhouse: databases.Process | Cluster) -> None:
+        self._postgres = postgres
+        self._clickhouse = clickhouse
         self._folder = folder
         self._made = 0
+
+    @property
+    def clustered(self) -> bool:
+        """Whether there are several replicas."""
+        return isinstance(self._clickhouse, Cluster)
+
+    @property
+    def first(self) -> databases.Process:
+        """A server of ClickHouse."""
+        return self._servers()[0]
 
     def warehouse(self) -> Address:
         """A warehouse in databases of its own."""
         self._made += 1
-        return making.make(
-            clickhouse=f"clickhouse://127.0.0.1:{self.clickhouse.port}",
-            postgres=f"postgresql://postgres@127.0.0.1:{self.postgres.port}",
-            files=self._folder / f"files-{self._made}",
-        )
+        files = self._folder / f"files-{self._made}"
+        postgres = f"postgresql://postgres@127.0.0.1:{self._postgres.port}"
+        if isinstance(self._clickhouse, Cluster):
+            return making.make_on(self._clickhouse, postgres=postgres, files=files)
+        return making.make(clickhouse=f"clickhouse://127.0.0.1:{self.first.port}", postgres=postgres, files=files)
 
     def used(self, ours: Callable[[], float]) -> Used:
         """What was used up to now; `ours` tells it of what is measured itself."""
-        return Used(ours=ours(), postgres=_tree(self.postgres.pid), clickhouse=_own(self.clickhouse.pid))
+        servers = self._servers()
+        if isinstance(self._clickhouse, Cluster):
+            servers.append(self._clickhouse.zookeeper)
+        return Used(
+            ours=ours(),
+            postgres=_tree(self._postgres.pid),
+            clickhouse=sum(_own(server.pid) for server in servers),
+        )
+
+    def settle(self) -> None:
+        """Wait until ClickHouse has merged what it merges by itself, which is a part of every insert's price."""
+        quiet = 0
+        while quiet < QUIET:
+            time.sleep(0.5)
+            merges = sum(int(_asked(server.port, "SELECT count() FROM system.merges")) for server in self._servers())
+            quiet = 0 if merges else quiet + 1
+
+    def _servers(self) -> list[databases.Process]:
+        """Those of ClickHouse."""
+        if isinstance(self._clickhouse, Cluster):
+            return [each for shard in self._clickhouse.replicas for each in shard]
+        return [self._clickhouse]
 
     def versions(self) -> str:
         """What the servers say of themselves."""
-        with psycopg.connect(f"postgresql://postgres@127.0.0.1:{self.postgres.port}/postgres") as connection:
+        with psycopg.connect(f"postgresql://postgres@127.0.0.1:{self._postgres.port}/postgres") as connection:
             row = connection.execute("SHOW server_version").fetchone()
         assert row is not None
-        ask = ["clickhouse-client", "--port", str(self.clickhouse.port), "--query", "SELECT version()"]
-        told = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip()
-        return f"PostgreSQL {row[0]}, ClickHouse {told}"
+        return f"PostgreSQL {row[0]}, ClickHouse {_asked(self.first.port, 'SELECT version()')}"
 
 
 @contextmanager
-def started() -> Iterator[Databases]:
-    """Both servers while they run, in a folder that goes with them."""
-    with (
-        databases.temporary_folder() as folder,
-        databases.clickhouse(folder / "clickhouse") as clickhouse,
-        databases.postgres(folder / "postgres", settings=SETTINGS) as postgres,
-    ):
+def started(*, replicas: int = 1) -> Iterator[Databases]:
+    """The servers while they run, in a folder that goes with them. Several replicas are a cluster with ZooKeeper."""
+    with databases.temporary_folder() as folder, ExitStack() as running:
+        if replicas == 1:
+            clickhouse = running.enter_context(databases.clickhouse(folder / "clickhouse"))
+        else:
+            clickhouse = running.enter_context(cluster(folder, replicas=replicas))
+        postgres = running.enter_context(databases.postgres(folder / "postgres", settings=SETTINGS))
         yield Databases(folder, postgres, clickhouse)
 
 
@@ -153,6 +185,11 @@ def _wait_ready(server: Asking, log: Path) -> None:
             if server.process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"a server did not become ready: {log.read_text()[-2000:]}") from None
             time.sleep(0.05)
+
+
+def _asked(port: int, statement: str) -> str:
+    ask = ["clickhouse-client", "--port", str(port), "--query", statement]
+    return subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def _own(pid: int) -> float:

@@ -22,14 +22,19 @@ from stepwell.core.model import NewRun, PointBatch, RunWrite
 from stepwell.core.series import I64, INT64_MAX, value_keys
 from stepwell.storage.warehouse import Address, WarehouseStore
 from stepwell.storage.warehouse.packing import pack
+from stepwell.storage.warehouse.points import clusters
+from stepwell.storage.warehouse.points.hosts import Place
 
+INSERT = "INSERT INTO points (run, series, step, time, value_key, occurrence, age) VALUES"
 RAW = "application/vnd.stepwell.points"
 WRITERS = 8  # connections, half of them to each process, each with a run of its own
 ROUNDS = 3  # of driver, null mode and Stepwell, one after another; the median ratio counts
 TARGET = 0.8
 START = 1_790_000_000_000_000
 # Points of a block, and of a round. A block is what a client sends, waits for, and may forget then.
-SIZES = {1_000: 240_000, 10_000: 1_600_000, 100_000: 3_200_000}
+SIZES = {1_000: 240_000, 10_000: 1_600_000, 100_000: 12_800_000}
+# What an insert of ours into a cluster says: an answer when two replicas have it.
+QUORUM = {**clusters.SETTINGS, **clusters.QUORUM}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +77,37 @@ class Block:
 
 
 def ingest(databases: Databases, tiny: bool) -> Iterator[Row]:
-    """Processor time of a point, and the ratio of points for each second of it."""
-    for size, points in SIZES.items():
-        blocks = [Block.of(number, size) for number in range(max(points // size // WRITERS // (10 if tiny else 1), 2))]
+    """Processor time of a point, and the ratio of points for each second of it. A server without a replica."""
+    for size in SIZES:
+        blocks = _blocks(size, tiny)
         rounds = [_round(databases, blocks) for _ in range(1 if tiny else ROUNDS)]
         yield from _rows(size, rounds)
     yield from _later(databases, tiny)
+
+
+def quorum(databases: Databases, tiny: bool) -> Iterator[Row]:
+    """The same where a point is acknowledged when it is in two places: the driver's in two replicas of ClickHouse, ours
+    in PostgreSQL, and then in two replicas too."""
+    for size in SIZES:
+        blocks = _blocks(size, tiny)
+        points = WRITERS * sum(len(block.step) for block in blocks)
+        rounds = [
+            (
+                _driver(databases, databases.warehouse(), blocks).over(points),
+                _stepwell(databases, databases.warehouse(), blocks).over(points),
+            )
+            for _ in range(1 if tiny else ROUNDS)
+        ]
+        what = f"blocks of {size:,} points"
+        for who, used in zip(("driver alone", "two processes"), zip(*rounds, strict=True), strict=True):
+            yield Row(part="quorum", what=f"{what}: {who}, us a point", found=str(_median(used)))
+        ratio = statistics.median(driver.whole / stepwell.whole for driver, stepwell in rounds)
+        yield _against(ratio, part="quorum", what=what, wanted=TARGET)
+
+
+def _blocks(size: int, tiny: bool) -> list[Block]:
+    """Of each writer."""
+    return [Block.of(number, size) for number in range(max(SIZES[size] // size // WRITERS // (10 if tiny else 1), 2))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,14 +132,12 @@ def _round(databases: Databases, blocks: Sequence[Block]) -> Round:
 
 def _driver(databases: Databases, address: Address, blocks: Sequence[Block]) -> Used:
     """clickhouse-driver alone: the same blocks into the same table, each inserted when the one before it was."""
-    words = "INSERT INTO points (run, series, step, time, value_key, occurrence, age) VALUES"
-    client = Client.from_url(f"{address.clickhouse}?use_numpy=true")
+    client = _client(databases, address)
     given = [block.columns(run) for block in blocks for run in range(WRITERS)]
-    client.execute("SELECT 1")
     before = databases.used(time.process_time)
     for columns in given:
-        client.execute(words, columns, columnar=True)
-    time.sleep(2)  # for merges, which go on in all ways
+        client.execute(INSERT, columns, columnar=True, settings=QUORUM if databases.clustered else None)
+    databases.settle()
     used = databases.used(time.process_time) - before
     client.disconnect()
     return used
@@ -118,8 +146,7 @@ def _driver(databases: Databases, address: Address, blocks: Sequence[Block]) -> 
 def _floor(databases: Databases, address: Address, blocks: Sequence[Block]) -> Used:
     """The least that an acknowledgement by PostgreSQL can cost: each block's bytes, packed as ours are, in a commit of
     its own, and the points in ClickHouse later, in blocks of a million."""
-    words = "INSERT INTO points (run, series, step, time, value_key, occurrence, age) VALUES"
-    client = Client.from_url(f"{address.clickhouse}?use_numpy=true")
+    client = _client(databases, address)
     given = [block.columns(run) for block in blocks for run in range(WRITERS)]
     packed = [pack([columns[place] for place in (1, 2, 3, 4, 5)]) for columns in given]
     size = max(1_000_000 // len(blocks[0].step), 1)
@@ -127,7 +154,6 @@ def _floor(databases: Databases, address: Address, blocks: Sequence[Block]) -> U
         [np.concatenate(column) for column in zip(*given[at : at + size], strict=True)]
         for at in range(0, len(given), size)
     ]
-    client.execute("SELECT 1")
     with psycopg.connect(address.catalog, autocommit=True) as connection:
         before = databases.used(time.process_time)
         for number, payload in enumerate(packed):
@@ -135,11 +161,19 @@ def _floor(databases: Databases, address: Address, blocks: Sequence[Block]) -> U
                 "INSERT INTO journal (run_key, first_arrival, count, payload) VALUES (1, %b, 1, %b)", (number, payload)
             )
         for columns in whole:
-            client.execute(words, columns, columnar=True)
-        time.sleep(2)
+            client.execute(INSERT, columns, columnar=True)
+        databases.settle()
         used = databases.used(time.process_time) - before
     client.disconnect()
     return used
+
+
+def _client(databases: Databases, address: Address) -> Client:
+    """Connected to a server."""
+    database, port = Place.of(address.clickhouse).database, databases.first.port
+    client = Client.from_url(f"clickhouse://127.0.0.1:{port}/{database}?use_numpy=true")
+    client.execute("SELECT 1")
+    return client
 
 
 def _parsing(databases: Databases, blocks: Sequence[Block]) -> Used:
@@ -175,7 +209,7 @@ def _sent(
         list(pool.map(send, range(WRITERS)))
     while not settled():
         time.sleep(0.1)
-    time.sleep(2)
+    databases.settle()
     return databases.used(cpu) - before
 
 
@@ -195,11 +229,7 @@ def _rows(size: int, rounds: Sequence[Round]) -> Iterator[Row]:
         return statistics.median(of(each) for each in rounds)
 
     def used(of: Callable[[Round], Used]) -> Used:
-        return Used(
-            ours=middle(lambda r: of(r).ours),
-            postgres=middle(lambda r: of(r).postgres),
-            clickhouse=middle(lambda r: of(r).clickhouse),
-        )
+        return _median([of(each) for each in rounds])
 
     what = f"blocks of {size:,} points"
     yield Row(part="ingest", what=f"{what}: driver alone, us a point", found=str(used(lambda r: r.driver)))
@@ -209,17 +239,27 @@ def _rows(size: int, rounds: Sequence[Round]) -> Iterator[Row]:
     parsing = middle(lambda r: r.parsing.ours)
     yield Row(part="ingest", what=f"{what}: of it HTTP and parsing (null mode)", found=f"{parsing:.2f}")
     ratio = middle(lambda r: r.driver.whole / r.stepwell.whole)
-    yield Row(
-        part="ingest",
-        what=f"{what}: points per core of all servers and clients, against the driver's",
-        found=f"{ratio:.2f} x",
-        wanted=f"{TARGET} x",
-        holds=ratio >= TARGET,
-    )
+    yield _against(ratio, part="ingest", what=what)
     alone = middle(lambda r: r.driver.ours / r.stepwell.ours)
     yield Row(
         part="ingest", what=f"{what}: per core of the Stepwells, against the driver's own", found=f"{alone:.2f} x"
     )
+
+
+def _median(used: Sequence[Used]) -> Used:
+    """Of each part by itself."""
+    return Used(
+        ours=statistics.median(each.ours for each in used),
+        postgres=statistics.median(each.postgres for each in used),
+        clickhouse=statistics.median(each.clickhouse for each in used),
+    )
+
+
+def _against(ratio: float, *, part: str, what: str, wanted: float | None = None) -> Row:
+    told = f"{what}: points per core of all servers and clients, against the driver's"
+    if wanted is None:
+        return Row(part=part, what=told, found=f"{ratio:.2f} x")
+    return Row(part=part, what=told, found=f"{ratio:.2f} x", wanted=f"{wanted} x", holds=ratio >= wanted)
 
 
 def _later(databases: Databases, tiny: bool) -> Iterator[Row]:

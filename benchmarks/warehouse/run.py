@@ -1,9 +1,9 @@
-"""Measures a warehouse: Stepwell over a PostgreSQL and a ClickHouse that are started for it.
+"""Measures a warehouse: Stepwell over a PostgreSQL and a ClickHouse that are started for it, two of them for quorum.
 
     .venv/bin/python benchmarks/warehouse/run.py [--tiny] [--only PART ...]
 
 Writes benchmarks/results/warehouse-<date>-<commit>.json and .md; what is there of other parts stays. The parts: ingest,
-single, charts, search, keys. Exits with 1 when a target is missed.
+quorum, single, charts, search, keys. Exits with 1 when a target is missed.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from fleet import started
 
 PARTS = {
     "ingest": ingesting.ingest,
+    "quorum": ingesting.quorum,
     "single": following.single,
     "charts": reading.charts,
     "search": searching.search,
@@ -38,7 +39,7 @@ def main() -> int:
     asked = table.asked(__doc__, PARTS)
     rows: list[Row] = []
     for name in asked.only:
-        with started() as databases:
+        with started(replicas=2 if name == "quorum" else 1) as databases:
             versions = databases.versions()
             for row in PARTS[name](databases, asked.tiny):
                 rows.append(row)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import uuid
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -17,20 +18,37 @@ import psycopg
 from stepwell.storage.warehouse import Address, migrate
 from stepwell.storage.warehouse.address import Bucket
 from stepwell.storage.warehouse.points import ClickHouse
+from warehouse.clusters import Cluster
 from warehouse.servers import CLICKHOUSE, POSTGRES
 
 
 def make(*, clickhouse: str, postgres: str, files: Path | Bucket, migrated: bool = True) -> Address:
     """A warehouse in databases of a new name; `clickhouse` and `postgres` are URLs without one."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
-    with closing(ClickHouse(clickhouse)) as server:
-        server.run(f"CREATE DATABASE {name}")
+    name = _databases(postgres, [clickhouse])
     address = Address(clickhouse=f"{clickhouse}/{name}", catalog=f"{postgres}/{name}", files=files)
     if migrated:
         migrate(address)
     return address
+
+
+def make_on(cluster: Cluster, *, postgres: str, files: Path) -> Address:
+    """The same on a cluster."""
+    servers = [each for shard in cluster.replicas for each in shard]
+    name = _databases(postgres, [f"clickhouse://{each.address}:{each.port}" for each in servers])
+    address = Address(clickhouse=cluster.url(name), catalog=f"{postgres}/{name}", files=files)
+    migrate(address)
+    return address
+
+
+def _databases(postgres: str, clickhouses: Sequence[str]) -> str:
+    """The name of new databases, one on each server."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
+    for url in clickhouses:
+        with closing(ClickHouse(url, size=1)) as server:
+            server.run(f"CREATE DATABASE {name}")
+    return name
 
 
 if __name__ == "__main__":

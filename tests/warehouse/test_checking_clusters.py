@@ -17,10 +17,10 @@ from stepwell.storage.warehouse import WarehouseStore
 from stepwell.storage.warehouse.points import ClickHouse
 from stores import LOSS, RUN, Shelf, add, make_runs, read_rows, rows_told, selector
 from warehouse.clusters import Cluster, cluster
+from warehouse.making import make_on
 from warehouse.places import TIGHT
 from warehouse.servers import Process, temporary_folder
 from warehouse.test_checking import LONG, OTHER, assert_sound, move, repaired, rows, said, trim
-from warehouse.test_replicas import on
 from warehouse.test_server_faults import until
 
 SERIES = 2  # of each run: keys follow each other, and a key says the shard
@@ -32,7 +32,7 @@ class Ships:
 
     def __init__(self, running: Cluster, postgres: str, files: Path) -> None:
         self.cluster = running
-        self.address = on(running, postgres, files)
+        self.address = make_on(running, postgres=postgres, files=files)
         self.database = self.address.clickhouse.rpartition("/")[2].partition("?")[0]
         self.store = self.open()
         make_runs(self.store, RUN, OTHER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Semaphore
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ import pytest
 from stepwell.core.errors import Busy
 from stepwell.core.model import EVERYTHING
 from stepwell.core.series import INT64_MAX
+from stepwell.storage import pacing
 from stepwell.storage.warehouse import WarehouseStore, journal, moving
-from stepwell.storage.warehouse.points import Rows, tile_making
+from stepwell.storage.warehouse.moving import DEAREST
+from stepwell.storage.warehouse.points import Lately, Rows, tile_making
 from stores import RUN, Shelf, W, add, change, columns, make_runs, read_points, selector
 
 
@@ -101,6 +104,61 @@ def test_what_this_process_wrote_is_not_read_back(store: WarehouseStore, monkeyp
     (found,) = store.read_buckets(workspace=W, selectors=[selector()], window=EVERYTHING, budget=100)
     assert int(found.count.sum()) == 150_000
     assert np.allclose(found.mean @ found.count, np.sin(number).sum())
+
+
+def test_what_comes_faster_than_it_is_summed_up_waits_and_is_not_read_back(
+    store: WarehouseStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A summing up begins when half of what may be kept is, and goes on only when a move that follows would end."""
+    monkeypatch.setattr(store._roller, "_lately", Lately(most=200_000))
+    monkeypatch.setattr(moving, "POINTS", 100_000)
+    monkeypatch.setattr(tile_making, "collect", _fails)
+    roll_up, moves = store._roller._tables.roll_up, Semaphore(0)
+
+    def rolled(**given: Any) -> int:
+        moves.acquire(timeout=0.5)
+        return roll_up(**given)
+
+    def moved(rows: Rows) -> None:
+        grown(rows)
+        moves.release()
+
+    grown = store._roller.grown
+    monkeypatch.setattr(store._roller._tables, "roll_up", rolled)
+    monkeypatch.setattr(store._roller, "grown", moved)
+    number = np.arange(500_000)
+    for part, run in zip(np.array_split(number, 5), (RUN, "r2", RUN, "r2", RUN), strict=True):
+        change(store, run, points=columns(part, part, np.sin(part)))
+    store._roller.start()
+    store._mover._round()
+    store._roller.stop()
+    store._roller.roll()
+    assert store.stats().counters["tiles_made"] == 300_000 // 32_768 - 1 + 200_000 // 32_768 - 1
+    assert all(moved for _, moved in journal_rows(store))
+
+
+def test_writers_are_slowed_down_where_more_comes_than_is_moved(
+    store: WarehouseStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing, "EASY", 10)
+    add(store, steps(0, 20))
+    assert store._mover.behind == 0, "nobody moves"
+    store._mover._works = True
+    assert store._mover.behind == 20
+    add(store, steps(20, 1))
+    assert 0 < store.stats().counters["paced_seconds"] <= DEAREST
+    with monkeypatch.context() as patch:
+        patch.setattr(store._moving, "insert", _busy)
+        store._mover._carefully(store._mover._round)
+    add(store, steps(21, 10))
+    before = store.stats().counters["paced_seconds"]
+    assert store._mover.behind == 0, "moving does not work, so nobody waits for it"
+    add(store, steps(31, 10))
+    assert store.stats().counters["paced_seconds"] == before
+    store._mover._carefully(store._mover._round)
+    assert store._mover.behind == 0
+    assert store._mover._works
+    assert len(read_points(store)) == 41
 
 
 def test_what_other_processes_wrote_is_left_to_them_for_some_rounds(shelf: Shelf, store: WarehouseStore) -> None:

@@ -16,9 +16,9 @@ import pytest
 from stepwell.storage.warehouse import Address
 from warehouse.clusters import cluster
 from warehouse.hosts import Network, network
-from warehouse.making import make
+from warehouse.making import make, make_on
 from warehouse.servers import Host, clickhouse, postgres, temporary_folder
-from warehouse.test_replicas import Fleet, assert_each_has_all, on, serving
+from warehouse.test_replicas import Fleet, assert_each_has_all, serving
 from warehouse.test_server_faults import health, training, until, wait_for_more
 from warehouse.trainers import assert_whole
 from warehouse.watching import watched
@@ -75,7 +75,8 @@ def split(postgres_server: str, tmp_path: Path) -> Iterator[tuple[Network, Fleet
     with network(3) as net, temporary_folder() as folder:
         *servers, keeper = net.hosts
         with cluster(folder, keeper=keeper, hosts=servers) as running:
-            yield net, Fleet(cluster=running, address=on(running, postgres_server, tmp_path / "files"))
+            address = make_on(running, postgres=postgres_server, files=tmp_path / "files")
+            yield net, Fleet(cluster=running, address=address)
 
 
 @pytest.mark.parametrize("seen", [True, False])

@@ -5,7 +5,6 @@ acknowledged (docs/explanation/consistency.md).
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from stepwell.core.errors import Invalid
 from stepwell.storage.warehouse import Address, migrate
 from stepwell.storage.warehouse.points import ClickHouse
 from warehouse.clusters import Cluster, cluster
+from warehouse.making import make_on
 from warehouse.servers import Process, temporary_folder
 from warehouse.test_server_faults import health, training, until, wait_for_more
 from warehouse.trainers import MLFLOW, Trainer, ask, assert_whole
@@ -60,21 +60,7 @@ class Fleet:
 @contextmanager
 def fleet(postgres_server: str, files: Path, *, shards: int) -> Iterator[Fleet]:
     with temporary_folder() as folder, cluster(folder, shards=shards) as running:
-        yield Fleet(cluster=running, address=on(running, postgres_server, files))
-
-
-def on(running: Cluster, postgres: str, files: Path) -> Address:
-    """An empty warehouse on a cluster."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
-    for shard in running.replicas:
-        for each in shard:
-            with closing(ClickHouse(f"clickhouse://{each.address}:{each.port}", size=1)) as server:
-                server.run(f"CREATE DATABASE {name}")
-    address = Address(clickhouse=running.url(name), catalog=f"{postgres}/{name}", files=files)
-    migrate(address)
-    return address
+        yield Fleet(cluster=running, address=make_on(running, postgres=postgres_server, files=files))
 
 
 def readable(port: int, trainer: Trainer) -> bool:

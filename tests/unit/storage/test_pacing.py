@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepwell.storage.embedded.flushing import STEP_POINTS
-from stepwell.storage.embedded.pacing import EASY, HEAD_POINTS, LONGEST, Pace, pause
+from stepwell.storage.pacing import EASY, HEAD_POINTS, LONGEST, Pace, pause
 
 
 class Now:
@@ -34,6 +34,11 @@ def test_who_brought_no_points_makes_nobody_wait() -> None:
 def test_the_fuller_the_head_and_the_larger_the_commit_the_longer(points: int, weight: int, more: int) -> None:
     assert 0.0 <= pause(points, weight) <= pause(points, weight + more) <= LONGEST
     assert pause(points, weight) <= pause(points + more, weight)
+
+
+@given(st.integers(0, 200_000), st.integers(0, 3 * HEAD_POINTS), st.floats(0, 1e-3))
+def test_a_point_costs_no_more_than_the_dearest(points: int, weight: int, dearest: float) -> None:
+    assert pause(points, weight, dearest=dearest) == min(pause(points, weight), points * dearest)
 
 
 @pytest.mark.parametrize("packed", [40_000, 200_000, 1_000_000])

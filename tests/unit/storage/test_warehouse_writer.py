@@ -15,6 +15,7 @@ import pytest
 
 from stepwell.core.errors import Busy, StorageFailed
 from stepwell.storage.catalog.quotas import Quotas
+from stepwell.storage.pacing import HEAD_POINTS, Pace
 from stepwell.storage.warehouse import writer
 from stepwell.storage.warehouse.database import Connection, Database
 from stepwell.storage.warehouse.writer import Writer
@@ -48,9 +49,9 @@ class Kept:
         """As Joining."""
 
 
-def opened(kept: Kept) -> Writer:
+def opened(kept: Kept, pace: Pace | None = None) -> Writer:
     quotas = Quotas(count_points=lambda connection, workspace: 0)
-    return Writer(cast("Database", kept), quotas=quotas, joining=kept)
+    return Writer(cast("Database", kept), quotas=quotas, joining=kept, pace=pace or Pace(lambda: 0))
 
 
 def asked(changing: Writer) -> Future[None]:
@@ -125,6 +126,20 @@ def test_who_does_not_come_back_is_waited_for_once(several: Writer, monkeypatch:
 def test_nobody_is_waited_for_beyond_a_whole_group(several: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "GROUP", 1)
     asked(several).result(10)
+
+
+def test_a_pause_makes_one_transaction_of_what_comes_meanwhile(kept: Kept) -> None:
+    pace = Pace(lambda: HEAD_POINTS)
+    pace.took(1)
+    assert pace.left() > 0
+    changing = opened(kept, pace)
+    waiting = [asked(changing) for _ in range(AT_ONCE)]
+    with pytest.raises(TimeoutError):
+        waiting[0].result(0.05)
+    changing.close()  # waits for no pause
+    for future in waiting:
+        future.result(0)
+    assert kept.groups == [AT_ONCE]
 
 
 def test_the_end_does_what_waits(several: Writer, kept: Kept) -> None:

@@ -12,9 +12,10 @@ import pytest
 
 from stepwell.core.errors import AlreadyExists, Busy, Conflict, StorageFailed, StorageFull
 from stepwell.core.model import NewExperiment, PointBatch, RunWrite
-from stepwell.storage.embedded import EmbeddedStore, pacing, points, writer
-from stepwell.storage.embedded.pacing import Pace
+from stepwell.storage import pacing
+from stepwell.storage.embedded import EmbeddedStore, points, writer
 from stepwell.storage.embedded.writer import Request
+from stepwell.storage.pacing import Pace
 from stepwell.web.work import Work
 from stores import NOW, RUN, W, add, make_runs, read_rows
 

@@ -40,7 +40,6 @@ from stepwell.storage.embedded.expiring import Expirer
 from stepwell.storage.embedded.flushing import Flusher
 from stepwell.storage.embedded.head import Head
 from stepwell.storage.embedded.journal import Compressor
-from stepwell.storage.embedded.pacing import Pace
 from stepwell.storage.embedded.packing import Packer
 from stepwell.storage.embedded.points import PointCount, PointTables, RunCache, SeriesRows
 from stepwell.storage.embedded.reserve import Reserve
@@ -49,6 +48,7 @@ from stepwell.storage.embedded.statements import POINTS as SQL
 from stepwell.storage.embedded.writer import BUCKETS, Request, Writer
 from stepwell.storage.files import Files, RealFiles
 from stepwell.storage.memory import OF_ANSWERS, share_heap
+from stepwell.storage.pacing import Pace
 
 T = TypeVar("T")
 READERS: Final = 24  # more than threads that ask: who looks up a credential must not wait for eight long reads

@@ -32,11 +32,11 @@ from stepwell.storage.embedded.arrivals import BEFORE_ALL, RunParts
 from stepwell.storage.embedded.backlog import Backlog
 from stepwell.storage.embedded.blocks import Blocks, headers_of_many
 from stepwell.storage.embedded.head import Head, Moment, Name, Series, State
-from stepwell.storage.embedded.pacing import HEAD_POINTS
 from stepwell.storage.embedded.staging import Stage
 from stepwell.storage.embedded.statements import POINTS
 from stepwell.storage.embedded.summing import live_of, sum_up
 from stepwell.storage.embedded.writer import Request
+from stepwell.storage.pacing import HEAD_POINTS
 
 RUNS_KEPT: Final = 100_000
 ATTEMPTS: Final = 1_000  # at seeing head and database at one moment

@@ -17,8 +17,8 @@ import apsw
 
 from stepwell.core.errors import Busy, Corrupt, StepwellError, StorageFailed, StorageFull
 from stepwell.storage.embedded.database import translated
-from stepwell.storage.embedded.pacing import Pace
 from stepwell.storage.embedded.staging import Stage
+from stepwell.storage.pacing import Pace
 from stepwell.storage.promise import Promise
 
 GROUP_POINTS: Final = 100_000

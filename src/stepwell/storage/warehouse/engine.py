@@ -19,6 +19,7 @@ from stepwell.storage.catalog.quotas import Quotas
 from stepwell.storage.catalog.read_cache import ReadCaches
 from stepwell.storage.catalog.runs import Purged
 from stepwell.storage.memory import OF_COLUMNS, share_heap
+from stepwell.storage.pacing import Pace
 from stepwell.storage.warehouse import checking, cuts, migrations, repairing
 from stepwell.storage.warehouse.address import Address
 from stepwell.storage.warehouse.database import Connection, Database
@@ -26,7 +27,7 @@ from stepwell.storage.warehouse.expiring import Expirer
 from stepwell.storage.warehouse.holding import contents_of
 from stepwell.storage.warehouse.joining import JoinedWrites
 from stepwell.storage.warehouse.journal import SQL
-from stepwell.storage.warehouse.moving import KEPT, Mover
+from stepwell.storage.warehouse.moving import DEAREST, KEPT, Mover
 from stepwell.storage.warehouse.point_store import PointReadsAndWrites
 from stepwell.storage.warehouse.points import SIZES, ClickHouse, Connect, PointTables, Sizes
 from stepwell.storage.warehouse.pulse import Pulse
@@ -74,7 +75,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             self._remover = Remover(self._database, moved)
             remembered = Remembered()
             self._mover = Mover(
-                self._database, moved, clock=clock, grown=self._roller.grown, remembered=remembered, kept=kept
+                self._database, moved, clock=clock, roller=self._roller, remembered=remembered, kept=kept
             )
             self._clickhouse = connect(address.clickhouse, met=self._mover.put_back)
             undo.callback(self._clickhouse.close)
@@ -83,8 +84,11 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             self._pulse = Pulse(address, connect, clock=shared)
             self._requests = RequestCounts(self._database)
             self._quotas = Quotas(count_points=_points_of)
-            self._stage = Stage(self._tables, quotas=self._quotas, remembered=remembered)
-            self._writer = Writer(self._database, quotas=self._quotas, joining=JoinedWrites(self._stage))
+            self._pace = Pace(lambda: self._mover.behind, dearest=DEAREST)
+            self._stage = Stage(self._tables, quotas=self._quotas, remembered=remembered, pace=self._pace)
+            self._writer = Writer(
+                self._database, quotas=self._quotas, joining=JoinedWrites(self._stage), pace=self._pace
+            )
             undo.callback(self._writer.close)
             self._expirer = Expirer(self._database, self._tables, self._writer, clock=clock)
             PointReadsAndWrites.__init__(
@@ -210,6 +214,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
         }
         counters = {
             **writer.counters,
+            "paced_seconds": self._pace.seconds,
             **self._stage.counters,
             **self._mover.counters,
             **self._roller.counters,

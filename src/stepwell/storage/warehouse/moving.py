@@ -25,11 +25,13 @@ from stepwell.storage.warehouse.journal import SQL
 from stepwell.storage.warehouse.points import PointTables, Rows
 from stepwell.storage.warehouse.prepared import Value
 from stepwell.storage.warehouse.remembered import Remembered
+from stepwell.storage.warehouse.rolling import Roller
 
 ROWS: Final = 2_000  # of the journal in one move,
 POINTS: Final = 1 << 20  # and how many points they have unless one row has more
 GARBAGE: Final = 1_000  # purged runs that are removed at once
 PAUSE: Final = 1.0  # seconds between two rounds
+DEAREST: Final = 5e-6  # seconds by which a point is put off at most where more come than are moved
 OTHERS: Final = 5  # rounds for which others' rows are left to them, who need not read them
 # Seconds for which moved rows are kept. Systems write out what they were given within half a minute, and ClickHouse
 # keeps what it has merged for eight minutes.
@@ -47,26 +49,33 @@ class Mover:
         tables: PointTables,
         *,
         clock: Clock,
-        grown: Callable[[Rows], None],
+        roller: Roller,
         remembered: Remembered,
         kept: int = KEPT,
     ) -> None:
-        """`grown` is told what was moved, by run, series and key; `remembered` has what this process wrote; `kept`:
-        seconds for which moved rows are kept."""
+        """`roller` is told what was moved; `remembered` has what this process wrote; `kept`: seconds for which moved
+        rows are kept."""
         self.counters = {"flushes": 0, "points_moved": 0, "points_put_back": 0}
         self.waiting = 0  # points in the journal, as of the last round
         self._database = database
         self._tables = tables
         self._clock = clock
         self._kept = kept
-        self._grown = grown
+        self._roller = roller
         self._remembered = remembered
         self._given: deque[int] = deque(maxlen=OTHERS)  # the next arrival number, as of each of the last rounds
+        self._works = False  # whether the last round went well
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
+    @property
+    def behind(self) -> int:
+        """Points of this process that wait to be moved, and have only to wait: 0 where moving does not work."""
+        return self._remembered.count if self._works else 0
+
     def start(self) -> None:
         """Move from now on what comes."""
+        self._works = True
         self._thread = threading.Thread(target=self._work, name="stepwell-mover", daemon=True)
         self._thread.start()
 
@@ -129,7 +138,7 @@ class Mover:
         self.counters["flushes"] += 1
         for rows in moved:
             self.counters["points_moved"] += len(rows)
-            self._grown(rows)
+            self._roller.grown(rows)
         return more
 
     def _own(self, connection: Connection) -> Sequence[Row]:
@@ -156,7 +165,7 @@ class Mover:
 
     def _round(self) -> None:
         while self._move(self._own) and not self._ended.is_set():
-            pass
+            self._roller.wait()  # what is moved on meanwhile would have to be read back
         if len(self._given) == OTHERS:
             before = self._given[0]
             while self._move(lambda connection: _next(connection, "next_to_move", before)) and not self._ended.is_set():
@@ -173,7 +182,9 @@ class Mover:
     def _carefully(self, run: Callable[[], None]) -> None:
         try:
             run()
+            self._works = True
         except StepwellError as error:
+            self._works = False
             _log.warning(error.message, extra={"action": "move_failed"})
 
 

@@ -30,6 +30,11 @@ class Remembered:
         self._rows: dict[Key, Rows] = {}
         self._count = 0
 
+    @property
+    def count(self) -> int:
+        """Points that are here."""
+        return self._count
+
     def add(self, rows: Rows, *, first_arrival: int) -> None:
         """Points of one run that are written as one row. For them the oldest are forgotten."""
         arrival = np.arange(first_arrival, first_arrival + len(rows))

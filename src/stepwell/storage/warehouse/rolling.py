@@ -39,6 +39,8 @@ class Roller:
         self._growth: dict[Key, int] = {}
         self._lately = Lately()
         self._due = threading.Event()
+        self._room = threading.Event()  # in what is kept lately, or nobody makes any
+        self._room.set()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -51,6 +53,7 @@ class Roller:
         """No more by itself. Idempotent."""
         self._ended.set()
         self._due.set()
+        self._room.set()
         if self._thread is not None:
             self._thread.join()
 
@@ -62,7 +65,14 @@ class Roller:
         keys = zip(rows.run[begins].tolist(), rows.series[begins].tolist(), strict=True)
         self._grow(dict(zip(keys, counts.tolist(), strict=True)))
         if self._lately.crowded:
+            if self._thread is not None:
+                self._room.clear()
             self._due.set()
+
+    def wait(self) -> None:
+        """Until what was moved lately has been summed up, where it is much: but no longer than from one round to the
+        next."""
+        self._room.wait(PAUSE)
 
     def _grow(self, counts: Mapping[Key, int]) -> None:
         with self._lock:
@@ -102,3 +112,5 @@ class Roller:
                 self.roll()
             except StepwellError as error:
                 _log.warning(error.message, extra={"action": "roll_up_failed"})
+            finally:
+                self._room.set()

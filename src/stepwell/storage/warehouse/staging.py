@@ -22,6 +22,7 @@ from stepwell.core.summary import Sample, Summary, repeated_steps
 from stepwell.storage.catalog import series, summaries
 from stepwell.storage.catalog.quotas import Quotas
 from stepwell.storage.catalog.series import Name
+from stepwell.storage.pacing import Pace
 from stepwell.storage.warehouse import cuts, journal
 from stepwell.storage.warehouse.database import Connection
 from stepwell.storage.warehouse.names import KnownNames
@@ -46,11 +47,12 @@ class _Series:
 class Stage:
     """Where points go from a transaction that has locked the rows of their runs. For the thread that writes."""
 
-    def __init__(self, tables: PointTables, *, quotas: Quotas, remembered: Remembered) -> None:
-        """`remembered` is told what goes into the journal."""
+    def __init__(self, tables: PointTables, *, quotas: Quotas, remembered: Remembered, pace: Pace) -> None:
+        """`remembered` is told what goes into the journal, `pace` how much."""
         self._tables = tables
         self._quotas = quotas
         self._remembered = remembered
+        self._pace = pace
         self._names = KnownNames()
         self.counters = {"points": 0, "duplicates": 0}
 
@@ -93,6 +95,7 @@ class Stage:
         if len(rows):
             for part, number in _store(connection, rows, grouped, stored, first):
                 self._remembered.add(part, first_arrival=number)
+            self._pace.took(len(rows))
         self._quotas.settled()  # whoever counts in this transaction sees them
         self.counters["points"] += len(rows)
         self.counters["duplicates"] += given - len(rows)

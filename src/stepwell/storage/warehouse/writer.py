@@ -21,6 +21,7 @@ from psycopg import errors
 
 from stepwell.core.errors import Busy, StepwellError, StorageFailed
 from stepwell.storage.catalog.quotas import Quotas
+from stepwell.storage.pacing import Pace
 from stepwell.storage.warehouse.database import Connection, Database, told
 from stepwell.storage.warehouse.journal import SQL
 
@@ -76,11 +77,12 @@ class _Outcome:
 class Writer:
     """One thread and one connection that change the database. Any number of threads may submit."""
 
-    def __init__(self, database: Database, *, quotas: Quotas, joining: Joining) -> None:
+    def __init__(self, database: Database, *, quotas: Quotas, joining: Joining, pace: Pace) -> None:
         """`quotas` are told what was rolled back, and to count anew what others wrote. `joining` does what is to be
-        joined."""
+        joined. `pace` says how long the next transaction is put off."""
         self._joining = joining
         self._quotas = quotas
+        self._pace = pace
         self._counted = monotonic()
         self.counters = {"commits": 0, "commit_requests": 0}
         self.commit_counts = [0] * (len(BUCKETS) + 1)
@@ -136,6 +138,8 @@ class Writer:
         with self._wake:
             while not (self._queue or self._closed):
                 self._wake.wait()
+            while (left := self._pace.left()) and not self._closed:
+                self._wake.wait(left)
             self._gather()
             return [self._queue.popleft() for _ in range(min(GROUP, len(self._queue)))]
 
