@@ -92,6 +92,36 @@ def test_tables_are_made_on_every_server_and_replicas_follow(ships: Cluster) -> 
         assert points.summaries(runs=[1, 2], series=[1, 2], waiting=Waiting.none())[2].count == 4_007
 
 
+def test_what_is_moved_at_once_is_one_part_of_a_shard(ships: Cluster) -> None:
+    """Nothing is passed on where there is one shard, in as many parts as it came in or more."""
+    name = made(ships)
+    migrate(ships, name)
+    rows = [some(1, range(1_200_000)), some(2, range(100_000))]
+    with closing(ClickHouse(ships.url(name))) as server:
+        points = PointTables(server)
+        points.insert(*rows)
+        assert points.settled()
+        parts = f"SELECT count() FROM system.parts WHERE database = '{name}' AND table = 'points_local'"
+        assert [count(each, name, parts) for each in members(ships)] == [1, 1]
+        assert [points.summaries(runs=[run], series=[run], waiting=Waiting.none())[run].count for run in (1, 2)] == [
+            1_200_000,
+            100_000,
+        ]
+
+
+def test_of_two_shards_each_gets_its_series() -> None:
+    with temporary_folder() as folder, cluster(folder, shards=2, replicas=1) as running:
+        name = made(running)
+        migrate(running, name)
+        with closing(ClickHouse(running.url(name))) as server:
+            points = PointTables(server)
+            points.insert(*(some(run, range(1_000)) for run in range(4)))
+            assert points.settled()
+            assert [count(each, name, "SELECT count() FROM points_local") for each in members(running)] == [2_000] * 2
+            found = points.summaries(runs=[0, 1, 2, 3], series=[0, 1, 2, 3], waiting=Waiting.none())
+            assert [found[run].count for run in range(4)] == [1_000] * 4
+
+
 def test_a_server_that_is_away_is_named_and_gets_its_tables_later(ships: Cluster) -> None:
     name = made(ships)
     gone = members(ships)[1]

@@ -14,9 +14,11 @@ from stepwell.core.errors import Busy
 from stepwell.core.model import EVERYTHING
 from stepwell.core.series import INT64_MAX
 from stepwell.storage import pacing
+from stepwell.storage.pacing import HEAD_POINTS
 from stepwell.storage.warehouse import WarehouseStore, journal, moving
 from stepwell.storage.warehouse.moving import DEAREST
 from stepwell.storage.warehouse.points import Lately, Rows, tile_making
+from stepwell.storage.warehouse.remembered import MOST
 from stores import RUN, Shelf, W, add, change, columns, make_runs, read_points, selector
 
 
@@ -140,11 +142,11 @@ def test_what_comes_faster_than_it_is_summed_up_waits_and_is_not_read_back(
 def test_writers_are_slowed_down_where_more_comes_than_is_moved(
     store: WarehouseStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pacing, "EASY", 10)
+    monkeypatch.setattr(pacing, "EASY", 5)
     add(store, steps(0, 20))
     assert store._mover.behind == 0, "nobody moves"
     store._mover._works = True
-    assert store._mover.behind == 20
+    assert store._mover.behind == 20 * HEAD_POINTS // MOST > 5
     add(store, steps(20, 1))
     assert 0 < store.stats().counters["paced_seconds"] <= DEAREST
     with monkeypatch.context() as patch:

@@ -35,6 +35,23 @@ def test_rows_come_back_once_with_the_numbers_that_they_got() -> None:
     assert remembered.pop([(1, 50)]) == ([], [(1, 50)])
 
 
+def test_columns_of_one_number_take_no_room() -> None:
+    remembered = Remembered()
+    remembered.add(rows(1, 7, 0, 1_000), first_arrival=50)
+    kept = remembered._rows[1, 50]
+    columns = (kept.run, kept.series, kept.points.occurrence, kept.points.arrival)
+    assert [len(column.base) for column in columns if column.base is not None] == [1, 1, 1, 1]
+    several = Rows.concat([rows(1, 8, 0, 2), rows(1, 9, 5, 1)])
+    remembered.add(several, first_arrival=2_000)
+    (one, two), _ = remembered.pop([(1, 50), (1, 2_000)])
+    for found in (one, two):
+        assert all(column.flags.c_contiguous for column in (found.run, *found.identities(), found.points.arrival))
+    assert one.run.tolist() == [1] * 1_000
+    assert (one.points.value == np.arange(1_000) / 2).all()
+    assert two.series.tolist() == [8, 8, 9]
+    assert two.points.occurrence.tolist() == [0, 0, 0]
+
+
 def test_the_oldest_rows_are_forgotten_for_new_ones() -> None:
     remembered = Remembered(most=5)
     for first in (0, 10, 20):

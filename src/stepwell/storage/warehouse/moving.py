@@ -19,16 +19,17 @@ import numpy as np
 from stepwell.core.clock import Clock
 from stepwell.core.errors import StepwellError
 from stepwell.storage.catalog.sql import Row
+from stepwell.storage.pacing import HEAD_POINTS
 from stepwell.storage.warehouse import journal
 from stepwell.storage.warehouse.database import ANSWER_SECONDS, Connection, Database
 from stepwell.storage.warehouse.journal import SQL
 from stepwell.storage.warehouse.points import PointTables, Rows
 from stepwell.storage.warehouse.prepared import Value
-from stepwell.storage.warehouse.remembered import Remembered
+from stepwell.storage.warehouse.remembered import MOST, Remembered
 from stepwell.storage.warehouse.rolling import Roller
 
 ROWS: Final = 2_000  # of the journal in one move,
-POINTS: Final = 1 << 20  # and how many points they have unless one row has more
+POINTS: Final = 1 << 21  # and how many points they have unless one row has more
 GARBAGE: Final = 1_000  # purged runs that are removed at once
 PAUSE: Final = 1.0  # seconds between two rounds
 DEAREST: Final = 5e-6  # seconds by which a point is put off at most where more come than are moved
@@ -70,8 +71,9 @@ class Mover:
 
     @property
     def behind(self) -> int:
-        """Points of this process that wait to be moved, and have only to wait: 0 where moving does not work."""
-        return self._remembered.count if self._works else 0
+        """How far moving is behind, as weight: points that this process wrote, for each as much as makes their full
+        number that of a head; 0 where moving does not work, so that waiting is of no use."""
+        return self._remembered.count * HEAD_POINTS // MOST if self._works else 0
 
     def start(self) -> None:
         """Move from now on what comes."""

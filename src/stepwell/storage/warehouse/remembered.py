@@ -14,9 +14,10 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
+from stepwell.core.series import I64
 from stepwell.storage.warehouse.points import Rows
 
-MOST: Final = 1 << 21  # points: 100 MB,
+MOST: Final = 1 << 22  # points: 130 MB,
 ROWS: Final = 100_000  # and of so many rows, each of which takes a kilobyte beside its points
 Key: TypeAlias = tuple[int, int]  # run key, first arrival
 
@@ -37,9 +38,9 @@ class Remembered:
 
     def add(self, rows: Rows, *, first_arrival: int) -> None:
         """Points of one run that are written as one row. For them the oldest are forgotten."""
-        arrival = np.arange(first_arrival, first_arrival + len(rows))
+        thin = _thinned(rows)
         with self._lock:
-            self._rows[int(rows.run[0]), first_arrival] = replace(rows, points=replace(rows.points, arrival=arrival))
+            self._rows[int(rows.run[0]), first_arrival] = thin
             self._count += len(rows)
             while self._count > self._most or len(self._rows) > ROWS:
                 self._drop(next(iter(self._rows)))
@@ -59,7 +60,7 @@ class Remembered:
                 if rows is None:
                     others.append(key)
                 else:
-                    found.append(rows)
+                    found.append(_whole(rows, key[1]))
         return found, others
 
     def forget(self, before: int) -> None:
@@ -72,3 +73,22 @@ class Remembered:
         rows = self._rows.pop(key, None)
         self._count -= 0 if rows is None else len(rows)
         return rows
+
+
+def _thinned(rows: Rows) -> Rows:
+    """Without the numbers of arrival, which follow one another; and columns take the room of one number where all are
+    the same, as often in all but three."""
+    points = replace(
+        rows.points, occurrence=_thin(rows.points.occurrence), arrival=_thin(np.zeros(len(rows), np.int64))
+    )
+    return replace(rows, run=_thin(rows.run), series=_thin(rows.series), points=points)
+
+
+def _thin(column: I64) -> I64:
+    return np.broadcast_to(column[:1].copy(), len(column)) if (column == column[:1]).all() else column
+
+
+def _whole(rows: Rows, first_arrival: int) -> Rows:
+    arrival = np.arange(first_arrival, first_arrival + len(rows))
+    points = replace(rows.points, occurrence=np.ascontiguousarray(rows.points.occurrence), arrival=arrival)
+    return Rows(run=np.ascontiguousarray(rows.run), series=np.ascontiguousarray(rows.series), points=points)

@@ -22,6 +22,7 @@ CATCH_UP_SECONDS: Final = 10
 # no two, an insert goes on without.
 QUORUM: Final[Mapping[str, Any]] = {"insert_quorum": 2, "insert_quorum_timeout": 10_000}
 GUARDED: Final = frozenset({"points"})
+SHARDED: Final = frozenset({"points", "nodes", "tilings"})  # tables that are two on every server
 NO_QUORUM: Final = frozenset({285, 286, 319})  # too few replicas, an earlier insert waits for one, this one waited
 SETTINGS: Final[Mapping[str, Any]] = {
     "insert_distributed_sync": 1,  # an insert has come to its shard when it is answered
@@ -35,9 +36,9 @@ MEMBERS: Final = (
     "ORDER BY shard_num, replica_num"
 )
 SERVERS: Final = "SELECT count() FROM system.clusters WHERE cluster = %(cluster)s"
-UNFIT: Final = (
-    "SELECT count() FROM system.replicas WHERE database = currentDatabase() AND "
-    f"(is_readonly OR is_session_expired OR absolute_delay > {DELAY})"
+STATE: Final = (  # whether a server is not fit to be asked, and how many shards it knows
+    "SELECT count(), (SELECT uniq(shard_num) FROM system.clusters WHERE cluster = %(cluster)s) FROM system.replicas "
+    f"WHERE database = currentDatabase() AND (is_readonly OR is_session_expired OR absolute_delay > {DELAY})"
 )
 CATCH_UP: Final = "SYSTEM SYNC REPLICA points_local"
 CATCHING_UP: Final[Mapping[str, Any]] = {"receive_timeout": CATCH_UP_SECONDS}

@@ -25,8 +25,9 @@ CHANGE_SECONDS: Final = 120  # the same of who makes or changes a table, and say
 CUT_SECONDS: Final = 15  # until a connection counts as gone whose other end says nothing at all
 CATCH_UP_SECONDS: Final = 5
 # Rows that an insert sends at once: their columns are copied where memory was used before, which costs a third. The
-# server puts them together again; a table that passes rows on to shards does not, and would make more parts of them.
-PIECES: Final[dict[str, Any]] = {"insert_block_size": 1 << 16}
+# server puts them together again, so many to a part: parts twice as large as it makes by itself are merged less often.
+# A table that passes rows on to shards does not, and would make more parts of them.
+PIECES: Final[dict[str, Any]] = {"insert_block_size": 1 << 16, "min_insert_block_size_rows": 1 << 21}
 AWAY_SECONDS: Final = 10.0  # for which a server that was away is not asked again
 _HOST: Final = re.compile(r"(?P<name>\[[\da-fA-F:.]+\]|[^:\[\]]+)(?::(?P<port>\d{1,5}))?")
 MOST_PORTS: Final = 65_535

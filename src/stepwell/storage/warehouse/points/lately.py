@@ -17,7 +17,7 @@ from stepwell.storage.warehouse.points.cuts import hidden
 from stepwell.storage.warehouse.points.rows import Rows
 from stepwell.storage.warehouse.points.statements import Scope, within
 
-MOST: Final = 1 << 21  # points of all series together: 80 MB
+MOST: Final = 1 << 22  # points of all series together: 160 MB
 LEAST: Final = 1 << 10  # points of a series that are inserted at once before any of it are kept
 
 

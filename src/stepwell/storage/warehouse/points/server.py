@@ -102,6 +102,7 @@ class ClickHouse:
         for _ in range(size):
             self._free.put(None)
         self._size = size
+        self._shards = 0  # of the cluster, as the server knew that was looked at last
         self._turn = 0  # the host with which the next connection begins
         self._met = met
         self._tokens: dict[tuple[str, int], int] = {}  # what was left in the memory of the server at a host and port
@@ -150,18 +151,26 @@ class ClickHouse:
     def insert(self, table: str, *blocks: Mapping[str, Column]) -> None:
         """Insert the rows of some blocks, which have the same columns; the server has them when it returns. They may be
         inserted twice."""
-        words, given = f"INSERT INTO {table} ({', '.join(blocks[0])}) VALUES", [list(each.values()) for each in blocks]
-        if self.cluster:  # a table that passes rows on to shards makes a part of each block
-            given = [list(map(np.concatenate, zip(*given, strict=True)))]
         if self.cluster and table in clusters.GUARDED:
             try:
-                self._repeated(lambda client: client.execute(words, given, columnar=True, settings=clusters.QUORUM))
+                self._repeated(lambda client: self._insert(client, table, blocks, clusters.QUORUM))
             except Busy as error:
                 if getattr(error.__cause__, "code", 0) not in clusters.NO_QUORUM:
                     raise
             else:
                 return
-        self._repeated(lambda client: client.execute(words, given, columnar=True))
+        self._repeated(lambda client: self._insert(client, table, blocks, {}))
+
+    def _insert(
+        self, client: Client, table: str, blocks: Sequence[Mapping[str, Column]], settings: Mapping[str, Any]
+    ) -> None:
+        given = [list(each.values()) for each in blocks]
+        if self.cluster and table in clusters.SHARDED:
+            if self._shards == 1:  # there is nothing to pass on
+                table, settings = f"{table}_local", {**hosts.PIECES, **settings}
+            else:  # a table that passes rows on makes a part of each block
+                given = [list(map(np.concatenate, zip(*given, strict=True)))]
+        client.execute(f"INSERT INTO {table} ({', '.join(blocks[0])}) VALUES", given, columnar=True, settings=settings)
 
     def settled(self, table: str) -> bool:
         """Whether every server of a cluster is known to have the rows of a table that were inserted before the call."""
@@ -224,7 +233,8 @@ class ClickHouse:
         connection = link.client.connection
         for _ in self._place.hosts:
             link.looked = monotonic()
-            if not link.client.execute(clusters.UNFIT)[0][0]:
+            ((unfit, self._shards),) = link.client.execute(clusters.STATE, {"cluster": self.cluster})
+            if not unfit:
                 return
             connection.disconnect()
             connection.hosts.rotate(-1)
