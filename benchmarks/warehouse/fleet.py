@@ -74,6 +74,7 @@ class Databases:
         self._clickhouse = clickhouse
         self._folder = folder
         self._made = 0
+        self._address: Address | None = None
 
     @property
     def clustered(self) -> bool:
@@ -86,8 +87,21 @@ class Databases:
         return self._servers()[0]
 
     def warehouse(self) -> Address:
-        """A warehouse in databases of its own."""
+        """A warehouse in databases of its own. There is one at a time: the one before is removed."""
+        if self._address is not None:
+            self._drop(self._address)
         self._made += 1
+        self._address = self._new()
+        return self._address
+
+    def _drop(self, address: Address) -> None:
+        catalog, _, name = address.catalog.rpartition("/")
+        for server in self._servers():
+            _asked(server.port, f"DROP DATABASE {name}")
+        with psycopg.connect(f"{catalog}/postgres", autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name}".encode())
+
+    def _new(self) -> Address:
         files = self._folder / f"files-{self._made}"
         postgres = f"postgresql://postgres@127.0.0.1:{self._postgres.port}"
         if isinstance(self._clickhouse, Cluster):

@@ -33,7 +33,7 @@ TARGET = 0.8
 START = 1_790_000_000_000_000
 # Points of a block, and of a round. A block is what a client sends, waits for, and may forget then. The more points,
 # the more of what ClickHouse merges later is counted: of few large blocks hardly anything.
-SIZES = {1_000: 240_000, 10_000: 1_600_000, 100_000: 51_200_000}
+SIZES = {1_000: 240_000, 10_000: 1_600_000, 100_000: 25_600_000}
 # What an insert of ours into a cluster says: an answer when two replicas have it.
 QUORUM = {**clusters.SETTINGS, **clusters.QUORUM}
 
