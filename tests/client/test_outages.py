@@ -222,3 +222,29 @@ def test_a_file_beyond_a_quota_holds_up_no_point_and_no_other_run(
     bound(0)
     assert main(["sync", str(spool)]) == 0
     assert [stored.get(f"/runs/{run.id}/artifacts")["size"] for run in runs] == [[3_000_000]] * 2
+
+
+def test_values_keep_their_pace_while_a_file_waits(
+    serve: Callable[..., Server], spool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for delay in ("_FIRST_DELAY", "_LAST_DELAY"):
+        monkeypatch.setattr(sender, delay, 3600.0)  # of the file
+    server = serve()
+    stored = Stored(server.url)
+    (tmp_path / "large").write_bytes(bytes(3_000_000))
+    with closing(Api(server.url)) as api:
+        api.send("PUT", "/quotas", {"workspace": "default", "file_bytes": 1_000_000})
+    run = stepwell.init(url=server.url, spool=spool, system=0)
+    run.file(tmp_path / "large")
+    for step in range(3):
+        run.log({"loss": 1.0}, step=step)
+        run.change(tags={"step": str(step)})
+        until = time.monotonic() + 60
+        while stored.count(run.id, "loss") <= step or stored.run(run.id)["tags"].get("step") != str(step):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    assert [count for problem, count in run.problems.items() if "does not take all now" in problem] == [1]
+    with closing(Api(server.url)) as api:
+        api.send("PUT", "/quotas", {"workspace": "default", "file_bytes": 0})
+    assert run.finish(patience=20)  # which tries it at once
+    assert stored.get(f"/runs/{run.id}/artifacts")["size"] == [3_000_000]

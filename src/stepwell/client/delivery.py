@@ -26,6 +26,10 @@ _TRIES: Final = 3  # to send a file, where nothing but that stays without an ans
 _UNKNOWN_FORM: Final = (400, 403, 415)  # how a server that does not know a form may answer, or what stands before it
 
 
+class FilesWait(Unavailable):
+    """For some files alone: all else is sent."""
+
+
 @dataclass
 class Sums:
     """What became of what was delivered."""
@@ -53,17 +57,20 @@ class Delivery:
         self._place = Place(0, 0)  # as far as it was sent from here, though a full disk takes no mark of it
         self._files_due: list[Note] = []  # what the server did not take when it was their turn
         self._due_from = self._place  # before the first of them
-        self._late = Unavailable("")  # why the last of them was not taken
+        self._late = FilesWait("")  # why the last of them was not taken
         self._unanswered: Counter[str] = Counter()  # copies of files
         self._raw = True  # until the server takes as JSON what it refused in the raw form
 
-    def deliver(self, *, ended: bool = False, sent: Callable[[Place], None] = lambda _: None) -> bool:
+    def deliver(
+        self, *, ended: bool = False, late: bool = True, sent: Callable[[Place], None] = lambda _: None
+    ) -> bool:
         """Send all that is there; whether there was anything. `sent` hears each new place. Unavailable, Denied.
 
-        A file that the server does not take now holds nothing up: Unavailable comes once all behind it is sent.
+        A file that the server does not take now holds nothing up: FilesWait comes once all behind it is sent. late:
+        whether to try once more those of before.
         """
         begin = place = max(self._outbox.sent(), self._place)
-        if self._files_due and not self._late_files():
+        if late and self._files_due and not self._late_files():
             self._mark(place, sent)
         gathered: list[Note | Points] = []
         count = 0
@@ -133,7 +140,7 @@ class Delivery:
             self._note(note)
         except Unavailable as error:
             told = f"the file {note.fields['path']!r} waits, all else is sent: {error}"
-            self._late = Unavailable(told, status=error.status)  # others need not wait as long as it
+            self._late = FilesWait(told, status=error.status)
             self._files_due.append(note)
 
     def _one(self, item: Item | Broken, before: Place) -> None:

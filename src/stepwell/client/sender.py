@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from stepwell.client import records
-from stepwell.client.delivery import Delivery
+from stepwell.client.delivery import Delivery, FilesWait
 from stepwell.client.outbox import Outbox, Place, has_ended, outboxes
 from stepwell.client.problems import Problems
 from stepwell.client.spool import Spool
@@ -31,6 +31,10 @@ def backoff(failures: int, chance: float) -> float:
     return most * (0.5 + chance / 2)
 
 
+def _delay(failures: int, error: Unavailable) -> float:
+    return max(backoff(failures, random.random()), error.retry_after or 0.0)  # noqa: S311  no secret
+
+
 class Sender:
     """Sends one outbox while `spool` writes it, and removes what is sent."""
 
@@ -41,6 +45,8 @@ class Sender:
         self._spool = spool
         self._problems = problems
         self._delivery = self._delivery_of(outbox)
+        self._files_failed = 0  # times in a row
+        self._files_from = 0.0  # the moment from which those that wait are tried again
         self._furthest: dict[Path, int] = {}  # bytes of files
         api.moved = self._file_moved
         self._wake = threading.Event()
@@ -92,9 +98,8 @@ class Sender:
                 continue
             except Unavailable as error:
                 failures += 1
-                delay = max(backoff(failures, random.random()), error.retry_after or 0.0)  # noqa: S311  no secret
-                what = "does not take all now" if error.status else "cannot be reached"
-                self._problems.add(f"the server {what}, values are kept in the spool", detail=str(error))
+                delay = _delay(failures, error)
+                self._tell(error)
             except Denied as error:
                 delay = _DENIED_DELAY
                 self._problems.add("the server refuses the credential, values are kept in the spool", detail=str(error))
@@ -104,6 +109,10 @@ class Sender:
                 self._problems.add(f"sending met {type(error).__name__}", detail=str(error))
             self._pause(delay)
         self._api.close()
+
+    def _tell(self, error: Unavailable) -> None:
+        what = "does not take all now" if error.status else "cannot be reached"
+        self._problems.add(f"the server {what}, values are kept in the spool", detail=str(error))
 
     def _over(self) -> bool:
         return self._given_up or time.monotonic() - self._progress >= self._patience
@@ -120,11 +129,27 @@ class Sender:
                 continue
 
     def _round(self, *, ended: bool) -> None:
-        self._delivery.deliver(ended=ended, sent=self._sent)
+        waits = self._deliver(ended=ended)
         self._send_held()
         if self._clock_due and self._api.ahead is not None:
             self._clock_due = False
             self._look_at_clock(self._api.ahead)
+        if waits is not None and ended:
+            raise waits
+
+    def _deliver(self, *, ended: bool) -> FilesWait | None:
+        """Send what there is; why files wait, which has its own pace until the run ends. Unavailable, Denied."""
+        late = ended or time.monotonic() >= self._files_from
+        try:
+            self._delivery.deliver(ended=ended, late=late, sent=self._sent)
+        except FilesWait as error:
+            if late and not ended:
+                self._files_failed += 1
+                self._files_from = time.monotonic() + _delay(self._files_failed, error)
+                self._tell(error)
+            return error
+        self._files_failed, self._files_from = 0, 0.0
+        return None
 
     def _look_at_clock(self, ahead: float) -> None:
         if abs(ahead) > _CLOCKS_APART:

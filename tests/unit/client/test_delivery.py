@@ -422,6 +422,9 @@ def test_a_file_that_is_not_taken_now_holds_nothing_up(outbox: Outbox) -> None:
         assert (caught.value.retry_after, caught.value.status) == (None, 507)  # others wait no longer for it
     assert [each[2]["series"][0]["steps"] for each in server.taken if each[0] == "POST"] == [[1], [2]]
     assert server.puts == ["f0", "f1", "f2", "f1"]
+    with pytest.raises(Unavailable, match="the file 'f1' waits"):
+        delivery.deliver(late=False)
+    assert server.puts == ["f0", "f1", "f2", "f1"]
     again = Delivery(server, "a/b", outbox, lambda _: None)  # type: ignore[arg-type]  # another process goes on from there
     with pytest.raises(Unavailable):
         again.deliver()
