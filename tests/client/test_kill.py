@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import subprocess
 import threading
 import time
@@ -85,3 +86,55 @@ def test_a_kill_costs_a_tenth_of_a_second(
     assert process.returncode == -9
     assert main(["sync", str(spool)]) == 0
     assert stored.points(run_id, "loss") == [(step, float(step)) for step in range(100)]
+
+
+@pytest.mark.parametrize("way", ["with block", "open"])
+def test_a_training_that_handles_sigterm_ends_as_killed_with_all_that_it_logged(
+    shared_server: Server, stored: Stored, spool: Path, program: Callable[..., subprocess.Popen[str]], way: str
+) -> None:
+    run_id = uuid4().hex
+    begin = {
+        "with block": "with stepwell.init(id=sys.argv[1], system=0) as run:",
+        "open": "run = stepwell.init(id=sys.argv[1], system=0)\n    if True:",
+    }[way]
+    text = f"""
+    import signal
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    {begin}
+        for step in range(10**9):
+            run.log({{"loss": step}}, step=step)
+            if step == 100:
+                print("ready", flush=True)
+            time.sleep(0.0005)
+    """
+    process = program(text, run_id, url=shared_server.url)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (143, "")
+    run = stored.run(run_id)["run"]
+    assert (run["status"], run["status_reason"]) == ("KILLED", "SystemExit: 143")
+    found = stored.points(run_id, "loss")
+    assert len(found) > 100
+    assert found == [(step, float(step)) for step in range(len(found))]
+    assert list(spool.rglob("*")) == []
+
+
+def test_a_run_handles_no_signal(spool: Path, program: Callable[..., subprocess.Popen[str]]) -> None:
+    text = """
+    import signal
+    before = [signal.getsignal(each) for each in signal.valid_signals()]
+    run = stepwell.init(mode="offline")
+    run.log({"loss": 1.0})
+    run.flush()
+    assert [signal.getsignal(each) for each in signal.valid_signals()] == before
+    print("ready", flush=True)
+    time.sleep(60)
+    """
+    process = program(text)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGTERM

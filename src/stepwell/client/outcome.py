@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import builtins
+import signal
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
+
+_STOPPED: Final = (128 + signal.SIGINT, 128 + signal.SIGTERM)  # as shells name them, and handlers of these signals
 
 
 class Exits:
@@ -55,7 +58,8 @@ def of_error(error: BaseException | None) -> tuple[str, str | None]:
     """The status that a training ends with, and why."""
     if error is None or (isinstance(error, SystemExit) and not error.code):
         return "FINISHED", None
-    return ("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"), _words(error)
+    stopped = error.code in _STOPPED if isinstance(error, SystemExit) else isinstance(error, KeyboardInterrupt)
+    return ("KILLED" if stopped else "FAILED"), _words(error)
 
 
 def _words(error: BaseException) -> str:
