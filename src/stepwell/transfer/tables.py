@@ -153,7 +153,7 @@ def filled(cell: Cell) -> bool:
 def number(cell: Cell, what: str) -> float:
     """A 64-bit float, nan and inf too. ValueError: it is none, or beyond all of them."""
     try:
-        found = float(cell)
+        found = float(_written(cell))
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{what}: {str(cell)[:80]!r} is no number") from None
     if isinf(found) and (re.search(r"\d", cell) if isinstance(cell, str) else cell != found):
@@ -161,10 +161,15 @@ def number(cell: Cell, what: str) -> float:
     return found
 
 
+def _written(cell: Cell) -> Cell:
+    """What Python would read as 1000, and tables know as a text (`1_000`), as what nothing reads."""
+    return "" if isinstance(cell, str) and "_" in cell else cell
+
+
 def integer(cell: Cell, what: str) -> int:
     """A whole number, however it is written. ValueError."""
     try:
-        exact = Decimal(str(cell).strip())
+        exact = Decimal(_written(str(cell).strip()))
         if exact == exact.to_integral_value():
             return _within(exact, what)
     except InvalidOperation:
@@ -186,7 +191,7 @@ def microseconds(cell: Cell, unit: int) -> int:
         since = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)) - _EPOCH
         return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     try:
-        return _within((Decimal(str(cell).strip()) * unit).to_integral_value(), "time in microseconds")
+        return _within((Decimal(_written(str(cell).strip())) * unit).to_integral_value(), "time in microseconds")
     except (InvalidOperation, Overflow):
         raise ValueError(f"time: {str(cell)[:80]!r} is neither a number nor a moment") from None
 
