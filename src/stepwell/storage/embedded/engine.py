@@ -23,7 +23,7 @@ from stepwell.storage.catalog.quotas import Quotas
 from stepwell.storage.catalog.read_cache import ReadCaches
 from stepwell.storage.catalog.runs import Purged
 from stepwell.storage.contents import Folder
-from stepwell.storage.embedded import backing, checking, functions, recovery, tiles
+from stepwell.storage.embedded import backing, checking, functions, lost_log, recovery, tiles
 from stepwell.storage.embedded.blocks import Blocks
 from stepwell.storage.embedded.care import Background, Checkpoints, DiskSpace, wal_bytes
 from stepwell.storage.embedded.database import (
@@ -104,9 +104,12 @@ class EmbeddedStore(PointTables, Catalog):
             connection = connect_writer(self._path, prepare=functions.register)
             self._connection, self._checkpoints = connection, Checkpoints(connection)
             undo.callback(self._disconnect)
+            self._lost = lost_log.lost(connection, self._path.with_name(f"{FILE}-wal"))
             recovery.prepare_schema(connection, self._path)
             self._head = Head()
             backlog = recovery.replay(connection, self._head, self._cache)
+        if self._lost is not None:
+            _log.error("%s: %s", self._lost.place, self._lost.cost, extra={"action": "log_damaged"})
         self._clock = clock
         self._readers = Readers(self._new_reader, size=READERS)
         reserve.fill()
@@ -260,6 +263,8 @@ class EmbeddedStore(PointTables, Catalog):
 
     def check(self) -> Iterator[Damage]:
         """See Maintenance."""
+        if self._lost is not None:
+            yield self._lost
         yield from checking.check(self._readers.snapshot, self._packer)
         yield from checking.going_on("files", self.check_files())
 
