@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -56,15 +56,10 @@ def load(flags: Mapping[str, object], *, environ: Mapping[str, str] | None = Non
     env = os.environ if environ is None else environ
     config = flags.get("config") or env.get(PREFIX + "CONFIG")
     file = _read_file(Path(str(config))) if config else {}
-    values: dict[str, object] = {}
-    for name, read in _READERS.items():
-        flag, variable = flags.get(name), env.get(PREFIX + name.upper())
-        if flag is not None:
-            values[name] = read(flag, "--" + name.replace("_", "-"))
-        elif variable is not None:
-            values[name] = read(variable, PREFIX + name.upper())
-        elif name in file:
-            values[name] = read(file[name], f"{name} in {config}")
+    values = _given(_READERS, flags, env)
+    for name, value in file.items():
+        if name not in values:
+            values[name] = _READERS[name](value, f"{name} in {config}")
     if flags.get("data_dir") is not None and flags.get("store") is None:
         values.pop("store", None)  # the flag comes first
     settings = Settings(**cast("dict[str, Any]", values))
@@ -76,14 +71,23 @@ def places(
     *, data_dir: object, store: object = None, key_file: object = None, environ: Mapping[str, str] | None = None
 ) -> Settings:
     """Only where the data and the key are, for commands that need nothing else; None means not given. SettingsError."""
-    env = os.environ if environ is None else environ
-    default = Settings()
-    flag, variable = store, None if data_dir else env.get(PREFIX + "STORE")
-    return Settings(
-        data_dir=Path(str(data_dir or env.get(PREFIX + "DATA_DIR") or default.data_dir)),
-        store=_warehouse(flag, "--store") if flag else _warehouse(variable, PREFIX + "STORE") if variable else None,
-        key_file=Path(str(key_file or env.get(PREFIX + "KEY_FILE") or default.key_file)),
-    )
+    env = dict(os.environ if environ is None else environ)
+    if data_dir is not None:
+        env.pop(PREFIX + "STORE", None)  # the flag comes first
+    flags = {"data_dir": data_dir, "store": store, "key_file": key_file}
+    return Settings(**cast("dict[str, Any]", _given(flags, flags, env)))
+
+
+def _given(names: Iterable[str], flags: Mapping[str, object], env: Mapping[str, str]) -> dict[str, object]:
+    """What flags say, and variables where there is no flag. SettingsError."""
+    values: dict[str, object] = {}
+    for name in names:
+        flag, variable = flags.get(name), env.get(PREFIX + name.upper())
+        if flag is not None:
+            values[name] = _READERS[name](flag, "--" + name.replace("_", "-"))
+        elif variable is not None:
+            values[name] = _READERS[name](variable, PREFIX + name.upper())
+    return values
 
 
 def is_loopback(host: str) -> bool:

@@ -308,6 +308,8 @@ def _migrate(asked: dict[str, object]) -> int:
 
 def _migrate_store(asked: dict[str, object]) -> int:
     url = places(data_dir=None, store=asked["to"], environ={}).store
+    if not asked["from"]:
+        raise SettingsError("--from: '' is not a path")
     items = _items({"data_dir": asked["from"], "store": None}, "migrate-store", {"to": url})
     told = "everything is in the warehouse; stop what serves the directory, and serve that instead"
     return _follow(items, told=told, units="points to bring and compare")

@@ -74,6 +74,36 @@ def test_only_an_import_that_writes_makes_a_directory(program: Program, tmp_path
     assert place.is_dir()
 
 
+def test_what_is_no_source_makes_no_directory(program: Program, tmp_path: Path) -> None:
+    place, empty = tmp_path / "data", tmp_path / "empty"
+    empty.mkdir()
+    (tmp_path / "picture").write_bytes(b"\x89PNG\r\n")
+    for kind, source in (
+        ("csv", tmp_path / "none"),
+        ("csv", tmp_path / "picture"),
+        ("csv", empty),
+        ("tensorboard", empty),
+        ("wandb", empty),
+        ("mlflow", empty),
+        ("mlflow", tmp_path / "picture"),
+    ):
+        for into in (place, empty):
+            done = program("import", kind, source, "--data-dir", into)
+            assert (done.status, done.out) == (2, ""), done
+            assert str(source) in done.err
+    assert not place.exists()
+    assert not [*empty.iterdir()]
+
+
+def test_no_path_is_no_directory(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").write_text("step,loss\n1,2\n")
+    for argv in (("import", "csv", "a.csv"), ("import", "csv", "a.csv", "--dry-run"), ("export", "csv", "out")):
+        done = program(*argv, "--data-dir", "")
+        assert (done.status, done.out, done.err) == (2, "", "stepwell: --data-dir: '' is not a path\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
 def test_a_place_that_is_no_data_directory_stays_as_it_is(program: Program, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")

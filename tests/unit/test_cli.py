@@ -98,6 +98,31 @@ def test_a_bad_flag_is_one_line_and_2(run: Any, argv: tuple[str, ...]):
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("serve",),
+        ("check",),
+        ("check", "--repair"),
+        ("gc",),
+        ("backup", "copy"),
+        ("restore", "copy"),
+        ("audit",),
+        ("credential", "list"),
+        ("quota", "list"),
+        ("import", "csv", "a.csv"),
+        ("export", "csv", "out"),
+    ],
+)
+def test_no_path_is_no_data_directory(run: Any, argv: tuple[str, ...]):
+    assert run(*argv, "--data-dir", "") == (2, "", "stepwell: --data-dir: '' is not a path\n")
+
+
+def test_no_path_is_no_directory_to_move(run: Any):
+    argv = ("migrate-store", "--to", "warehouse://?clickhouse=clickhouse://h/d&catalog=postgresql://h/d&files=/f")
+    assert run(*argv, "--from", "") == (2, "", "stepwell: --from: '' is not a path\n")
+
+
 def test_the_client_alone_knows_which_commands_need_the_server(capsys: pytest.CaptureFixture[str]):
     (every,) = (each.choices for each in cli.parser()._actions if isinstance(each, argparse._SubParsersAction))
     alone = {"sync", "agent", "runs", "metrics", "tail", "import", "export", "version"}

@@ -154,6 +154,15 @@ def test_data_directory_and_key_file_alone():
     assert places(data_dir="f", key_file="g", environ=env) == Settings(data_dir=Path("f"), key_file=Path("g"))
 
 
+@pytest.mark.parametrize("name", ["data_dir", "key_file", "store"])
+def test_a_place_that_is_none_is_named_as_the_server_names_it(name: str):
+    flags: dict[str, object] = {"data_dir": None, name: ""}
+    with pytest.raises(SettingsError, match=f"^--{name.replace('_', '-')}: "):
+        places(**flags, environ={})
+    with pytest.raises(SettingsError, match=f"^STEPWELL_{name.upper()}: "):
+        places(data_dir=None, environ={f"STEPWELL_{name.upper()}": ""})
+
+
 URL = "warehouse://?clickhouse=clickhouse://h/d&catalog=postgresql://u:secret@h/d&files=/f"
 
 

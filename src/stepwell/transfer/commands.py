@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from functools import partial
+from contextlib import ExitStack, closing, contextmanager
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeAlias
@@ -15,7 +15,7 @@ from stepwell.client.environment import target
 from stepwell.client.progress import Progress
 from stepwell.client.transport import Api, Denied, Refused, Unavailable
 from stepwell.transfer import destinations, sources
-from stepwell.transfer.directories import DirectoryApi, Open
+from stepwell.transfer.directories import Ask, DirectoryApi, Open
 from stepwell.transfer.runs import Tell
 from stepwell.transfer.server import Server
 
@@ -78,13 +78,36 @@ def _api(asked: Mapping[str, Any], opened: Open | None, *, make: bool) -> Iterat
             yield api
     elif opened is None:
         raise ValueError("--data-dir needs the server: pip install 'stepwell[server]', Python 3.11+")
-    elif make and asked["dry_run"] and not Path(directory).exists():
-        # as empty as the one that would be made
-        with TemporaryDirectory(prefix="stepwell-") as scratch, opened(f"{scratch}/data", make=True) as ask:
-            yield DirectoryApi(directory, ask, workspace=where.workspace)
+    elif not directory:
+        raise ValueError("--data-dir: '' is not a path")
     else:
-        with opened(directory, make=make and not asked["dry_run"]) as ask:
+        with _answering(opened, directory, make=make, dry=asked["dry_run"]) as ask:
             yield DirectoryApi(directory, ask, workspace=where.workspace)
+
+
+@contextmanager
+def _answering(opened: Open, directory: str, *, make: bool, dry: bool) -> Iterator[Ask]:
+    """What answers for a directory. One that is to be made is made by the first request: what is asked for may be
+    wrong. Where all is dry, another answers, as empty as the one that would be made."""
+    if not (make and _is_new(Path(directory))):
+        with opened(directory, make=make and not dry) as ask:
+            yield ask
+    elif dry:
+        with TemporaryDirectory(prefix="stepwell-") as scratch, opened(f"{scratch}/data", make=True) as ask:
+            yield ask
+    else:
+        with ExitStack() as held:
+            made = cache(lambda: held.enter_context(opened(directory, make=True)))
+
+            def ask(*request: Any) -> Any:
+                return made()(*request)
+
+            yield ask
+
+
+def _is_new(directory: Path) -> bool:
+    """Whether there is nothing yet, or nothing in it."""
+    return not directory.exists() or (directory.is_dir() and not any(directory.iterdir()))
 
 
 def _tell(troubles: list[str]) -> None:
