@@ -50,7 +50,7 @@ def test_all_that_a_run_has_arrives(shared_server: Server, stored: Stored, spool
         experiment=experiment,
         name="quick",
         params={"lr": 0.1, "model": {"layers": [1, 2], "bias": True}},
-        tags={"stage": "try", "gone": 1},
+        tags={"stage": "try", "gone": 1, "left": 2},
         notes="A first try.",
         url=shared_server.url,
         spool=spool,
@@ -58,6 +58,7 @@ def test_all_that_a_run_has_arrives(shared_server: Server, stored: Stored, spool
     run.file(report, "docs/a b.txt")
     report.write_text("changed afterwards")
     run.change(tags={"more": "x"}, remove_tags=["gone", "never there"], params={"late": None})
+    run.change(remove_tags="left")
     run.alert("loss is NaN", "look", level="error")
     assert run.finish()
     events = stored.get(f"/runs/{run.id}/events")
@@ -70,7 +71,7 @@ def test_all_that_a_run_has_arrives(shared_server: Server, stored: Stored, spool
     assert found["params"] == {"lr": "0.1", "model.layers": "[1, 2]", "model.bias": "True", "late": "None"}
     assert {"stage": "try", "more": "x", "mlflow.note.content": "A first try."}.items() <= found["tags"].items()
     assert found["note"] == "A first try."
-    assert "gone" not in found["tags"]
+    assert not {"gone", "left"} & set(found["tags"])
     number = found["run"]["experiment_id"]
     assert stored.get(f"/experiments/{number}")["name"] == experiment
     assert [*stored.get(f"/runs/{run.id}/artifacts?path=docs")["path"]] == ["docs/a b.txt"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -102,6 +103,31 @@ def test_runs_are_named_by_their_ids(shared_server: Server, experiment: str) -> 
     chosen = stepwell.query(runs=ids[:2], url=shared_server.url, frames="columns")
     assert sorted(chosen.runs()["id"]) == sorted(ids[:2])
     assert set(chosen.points()["run_id"]) <= set(ids[:2])
+
+
+def test_a_name_alone_is_a_list_of_one(shared_server: Server, experiment: str) -> None:
+    ask = partial(stepwell.query, url=shared_server.url, frames="columns")
+    found = ask(experiment=experiment, order_by="run_name DESC").runs()
+    assert found["name"] == ["run2", "run1", "run0"]
+    assert ask(runs=found["id"][1]).points("loss")["step"] == list(range(10))
+
+
+def test_a_metric_named_as_the_summary_of_another_keeps_its_column(
+    shared_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = uuid4().hex
+    for number, values in enumerate(({"a": 1.0}, {"a": 2.0, "a.min": 7.0}, {"a.min": 8.0})):
+        with stepwell.init(experiment=name, name=f"{number}", url=shared_server.url, spool=tmp_path) as run:
+            run.log(values)
+    monkeypatch.setattr(query_module, "_RUNS", 1)
+    found = stepwell.query(experiment=name, order_by="run_name", url=shared_server.url, frames="columns").runs(
+        metrics="*"
+    )
+    assert found["metrics.a"] == [1.0, 2.0, None]
+    assert found["metrics.a.max"] == [1.0, 2.0, None]
+    assert found["metrics.a.min"] == [None, 7.0, 8.0]
+    assert found["metrics.a.min.min"] == [None, 7.0, 8.0]
+    assert {len(column) for column in found.values()} == {3}
 
 
 def test_what_cannot_be_is_said(shared_server: Server, experiment: str) -> None:

@@ -22,8 +22,8 @@ def query(
     filter: str = "",
     *,
     experiment: str | None = None,
-    runs: Sequence[str] | None = None,
-    order_by: Sequence[str] = (),
+    runs: Sequence[str] | str | None = None,
+    order_by: Sequence[str] | str = (),
     limit: int | None = None,
     url: str | None = None,
     api_key: str | None = None,
@@ -39,8 +39,8 @@ def query(
         raise ValueError("runs names the runs; filter and experiment choose among all: give one or the other")
     where = target(url=url, api_key=api_key, workspace=workspace, mode="online")
     api = Api(where.url, api_key=where.api_key, workspace=where.workspace)
-    search = {"filter": filter, "order_by": list(order_by)}
-    return Query(api, search, experiment, None if runs is None else tuple(runs), limit, chosen(frames))
+    search = {"filter": filter, "order_by": _listed(order_by)}
+    return Query(api, search, experiment, None if runs is None else tuple(_listed(runs)), limit, chosen(frames))
 
 
 class Query:
@@ -75,9 +75,10 @@ class Query:
         """One row for each run, in the order asked for. "*" brings all.
 
         Columns: id, name, status, times and so on; `params.NAME`, `tags.NAME`; and for each metric `metrics.NAME` (its
-        last value), `.min`, `.max`, `.mean` and `.count`. A run that lacks something has None there.
+        last value), `.min`, `.max`, `.mean` and `.count`. A run that lacks something has None there. Where metrics are
+        named `a` and `a.min`, the column of that name is the second one's last value.
         """
-        rows: dict[str, list[Any]] = {}
+        rows: dict[tuple[str, str], list[Any]] = {}
         count = 0
         with closing(self._api):
             for page in self._pages({"metrics": metrics, "params": params, "tags": tags}):
@@ -86,7 +87,9 @@ class Query:
                 count += len(page["runs"]["id"])
                 for column in rows.values():
                     column.extend([None] * (count - len(column)))
-        return frame(rows, self._frames)
+        whole = {f"{name}{word}": column for (name, word), column in rows.items() if word}
+        whole.update((name, column) for (name, word), column in rows.items() if not word)
+        return frame({name + word: whole[name + word] for name, word in rows}, self._frames)
 
     def points(self, *metrics: str, steps: tuple[int | None, int | None] = (None, None)) -> Any:
         """Every point of these metrics (all, where none is named), as it was logged: nothing is sampled.
@@ -178,23 +181,27 @@ class Query:
             cursor = page["cursor"]
 
 
-def _columns(page: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
-    yield from page["runs"].items()
+def _columns(page: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], list[Any]]]:
+    """By the name of what they are of, and what of it they tell."""
+    for name, column in page["runs"].items():
+        yield (name, ""), column
     for kind in ("params", "tags"):
         for name, column in page[kind].items():
-            yield f"{kind}.{name}", column
+            yield (f"{kind}.{name}", ""), column
     for name, told in page["metrics"].items():
         columns = restored(told)
         for word in _SUMMARY:
-            yield f"metrics.{name}" if word == "last" else f"metrics.{name}.{word}", columns[word]
+            yield (f"metrics.{name}", "" if word == "last" else f".{word}"), columns[word]
 
 
 def _plain(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """A name alone is a list of one; "*" stays."""
-    return {
-        kind: names if names == "*" else [names] if isinstance(names, str) else list(names)
-        for kind, names in columns.items()
-    }
+    """Lists of names; "*" stays."""
+    return {kind: names if names == "*" else _listed(names) for kind, names in columns.items()}
+
+
+def _listed(names: Sequence[str] | str) -> list[str]:
+    """A name alone is a list of one."""
+    return [names] if isinstance(names, str) else list(names)
 
 
 def _window(steps: tuple[int | None, int | None]) -> dict[str, int]:

@@ -191,7 +191,7 @@ class Run:
         *,
         params: Mapping[str, Any] | None = None,
         tags: Mapping[str, Any] | None = None,
-        remove_tags: Iterable[str] = (),
+        remove_tags: Iterable[str] | str = (),
         name: str | None = None,
         notes: str | None = None,
     ) -> None:
@@ -202,7 +202,7 @@ class Run:
             fields = {
                 "params": kept,
                 "set_tags": texts.pairs({**(tags or {}), **noted}, "tag", self._problems.add),
-                "remove_tags": [str(each) for each in remove_tags],
+                "remove_tags": [remove_tags] if isinstance(remove_tags, str) else [str(each) for each in remove_tags],
                 "name": texts.one(name, "name", self._problems.add, NAME_LENGTH),
             }
             fields = {field: value for field, value in fields.items() if value not in (None, {}, [])}
