@@ -55,7 +55,7 @@ def test_all_that_a_run_has_arrives(shared_server: Server, stored: Stored, spool
         url=shared_server.url,
         spool=spool,
     )
-    run.file(report, "docs/a b.txt")
+    run.file(report, Path("docs/a b.txt"))
     report.write_text("changed afterwards")
     run.change(tags={"more": "x"}, remove_tags=["gone", "never there"], params={"late": None})
     run.change(remove_tags="left")

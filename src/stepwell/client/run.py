@@ -248,7 +248,7 @@ class Run:
         """Count something that went wrong beside the training, and warn of it once."""
         self._problems.add(problem)
 
-    def file(self, path: str | os.PathLike[str], name: str | None = None) -> None:
+    def file(self, path: str | os.PathLike[str], name: str | os.PathLike[str] | None = None) -> None:
         """Upload a file; `name` is its path in the run, by default the file's own name.
 
         Copies it into the spool first, in this thread, so that it may change or go afterwards. Never raises.
@@ -257,7 +257,7 @@ class Run:
             pipe = self._pipe or self._open()
             if pipe is not None:
                 stored = pipe.keep(Path(path))
-                self._put(Note(records.FILE, {"path": name or Path(path).name, "stored": stored}))
+                self._put(Note(records.FILE, {"path": os.fspath(name or Path(path).name), "stored": stored}))
         except Exception as error:  # noqa: BLE001  as in log
             self._problems.add(f"the file {path!s} cannot be kept: {error}")
 
