@@ -40,6 +40,15 @@ class Sums:
     damaged: int = 0
 
 
+@dataclass(frozen=True)
+class _Due:
+    """A file that the server did not take when it was its turn: what is before it is sent, and where it is."""
+
+    note: Note
+    before: Place
+    segment: int
+
+
 class Delivery:
     """Sends the records of one run. For one thread.
 
@@ -55,8 +64,7 @@ class Delivery:
         self._tell = tell
         self._uploaded: list[Path] = []
         self._place = Place(0, 0)  # as far as it was sent from here, though a full disk takes no mark of it
-        self._files_due: list[Note] = []  # what the server did not take when it was their turn
-        self._due_from = self._place  # before the first of them
+        self._files_due: list[_Due] = []  # in the order of their places
         self._late = FilesWait("")  # why the last of them was not taken
         self._unanswered: Counter[str] = Counter()  # copies of files
         self._raw = True  # until the server takes as JSON what it refused in the raw form
@@ -113,12 +121,15 @@ class Delivery:
     def _mark(self, place: Place, sent: Callable[[Place], None]) -> None:
         """On the disk only as far as the first file that is due: another process would begin there."""
         self._place = place
-        if self._files_due:
-            place = self._due_from
-        self._outbox.mark(place)
+        self._outbox.mark(self._files_due[0].before if self._files_due else place)
         while self._uploaded and not self._files_due:
             self._uploaded.pop().unlink(missing_ok=True)
         sent(place)
+
+    @property
+    def segments_due(self) -> set[int]:
+        """The segments with a file that is due, though all else in them is sent."""
+        return {due.segment for due in self._files_due}
 
     def _late_files(self) -> bool:
         """Try the files that are due once more; whether any are left."""
@@ -131,26 +142,25 @@ class Delivery:
             self._files_due += due
         return bool(self._files_due)
 
-    def _file(self, note: Note) -> None:
+    def _file(self, file: _Due) -> None:
         """Send a file, or keep it for later. If the server is away altogether, what comes next says so."""
-        if any(note.fields["path"] == each.fields["path"] for each in self._files_due):
-            self._files_due.append(note)  # an older one of this name goes first
+        path = file.note.fields["path"]
+        if any(path == each.note.fields["path"] for each in self._files_due):
+            self._files_due.append(file)  # an older one of this name goes first
             return
         try:
-            self._note(note)
+            self._note(file.note)
         except Unavailable as error:
-            told = f"the file {note.fields['path']!r} waits, all else is sent: {error}"
+            told = f"the file {path!r} waits, all else is sent: {error}"
             self._late = FilesWait(told, status=error.status)
-            self._files_due.append(note)
+            self._files_due.append(file)
 
     def _one(self, item: Item | Broken, before: Place) -> None:
         if isinstance(item, Broken):
             self.sums.damaged += item.end - item.begin
             self._tell(str(item))
         elif isinstance(item.record, Note) and item.record.kind == records.FILE:
-            if not self._files_due:
-                self._due_from = before
-            self._file(item.record)
+            self._file(_Due(item.record, before, item.after.segment))
         elif isinstance(item.record, Note):
             self._note(item.record)
 

@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -144,10 +144,10 @@ class Outbox:
         """Where refused requests are kept."""
         return self.folder / _REFUSED
 
-    def drop_before(self, segment: int) -> None:
-        """Remove the segments before this one: they are sent."""
+    def drop_before(self, segment: int, *, but: Container[int] = ()) -> None:
+        """Remove the segments before this one, but for some: they are sent."""
         for number, path in self.segments():
-            if number < segment:
+            if number < segment and number not in but:
                 with contextlib.suppress(OSError):
                     path.unlink()
 

@@ -169,7 +169,7 @@ class Sender:
 
     def _sent(self, place: Place) -> None:
         self._note_progress()
-        self._outbox.drop_before(place.segment)
+        self._outbox.drop_before(place.segment, but=self._delivery.segments_due)
 
     def _send_held(self) -> None:
         """What a full disk does not take goes to the server from memory."""

@@ -435,6 +435,40 @@ def test_a_file_that_is_not_taken_now_holds_nothing_up(outbox: Outbox) -> None:
     assert (outbox.unsent_bytes(), [*folder.iterdir()], delivery.sums.others) == (0, [], 3)
 
 
+def test_what_is_sent_goes_from_the_disk_while_a_file_waits(outbox: Outbox) -> None:
+    class Full(Server):
+        full = True
+
+        def request(self, verb: str, path: str, body: Path | bytes, content_type: str = "") -> Any:
+            if verb == "PUT" and self.full:
+                raise Unavailable("no room for files", status=507)
+            return super().request(verb, path, body, content_type)
+
+    (outbox.folder / "files").mkdir(parents=True)
+    spool = Spool(outbox.folder, encode_note(Note("segment", {"version": 1, "run": "r"})), segment_bytes=1)
+    for step in range(8):
+        if step in (2, 5):
+            (outbox.folder / "files" / f"s{step}").write_text(f"{step}")
+            assert spool.append(encode_note(Note("file", {"path": f"f{step}", "stored": f"s{step}"})))
+        else:
+            assert spool.append(encode_points([group("a", (step, 1.0))]))
+    assert spool.close()
+    server = Full()
+    delivery = Delivery(server, "a/b", outbox, lambda _: None)  # type: ignore[arg-type]
+
+    def sent(place: Place) -> None:
+        outbox.drop_before(place.segment, but=delivery.segments_due)
+
+    with pytest.raises(Unavailable):
+        delivery.deliver(sent=sent)
+    assert [number for number, _ in outbox.segments()] == [3, 6, 8]
+    server.full = False
+    again = Delivery(server, "a/b", outbox, lambda _: None)  # type: ignore[arg-type]  # another process goes on from there
+    again.deliver(ended=True)
+    assert [body for verb, _, body in server.taken if verb == "PUT"] == [b"2", b"5"]
+    assert (outbox.unsent_bytes(), again.sums.damaged, [*(outbox.folder / "files").iterdir()]) == (0, 0, [])
+
+
 def test_files_of_one_name_go_in_their_order(outbox: Outbox) -> None:
     class Full(Server):
         def request(self, verb: str, path: str, body: Path | bytes, content_type: str = "") -> Any:
