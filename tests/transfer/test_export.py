@@ -149,3 +149,9 @@ def test_a_folder_of_another_origin_is_a_wrong_question(program: Program, tmp_pa
     (tmp_path / "runs.csv").write_text("a,b\n")
     done = program("import", "csv", tmp_path)
     assert (done.status, "its columns are not run_id, experiment" in done.err) == (2, True)
+
+
+def test_what_is_missing_is_the_folder_alone(program: Program) -> None:
+    done = program("export", "csv")
+    assert done.status == 2
+    assert "the following arguments are required: DIR (try" in done.err

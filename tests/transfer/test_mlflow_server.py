@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+from stepwell.client import patience
 from transfer.conftest import Program, Stored
 
 RUN = uuid4().hex
@@ -62,3 +63,12 @@ def test_files_that_a_server_cannot_reach_and_points_that_can_be_none_cost_no_ot
     assert stored.points(RUN, "loss") == [(2, 1000, 0.5)]
     without = program("import", "mlflow", mlflow, "--no-files")
     assert without.err.count("\n") == 1
+
+
+def test_where_nobody_answers_is_said_in_the_words_of_the_system(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "_TRIES", 1)
+    done = program("import", "mlflow", "http://127.0.0.1:1")
+    told = "[Errno 111] Connection refused. Run this again: it goes on where it was"
+    assert (done.status, done.err) == (1, f"stepwell: http://127.0.0.1:1: {told}\n")

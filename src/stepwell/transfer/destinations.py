@@ -48,7 +48,7 @@ def add(kinds: Any) -> Iterator[tuple[ArgumentParser, Bring]]:
 
 def _finished(kind: ArgumentParser) -> ArgumentParser:
     kind.description = "What is there already is not written again: an export that was interrupted goes on."
-    kind.add_argument("runs", metavar="RUN", nargs="*", help="ids; without any, all runs")
+    kind.add_argument("runs", metavar="RUN", nargs="*", default=[], help="ids; without any, all runs")
     kind.add_argument("--filter", metavar="F", default="", help="those of the runs that match, as in a search")
     kind.add_argument("--experiment", metavar="NAME", help="those of the runs that belong there")
     kind.add_argument("--no-files", action="store_true", help="leave the files of runs where they are")

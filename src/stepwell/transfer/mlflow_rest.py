@@ -149,7 +149,8 @@ class Mlflow:
         except urllib.error.HTTPError as error:
             raise self._problem(error.code, error.read(2000)) from None
         except (OSError, http.client.HTTPException) as error:
-            raise Unavailable(f"{self.url}: {error}") from None
+            why = getattr(error, "reason", error)  # urllib wraps what it met
+            raise Unavailable(f"{self.url}: {why}") from None
 
     def _problem(self, status: int, data: bytes) -> Exception:
         told = f"{self.url}: HTTP status {status}"
