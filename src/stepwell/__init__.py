@@ -6,7 +6,7 @@ The names of the client are here: they are imported when they are first used, an
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from stepwell.client.query import Query as Query
@@ -19,17 +19,23 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+_HOMES: Final = {
+    "init": "run",
+    "Run": "run",
+    "query": "query",
+    "Query": "query",
+    "Denied": "transport",
+    "Refused": "transport",
+    "Unavailable": "transport",
+}
+
 
 def __getattr__(name: str) -> Any:
-    homes = {
-        "init": "run",
-        "Run": "run",
-        "query": "query",
-        "Query": "query",
-        "Denied": "transport",
-        "Refused": "transport",
-        "Unavailable": "transport",
-    }
-    if name not in homes:
+    if name not in _HOMES:
         raise AttributeError(f"module 'stepwell' has no attribute {name!r}")
-    return getattr(import_module(f"stepwell.client.{homes[name]}"), name)
+    return getattr(import_module(f"stepwell.client.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """What a prompt or a notebook offers to complete."""
+    return sorted({*globals(), *_HOMES})

@@ -459,3 +459,8 @@ def test_a_run_is_the_same_in_a_process_that_unpickles_it(shared_server: Server,
     assert run.finish()
     assert stored.points(run.id, "there") == [(0, 2.0)]
     assert stored.points(run.id, "here") == [(0, 1.0)]
+
+
+def test_a_prompt_offers_what_the_client_has() -> None:
+    assert {"init", "Run", "query", "Query", "Denied", "Refused", "Unavailable"} <= set(dir(stepwell))
+    assert all(hasattr(stepwell, name) for name in dir(stepwell))
