@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from warehouse.certificates import Paper
 from warehouse.servers import HERE, WITH_US, Host, Process, clickhouse, free_port
 
 NAME = "fleet"
@@ -34,6 +35,7 @@ CONFIG = """
 """
 SHARD = "<shard><internal_replication>true</internal_replication>{replicas}</shard>"
 REPLICA = "<replica><host>{}</host><port>{}</port></replica>"
+SECURE_REPLICA = "<replica><host>{}</host><port>{}</port><secure>1</secure></replica>"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +44,14 @@ class Cluster:
 
     zookeeper: Process
     replicas: Sequence[Sequence[Process]]
+    paper: Paper | None = None  # with which TLS is spoken
+    secure_ports: Sequence[int] = ()
 
     def url(self, database: str) -> str:
         """Of a database on it."""
+        if self.paper is not None:
+            hosts = ",".join(f"{self.paper.name}:{port}" for port in self.secure_ports)
+            return f"clickhouses://{hosts}/{database}?cluster={NAME}&ca_certs={self.paper.authority}"
         hosts = ",".join(f"{one.address}:{one.port}" for shard in self.replicas for one in shard)
         return f"clickhouse://{hosts}/{database}?cluster={NAME}"
 
@@ -82,12 +89,22 @@ def _serves(address: str, port: int) -> bool:
 
 @contextmanager
 def cluster(
-    folder: Path, *, shards: int = 1, replicas: int = 2, keeper: Host = HERE, hosts: Sequence[Host] = ()
+    folder: Path,
+    *,
+    shards: int = 1,
+    replicas: int = 2,
+    keeper: Host = HERE,
+    hosts: Sequence[Host] = (),
+    paper: Paper | None = None,
 ) -> Iterator[Cluster]:
-    """A running cluster. `keeper` is the host of ZooKeeper, `hosts` those of the servers, shard by shard."""
+    """A running cluster. `keeper` is the host of ZooKeeper, `hosts` those of the servers, shard by shard. `paper`: with
+    which they speak TLS to each other, and to who asks."""
     places = [*hosts] or [HERE] * (shards * replicas)
     ports = [free_port() for _ in places]
+    secure_ports = [free_port() for _ in places] if paper else []
     names = [REPLICA.format(host.address, port) for host, port in zip(places, ports, strict=True)]
+    if paper:
+        names = [SECURE_REPLICA.format(paper.name, port) for port in secure_ports]
     text = "".join(SHARD.format(replicas="".join(names[at : at + replicas])) for at in range(0, len(places), replicas))
     with ExitStack() as running:
         first = running.enter_context(zookeeper(folder / "zookeeper", host=keeper))
@@ -102,8 +119,10 @@ def cluster(
                 name=NAME,
                 shards=text,
             )
+            if paper:
+                more += paper.config(secure_ports[at])
             server = running.enter_context(clickhouse(folder / f"clickhouse-{at}", more=more, host=host, port=port))
             if at % replicas == 0:
                 found.append([])
             found[-1].append(server)
-        yield Cluster(zookeeper=first, replicas=found)
+        yield Cluster(zookeeper=first, replicas=found, paper=paper, secure_ports=secure_ports)

@@ -41,6 +41,47 @@ def test_a_server_may_be_named_by_an_address_of_ipv6():
     assert (options["host"], options["alt_hosts"]) == ("::1", "[fe80::2]:9000,h:9000")
 
 
+def test_tls_is_a_scheme_of_its_own():
+    given = "clickhouses://u:p@h1,h2:9001/d?cluster=fleet&ca_certs=/etc/ssl/our%20ca.pem"
+    address = Address.of(url(clickhouse=given))
+    assert Address.of(address.url) == address
+    place = Place.of(address.clickhouse)
+    assert place.hosts == (("h1", 9440), ("h2", 9001))
+    for options in (place.options(1), place.only(("h1", 9440))):
+        assert (options["secure"], options["ca_certs"]) == (True, "/etc/ssl/our ca.pem")
+    assert told(address.url).startswith("warehouse (clickhouse h1,h2:9001/d, ")
+    assert not Place.of(CLICKHOUSE).options(0)["secure"]
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ("clickhouse://u:hidden@h/d?ca_certs=/ca.pem", "clickhouses:// alone"),
+        ("clickhouses://u:hidden@h/d?ca_certs=ca.pem", "clickhouses://"),
+        ("clickhouses://u:hidden@h/d?ca_certs=", "clickhouses://"),
+        ("clickhouses://u:hidden@h/d?ca_certs=/a&ca_certs=/b", "clickhouses://"),
+        ("clickhouses://u:hidden@h/d?verify=false", "clickhouses://"),
+        ("clickhouse://u:hidden@h/d?secure=true", "clickhouses://"),
+        ("clickhouses://u:hidden@h:70000/d", "clickhouses://"),
+        ("clickhousess://u:hidden@h/d", "clickhouses://"),
+    ],
+)
+def test_half_of_what_tls_needs_is_refused(given: str, word: str):
+    with pytest.raises(Invalid, match=word) as refused:
+        Place.of(given)
+    assert "hidden" not in refused.value.message
+    assert refused.value.field == "store"
+
+
+@pytest.mark.parametrize("text", [None, "no certificate"])
+def test_a_file_without_certificates_is_refused(tmp_path: Path, text: str | None):
+    file = tmp_path / "ca.pem"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(Invalid, match=f"ca_certs.*{file}.*cannot be used: .+"):
+        Place.of(f"clickhouses://u:hidden@h/d?ca_certs={file}").check()
+
+
 def test_people_see_the_places_alone():
     assert told(url()) == "warehouse (clickhouse h1,h2:9000/points, catalog h/catalog, files /shared/files)"
     assert told(Path("d")) == str(Path("d").resolve())

@@ -24,7 +24,7 @@ _BUCKET_FORM: Final = "s3://BUCKET/PREFIX?endpoint=https://HOST:PORT&region=REGI
 _HOST: Final = r"(?:[\w.-]*|\[[\da-fA-F:.]+\])(?::\d{1,5})?"
 _PLACE: Final = rf"//(?:[^@/?\s]+@)?(?P<place>{_HOST}(?:,{_HOST})*(?:/[^@/?\s]*)?)"
 _SERVERS: Final = {
-    "clickhouse": re.compile(rf"clickhouse:{_PLACE}(?:\?cluster=\w+)?"),
+    "clickhouse": re.compile(rf"clickhouses?:{_PLACE}(?:\?[^@\s]*)?"),
     "catalog": re.compile(rf"postgres(?:ql)?:{_PLACE}(?:\?[^@/\s]*)?"),
 }
 _BUCKET: Final = re.compile(

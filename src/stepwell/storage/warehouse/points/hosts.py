@@ -5,20 +5,21 @@ read here.
 from __future__ import annotations
 
 import re
+import ssl
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 from typing import Any, Final, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from clickhouse_driver import Client
-
 from stepwell.core.errors import Invalid, StepwellError
 from stepwell.storage.warehouse.points import clusters
 from stepwell.storage.warehouse.points.errors import SILENT, told
+from stepwell.storage.warehouse.points.sending import Sender
 
-PORT: Final = 9000
+PORTS: Final = {"clickhouse": 9000, "clickhouses": 9440}  # of a scheme, where a host has none; the second is TLS
 CONNECT_SECONDS: Final = 5
 ANSWER_SECONDS: Final = 30  # without a sign of life: a server that works on something gives one every tenth of a second
 CHANGE_SECONDS: Final = 120  # the same of who makes or changes a table, and says nothing before it is done
@@ -32,6 +33,10 @@ AWAY_SECONDS: Final = 10.0  # for which a server that was away is not asked agai
 _HOST: Final = re.compile(r"(?P<name>\[[\da-fA-F:.]+\]|[^:\[\]]+)(?::(?P<port>\d{1,5}))?")
 MOST_PORTS: Final = 65_535
 _CLUSTER: Final = re.compile(r"[A-Za-z_]\w*")
+_FORM: Final = (
+    "clickhouse://[user:password@]host[:port][,host...][/database][?cluster=NAME], or with TLS "
+    "clickhouses://...[?cluster=NAME][&ca_certs=FILE]"
+)
 Host = tuple[str, int]
 
 
@@ -44,28 +49,40 @@ class Place:
     password: str
     database: str
     cluster: str  # "" without one
+    secure: bool  # whether TLS is spoken; the server's certificate and name are always verified then
+    ca_certs: str  # the file of the certificates that are trusted; "" for those of the system
 
     @classmethod
     def of(cls, url: str) -> Self:
         """Raises Invalid for what is no such URL; its words do not repeat it."""
         parts = urlsplit(url)
         user, _, place = parts.netloc.rpartition("@")
-        hosts = list(map(_host, place.split(",")))
-        query = parse_qs(parts.query, keep_blank_values=True, separator="&")
-        names = query.pop("cluster", [""])
-        fine = parts.scheme == "clickhouse" and not (query or parts.fragment)
-        if not fine or None in hosts or len(names) > 1 or (parts.query and not _CLUSTER.fullmatch(names[0])):
-            raise Invalid(
-                "a ClickHouse URL is clickhouse://[user:password@]host[:port][,host...][/database][?cluster=NAME]"
-            )
+        hosts = [_host(each, PORTS.get(parts.scheme, 0)) for each in place.split(",")]
+        options = _options(parts.query)
+        if parts.fragment or None in hosts or options is None:
+            raise Invalid(f"a ClickHouse URL is {_FORM}", field="store")
+        ca_certs = options.get("ca_certs", "")
+        if ca_certs and parts.scheme != "clickhouses":
+            raise Invalid("ca_certs in ClickHouse's URL is of use with clickhouses:// alone", field="store")
         name, _, password = user.partition(":")
         return cls(
             hosts=tuple(host for host in hosts if host is not None),
             user=unquote(name) or "default",
             password=unquote(password),
             database=unquote(parts.path.strip("/")) or "default",
-            cluster=names[0],
+            cluster=options.get("cluster", ""),
+            secure=parts.scheme == "clickhouses",
+            ca_certs=ca_certs,
         )
+
+    def check(self) -> None:
+        """Raises Invalid where the file of trusted certificates cannot be read, or is none."""
+        if self.ca_certs:
+            try:
+                ssl.create_default_context(cafile=self.ca_certs)
+            except OSError as error:
+                words = f"ca_certs in ClickHouse's URL, {self.ca_certs}, cannot be used: {error.strerror}"
+                raise Invalid(words, field="store") from error
 
     def options(self, turn: int) -> dict[str, Any]:
         """What the driver wants to know for a connection. With a cluster it begins with the host whose turn it is."""
@@ -85,6 +102,8 @@ class Place:
             "user": self.user,
             "password": self.password,
             "database": self.database,
+            "secure": self.secure,
+            "ca_certs": self.ca_certs,
             "connect_timeout": CONNECT_SECONDS,
             "send_receive_timeout": ANSWER_SECONDS,
             "tcp_keepalive": (CUT_SECONDS // 3, CUT_SECONDS // 3, 2),
@@ -92,11 +111,23 @@ class Place:
         }
 
 
-def _host(text: str) -> Host | None:
-    """What `NAME:PORT`, `NAME` or `[ADDRESS]:PORT` says; None where it is none of these."""
+def _host(text: str, usual: int) -> Host | None:
+    """What `NAME:PORT`, `NAME` (at the usual port) or `[ADDRESS]:PORT` says; None where it is none of these."""
     found = _HOST.fullmatch(text)
-    port = int(found["port"] or PORT) if found else 0
+    port = int(found["port"] or usual) if found and usual else 0
     return (found["name"].strip("[]"), port) if found and 0 < port <= MOST_PORTS else None
+
+
+def _options(query: str) -> dict[str, str] | None:
+    """What stands behind the question mark; None where it is not understood."""
+    given = parse_qs(query, keep_blank_values=True, separator="&")
+    forms: dict[str, Callable[[str], object]] = {
+        "cluster": _CLUSTER.fullmatch,
+        "ca_certs": lambda text: Path(text).is_absolute(),
+    }
+    if any(name not in forms or len(texts) > 1 or not forms[name](texts[0]) for name, texts in given.items()):
+        return None
+    return {name: texts[0] for name, texts in given.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +164,7 @@ def run_on_shards(place: Place, members: Sequence[Member], statement: str) -> No
 
 
 def _run(place: Place, member: Member, statement: str) -> None:
-    client = Client(**place.only(member.host) | {"send_receive_timeout": CHANGE_SECONDS})
+    client = Sender(**place.only(member.host) | {"send_receive_timeout": CHANGE_SECONDS})
     try:
         client.execute(statement)
     except SILENT as error:
@@ -147,7 +178,7 @@ class Replicas:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._clients: dict[Host, Client] = {}
+        self._clients: dict[Host, Sender] = {}
         self._away: dict[Host, float] = {}
         self._lock = threading.Lock()
 
@@ -167,7 +198,7 @@ class Replicas:
     def _has_all(self, host: Host, table: str) -> bool:
         if monotonic() - self._away.get(host, -AWAY_SECONDS) < AWAY_SECONDS:
             return False
-        client = self._clients.get(host) or Client(**self._place.only(host))
+        client = self._clients.get(host) or Sender(**self._place.only(host))
         self._clients[host] = client
         try:
             client.execute(f"SYSTEM SYNC REPLICA {table}_local", settings={"receive_timeout": CATCH_UP_SECONDS})

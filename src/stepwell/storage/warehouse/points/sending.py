@@ -13,7 +13,14 @@ Column = NDArray[Any]
 
 
 class Sender(Client):  # type: ignore[misc]  # the driver has no types
-    """The driver's client, which is given several blocks for one insert, and copies numbers once on their way."""
+    """The driver's client, which is given several blocks for one insert, and copies numbers once on their way. Without
+    `ca_certs` it trusts whom the system trusts, also where the driver finds the package certifi."""
+
+    def __init__(self, **options: Any) -> None:
+        """`options` are the driver's."""
+        super().__init__(**options)
+        if not options.get("ca_certs"):
+            self.connection.ssl_options.pop("ca_certs", None)
 
     def send_data(
         self, sample_block: Any, data: Sequence[Sequence[Column]], types_check: bool = False, columnar: bool = False

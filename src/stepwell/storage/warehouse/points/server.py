@@ -84,7 +84,8 @@ class _Link:
 
 
 class ClickHouse:
-    """A pool of connections to `clickhouse://user:password@host1:9000,host2:9000/database`. Threads may share it.
+    """A pool of connections to `clickhouse://user:password@host1:9000,host2:9000/database`, or with TLS `clickhouses://`.
+    Threads may share it.
 
     Further hosts are tried in their order when one does not answer. With `?cluster=NAME` they are the servers of that
     cluster: connections are spread over them, tables are made on all (clusters.py), and what was asked of a server that
@@ -96,6 +97,7 @@ class ClickHouse:
         before anything is asked of a server that was started since the last time, or is another one: after a power cut
         it may not have all that it was given."""
         self._place = Place.of(url)
+        self._place.check()
         logging.getLogger("clickhouse_driver").setLevel(logging.ERROR)  # what goes wrong we say ourselves, and once
         self._free: queue.LifoQueue[_Link | None] = queue.LifoQueue()
         self._version: tuple[int, ...] | None = None
