@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from typing import Any, Final, Protocol, TypeAlias
 
 from stepwell.core import acting, tracing
-from stepwell.core.access import require
-from stepwell.core.errors import StepwellError
+from stepwell.core.access import Principal, require
+from stepwell.core.errors import Busy, StepwellError
 from stepwell.web import forwarding
 from stepwell.web.auth import NOBODY, Gate
 from stepwell.web.body import Body, BodyBudget, Receive
@@ -23,7 +23,7 @@ from stepwell.web.counters import Counters
 from stepwell.web.errors import HttpProblem, headers_of, internal
 from stepwell.web.rates import Limits
 from stepwell.web.response import JSON, WHOLE, Response
-from stepwell.web.routing import Router
+from stepwell.web.routing import Route, Router
 from stepwell.web.work import Work
 
 Send: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -154,23 +154,34 @@ class Application:
         else:
             principal = self._gate.known(headers)
             if principal is None:
-                signed_path = call.prefix.encode() + call.raw_path
-                principal = await self._gate.look_up(
-                    call.method, signed_path, scope["query_string"], headers=headers, body=body, work=self._work
-                )
+                principal = await self._look_up(call, scope, headers, body, route)
             call.principal = principal
             if self._limits is not None:
                 self._limits.credentials.take(principal.credential_id)
-            if self._aliases.stale:
+            if self._aliases.stale and not route.about_process:
                 await self._aliases.refresh(self._work)
             call.workspace = workspace = match.dialect.workspace(call)
             require(principal, role=route.role, workspace=workspace, named=call.named)
             if self._limits is not None:
-                if self._limits.workspaces.stale:
+                if self._limits.workspaces.stale and not route.about_process:
                     await self._limits.workspaces.refresh(self._work)
                 self._limits.workspaces.take(workspace)
             acting.begin(call.actor)
         return await route.endpoint(call)
+
+    async def _look_up(
+        self, call: Call, scope: Scope, headers: Mapping[bytes, bytes], body: Body, route: Route
+    ) -> Principal:
+        signed_path = call.prefix.encode() + call.raw_path
+        try:
+            return await self._gate.look_up(
+                call.method, signed_path, scope["query_string"], headers=headers, body=body, work=self._work
+            )
+        except Busy:
+            lately = self._gate.lately(headers) if route.about_process else None
+            if lately is None:
+                raise
+            return lately
 
     def _shape(self, error: StepwellError | HttpProblem, call: Call) -> Response:
         dialect = self._router.dialect_of(call.path)

@@ -53,6 +53,7 @@ PUBLIC_PATHS: Final = frozenset(
 )
 NOBODY: Final = Principal(credential_id="", workspace="", role=Role.READER)  # the caller of a public route
 REMEMBER_SECONDS: Final = 0.5  # a revoked credential is refused within one second
+LATELY_SECONDS: Final = 3_600.0  # for which who was let in may see how the process fares while the store is away
 SIGNED_BODY: Final = 32 << 20  # of a body whose digest only the signature knows: it is read before anybody may enter
 _REMEMBERED: Final = 4096
 _AUTHORITY: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?")
@@ -110,6 +111,13 @@ class Gate:
             return None
         return remembered[1]
 
+    def lately(self, headers: Headers) -> Principal | None:
+        """Who the caller was within the last hour, unless it was refused since. For when nobody can be looked up."""
+        remembered = self._principals.get(_shown(headers))
+        if remembered is None or remembered[0] + LATELY_SECONDS < self._monotonic():
+            return None
+        return remembered[1]
+
     async def look_up(
         self, method: str, raw_path: bytes, query: bytes, *, headers: Headers, body: Body, work: Work
     ) -> Principal:
@@ -133,9 +141,13 @@ class Gate:
 
     async def _by_secret(self, shown: bytes, id_: str | None, secret: str, work: Work) -> Principal:
         asked_at = self._monotonic()
-        principal = await work.identify(
-            credentials.identify, self._store, self._key, credential_id=id_, secret=secret, now=self._clock()
-        )
+        try:
+            principal = await work.identify(
+                credentials.identify, self._store, self._key, credential_id=id_, secret=secret, now=self._clock()
+            )
+        except Unauthenticated:
+            self._principals.pop(shown, None)
+            raise
         if len(self._principals) >= _REMEMBERED:
             self._principals.clear()
         self._principals[shown] = (asked_at + REMEMBER_SECONDS, principal)

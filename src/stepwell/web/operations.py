@@ -27,7 +27,7 @@ def dialect(*, counters: Counters, gauges: Callable[[], dict[str, float]]) -> Di
         routes=(
             Route("GET", "/healthz", _health, public=True),
             Route("GET", "/readyz", _health, public=True),
-            Route("GET", "/metrics", _metrics(counters, gauges)),
+            Route("GET", "/metrics", _metrics(counters, gauges), about_process=True),
             Route("GET", "/", _to_page, public=True),
             Route("GET", "/ui/", page.index, public=True),
             Route("GET", "/ui/{name:path}", page.file, public=True),

@@ -22,7 +22,8 @@ Endpoint: TypeAlias = Callable[[Call], Awaitable[Response]]
 class Route:
     """`path` has literal segments, `{name}` for one segment, and at its end perhaps `{name:path}` for one or more.
 
-    A GET route answers HEAD too. `public` routes need no credential.
+    A GET route answers HEAD too. `public` routes need no credential. One with `about_process` tells of this process
+    alone, and does so also while the store does not answer: to who was known before, and whatever quotas are then.
     """
 
     verb: str
@@ -30,6 +31,7 @@ class Route:
     endpoint: Endpoint
     role: Role = Role.READER
     public: bool = False
+    about_process: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

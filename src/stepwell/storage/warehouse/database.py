@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.resources import files
+from time import monotonic
 from typing import Any, Final, Self
 
 import psycopg
@@ -24,6 +25,7 @@ from stepwell.storage.warehouse.patience import BoundedConnection, Watch, bounde
 from stepwell.storage.warehouse.prepared import PreparingConnection, Value
 
 CONNECT_SECONDS: Final = 5
+VAIN_SECONDS: Final = 0.05  # the same where somebody has just waited in vain
 ANSWER_SECONDS: Final = 120
 UNHURRIED: Final = "SET LOCAL idle_in_transaction_session_timeout = 0"  # for who waits for something else meanwhile
 STUCK_SECONDS: Final = ANSWER_SECONDS + 10  # a server that works would have ended the statement itself
@@ -193,6 +195,7 @@ class Database:
             raise Invalid("the URL of the catalog is none that PostgreSQL's library takes", field="store") from None
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # what goes wrong we say ourselves, and once
         self._unreached = ""  # why the last attempt to connect failed
+        self._vain_until = 0.0  # until when nobody waits for a connection again
         self._watch = Watch(STUCK_SECONDS)
         self._pool = ConnectionPool(
             url,
@@ -258,11 +261,17 @@ class Database:
 
     @contextmanager
     def _taken(self) -> Iterator[BoundedConnection]:
-        """A connection of the pool. Busy, with the reason: there is none, and none can be made."""
+        """A connection of the pool. Busy, with the reason: there is none, and none can be made.
+
+        After one has waited in vain, the next are told so at once for as long: they would wait one after the other.
+        """
+        vain = monotonic() < self._vain_until
         try:
-            with self._pool.connection() as raw:
+            with self._pool.connection(VAIN_SECONDS if vain else CONNECT_SECONDS) as raw:
                 yield raw
         except PoolTimeout as error:
+            if self._unreached and not vain:
+                self._vain_until = monotonic() + CONNECT_SECONDS
             why = f": {self._unreached}" if self._unreached else ", or all connections to it are taken"
             raise Busy(f"PostgreSQL does not answer{why}") from error
 
@@ -286,6 +295,7 @@ class Database:
         raw.adapters.register_loader("json", _TextsLoader)
         self._watch.add(raw)
         self._unreached = ""
+        self._vain_until = 0.0
 
 
 def _end(raw: psycopg.Connection[Any], statement: str) -> None:

@@ -12,7 +12,7 @@ from typing import Final, NoReturn, TypeVar
 from stepwell.core import acting
 from stepwell.core.bounds import Expired, Kept
 from stepwell.core.clock import Clock
-from stepwell.core.errors import Conflict, StepwellError
+from stepwell.core.errors import Busy, Conflict, StepwellError
 from stepwell.core.model import Damage, Stats
 from stepwell.storage.catalog import Catalog, runs
 from stepwell.storage.catalog.quotas import Quotas
@@ -30,7 +30,7 @@ from stepwell.storage.warehouse.journal import SQL
 from stepwell.storage.warehouse.moving import DEAREST, KEPT, Mover
 from stepwell.storage.warehouse.point_store import PointReadsAndWrites
 from stepwell.storage.warehouse.points import SIZES, ClickHouse, Connect, PointTables, Sizes
-from stepwell.storage.warehouse.pulse import Pulse
+from stepwell.storage.warehouse.pulse import CLICKHOUSE, POSTGRESQL, Pulse
 from stepwell.storage.warehouse.remembered import Remembered
 from stepwell.storage.warehouse.removing import Remover
 from stepwell.storage.warehouse.requests import RequestCounts
@@ -200,17 +200,14 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
         return self.files_failed() or self._pulse.trouble
 
     def stats(self) -> Stats:
-        """See Maintenance."""
+        """See Maintenance. While PostgreSQL is away, without what it alone can tell."""
         writer = self._writer
-        with self._database.snapshot() as connection:
-            ((rows, points),) = SQL.all(connection, "waiting")
-            ((size,),) = SQL.all(connection, "database_bytes")
         gauges = {
+            **self._stored(),
             "queue_requests": float(writer.queued),
-            "head_points": float(points),
-            "journal_rows": float(rows),
-            "database_bytes": float(size),
             "read_only": float(bool(self.healthy())),
+            "postgresql_up": float(POSTGRESQL not in self._pulse.away),
+            "clickhouse_up": float(CLICKHOUSE not in self._pulse.away),
         }
         counters = {
             **writer.counters,
@@ -229,6 +226,18 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             commit_seconds=tuple(cumulative),
             commit_seconds_sum=writer.commit_seconds,
         )
+
+    def _stored(self) -> dict[str, float]:
+        """What PostgreSQL tells; nothing while it is away."""
+        if POSTGRESQL in self._pulse.away:
+            return {}
+        try:
+            with self._database.snapshot() as connection:
+                ((rows, points),) = SQL.all(connection, "waiting")
+                ((size,),) = SQL.all(connection, "database_bytes")
+        except Busy:
+            return {}
+        return {"head_points": float(points), "journal_rows": float(rows), "database_bytes": float(size)}
 
     def close(self) -> None:
         """See Maintenance. What cannot be moved any more stays in the journal, for another process; idempotent."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import closing
+from functools import partial
 from time import monotonic
 from typing import Final
 
@@ -17,6 +18,8 @@ from stepwell.storage.warehouse.database import Database
 from stepwell.storage.warehouse.points import Connect, Server
 from stepwell.storage.warehouse.shared_clock import SharedClock
 
+POSTGRESQL: Final = "PostgreSQL"
+CLICKHOUSE: Final = "ClickHouse"
 PAUSE: Final = 0.5  # seconds between two rounds
 LATE: Final = 15.0  # seconds after which a round that has no end counts as no answer
 # Of a server that another one stands in for meanwhile, or that somebody has set so.
@@ -32,6 +35,8 @@ class Pulse:
         self._connect = connect
         self._clock = clock
         self._trouble = ""
+        self._away: frozenset[str] = frozenset()
+        self._asked = POSTGRESQL
         self._looked = monotonic()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="stepwell-pulse", daemon=True)
@@ -49,9 +54,16 @@ class Pulse:
     @property
     def trouble(self) -> str:
         """ "" or, in a sentence, which server does not answer. Before the start, none is known."""
-        if self._thread.is_alive() and monotonic() - self._looked > LATE:
-            return f"PostgreSQL or ClickHouse has not answered for {LATE:.0f} seconds"
-        return self._trouble
+        return f"{self._asked} has not answered for {LATE:.0f} seconds" if self._late else self._trouble
+
+    @property
+    def away(self) -> frozenset[str]:
+        """Which of the two do not answer, as far as is known. One that takes no writes is not away."""
+        return self._away | {self._asked} if self._late else self._away
+
+    @property
+    def _late(self) -> bool:
+        return self._thread.is_alive() and monotonic() - self._looked > LATE
 
     def _work(self) -> None:
         with (
@@ -59,19 +71,34 @@ class Pulse:
             closing(self._connect(self._address.clickhouse, size=1)) as clickhouse,
         ):
             while not self._ended.wait(PAUSE):
-                self._trouble = self._ask(database, clickhouse)
+                self._look(database, clickhouse)
                 self._looked = monotonic()
 
-    def _ask(self, database: Database, clickhouse: Server) -> str:
-        try:
-            if self._clock is not None:
-                self._clock.hear(database)
-            with database.snapshot() as connection:
-                ((only_reads,),) = connection.execute(_ONLY_READS).fetchall()
-            if only_reads:
-                database.renew()
-                return "PostgreSQL takes no writes: it is a standby, or was set to be read-only"
-            clickhouse.select("SELECT 1", {}, [np.int64])
-        except StepwellError as error:
-            return error.message
-        return ""
+    def _look(self, database: Database, clickhouse: Server) -> None:
+        troubles: list[str] = []
+        away: set[str] = set()
+        asks = {POSTGRESQL: partial(self._ask, database), CLICKHOUSE: partial(_select, clickhouse)}
+        for name, ask in asks.items():
+            self._asked = name
+            try:
+                troubles.append(ask())
+            except StepwellError as error:
+                troubles.append(error.message)
+                away.add(name)
+        self._away = frozenset(away)
+        self._trouble = next(filter(None, troubles), "")
+
+    def _ask(self, database: Database) -> str:
+        if self._clock is not None:
+            self._clock.hear(database)
+        with database.snapshot() as connection:
+            ((only_reads,),) = connection.execute(_ONLY_READS).fetchall()
+        if not only_reads:
+            return ""
+        database.renew()
+        return "PostgreSQL takes no writes: it is a standby, or was set to be read-only"
+
+
+def _select(clickhouse: Server) -> str:
+    clickhouse.select("SELECT 1", {}, [np.int64])
+    return ""
