@@ -280,3 +280,14 @@ def test_a_param_keeps_its_value(shelf: Shelf, store: Store, between: Callable[[
     (row,) = shelf.store.get_runs(workspace=W, run_ids=[RUN], columns=ALL_COLUMNS)
     assert row is not None
     assert row.params == {"depth": "", "lr": "0.1"}
+
+
+def test_a_name_without_a_point_makes_no_series(store: Store):
+    change(store, points=batch_of({("a", ()): [], ("b", ()): [(1, 1, 0.5)], ("c", ()): [], ("d", ()): [(2, 2, 1.5)]}))
+    assert store.usage(workspace=W).series == 2
+    assert [row[2] for metric in "bd" for row in read_rows(store, selector(metric=metric))] == [
+        value_key(0.5),
+        value_key(1.5),
+    ]
+    change(store, points=batch_of({("a", ()): [], ("b", ()): [(3, 3, 2.5)]}))
+    assert store.usage(workspace=W).series == 2

@@ -163,6 +163,15 @@ class PointBatch:
     def __len__(self) -> int:
         return len(self.step)
 
+    def used(self) -> PointBatch:
+        """Without the series of which there is no point."""
+        places = np.bincount(self.which, minlength=len(self.series)).nonzero()[0].tolist()
+        if len(places) == len(self.series):
+            return self
+        which = np.searchsorted(places, self.which)
+        series = tuple([self.series[place] for place in places])
+        return PointBatch(series=series, which=which, step=self.step, time=self.time, value=self.value)
+
     @staticmethod
     def single(metric: str, *, step: int, time: int, value: float) -> PointBatch:
         """One point of a metric without labels; step and time within int64."""

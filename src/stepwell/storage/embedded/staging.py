@@ -113,9 +113,11 @@ class Stage:
     def _resolve(self, connection: apsw.Connection) -> I64:
         """For each point of the group the slot of its series."""
         which = []
-        for run_key, batch in ((added.run_key, added.batch) for added in self._added):
+        for added in self._added:
+            run_key, batch = added.run_key, added.batch
             slots = self._head.listed(run_key, batch.series)
             if slots is None:
+                batch = batch.used()  # a name without a point makes no series
                 slots = self._head.remember(run_key, self._find(connection, run_key, batch.series))
             which.append(slots if len(slots) == len(batch) == 1 else slots[batch.which])
         return which[0] if len(which) == 1 else np.concatenate(which)
