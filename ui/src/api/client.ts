@@ -161,12 +161,25 @@ export function post<P extends PathWith<"post">>(
 }
 
 /** As `post`, with the answer in another form than JSON. */
-export async function postRaw<P extends PathWith<"post">>(
+export function postRaw<P extends PathWith<"post">>(
   path: P,
   request: Request<Operation<P, "post">>,
   form: RawFormOf<Operation<P, "post">>,
 ): Promise<Result<ArrayBuffer>> {
-  const sent = await answerOf("post", path, request as Request<unknown>, (response) => response.arrayBuffer(), form);
+  return sendRaw("post", path, request as Request<unknown>, form);
+}
+
+/** As `get`, with the answer in another form than JSON. */
+export function getRaw<P extends PathWith<"get">>(
+  path: P,
+  request: Request<Operation<P, "get">>,
+  form: RawFormOf<Operation<P, "get">>,
+): Promise<Result<ArrayBuffer>> {
+  return sendRaw("get", path, request as Request<unknown>, form);
+}
+
+async function sendRaw(verb: Verb, path: string, request: Request<unknown>, form: string): Promise<Result<ArrayBuffer>> {
+  const sent = await answerOf(verb, path, request, (response) => response.arrayBuffer(), form);
   if (!sent.ok) return sent;
   const { response, body } = sent.data;
   if (response.ok && response.headers.get("content-type") === form) return { ok: true, data: body };

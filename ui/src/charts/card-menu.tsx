@@ -2,12 +2,13 @@
 
 import { useState } from "preact/hooks";
 import { Controls } from "./controls";
-import { csv, png, save, svg, type Sheet } from "./export";
+import { png, save, svg, type Sheet } from "./export";
 import type { FeedState } from "./feed";
 import { Menu } from "./menu";
 import type { Plot, View } from "./plot";
+import { csv } from "./points-csv";
 import type { ChartSettings, Override } from "./settings";
-import type { Shown } from "./shown";
+import { keyOf, type Shown } from "./shown";
 import type { Window } from "./source";
 import { changeView } from "./zoom";
 import { exactWindow } from "./window";
@@ -71,8 +72,9 @@ interface Asked {
 async function file(kind: "PNG" | "SVG" | "CSV", asked: Asked): Promise<Blob | string> {
   const { title, metric, view, plot, state, runs, settings } = asked;
   if (kind === "CSV") {
+    const drawn = new Set(runs.map(keyOf));
     const wanted = state.held.flatMap(({ run, whole }): { run: Shown; window: Window }[] =>
-      runs.some((each) => each.id === run.id) ? [{ run, window: exactWindow(whole, run, settings, view.x) }] : [],
+      drawn.has(keyOf(run)) ? [{ run, window: exactWindow(whole, run, settings, view.x) }] : [],
     );
     const made = await csv(metric, wanted, new AbortController().signal);
     return made instanceof Blob ? made : made.message;

@@ -1,13 +1,7 @@
-// A card as a file: picture, drawing, or the numbers themselves. The numbers are every point of the visible window, read
-// from the server page by page, not what was drawn.
+// A card as a picture or a drawing. Its numbers are written elsewhere (points-csv.ts).
 
-import { get, type Problem } from "../api/client";
-import type { components } from "../api/schema";
-import { field } from "../parts/cells";
 import { band, dots, mark, marksIn, trace, type Frame, type Pen } from "./paths";
 import { placeOf } from "./scale";
-import type { Shown } from "./shown";
-import type { Window } from "./source";
 import type { Ticks } from "./ticks";
 import { NEG_INF, NOT_POSITIVE, type Line } from "./lines";
 
@@ -31,7 +25,7 @@ const ROW = 18;
 export function save(content: Blob, name: string): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(content);
-  link.download = name.replace(/[^\w.-]+/g, "_");
+  link.download = name.replace(/[^\p{L}\p{M}\p{N}_.-]+/gu, "_");
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
@@ -169,53 +163,4 @@ function curves(line: Line, frame: Frame, bands: boolean): string[] {
     parts.push(`<path d="${shape}" ${style}/>`);
   }
   return parts;
-}
-
-type PointPage = components["schemas"]["PointPage"];
-const PAGE = 100_000;
-
-/** Every point of the runs in their windows; the first problem ends it. */
-export async function csv(metric: string, asked: readonly { run: Shown; window: Window }[], signal: AbortSignal): Promise<Blob | Problem> {
-  const parts: string[] = ["run_id,run_name,metric,labels,step,time_us,time,value\r\n"];
-  for (const { run, window } of asked) {
-    const fixed = [run.id, run.name, metric, run.labels === undefined ? "" : JSON.stringify(run.labels)].map(field).join(",");
-    let cursor = "";
-    for (;;) {
-      const label = run.labels === undefined ? [] : labelsOf(run.labels);
-      const query = { metric, limit: PAGE, cursor, ...(label.length > 0 ? { label } : {}), ...present(window) };
-      const result = await get("/api/v1/runs/{run_id}/points", { path: { run_id: run.id }, query, signal });
-      if (!result.ok) return result.error;
-      parts.push(rows(fixed, result.data));
-      if (result.data.cursor === null) break;
-      cursor = result.data.cursor;
-    }
-  }
-  return new Blob(parts, { type: "text/csv" });
-}
-
-function labelsOf(labels: Readonly<Record<string, string>>): string[] {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
-  return pairs.length === 0 ? [""] : pairs;
-}
-
-function present(window: Window): { [K in keyof Window]?: number } {
-  return Object.fromEntries(Object.entries(window).filter(([, value]) => value !== null));
-}
-
-/** Empty beyond the years that a date can tell. */
-function iso(timeUs: number): string {
-  const date = new Date(timeUs / 1000);
-  return Number.isNaN(date.getTime()) ? "" : date.toISOString();
-}
-
-/** A page as text; a number is the shortest that reads back as the same. */
-function rows(fixed: string, page: PointPage): string {
-  const marks = page.non_finite.values;
-  const words = new Map(marks?.at.map((row, at) => [row, marks.value[at]]));
-  return page.steps
-    .map((step, row) => {
-      const time = page.times_us[row] ?? 0;
-      return `${fixed},${step},${time},${iso(time)},${page.values[row] ?? words.get(row) ?? ""}\r\n`;
-    })
-    .join("");
 }

@@ -1,15 +1,24 @@
 // The raw form of buckets, written here as the server writes it.
 import { describe, expect, test } from "vitest";
 import type { Result, postRaw } from "../api/client";
-import { bucketsIn, readBuckets, type Question } from "./raw";
+import { bucketsIn, pageIn, readBuckets, type Question } from "./raw";
 
 type Column = bigint[] | number[];
 
 /** Series of so many rows, and columns over all of them. */
 function answer(rows: number[], columns: Record<string, Column>): ArrayBuffer {
+  return packed({ series: rows.map((each) => ({ run_id: "räv", metric: "m", labels: null, rows: each })) }, columns);
+}
+
+/** A page of points. */
+function page(columns: Record<string, Column>, cursor: string | null): ArrayBuffer {
+  return packed({ rows: Object.values(columns)[0]?.length ?? 0, cursor, since: null }, columns);
+}
+
+function packed(told: object, columns: Record<string, Column>): ArrayBuffer {
   const type = (column: Column) => (typeof column[0] === "bigint" ? "int64" : "float64");
   const named = Object.entries(columns).map(([name, column]) => ({ name, type: type(column) }));
-  const text = JSON.stringify({ series: rows.map((each) => ({ run_id: "räv", metric: "m", labels: null, rows: each })), columns: named });
+  const text = JSON.stringify({ ...told, columns: named });
   const head = new TextEncoder().encode(text);
   const size = Math.ceil(head.length / 8) * 8;
   const whole = new Uint8Array(8 + size + Object.values(columns).reduce((sum, column) => sum + 8 * column.length, 0)).fill(32, 8);
@@ -66,5 +75,22 @@ describe("the raw form of buckets", () => {
     };
     expect(await ask(1)).toMatchObject({ ok: true });
     expect(await ask(2)).toMatchObject({ ok: false, error: { code: "unreadable" } });
+  });
+});
+
+describe("the raw form of a page of points", () => {
+  const columns = { steps: [2n ** 63n - 1n, -(2n ** 53n) - 1n], times_us: [0n, 1n], values: [NaN, -0] };
+
+  test("rounds nothing", () => {
+    const found = pageIn(page(columns, "more"));
+    expect([...(found?.steps ?? [])]).toEqual(columns.steps);
+    expect([...(found?.timesUs ?? [])]).toEqual(columns.times_us);
+    expect([...(found?.values ?? [])]).toEqual(columns.values);
+    expect([found?.cursor, pageIn(page({ steps: [], times_us: [], values: [] }, null))?.cursor]).toEqual(["more", null]);
+  });
+
+  test("that is cut off anywhere is no answer", () => {
+    const whole = page(columns, null);
+    for (let size = 0; size < whole.byteLength; size++) expect(pageIn(whole.slice(0, size))).toBeNull();
   });
 });

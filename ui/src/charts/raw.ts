@@ -1,6 +1,6 @@
-// Buckets as the server sends them to those who only wrap them: its raw form, which docs/reference/native-api.md describes.
+// Buckets and points as the server sends them to those who only wrap them: its raw forms, which docs/reference/native-api.md describes.
 
-import { postRaw, type Problem, type Request, type Result } from "../api/client";
+import { getRaw, postRaw, type Problem, type Request, type Result } from "../api/client";
 import type { components, paths } from "../api/schema";
 import { columnsOf, type Buckets } from "./buckets";
 
@@ -8,11 +8,20 @@ export type Question = components["schemas"]["BucketsRequest"];
 type Send = typeof postRaw;
 
 const FORM = "application/vnd.stepwell.buckets";
+const PAGE_FORM = "application/vnd.stepwell.point-page";
 const CELL = 8;
 
-interface Head {
-  series: { rows: number }[];
+interface Described {
   columns: { name: string; type: "int64" | "float64" }[];
+}
+
+interface BucketsHead extends Described {
+  series: { rows: number }[];
+}
+
+interface PageHead extends Described {
+  rows: number;
+  cursor: string | null;
 }
 
 /** The buckets of the series that were asked for, in their order. */
@@ -30,15 +39,15 @@ export async function readBuckets(body: Question, signal: AbortSignal, send: Sen
  * first time is the last time, the last value is the mean.
  */
 export function bucketsIn(answer: ArrayBuffer): Buckets[] | null {
-  if (answer.byteLength < CELL) return null;
-  const size = new DataView(answer).getUint32(0, true);
-  if (CELL + size > answer.byteLength) return null;
-  const head = JSON.parse(new TextDecoder().decode(new Uint8Array(answer, CELL, size))) as Head;
+  const read = readHead(answer);
+  if (read === null) return null;
+  const { cells } = read;
+  const head = read.head as BucketsHead;
   const rows = head.series.reduce((sum, each) => sum + each.rows, 0);
-  if (answer.byteLength !== CELL + size + head.columns.length * rows * CELL) return null;
+  if (answer.byteLength !== cells + head.columns.length * rows * CELL) return null;
   const whole = new Map<string, Float64Array>();
   head.columns.forEach(({ name, type }, nth) => {
-    const column = new Float64Array(answer, CELL + size + nth * rows * CELL, rows);
+    const column = new Float64Array(answer, cells + nth * rows * CELL, rows);
     if (type === "int64") fromIntegers(column);
     else withoutInfinities(column);
     whole.set(name, column);
@@ -52,6 +61,48 @@ export function bucketsIn(answer: ArrayBuffer): Buckets[] | null {
     from = to;
     return told;
   });
+}
+
+/** What stands before the cells, and where these begin; null where it is not whole. */
+function readHead(answer: ArrayBuffer): { head: unknown; cells: number } | null {
+  if (answer.byteLength < CELL) return null;
+  const size = new DataView(answer).getUint32(0, true);
+  if (CELL + size > answer.byteLength) return null;
+  return { head: JSON.parse(new TextDecoder().decode(new Uint8Array(answer, CELL, size))) as unknown, cells: CELL + size };
+}
+
+/** Points as they are stored: no step is rounded, and what is not finite is just that. */
+export interface Page {
+  steps: BigInt64Array;
+  timesUs: BigInt64Array;
+  values: Float64Array;
+  /** Leads to the next page; null: this was the last. */
+  cursor: string | null;
+}
+
+export type PageQuestion = Request<paths["/api/v1/runs/{run_id}/points"]["get"]>;
+
+export async function readPage(asked: PageQuestion, send: typeof getRaw = getRaw): Promise<Result<Page>> {
+  const answer = await send("/api/v1/runs/{run_id}/points", asked, PAGE_FORM);
+  if (!answer.ok) return answer;
+  const found = pageIn(answer.data);
+  return found === null ? { ok: false, error: SHORT } : { ok: true, data: found };
+}
+
+/** The points of a page, as windows on the answer; null where it is not whole. */
+export function pageIn(answer: ArrayBuffer): Page | null {
+  const read = readHead(answer);
+  if (read === null) return null;
+  const { cells } = read;
+  const head = read.head as PageHead;
+  if (answer.byteLength !== cells + head.columns.length * head.rows * CELL) return null;
+  const at = (name: string) => cells + head.columns.findIndex((column) => column.name === name) * head.rows * CELL;
+  return {
+    steps: new BigInt64Array(answer, at("steps"), head.rows),
+    timesUs: new BigInt64Array(answer, at("times_us"), head.rows),
+    values: new Float64Array(answer, at("values"), head.rows),
+    cursor: head.cursor,
+  };
 }
 
 /** 64-bit integers become the nearest doubles, in place: as JSON's numbers do when they are read. */

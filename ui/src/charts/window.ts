@@ -59,7 +59,8 @@ export function exactWindow(whole: Buckets, run: Shown, settings: ChartSettings,
     case "step":
     case "relative_step": {
       const from = settings.x === "step" ? 0 : (whole.firstStep[0] ?? 0);
-      return { min_step: step(Math.ceil(shown.min + from)), max_step: step(Math.floor(shown.max + from)) };
+      const [least, most] = [Math.ceil(shown.min + from), Math.floor(shown.max + from)];
+      return { min_step: bound(least, -1), max_step: bound(most, 1) };
     }
     default: {
       const from = settings.x === "wall" ? 0 : (run.startTimeUs ?? whole.firstTime[0] ?? 0);
@@ -67,6 +68,13 @@ export function exactWindow(whole: Buckets, run: Shown, settings: ChartSettings,
       return { min_time_us: step(Math.ceil(shown.min * 1e6 + from - 0.5)), max_time_us: step(Math.floor(shown.max * 1e6 + from + 0.5)) };
     }
   }
+}
+
+/** The end of a window: for doubles that stand for several steps the double behind it; null where no step is further. */
+function bound(given: number, side: -1 | 1): number | null {
+  const size = Math.abs(given);
+  const wide = size <= Number.MAX_SAFE_INTEGER ? given : given + side * 2 ** (Math.floor(Math.log2(size)) - 52);
+  return wide < LEAST_STEP || wide > MOST_STEP ? null : wide;
 }
 
 function step(given: number): number {
