@@ -150,3 +150,25 @@ def test_signing_in_and_out(look: Callable[..., Person], guarded: Behind):
     assert secret not in page.content()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_a_revoked_credential_is_told_of_and_another_goes_on(look: Callable[..., Person], guarded: Behind):
+    admin = guarded.credential(workspace="*", role="admin")["secret"]
+    reader = guarded.credential(role="reader")
+    ask(guarded.url, "/runs", {"id": "long", "name": "a long run"}, secret=guarded.credential()["secret"])
+    person = look(guarded.url)
+    person.expect("401")
+    page = person.go("charts", metrics="loss")
+    page.get_by_label("Secret").fill(reader["secret"])
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("link", name="a long run")).to_be_visible()
+    ask(guarded.url, f"/credentials/{reader['id']}", verb="DELETE", secret=admin)
+    expect(page.get_by_role("alert")).to_contain_text("expired, or somebody revoked it")
+    page.get_by_label("Secret").fill("sw_wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert").last).to_contain_text("does not take")
+    page.get_by_label("Secret").fill(guarded.credential(role="reader")["secret"])
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("link", name="a long run")).to_be_visible()
+    expect(page.get_by_placeholder("loss|accuracy")).to_have_value("loss")
+    expect(page.get_by_role("alert")).to_have_count(0)

@@ -10,7 +10,7 @@ import { SignIn } from "./parts/signin";
 import { useKey } from "./state/keyboard";
 import { PARAMS, useParam } from "./state/params";
 import { link, useRoute } from "./state/route";
-import { mayAdmin, signOut, useSession } from "./state/session";
+import { isOut, mayAdmin, signOut, useSession } from "./state/session";
 import { useTheme } from "./state/theme";
 import { useWho, Who } from "./state/who";
 import { RunsPage } from "./pages/runs/page";
@@ -42,7 +42,7 @@ export function App() {
   return (
     <Who.Provider value={session}>
       <Bar here={run === null ? place.word : null} workspace={workspace} />
-      <main key={workspace}>{session === "refused" ? <SignIn /> : run === null ? <place.page /> : <RunPage key={run} id={run} />}</main>
+      <main key={workspace}>{isOut(session) ? <SignIn ended={session === "ended"} /> : run === null ? <place.page /> : <RunPage key={run} id={run} />}</main>
       <Notices />
     </Who.Provider>
   );
@@ -65,9 +65,9 @@ function Bar({ here, workspace }: { here: string | null; workspace: string }) {
           </a>
         ))}
       </nav>
-      {session !== "refused" && <Scope key={workspace} />}
+      {!isOut(session) && <Scope key={workspace} />}
       <span class="space" />
-      {session !== "refused" && identity.secret !== null && (
+      {!isOut(session) && identity.secret !== null && (
         <button type="button" onClick={signOut}>
           Sign out
         </button>

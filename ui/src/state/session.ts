@@ -11,13 +11,17 @@ const EVENT = "stepwell-session";
 const AGAIN = 5;
 
 export type Principal = components["schemas"]["Session"];
-/** `asking`: not known yet. `refused`: the server wants a secret, or another one. */
-export type Session = Principal | "asking" | "refused";
+/** `asking`: not known yet. `refused`: the server wants a secret. `ended`: it no longer takes the one that this tab has. */
+export type Session = Principal | "asking" | "refused" | "ended";
 
 /** Take up the secret of this tab, before anything is asked. */
 export function resume(): void {
   identity.secret = sessionStorage.getItem(KEY);
-  identity.refused = () => tell("refused");
+  identity.refused = () => {
+    const kept = sessionStorage.getItem(KEY);
+    // Of a secret that somebody tries the form tells.
+    if (identity.secret === kept) tell(kept === null ? "refused" : "ended");
+  };
 }
 
 /** Why a secret is not taken; null when it is. It is kept for as long as the tab lives. */
@@ -55,6 +59,11 @@ export function useSession(): Session {
     void who().then((asked) => asked.ok && secret === identity.secret && tell(asked.data));
   }, [beat]);
   return session;
+}
+
+/** Whether nothing can be had before somebody has signed in. */
+export function isOut(session: Session): session is "refused" | "ended" {
+  return session === "refused" || session === "ended";
 }
 
 export function mayWrite(session: Session): boolean {
