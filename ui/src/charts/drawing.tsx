@@ -1,6 +1,7 @@
 // The drawing of a card: a Plot in an element, the tooltip at its cursor, and the keys that move it.
 
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { PAPER } from "../state/paper";
 import { toldAt, type Told } from "./nearest";
 import { Plot, type Actions, type View } from "./plot";
 import { placeOf } from "./scale";
@@ -58,9 +59,12 @@ export function Drawing(props: DrawingProps) {
       made.point(pinnedNow.current ?? (value?.axis === latest.current.axis ? value.x : null));
     };
     const undo = [stage.cursor.watch(follow), stage.highlighted.watch((key) => made.highlight(key))];
+    const fit = () => made.resize(Math.max(120, Math.round(element.clientWidth)), latest.current.height);
     addEventListener("stepwell-theme", recolour);
+    addEventListener(PAPER, fit);
     return () => {
       removeEventListener("stepwell-theme", recolour);
+      removeEventListener(PAPER, fit);
       for (const each of undo) each();
       made.close();
       hold(null);

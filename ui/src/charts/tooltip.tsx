@@ -132,11 +132,17 @@ function number(given: number): string {
   return Number.isNaN(given) ? "" : value(given);
 }
 
-/** A short piece of the line: a box, since hundreds of small drawings would be the dearest part of a page. */
+/**
+ * A short piece of the line: a box, since hundreds of small drawings would be the dearest part of a page. Only one with dashes is
+ * drawn: of the background of a box, browsers print no more than the colour.
+ */
 export function Swatch({ ink, dash }: { ink: string; dash: readonly number[] }) {
-  let at = 0;
-  const stops = dash.map((part, n) => `${n % 2 === 0 ? ink : "transparent"} ${at}px ${(at += part)}px`);
-  return <i class="swatch" aria-hidden="true" style={stops.length === 0 ? { backgroundColor: ink } : { backgroundImage: `repeating-linear-gradient(90deg, ${stops.join(", ")})` }} />;
+  if (dash.length === 0) return <i class="swatch" aria-hidden="true" style={{ backgroundColor: ink }} />;
+  return (
+    <svg class="swatch" aria-hidden="true" viewBox="0 0 16 3">
+      <path d="M0 1.5H16" stroke={ink} stroke-width="3" stroke-dasharray={dash.join(" ")} />
+    </svg>
+  );
 }
 
 export function StyleSwatch({ style, dark }: { style: Style; dark: boolean }) {

@@ -14,7 +14,7 @@ export function Near({ height, children }: { height: number; children: () => Com
     return () => watch.disconnect();
   }, []);
   return (
-    <div ref={box} style={{ minHeight: `${height}px` }}>
+    <div ref={box} class="compare-near" style={{ minHeight: `${height}px` }}>
       {near && children()}
     </div>
   );
