@@ -249,6 +249,16 @@ def test_summaries_of_many_runs(api: httpx.Client, run: str):
     assert api.post("/summaries", json={"run_ids": [run_id], "metrics": ["no"]}).json()["metric"] == []
 
 
+def test_label_sets_of_many_runs(api: httpx.Client, run: str):
+    write(api, run, [0], [1.0])
+    run_id = run.rpartition("/")[2]
+    series = [{"metric": "rate", "steps": [0], "values": [1.0], "labels": labels} for labels in ({"fold": "2"}, {})]
+    assert api.post(f"{run}/points", json={"series": series}).status_code == 200
+    found = api.post("/label-sets", json={"run_ids": [run_id, "nobody"]}).json()
+    assert found == {"run_id": [run_id] * 2, "metric": ["rate"] * 2, "labels": [{}, {"fold": "2"}]}
+    assert failure(api.post("/label-sets", json={"run_ids": ["r"] * 1001}))["field"] == "run_ids"
+
+
 def test_summaries_in_the_raw_form(api: httpx.Client, run: str):
     write(api, run, [0, 2**53 + 1], [1.0, "-Infinity"])
     form = {"Accept": "application/vnd.stepwell.summaries"}

@@ -84,6 +84,22 @@ def test_a_summary_over_labels_is_that_of_all_their_points(shelf: Shelf, store: 
     assert_all_agree(shelf.store, RUN, "loss")
 
 
+@pytest.mark.parametrize("where", PLACES)
+def test_label_sets_of_runs_are_those_of_metrics_with_labels(shelf: Shelf, store: Store, where: str):
+    sets: list[Labels] = [(), (("w", "0"),), (("w", "1"), ("ü", "é"))]
+    for labels in sets:
+        place(shelf, where, [(1, 1, 1.0)], labels=labels)
+    make_runs(shelf.store, "other")
+    add(shelf.store, [(1, 1, 1.0)], "other")
+    add(shelf.store, [(1, 1, 1.0)], "other", metric="plain")
+    found = shelf.store.label_sets(workspace=W, run_ids=[RUN, "other", "nobody"])
+    assert {each.metric for each in found} == {"loss"}
+    assert [each.labels for each in found if each.run_id == RUN] == sets
+    assert [each.labels for each in found if each.run_id == "other"] == [()]
+    assert len(found) == len(sets) + 1
+    assert shelf.store.label_sets(workspace="elsewhere", run_ids=[RUN]) == []
+
+
 @pytest.mark.parametrize("rows", [[(1, 1, value)] for value in VALUES] + [[(1, 1, math.nan), (2, 2, math.inf)]])
 def test_a_metric_without_a_finite_value_says_so(store: Store, rows: list[Row]):
     add(store, rows)

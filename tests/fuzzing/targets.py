@@ -193,6 +193,7 @@ def _native() -> list[dict[str, Any]]:
                                                 "limit": 5, "columns": columns, "cursor": ""}),
         _request("POST", f"{api}/buckets", {"series": series, "window": window, "budget": 10, "columns": []}),
         _request("POST", f"{api}/deltas", {"series": [{**series[0], "since": "", "min_step": 1}], "limit": 10}),
+        _request("POST", f"{api}/label-sets", {"run_ids": ["r"]}),
         _request("POST", f"{api}/summaries", {"run_ids": ["r"], "metrics": ["loss"], "columns": ["count"]}),
         _request("POST", f"{api}/runs/r/logs", {"lines": [{"text": "hello", "stream": "stdout", "time_us": 1}]}),
         _request("POST", f"{api}/runs/r/events", {"events": [{"kind": "k", "text": "t", "time_us": 1}]}),

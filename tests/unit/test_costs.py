@@ -248,6 +248,18 @@ def test_summaries_are_as_many_statements_for_many_metrics(server: Server) -> No
     assert costs[1].opened == 0
 
 
+def test_label_sets_are_as_many_statements_for_many_metrics(server: Server) -> None:
+    costs = []
+    for number in (10, 300):
+        run = server.run(f"r{number}")
+        metrics = [{"metric": f"m{n}", "steps": [1], "values": [1.0], "labels": {"fold": "1"}} for n in range(number)]
+        server.ask("POST", f"/api/v1/runs/{run}/points", {"series": metrics})
+        server.store.flush()
+        costs.append(server.cost("POST", "/api/v1/label-sets", {"run_ids": [run]}))
+    assert costs[0].statements == costs[1].statements
+    assert costs[1].opened == 0
+
+
 def test_a_new_run_is_one_commit(server: Server) -> None:
     params = {f"p{number}": str(number) for number in range(25)}
     server.run("first")

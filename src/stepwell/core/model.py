@@ -303,6 +303,15 @@ class SeriesInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelSet:
+    """A series of a run, by its name alone."""
+
+    run_id: str
+    metric: str
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
     """What of each run a search brings along: names, or None for all of that kind. Custom info, which may be
     megabytes, only comes when it is asked for. last: of the metrics only their last points, which cost far less than

@@ -39,6 +39,7 @@ from stepwell.core.model import (
     Experiment,
     ExperimentQuery,
     ExperimentWrite,
+    LabelSet,
     LogLine,
     NewExperiment,
     NewRun,
@@ -101,6 +102,11 @@ class PointStore(Protocol):
     ) -> list[SeriesInfo]:
         """Series of a run with their summaries, sorted by (metric, labels); empty when there is no such run. Only those
         of `metric`, or else those whose metric begins with one of `prefixes`, where they are given."""
+        ...
+
+    def label_sets(self, *, workspace: str, run_ids: Sequence[str]) -> list[LabelSet]:
+        """The series of runs whose metrics have labels in one of these runs: each run's together, sorted by (metric,
+        labels). Unknown runs, and metrics without labels, are absent."""
         ...
 
     def read(

@@ -9,7 +9,7 @@ from stepwell.core import limits, page
 from stepwell.core.buckets import Buckets, Samples
 from stepwell.core.downsample import Sampled, spread
 from stepwell.core.errors import Invalid
-from stepwell.core.model import EVERYTHING, Selector, SeriesInfo, Window
+from stepwell.core.model import EVERYTHING, LabelSet, Selector, SeriesInfo, Window
 from stepwell.core.series import Order, Points
 from stepwell.core.store import Store
 from stepwell.core.summary import SummaryTable
@@ -110,6 +110,12 @@ def sample(
 def series(store: Store, *, workspace: str, run_id: str, metric: str | None = None) -> list[SeriesInfo]:
     """The series of a run with their summaries, sorted by (metric, labels); empty when there is no such run."""
     return store.list_series(workspace=workspace, run_id=run_id, metric=metric)
+
+
+def label_sets(store: Store, *, workspace: str, run_ids: Sequence[str]) -> list[LabelSet]:
+    """The series of runs whose metrics have labels in one of them: each run's together, sorted by (metric, labels)."""
+    check_count(len(run_ids), field="run_ids", limit=limits.RUNS_PER_PAGE)
+    return store.label_sets(workspace=workspace, run_ids=run_ids)
 
 
 def summaries(

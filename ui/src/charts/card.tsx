@@ -11,7 +11,7 @@ import type { FeedState } from "./feed";
 import { useFeed } from "./feeding";
 import { Legend, nameOf } from "./legend";
 import { lineOf, type Line } from "./lines";
-import { notesOf } from "./notes";
+import { leftOutNote, notesOf } from "./notes";
 import type { Plot, View } from "./plot";
 import { xExtent, xScale, yScale } from "./scale";
 import type { ChartSettings } from "./settings";
@@ -27,7 +27,7 @@ const MOST_BUCKETS = 60_000;
 /** CSS pixels of a chart's width that are not for lines: the texts of the y axis. */
 const BESIDE = 50;
 
-export function Card({ metric, runs: given, settings: common, title = metric, height = 260, choosing: outer, metrics = [], tools }: CardProps) {
+export function Card({ metric, runs: given, settings: common, title = metric, height = 260, leftOut = 0, choosing: outer, metrics = [], tools }: CardProps) {
   const stage = useStage();
   const own = useOwn(metric);
   const settings = useMemo(() => ({ ...common, ...own.settings }), [common, own]);
@@ -61,7 +61,7 @@ export function Card({ metric, runs: given, settings: common, title = metric, he
         <Drawing view={view} ready={!state.loading || lines.length > 0} height={height} title={title} axis={axis} stage={stage} zoom={changeX} pan={pan} sized={setWidth} hold={(made) => (plot.current = made)} />
         <Over state={state} lines={lines} drawn={drawn.length} retry={retry} />
       </div>
-      <p class="chart-notes">{notesOf(state, lines, settings, clipped).join(" · ")}</p>
+      <p class="chart-notes">{[...notesOf(state, lines, settings, clipped), ...leftOutNote(leftOut)].join(" · ")}</p>
       {legend}
     </article>
   );
@@ -79,22 +79,33 @@ function Over({ state, lines, drawn, retry }: { state: FeedState; lines: readonl
   return said === null ? null : <div class="chart-over">{said}</div>;
 }
 
-/** Hiding and isolating as the page does it, or here. */
+/** Hiding and isolating: of runs as the page does it, of label sets in this card alone; without a page everything here. */
 function useChoosing(given: readonly Shown[], outer: Choosing | undefined): [readonly Shown[], Choosing] {
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
-  const runs = useMemo(() => (outer === undefined ? given.map((run) => ({ ...run, hidden: hidden.has(keyOf(run)) })) : given), [given, outer, hidden]);
-  const inner = useMemo(
-    (): Choosing => ({
-      toggle: (run) => setHidden((before) => new Set(before.has(keyOf(run)) ? [...before].filter((key) => key !== keyOf(run)) : [...before, keyOf(run)])),
-      isolate: (run) =>
-        setHidden((before) => {
-          const others = given.map(keyOf).filter((key) => key !== keyOf(run));
-          return new Set(before.size === others.length && !before.has(keyOf(run)) ? [] : others);
-        }),
-    }),
-    [given],
-  );
-  return [runs, outer ?? inner];
+  const runs = useMemo(() => {
+    if (hidden.size === 0 && outer !== undefined) return given;
+    return given.map((run) => ({ ...run, hidden: run.hidden === true || hidden.has(keyOf(run)) }));
+  }, [given, outer, hidden]);
+  const choosing = useMemo((): Choosing => {
+    const keys = given.map(keyOf);
+    const ofPage = new Set(given.filter((run) => run.hidden === true).map(keyOf));
+    const isHere = (run: Shown) => outer === undefined || hidden.has(keyOf(run)) || (run.labels !== undefined && !ofPage.has(keyOf(run)));
+    return {
+      toggle: (run) => (isHere(run) ? setHidden(toggled(hidden, keyOf(run))) : outer?.toggle(run)),
+      isolate: (run) => (isHere(run) ? setHidden(isolated(hidden, keys, keyOf(run))) : outer?.isolate(run)),
+    };
+  }, [given, outer, hidden]);
+  return [runs, choosing];
+}
+
+function toggled(hidden: ReadonlySet<string>, key: string): ReadonlySet<string> {
+  return new Set(hidden.has(key) ? [...hidden].filter((each) => each !== key) : [...hidden, key]);
+}
+
+/** All but one; none where it is the only one that is shown. */
+function isolated(hidden: ReadonlySet<string>, keys: readonly string[], key: string): ReadonlySet<string> {
+  const others = keys.filter((each) => each !== key);
+  return new Set(others.every((each) => hidden.has(each)) && !hidden.has(key) ? [] : others);
 }
 
 function budgetOf(width: number, runs: readonly Shown[]): number {

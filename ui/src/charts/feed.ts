@@ -68,7 +68,8 @@ export class Feed {
     const before = this.parts;
     this.parts = new Map();
     for (const [name, make] of this.needed(wish)) {
-      const old = before.get(name);
+      // The label sets of a run share what runs along the bottom.
+      const old = this.parts.get(name) ?? before.get(name);
       before.delete(name);
       this.parts.set(name, old ?? make());
     }
@@ -95,13 +96,29 @@ export class Feed {
   private *needed({ metric, runs, settings, zoom, budget }: Wish): Iterable<[string, () => Part]> {
     const size = zoom === null ? budget : 2 * budget;
     for (const run of runs) {
-      const whole = (name: string) => this.parts.get(nameOf(run, name, WHOLE, budget, columnsOf(run, settings)))?.buckets ?? null;
-      for (const name of metricsOf(metric, settings)) yield this.entry(run, name, WHOLE, budget, settings);
-      const drawn = whole(metric);
-      const windows = drawn && windowsOf(drawn, run, settings, zoom, whole(settings.xMetric));
+      yield this.entry(run, metric, WHOLE, budget, settings);
+      const along = alongOf(metric, settings);
+      if (along !== null) yield this.entry(run, along, WHOLE, budget, settings);
+      const beside = this.beside(run, settings, budget);
+      if (along !== null && beside !== run) yield this.entry(beside, along, WHOLE, budget, settings);
+      const drawn = this.wholeOf(run, metric, settings, budget);
+      const windows = drawn && windowsOf(drawn, run, settings, zoom, this.wholeOf(beside, settings.xMetric, settings, budget));
       if (windows === null) continue;
-      for (const name of metricsOf(metric, settings)) yield this.entry(run, name, windows, size, settings);
+      yield this.entry(run, metric, windows, size, settings);
+      if (along !== null) yield this.entry(beside, along, windows, size, settings);
     }
+  }
+
+  private wholeOf(run: Shown, metric: string, settings: ChartSettings, budget: number): Buckets | null {
+    return this.parts.get(nameOf(run, metric, WHOLE, budget, columnsOf(run, settings)))?.buckets ?? null;
+  }
+
+  /** Whose x metric a line has: that with its labels, or where there is none the run's. */
+  private beside(run: Shown, settings: ChartSettings, budget: number): Shown {
+    if (run.labels === undefined || this.wholeOf(run, settings.xMetric, settings, budget)?.count.length !== 0) return run;
+    const whole = { ...run };
+    delete whole.labels;
+    return whole;
   }
 
   private entry(run: Shown, metric: string, windows: readonly Window[], budget: number, settings: ChartSettings): [string, () => Part] {
@@ -204,21 +221,21 @@ export class Feed {
   }
 
   /** A run's buckets in some windows, and those of the metric along the bottom. */
-  private pair(run: Shown, { metric, settings }: Wish, windows: readonly Window[], budget: number) {
+  private pair(run: Shown, { metric, settings, budget: coarse }: Wish, windows: readonly Window[], budget: number) {
     const columns = columnsOf(run, settings);
-    const of = (name: string) => this.parts.get(nameOf(run, name, windows, budget, columns))?.buckets ?? null;
+    const of = (line: Shown, name: string) => this.parts.get(nameOf(line, name, windows, budget, columns))?.buckets ?? null;
     const joins = settings.x === "metric" && settings.xMetric !== "";
-    const along = joins ? of(settings.xMetric) : null;
-    const detail = of(metric);
+    const along = joins ? of(this.beside(run, settings, coarse), settings.xMetric) : null;
+    const detail = of(run, metric);
     return { detail, along, complete: detail !== null && (!joins || along !== null) };
   }
 }
 
 const WHOLE: readonly Window[] = [{}];
 
-/** What a card reads of each run: its metric, and the one along the bottom. */
-function metricsOf(metric: string, { x, xMetric }: ChartSettings): readonly string[] {
-  return x === "metric" && xMetric !== "" && xMetric !== metric ? [metric, xMetric] : [metric];
+/** The metric that runs along the bottom and is read beside a card's own; null where there is none. */
+function alongOf(metric: string, { x, xMetric }: ChartSettings): string | null {
+  return x === "metric" && xMetric !== "" && xMetric !== metric ? xMetric : null;
 }
 
 function nameOf(run: Shown, metric: string, windows: readonly Window[], budget: number, columns: readonly Asked[]): string {

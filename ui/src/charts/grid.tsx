@@ -2,15 +2,16 @@
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
+import type { Apart } from "./apart";
 import { Card } from "./card";
 import type { ChartSettings } from "./settings";
-import type { Choosing, Shown } from "./shown";
+import type { Choosing } from "./shown";
 import { StageContext, useStage } from "./stage";
 
 export interface GridProps {
   metrics: readonly string[];
-  /** The runs of every metric, or what tells them. */
-  runs: readonly Shown[] | ((metric: string) => readonly Shown[]);
+  /** What a card of a metric draws. */
+  linesOf: (metric: string) => Apart;
   settings: ChartSettings;
   columns?: number;
   height?: number;
@@ -58,7 +59,7 @@ export function ChartGrid(props: GridProps) {
   );
 }
 
-function Block({ metrics, runs, settings, columns = 3, height = 260, choosing, allMetrics, tools, move }: GridProps) {
+function Block({ metrics, linesOf, settings, columns = 3, height = 260, choosing, allMetrics, tools, move }: GridProps) {
   return (
     <div class="chart-grid" style={{ gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` }}>
       {metrics.map((metric) => (
@@ -66,7 +67,8 @@ function Block({ metrics, runs, settings, columns = 3, height = 260, choosing, a
           {() => (
             <Card
               metric={metric}
-              runs={typeof runs === "function" ? runs(metric) : runs}
+              runs={linesOf(metric).lines}
+              leftOut={linesOf(metric).leftOut}
               settings={settings}
               height={height}
               metrics={allMetrics ?? metrics}

@@ -25,6 +25,11 @@ export function notesOf(state: FeedState, lines: readonly Line[], settings: Char
   return notes;
 }
 
+/** What is said of label sets for which a chart has no room. */
+export function leftOutNote(count: number): string[] {
+  return count === 0 ? [] : [`${counted(count, "label set")} left out`];
+}
+
 /** Whether what is drawn is every point. */
 export function sampledNote(all: readonly Buckets[]): string {
   const { points, buckets, sampled } = tally(all);

@@ -10,6 +10,7 @@ import { DATA, optionsOf, type Inks } from "./options";
 import { MANY, paint, paintChosen, paintDot } from "./paint";
 import { pixelY, type Frame } from "./paths";
 import { placeOf, valueAt, type Scale } from "./scale";
+import { standsOut } from "./shown";
 import { ticks, type Kind, type Ticks } from "./ticks";
 import type { Reach } from "./window";
 
@@ -218,13 +219,13 @@ export class Plot {
     const frame = this.frame();
     context.save();
     context.translate(-left, -top);
-    const chosen = this.view.lines.find((line) => line.key === this.highlighted);
-    if (chosen !== undefined && this.view.lines.length > 1) {
+    const chosen = this.view.lines.filter((line) => standsOut(line.key, this.highlighted));
+    if (chosen.length > 0 && this.view.lines.length > 1) {
       context.globalAlpha = 0.65;
       context.fillStyle = this.inks.ground;
       context.fillRect(left, top, width, height);
       context.globalAlpha = 1;
-      paintChosen(context, chosen, frame, this.view.bands, uPlot.pxRatio);
+      for (const line of chosen) paintChosen(context, line, frame, this.view.bands, uPlot.pxRatio);
     }
     this.drawHair(context, frame);
     if (this.cursorX !== null) for (const line of this.dotted(chosen)) this.drawDot(context, line, frame);
@@ -238,10 +239,9 @@ export class Plot {
     return canvas.getContext("2d");
   }
 
-  /** The lines with a dot at the cursor: of many only the one that stands out. */
-  private dotted(chosen: Line | undefined): readonly Line[] {
-    if (this.view.lines.length < MANY) return this.view.lines;
-    return chosen === undefined ? [] : [chosen];
+  /** The lines with a dot at the cursor: of many only those that stand out. */
+  private dotted(chosen: readonly Line[]): readonly Line[] {
+    return this.view.lines.length < MANY ? this.view.lines : chosen;
   }
 
   private drawHair(context: CanvasRenderingContext2D, frame: Frame): void {

@@ -33,6 +33,8 @@ export interface CardProps {
   metric: string;
   runs: readonly Shown[];
   settings: ChartSettings;
+  /** How many label sets are not among the runs. */
+  leftOut?: number;
   /** What stands above the chart; the metric where absent. */
   title?: string;
   /** CSS pixels of the drawing; 260 where absent. */
@@ -47,6 +49,17 @@ export interface CardProps {
 /** Tells lines apart: runs, and label sets of one run. */
 export function keyOf(run: Shown): string {
   return run.labels === undefined ? run.id : `${run.id}\0${JSON.stringify(run.labels)}`;
+}
+
+/** Whether the line with a key stands out: itself, all lines of a run, or the line of a run of which one label set does elsewhere. */
+export function standsOut(key: string, highlighted: string | null): boolean {
+  if (highlighted === null) return false;
+  return key === highlighted || runOf(key) === highlighted || key === runOf(highlighted);
+}
+
+/** The run of a line with such a key. */
+export function runOf(key: string): string {
+  return key.split("\0", 1)[0] ?? key;
 }
 
 /** The styles of a chart's runs, in their order. */

@@ -336,6 +336,15 @@ class SummaryTable(Aggregates, kw_only=True):
     metric: list[str]
 
 
+class LabelSetTable(Struct):
+    """A row for each series: run by run, sorted by metric and labels. Points without labels of a metric that has some
+    are a row, too: its labels are empty."""
+
+    run_id: list[str]
+    metric: list[str]
+    labels: list[dict[str, str]]
+
+
 class RunDetail(Struct):
     """A run with all it has. `metrics` are over the union of each metric's label sets. `note` null: there is none; it
     is also among the tags, as `mlflow.note.content`.

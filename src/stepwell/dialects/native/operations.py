@@ -134,6 +134,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _read("/views", about.list_views, answers.ViewList),
     _write("PUT", "/views/{view}", about.save_view, answers.View, body=wire.NewView),
     _write("DELETE", "/views/{view}", about.delete_view, answers.Removed),
+    _ask("/label-sets", reading.read_label_sets, answers.LabelSetTable, wire.LabelSetsRequest),
     _ask("/summaries", reading.read_summaries, answers.SummaryTable, wire.SummariesRequest, raw=raw.SUMMARIES),
     _read("/buckets", reading.query_buckets, answers.BucketsAnswer, query=wire.BucketsQuery, raw=raw.BUCKETS),
     _ask("/buckets", reading.read_buckets, answers.BucketsAnswer, wire.BucketsRequest, raw=raw.BUCKETS),

@@ -86,6 +86,11 @@ def read_summaries(ask: Ask, asked: wire.SummariesRequest) -> Table:
     return render.summaries(found, asked.columns)
 
 
+def read_label_sets(ask: Ask, asked: wire.LabelSetsRequest) -> Table:
+    """The label sets of the metrics of several runs. Unknown runs, and metrics without labels there, have no rows."""
+    return render.label_sets(query.label_sets(ask.store, workspace=ask.workspace, run_ids=asked.run_ids))
+
+
 def list_files(ask: Ask, asked: wire.FolderQuery) -> Table:
     """The files and folders right below a folder of a run."""
     run_id = ask.params[_RUN_ID]

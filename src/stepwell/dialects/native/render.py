@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stepwell.core.buckets import Buckets
-from stepwell.core.model import BlobInfo, Event, Experiment, Run, RunRow, SeriesInfo, Workspace
+from stepwell.core.model import BlobInfo, Event, Experiment, LabelSet, Run, RunRow, SeriesInfo, Workspace
 from stepwell.core.series import F64, Labels, Points
 from stepwell.core.summary import Summary, SummaryTable, columns_of
 from stepwell.dialects import NOTE_TAG
@@ -118,6 +118,15 @@ def series(found: Sequence[SeriesInfo]) -> Table:
         "metric": [each.metric for each in found],
         "labels": [dict(each.labels) for each in found],
         **buckets(columns_of([each.summary for each in found])),
+    }
+
+
+def label_sets(found: Sequence[LabelSet]) -> Table:
+    """LabelSetTable."""
+    return {
+        "run_id": [each.run_id for each in found],
+        "metric": [each.metric for each in found],
+        "labels": [dict(each.labels) for each in found],
     }
 
 

@@ -422,6 +422,12 @@ class DeltasRequest(Request):
     limit: PointLimit = 1000
 
 
+class LabelSetsRequest(Request):
+    """Of which runs."""
+
+    run_ids: Annotated[list[str], Meta(max_length=1000)]
+
+
 class SummariesRequest(Request):
     """`metrics` absent or null: all. `columns` empty: all of them."""
 

@@ -322,6 +322,14 @@ JOIN series ON series.run_key = wanted.value
 JOIN metric ON metric.id = series.metric_id
 JOIN labels ON labels.id = series.labels_id;
 
+-- name: label_sets
+SELECT series.key, series.run_key, metric.name, labels.body,
+    EXISTS (SELECT 1 FROM summary WHERE summary.series_key = series.key)
+FROM metric CROSS JOIN json_each(?) AS wanted
+CROSS JOIN series ON series.run_key = wanted.value AND series.metric_id = metric.id
+JOIN labels ON labels.id = series.labels_id
+WHERE metric.labelled = 1;
+
 -- name: series_keys
 SELECT key FROM series;
 

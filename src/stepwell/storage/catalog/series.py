@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from stepwell.core.series import Labels
@@ -65,6 +65,20 @@ def of_runs(conn: Connection, run_keys: Iterable[int]) -> list[Described]:
     """All series of some runs."""
     rows = _SQL.all(conn, "series_of_runs", (json.dumps(list(run_keys)),))
     return [Described(key, run_key, name, labels_of(body)) for key, run_key, name, body in rows]
+
+
+def labelled(conn: Connection, run_keys: Iterable[int], live: Collection[int] = ()) -> list[Described]:
+    """The series of some runs whose metrics have labels in one of them, sorted by (run key, metric, labels). Only those
+    with points: with a stored summary, or with their key among the `live` ones."""
+    rows = _SQL.all(conn, "label_sets", (json.dumps(list(run_keys)),))
+    found = [
+        Described(key, run_key, name, labels_of(body))
+        for key, run_key, name, body, stored in rows
+        if stored or key in live
+    ]
+    # The mark of a metric is set for good, and by any run of any workspace.
+    metrics = {series.metric for series in found if series.labels}
+    return sorted((series for series in found if series.metric in metrics), key=lambda series: series[1:])
 
 
 def keys_of(conn: Connection, run_keys: Iterable[int] | None, metrics: Iterable[str] | None) -> list[int]:

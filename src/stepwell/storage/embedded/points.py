@@ -18,7 +18,7 @@ from stepwell.core.bounds import Usage
 from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import Sampled
 from stepwell.core.errors import Busy
-from stepwell.core.model import Columns, Lifecycle, Repeats, RunWrite, Selector, SeriesInfo, Window, Writing
+from stepwell.core.model import Columns, LabelSet, Lifecycle, Repeats, RunWrite, Selector, SeriesInfo, Window, Writing
 from stepwell.core.page import Position
 from stepwell.core.series import Order
 from stepwell.core.store import PointPage, RunPoints
@@ -220,6 +220,16 @@ class PointTables:
             if summary is not None:
                 found.append(SeriesInfo(metric=row.metric, labels=row.labels, summary=summary))
         return found
+
+    def label_sets(self, *, workspace: str, run_ids: Sequence[str]) -> list[LabelSet]:
+        """See PointStore."""
+        with self._snapshot() as connection:
+            ids = {key: run_id for run_id, key in runs.keys_of(connection, workspace, run_ids).items()}
+        self._bring_back(ids)
+        live = {found.key for found, _ in self._head.dirty(ids)}
+        with self._snapshot() as connection:
+            rows = series.labelled(connection, ids, live)
+        return [LabelSet(run_id=ids[row.run_key], metric=row.metric, labels=row.labels) for row in rows]
 
     def read(
         self,

@@ -15,7 +15,7 @@ from stepwell.core.bounds import Usage
 from stepwell.core.buckets import Buckets
 from stepwell.core.downsample import Sampled
 from stepwell.core.errors import Busy
-from stepwell.core.model import Columns, Lifecycle, Repeats, RunWrite, Selector, SeriesInfo, Window, Writing
+from stepwell.core.model import Columns, LabelSet, Lifecycle, Repeats, RunWrite, Selector, SeriesInfo, Window, Writing
 from stepwell.core.page import Position
 from stepwell.core.series import Order
 from stepwell.core.store import PointPage, RunPoints
@@ -115,6 +115,13 @@ class PointReadsAndWrites:
             for row in rows
             if row.key in stored
         ]
+
+    def label_sets(self, *, workspace: str, run_ids: Sequence[str]) -> list[LabelSet]:
+        """See PointStore."""
+        with self._database.snapshot() as connection:
+            ids = {key: run_id for run_id, key in runs.keys_of(connection, workspace, run_ids).items()}
+            rows = series.labelled(connection, ids)
+        return [LabelSet(run_id=ids[row.run_key], metric=row.metric, labels=row.labels) for row in rows]
 
     def read(
         self,

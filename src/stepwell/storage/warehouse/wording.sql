@@ -146,6 +146,14 @@ JOIN series ON series.run_key = wanted.value
 JOIN metric ON metric.id = series.metric_id
 JOIN labels ON labels.id = series.labels_id;
 
+-- name: label_sets
+SELECT series.key, series.run_key, metric.name, labels.body,
+    EXISTS (SELECT 1 FROM summary WHERE summary.series_key = series.key)
+FROM each_number(?) AS wanted
+JOIN series ON series.run_key = wanted.value
+JOIN metric ON metric.id = series.metric_id AND metric.labelled = 1
+JOIN labels ON labels.id = series.labels_id;
+
 -- name: series_keys_of_runs
 SELECT series.key FROM each_number(?) AS run JOIN series ON series.run_key = run.value;
 

@@ -1,9 +1,11 @@
 // The workspace of charts: runs at the left, sections of cards at the right.
 
-import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import type { Apart } from "../../charts/apart";
 import { ChartGrid, dragged } from "../../charts/grid";
 import { Card } from "../../charts/card";
 import { useDark } from "../../charts/dark";
+import { useApart, useLabelSets } from "../../charts/labelled";
 import { moved, patternOf, sectionsOf, stepped, withMove, type Section } from "../../charts/sections";
 import { useChartSettings, type ChartSettings } from "../../charts/settings";
 import type { Choosing, Shown } from "../../charts/shown";
@@ -41,11 +43,11 @@ function Cards({ chosen }: { chosen: Chosen }) {
   const [shown] = useParam(PARAMS.shown);
   const [from] = useParam(PARAMS.from);
   const named = useMemo(() => candidatesOf({ shown, hidden: [], from }, []), [shown, from]);
-  const keys = useKeys(
-    // Runs that the address names need not be found first.
-    named.length > 0 ? named : runs.map((run) => run.id),
-    runs.some((run) => run.running),
-  );
+  // Runs that the address names need not be found first.
+  const ids = named.length > 0 ? named : runs.map((run) => run.id);
+  const running = runs.some((run) => run.running);
+  const keys = useKeys(ids, running);
+  const sets = useLabelSets(ids, running);
   const [text] = useParam(PARAMS.metrics);
   const [moves] = useParam(PARAMS.cardOrder);
   const [pinned] = useParam(PARAMS.pinned);
@@ -58,9 +60,9 @@ function Cards({ chosen }: { chosen: Chosen }) {
     const first = moved(pinned.filter((metric) => matching.includes(metric)), moves);
     return { free, first, count: matching.length };
   }, [metrics, pattern, moves, pinned]);
-  const runsOf = useRunsOf(runs, keys.runsOf);
+  const linesOf = useApart(useRunsOf(runs, keys.runsOf), sets);
   const choosing = useMemo((): Choosing => ({ toggle: (run) => chosen.toggle(run.id), isolate: (run) => chosen.isolate(run.id) }), [chosen]);
-  const common = { settings, runsOf, choosing, metrics };
+  const common = { settings, linesOf, choosing, metrics };
   return (
     <div class="chart-cards">
       <Toolbar settings={settings} metrics={metrics} broken={typeof pattern === "string" ? pattern : null} found={sections.count} />
@@ -106,26 +108,19 @@ function useShown(chosen: Chosen): readonly Shown[] {
   return useMemo(() => JSON.parse(said) as Shown[], [said]);
 }
 
-/** The runs of a metric: the same list until runs or metrics change, so that cards need not think again. */
+/** The runs that have a metric. */
 function useRunsOf(runs: readonly Shown[], having: ReadonlyMap<string, ReadonlySet<string>>): (metric: string) => readonly Shown[] {
-  return useMemo(() => {
-    const found = new Map<string, readonly Shown[]>();
-    return (metric) => {
-      const known = found.get(metric) ?? runs.filter((run) => having.get(metric)?.has(run.id) === true);
-      found.set(metric, known);
-      return known;
-    };
-  }, [runs, having]);
+  return useCallback((metric) => runs.filter((run) => having.get(metric)?.has(run.id) === true), [runs, having]);
 }
 
 interface Common {
   settings: ChartSettings;
-  runsOf: (metric: string) => readonly Shown[];
+  linesOf: (metric: string) => Apart;
   choosing: Choosing;
   metrics: readonly string[];
 }
 
-function Part({ name, id, section, settings, runsOf, choosing, metrics }: Common & { name: string; id: string; section: Section }) {
+function Part({ name, id, section, settings, linesOf, choosing, metrics }: Common & { name: string; id: string; section: Section }) {
   const [closed, setClosed] = useParam(PARAMS.closed);
   const [columns] = useParam(PARAMS.columns);
   const [height] = useParam(PARAMS.height);
@@ -143,7 +138,7 @@ function Part({ name, id, section, settings, runsOf, choosing, metrics }: Common
       {open && (
         <ChartGrid
           metrics={section.metrics}
-          runs={runsOf}
+          linesOf={linesOf}
           settings={settings}
           columns={columns}
           height={height}
@@ -214,7 +209,7 @@ function Full(common: Common) {
   return full === "" ? null : <FullCard key={full} metric={full} {...common} />;
 }
 
-function FullCard({ metric, settings, runsOf, choosing, metrics }: Common & { metric: string }) {
+function FullCard({ metric, settings, linesOf, choosing, metrics }: Common & { metric: string }) {
   const [, setFull] = useParam(PARAMS.full);
   const box = useRef<HTMLDivElement>(null);
   // Before the next paint: who sees the card can close it.
@@ -239,7 +234,8 @@ function FullCard({ metric, settings, runsOf, choosing, metrics }: Common & { me
     <div class="chart-full" role="dialog" aria-modal="true" aria-label={metric} ref={box}>
       <Card
         metric={metric}
-        runs={runsOf(metric)}
+        runs={linesOf(metric).lines}
+        leftOut={linesOf(metric).leftOut}
         settings={settings}
         height={Math.max(200, innerHeight - 150)}
         choosing={choosing}

@@ -6,6 +6,7 @@ import { useFetching } from "../../api/fetching";
 import { ownStyle } from "../../charts/colours";
 import { whole } from "../../charts/format";
 import { patternOf } from "../../charts/sections";
+import { runOf } from "../../charts/shown";
 import { useTopic, type Stage } from "../../charts/stage";
 import { StyleSwatch } from "../../charts/tooltip";
 import { useSettled } from "../../parts/picker";
@@ -151,7 +152,7 @@ function Rows({ rows, chosen, stage, dark, atEnd }: RunListProps & { rows: reado
           return (
             <li
               key={row.id}
-              class={row.id === highlighted ? "lit" : undefined}
+              class={highlighted !== null && row.id === runOf(highlighted) ? "lit" : undefined}
               onPointerEnter={() => drawn && stage.highlighted.tell(row.id)}
               onPointerLeave={() => stage.highlighted.tell(null)}
             >

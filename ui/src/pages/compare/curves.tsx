@@ -1,12 +1,14 @@
 // A curve for every group: middle and spread over all of its runs.
 
 import { useLayoutEffect, useMemo, useState } from "preact/hooks";
+import { distinct, firstOf, type Labels, type LabelSets } from "../../charts/apart";
 import { Badges } from "../../charts/badges";
 import { COLOURS, dashOf, inkOf, type Style } from "../../charts/colours";
 import { useDark } from "../../charts/dark";
 import { Drawing } from "../../charts/drawing";
 import { RESTED, useFeed } from "../../charts/feeding";
 import { counted, whole } from "../../charts/format";
+import { useLabelSets } from "../../charts/labelled";
 import { NOT_POSITIVE, type Line, type Marks } from "../../charts/lines";
 import type { View } from "../../charts/plot";
 import { ResetZoom } from "../../charts/reset";
@@ -17,8 +19,8 @@ import { StageContext, useStage } from "../../charts/stage";
 import { StyleSwatch } from "../../charts/tooltip";
 import type { Buckets } from "../../charts/buckets";
 import type { Held } from "../../charts/feed";
-import { sampledNote } from "../../charts/notes";
-import type { Shown } from "../../charts/shown";
+import { leftOutNote, sampledNote } from "../../charts/notes";
+import { keyOf, type Shown } from "../../charts/shown";
 import type { Reach } from "../../charts/window";
 import { changeView, useZoom } from "../../charts/zoom";
 import { useSettled } from "../../parts/picker";
@@ -28,7 +30,7 @@ import type { RunRow } from "../../state/rows";
 import { useKeys } from "../charts/keys";
 import { curveOf, gridOf, type Curve } from "./aggregate";
 import { Near } from "./near";
-import { chartsOf, fieldsOf, type By, type Group } from "./groups";
+import { bySets, chartsOf, fieldsOf, type Apart, type By, type Group } from "./groups";
 import { FieldChoice, Flag, WordChoice } from "./controls";
 
 /** Metrics are looked for in so many of the runs. */
@@ -44,7 +46,9 @@ export function Curves({ runs }: { runs: readonly RunRow[] }) {
   const [charts, setCharts] = useParam(PARAMS.chartsBy);
   const [text, setText] = useParam(PARAMS.metrics);
   const fields = useMemo(() => fieldsOf(runs), [runs]);
-  const keys = useKeys(runs.slice(0, ASKED).map((run) => run.id), runs.some(isRunning));
+  const [asked, running] = [runs.slice(0, ASKED).map((run) => run.id), runs.some(isRunning)];
+  const keys = useKeys(asked, running);
+  const labels = useLabelSets(asked, running);
   const pattern = useMemo(() => patternOf(text), [text]);
   const metrics = useMemo(() => [...keys.runsOf.keys()].filter((metric) => typeof pattern === "string" || pattern.test(metric)).sort(), [keys.runsOf, pattern]);
   const by = useMemo(() => ({ colour, dash, charts }), [colour, dash, charts]);
@@ -70,23 +74,27 @@ export function Curves({ runs }: { runs: readonly RunRow[] }) {
       {!keys.loading && metrics.length === 0 && <Empty>{text === "" ? "These runs have no metrics yet." : "No metric matches."}</Empty>}
       {metrics.map((metric) => (
         <Near key={metric} height={HEIGHT + 98}>
-          {() => <Metric metric={metric} runs={runs} by={by} />}
+          {() => <Metric metric={metric} runs={runs} by={by} labels={labels} />}
         </Near>
       ))}
     </StageContext.Provider>
   );
 }
 
-function Metric({ metric, runs, by }: { metric: string; runs: readonly RunRow[]; by: By }) {
+function Metric({ metric, runs, by, labels }: { metric: string; runs: readonly RunRow[]; by: By; labels: LabelSets }) {
   const zoom = useZoom("step");
-  const { held, busy, error, retry } = useHeld(metric, runs, zoom);
+  const all = useMemo(() => distinct(labels, metric), [labels, metric]);
+  const sets = useMemo(() => setsFor(all, runs, by), [all, runs, by]);
+  const { held, busy, error, retry } = useHeld(metric, runs, sets, zoom);
   const charts = useMemo(() => {
     if (held === null) return [];
-    const buckets = new Map(held.map(({ run, detail }) => [run.id, detail]));
-    const having = runs.filter((run) => (buckets.get(run.id)?.count.length ?? 0) > 0);
+    const buckets = new Map(held.series.map(({ run, detail }) => [keyOf(run), detail]));
+    const of = (run: RunRow, set: Labels | null) => buckets.get(keyOf(shownOf(run, set)));
+    const has = (run: RunRow, set: Labels | null) => (of(run, set)?.count.length ?? 0) > 0;
+    const having = runs.filter((run) => held.sets.some((set) => has(run, set)));
     return chartsOf(having, by).map((chart) => ({
       ...chart,
-      groups: chart.groups.map((group) => ({ group, buckets: group.runs.flatMap((run) => buckets.get(run.id) ?? []) })),
+      groups: bySets(chart.groups, held.sets, has, by).map((group) => ({ group, buckets: group.runs.flatMap((run) => of(run, group.labels) ?? []) })),
     }));
   }, [held, runs, by]);
   const [middle] = useParam(PARAMS.middle);
@@ -105,23 +113,52 @@ function Metric({ metric, runs, by }: { metric: string; runs: readonly RunRow[];
     <div class="groups-of">
       {error !== null && <Failed error={error} retry={retry} />}
       {drawn.charts.map((chart) => (
-        <Chart key={chart.name} title={chart.name === "" ? metric : `${metric} · ${chart.name}`} groups={chart.groups} width={drawn.width} zoom={zoom} busy={busy} />
+        <Chart key={chart.name} title={chart.name === "" ? metric : `${metric} · ${chart.name}`} groups={chart.groups} width={drawn.width} leftOut={all.length < 2 ? 0 : all.length - sets.length} zoom={zoom} busy={busy} />
       ))}
     </div>
   );
 }
 
+const TOGETHER: readonly null[] = [null];
+/** So many series of each run are drawn of twenty runs, of more runs fewer. */
+const FEW = 20;
+
+/** The label sets that are drawn of each run, one by one; null for all of them together. */
+function setsFor(all: readonly Labels[], runs: readonly RunRow[], by: By): readonly (Labels | null)[] {
+  if (all.length < 2) return TOGETHER;
+  const groups = chartsOf(runs, by).reduce((most, chart) => Math.max(most, chart.groups.length), 1);
+  return firstOf(all, Math.max(groups, Math.ceil(runs.length / FEW)));
+}
+
+/** What is drawn, and of which label sets it is. */
+interface Series {
+  sets: readonly (Labels | null)[];
+  series: readonly Held[];
+}
+
 /** The metric of the runs, followed while they run. All of them or none: the middle of a part of a group is no middle of it. */
-function useHeld(metric: string, runs: readonly RunRow[], zoom: Reach | null) {
+function useHeld(metric: string, runs: readonly RunRow[], sets: readonly (Labels | null)[], zoom: Reach | null) {
   const stage = useStage();
-  const shown = useMemo(() => runs.map((run): Shown => ({ id: run.id, name: run.name, startTimeUs: run.startTimeUs, running: isRunning(run) })), [runs]);
+  const shown = useMemo(() => runs.flatMap((run) => sets.map((set) => shownOf(run, set))), [runs, sets]);
   const { state, busy, retry } = useFeed(stage, { metric, runs: shown, settings: DEFAULTS, zoom, budget: BUDGET });
-  const [held, setHeld] = useState<readonly Held[] | null>(null);
-  const whole = state.error === null && runs.every((run, at) => state.held[at]?.run.id === run.id);
+  const [held, setHeld] = useState<Series | null>(null);
+  const whole = state.error === null && isAll(state.held, shown);
   useLayoutEffect(() => {
-    if (whole) setHeld(state.held);
+    if (whole) setHeld({ sets, series: state.held });
   }, [whole, state.held]);
   return { held, busy, error: state.error, retry };
+}
+
+function isAll(held: readonly Held[], shown: readonly Shown[]): boolean {
+  return shown.every((each, at) => {
+    const run = held[at]?.run;
+    return run !== undefined && run.id === each.id && keyOf(run) === keyOf(each);
+  });
+}
+
+function shownOf(run: RunRow, labels: Labels | null): Shown {
+  const { id, name, startTimeUs } = run;
+  return { id, name, startTimeUs, running: isRunning(run), ...(labels === null ? {} : { labels }) };
 }
 
 function isRunning(run: RunRow): boolean {
@@ -129,12 +166,23 @@ function isRunning(run: RunRow): boolean {
 }
 
 interface Drawn {
-  group: Group<RunRow>;
+  group: Apart<RunRow>;
   buckets: readonly Buckets[];
   curve: Curve;
 }
 
-function Chart({ title, groups, width, zoom, busy }: { title: string; groups: readonly Drawn[]; width: number; zoom: Reach | null; busy: boolean }) {
+interface ChartProps {
+  title: string;
+  groups: readonly Drawn[];
+  /** Steps of a cell. */
+  width: number;
+  /** How many label sets have no curves. */
+  leftOut: number;
+  zoom: Reach | null;
+  busy: boolean;
+}
+
+function Chart({ title, groups, width, leftOut, zoom, busy }: ChartProps) {
   const stage = useStage();
   const dark = useDark();
   const [logY] = useParam(PARAMS.logY);
@@ -163,7 +211,7 @@ function Chart({ title, groups, width, zoom, busy }: { title: string; groups: re
         sized={() => undefined}
         hold={() => undefined}
       />
-      <Notes groups={groups} width={width} />
+      <Notes groups={groups} width={width} leftOut={leftOut} />
       <ul class="chart-legend" aria-label="Legend">
         {groups.map(({ group, curve }) => (
           <li key={group.name}>
@@ -180,7 +228,7 @@ function Chart({ title, groups, width, zoom, busy }: { title: string; groups: re
 }
 
 /** What must be said of how the runs were put together. */
-function Notes({ groups, width }: { groups: readonly Drawn[]; width: number }) {
+function Notes({ groups, width, leftOut }: Pick<ChartProps, "groups" | "width" | "leftOut">) {
   const [spread] = useParam(PARAMS.spread);
   const bands = { range: "band: lowest to highest point", std: "band: mean ± standard deviation of the runs", ci: "band: 95 % confidence of the mean (Student's t)", none: "" };
   const uneven = groups.some(({ curve }) => curve.runs.some((count) => count < curve.most));
@@ -192,6 +240,7 @@ function Notes({ groups, width }: { groups: readonly Drawn[]; width: number }) {
     uneven ? "a run counts from its first to its last step only, so n is less at some steps" : "",
     odd ? "NaN and infinities are marked, and count for nothing" : "",
     bands[spread],
+    ...leftOutNote(leftOut),
   ];
   return <p class="chart-notes">{notes.filter((note) => note !== "").join(" · ")}</p>;
 }

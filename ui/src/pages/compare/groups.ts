@@ -1,5 +1,7 @@
 // Runs in groups by what a param or a tag says. Pure.
 
+import { textOf, type Labels } from "../../charts/apart";
+
 export interface Grouped {
   id: string;
   params: Readonly<Record<string, string>>;
@@ -26,6 +28,11 @@ export interface Chart<R extends Grouped> {
   /** What its runs share; "" where there is one chart. */
   name: string;
   groups: Group<R>[];
+}
+
+/** A group, or what one label set of a metric is of it; null: all of them together. */
+export interface Apart<R extends Grouped> extends Group<R> {
+  labels: Labels | null;
 }
 
 const COLLATOR = new Intl.Collator("en", { numeric: true });
@@ -71,6 +78,21 @@ export function chartsOf<R extends Grouped>(runs: readonly R[], by: By): Chart<R
     }
     return { name: by.charts === "" ? "" : `${shortOf(by.charts)} = ${chart}`, groups: [...groups.values()].sort((a, b) => a.colour - b.colour || a.dash - b.dash) };
   });
+}
+
+/**
+ * What each of the label sets is of each of a chart's groups, with the runs that have it. Colours tell groups apart and dashes
+ * sets, too; where nothing tells groups apart, colours tell the sets.
+ */
+export function bySets<R extends Grouped>(groups: readonly Group<R>[], sets: readonly (Labels | null)[], has: (run: R, labels: Labels | null) => boolean, by: By): Apart<R>[] {
+  const alone = by.colour === "" && by.dash === "";
+  const part = (group: Group<R>, labels: Labels | null, nth: number): Apart<R> => {
+    const runs = group.runs.filter((run) => has(run, labels));
+    if (labels === null) return { ...group, runs, labels };
+    const name = alone ? textOf(labels) : `${textOf(labels)} · ${group.name}`;
+    return alone ? { ...group, name, colour: nth, runs, labels } : { ...group, name, dash: group.dash + nth, runs, labels };
+  };
+  return groups.flatMap((group) => sets.map((labels, nth) => part(group, labels, nth))).filter(({ runs }) => runs.length > 0);
 }
 
 function nameOf(by: By, colour: string, dash: string): string {

@@ -1,9 +1,9 @@
 // The curves of one run, in sections by the beginning of their names.
 
 import { useCallback, useMemo } from "preact/hooks";
-import { get } from "../../api/client";
-import { useFetching } from "../../api/fetching";
+import type { Apart } from "../../charts/apart";
 import { ChartGrid } from "../../charts/grid";
+import { useApart, useLabelSets } from "../../charts/labelled";
 import { ResetZoom } from "../../charts/reset";
 import { patternOf, sectionsOf } from "../../charts/sections";
 import { useChartSettings } from "../../charts/settings";
@@ -11,13 +11,19 @@ import type { Shown } from "../../charts/shown";
 import { Empty } from "../../parts/states";
 import { PARAMS, useParam } from "../../state/params";
 import { link } from "../../state/route";
-import { linesOf } from "./labels";
 import type { Detail, PartProps } from "./page";
 
 /** The run as charts want it; the same object until something of it changes. */
 export function useShownRun({ run }: Detail): Shown {
   const { id, name, start_time_us: startTimeUs, status } = run;
   return useMemo(() => ({ id, name, startTimeUs, running: status === "RUNNING" }), [id, name, startTimeUs, status]);
+}
+
+/** The run as one line, or a line for each label set of a metric that has several. */
+export function useLinesOf(shown: Shown): (metric: string) => Apart {
+  const sets = useLabelSets([shown.id], shown.running === true);
+  const alone = useMemo(() => [shown], [shown]);
+  return useApart(useCallback(() => alone, [alone]), sets);
 }
 
 export function Curves({ detail }: PartProps) {
@@ -28,7 +34,7 @@ export function Curves({ detail }: PartProps) {
   const [height] = useParam(PARAMS.height);
   const names = detail.metrics.metric.join("\0");
   const metrics = useMemo(() => (names === "" ? [] : names.split("\0")), [names]);
-  const runs = useRuns(shown, names);
+  const linesOf = useLinesOf(shown);
   const pattern = useMemo(() => patternOf(text), [text]);
   const sections = useMemo(() => sectionsOf(metrics.filter((metric) => typeof pattern === "string" || pattern.test(metric)), []), [metrics, pattern]);
   if (metrics.length === 0) return <Empty>This run has no metrics yet.</Empty>;
@@ -46,18 +52,9 @@ export function Curves({ detail }: PartProps) {
           <h2>
             {section.name === "" ? "General" : section.name} <span class="faint">{section.metrics.length}</span>
           </h2>
-          <ChartGrid metrics={section.metrics} runs={runs} settings={settings} columns={columns} height={height} allMetrics={metrics} />
+          <ChartGrid metrics={section.metrics} linesOf={linesOf} settings={settings} columns={columns} height={height} allMetrics={metrics} />
         </section>
       ))}
     </>
   );
-}
-
-/** The run, or for a metric with several label sets a line for each of them. */
-function useRuns(shown: Shown, names: string): (metric: string) => readonly Shown[] {
-  const { id } = shown;
-  const found = useFetching(`${id} ${names}`, (signal) => get("/api/v1/runs/{run_id}/series", { path: { run_id: id }, signal }));
-  const alone = useMemo(() => [shown], [shown]);
-  const apart = useMemo(() => (found.data === null ? null : linesOf(shown, found.data)), [shown, found.data]);
-  return useCallback((metric) => apart?.get(metric) ?? alone, [apart, alone]);
 }

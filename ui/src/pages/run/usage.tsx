@@ -8,7 +8,7 @@ import { Card } from "../../charts/card";
 import { ChartGrid } from "../../charts/grid";
 import { useChartSettings } from "../../charts/settings";
 import { Empty, Failed, Loading } from "../../parts/states";
-import { useShownRun } from "./curves";
+import { useLinesOf, useShownRun } from "./curves";
 import type { PartProps } from "./page";
 import { isMachine, tasksOf, TITLES } from "./tasks";
 
@@ -21,7 +21,7 @@ export function Usage({ detail }: PartProps) {
   const found = useFetching(`${id} ${names}`, (signal) => get("/api/v1/runs/{run_id}/series", { path: { run_id: id }, signal }));
   const tasks = useMemo(() => (found.data === null ? [] : tasksOf(found.data)), [found.data]);
   const measured = names === "" ? [] : names.split("\0").filter((name) => !name.startsWith("resource/"));
-  const runs = useMemo(() => [shown], [shown]);
+  const linesOf = useLinesOf(shown);
   if (found.error !== null) return <Failed error={found.error} retry={found.retry} />;
   if (found.data === null) return <Loading what="the usage of machines" />;
   if (tasks.length === 0 && measured.length === 0) {
@@ -51,7 +51,7 @@ export function Usage({ detail }: PartProps) {
       {measured.length > 0 && (
         <section aria-label="Machine">
           <h2>Machine</h2>
-          <ChartGrid metrics={measured} runs={runs} settings={timed} height={200} />
+          <ChartGrid metrics={measured} linesOf={linesOf} settings={timed} height={200} />
         </section>
       )}
     </>
