@@ -259,11 +259,16 @@ class Database:
                 yield raw
                 return
 
+    def answers(self) -> None:
+        """PostgreSQL is known to answer: who finds no connection waits until one is made anew."""
+        self._vain_until = 0.0
+
     @contextmanager
     def _taken(self) -> Iterator[BoundedConnection]:
         """A connection of the pool. Busy, with the reason: there is none, and none can be made.
 
-        After one has waited in vain, the next are told so at once for as long: they would wait one after the other.
+        After one has waited in vain, the next are told so at once for as long, unless it `answers` again: they would
+        wait one after the other.
         """
         vain = monotonic() < self._vain_until
         try:

@@ -81,7 +81,7 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
             undo.callback(self._clickhouse.close)
             self._tables = PointTables(self._clickhouse, sizes=sizes)
             self._clock = clock
-            self._pulse = Pulse(address, connect, clock=shared)
+            self._pulse = Pulse(address, connect, answered=self._database.answers, clock=shared)
             self._requests = RequestCounts(self._database)
             self._quotas = Quotas(count_points=_points_of)
             self._pace = Pace(lambda: self._mover.behind, dearest=DEAREST)

@@ -5,6 +5,7 @@ wants to know never waits.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from time import monotonic
@@ -29,10 +30,13 @@ _ONLY_READS: Final = "SELECT pg_is_in_recovery() OR current_setting('default_tra
 class Pulse:
     """Asks on connections of its own: it tells of the servers, not of how much this process asks of them."""
 
-    def __init__(self, address: Address, connect: Connect, *, clock: SharedClock | None = None) -> None:
-        """`clock` is to hear PostgreSQL each time."""
+    def __init__(
+        self, address: Address, connect: Connect, *, answered: Callable[[], None], clock: SharedClock | None = None
+    ) -> None:
+        """`answered` is called, and `clock` hears PostgreSQL, each time that it answers."""
         self._address = address
         self._connect = connect
+        self._answered = answered
         self._clock = clock
         self._trouble = ""
         self._away: frozenset[str] = frozenset()
@@ -93,6 +97,7 @@ class Pulse:
             self._clock.hear(database)
         with database.snapshot() as connection:
             ((only_reads,),) = connection.execute(_ONLY_READS).fetchall()
+        self._answered()
         if not only_reads:
             return ""
         database.renew()
