@@ -101,7 +101,7 @@ def warehouse(*, everything: bool = False) -> list[Command]:
         native = [f"tests/api/test_native_{name}.py" for name in ("access", "catalog", "files", "points")]
         clients = [*contract(served), *pytest(native, served)]
     else:
-        names = ("append", "catalog", "delete", "read", "search", "summaries")
+        names = ("append", "catalog", "delete", "maintenance", "read", "search", "summaries")
         quick = ("-m", "not slow and not long", "--hypothesis-profile=quick")
         suite = pytest([f"tests/conformance/test_{name}.py" for name in names], served, *quick)
         files = pytest(["tests/conformance/test_blobs.py"], bucket, "-k", "not refus")

@@ -236,6 +236,8 @@ class WarehouseStore(PointReadsAndWrites, Catalog):
                 ((rows, points),) = SQL.all(connection, "waiting")
                 ((size,),) = SQL.all(connection, "database_bytes")
         except Busy:
+            if self._closed:
+                raise
             return {}
         return {"head_points": float(points), "journal_rows": float(rows), "database_bytes": float(size)}
 

@@ -105,5 +105,5 @@ class Pulse:
 
 
 def _select(clickhouse: Server) -> str:
-    clickhouse.select("SELECT 1", {}, [np.int64])
+    clickhouse.select("SELECT toInt64(1)", {}, [np.int64])
     return ""
